@@ -1,0 +1,33 @@
+# What a builder may choose, and what every target of ours is compiled with.
+set(RELOADLAB_SANITIZE "" CACHE STRING "Sanitizers to build with, e.g. address;undefined")
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+# LibTorch's headers change object layouts without NDEBUG, so every build type defines it; our own checks stay on.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1 -DNDEBUG")
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      ${CCACHE_PROGRAM})
+endif()
+find_program(MOLD_PROGRAM mold)
+if(MOLD_PROGRAM)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_library(reloadlab_flags INTERFACE)
+target_compile_options(reloadlab_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror
+                       -Wno-missing-field-initializers -fno-strict-aliasing -fpch-preprocess)
+target_include_directories(reloadlab_flags INTERFACE ${CMAKE_SOURCE_DIR})
+if(RELOADLAB_SANITIZE)
+  list(JOIN RELOADLAB_SANITIZE "," sanitizers)
+  target_compile_options(reloadlab_flags INTERFACE -fsanitize=${sanitizers} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+  target_link_options(reloadlab_flags INTERFACE -fsanitize=${sanitizers})
+endif()

@@ -1,0 +1,63 @@
+#pragma once
+// A layer kind: its keys, its arithmetic (slots, deliveries, placements) and how to build it. One file in kinds/ and one line in
+// kinds/registry.cpp each. This header names no LibTorch header, so scenario/ may include it.
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "reference/base/status.h"
+#include "reference/model/spec.h"
+
+namespace at {
+class Tensor;
+}
+
+namespace reloadlab::model {
+
+class Layer;
+using LayerPtr = std::shared_ptr<Layer>;
+class QuantMethod;
+
+class LayerKind {
+ public:
+  virtual ~LayerKind() = default;
+  virtual std::string_view id() const = 0;
+  virtual std::string_view about() const = 0;
+  virtual std::span<const KeyInfo> keys() const = 0;
+  // Sizes that cannot be split over tp_size ranks and the like; the message says what was expected.
+  virtual Status check(const LayerSpec& spec, int tp_size) const = 0;
+  // The layer's own tensors in registration order, parameters first (children of composite kinds are layers of their own).
+  virtual std::vector<SlotSpec> slots(const LayerSpec& spec, TensorParallel tp) const = 0;
+  virtual std::vector<Delivery> deliveries(const LayerSpec& spec) const = 0;
+  // Where the delivery's elements land on this rank; empty when the rank takes nothing of it. Closed form.
+  virtual std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const = 0;
+  // Makes the layer with its tensors on the current default device, padding set to its declared value, loaders attached.
+  virtual LayerPtr build(const LayerSpec& spec, TensorParallel tp) const = 0;
+  // One rank's part of the layer's forward. Row-parallel and vocabulary-parallel kinds return a partial sum (is_partial()).
+  virtual at::Tensor forward(const Layer& layer, const at::Tensor& input) const = 0;
+  virtual bool is_partial() const { return false; }
+  // A fixed input that fits forward(), from `seed`; the same on every rank, already cut to the rank where the kind wants a shard.
+  virtual at::Tensor example_input(const LayerSpec& spec, TensorParallel tp, uint64_t seed) const = 0;
+};
+
+std::span<const LayerKind* const> layer_kinds();
+const LayerKind* find_layer_kind(std::string_view id);  // null when there is none
+
+// A quantization method's name, keys and arithmetic: what its post-load step leaves behind.
+struct QuantInfo {
+  std::string_view id;
+  std::string_view about;
+  std::shared_ptr<QuantMethod> (*make)();
+  // The slots after the post-load step, given those before it.
+  std::vector<SlotSpec> (*results)(const std::vector<SlotSpec>& before);
+  // Bytes that are alive at the peak of the post-load step beyond the slots before it: new results and scratch, together.
+  int64_t (*extra_bytes)(const std::vector<SlotSpec>& before);
+  // True when the step only permutes the slot's elements: then after[target] = before[permutation[target]], row-major.
+  bool (*permutes)(std::string_view slot);
+};
+
+std::span<const QuantInfo> quant_methods();
+const QuantInfo* find_quant_method(std::string_view id);
+
+}  // namespace reloadlab::model

@@ -1,0 +1,156 @@
+#pragma once
+// The substrate that engines reload: a tree of layers that hold tensors by name, as torch.nn.Module trees do.
+//
+//   Model ── root Layer ── children …
+//              parameters: weight ─▶ Parameter{tensor, class, attributes, loader}      (a shared handle)
+//              buffers:    scale  ─▶ Parameter{…}   persistent or not
+//                          bias   ─▶ null           (an empty slot keeps its place in the order)
+//
+// Two slots that hold one handle are tied: they share tensor, class, attributes and loader, as one Python object would.
+// A tensor that shares a storage with another one's without sharing the handle is a view. Nothing here is thread-safe;
+// one rank's model belongs to one thread at a time.
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "reference/base/status.h"
+#include "reference/model/kind.h"
+#include "reference/model/spec.h"
+
+namespace reloadlab::model {
+
+struct Parameter;
+using ParameterPtr = std::shared_ptr<Parameter>;
+
+// What a loader call says beside the destination and the loaded tensor. Engines bind these by name, with these defaults.
+struct LoadArgs {
+  std::optional<std::string> shard;
+  std::optional<int64_t> expert;
+  std::optional<std::string> part;
+};
+
+// A weight loader: a free function, a method bound to its layer, or a method not yet bound. Immutable; shared by pointer.
+// A loader reports a refusal as a Status; operators inside it may throw (guarded(), guard.h, turns that into a Status).
+struct Loader {
+  using Function = std::function<Status(Layer* self, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args)>;
+  std::string name;            // "weight_loader"; an engine's wrapper has a name of its own
+  Function function;           // a free function ignores self; a method needs it
+  bool is_method = false;
+  std::weak_ptr<Layer> self;   // bound layer; the tree owns its layers, so a loader must not
+  std::shared_ptr<const Loader> wrapped;  // what a wrapper wraps
+
+  Status operator()(Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const;
+};
+using LoaderPtr = std::shared_ptr<const Loader>;
+
+LoaderPtr free_loader(std::string name, Loader::Function function);
+LoaderPtr method_loader(std::string name, Loader::Function function, const LayerPtr& self);
+LoaderPtr bind(const LoaderPtr& loader, const LayerPtr& self);  // a method bound to self; free functions come back as they are
+LoaderPtr unbind(const LoaderPtr& loader);
+// What a parameter without a loader uses: copies a tensor of equal shape; a one-element destination is filled from the host scalar.
+const LoaderPtr& default_weight_loader();
+
+struct Parameter {
+  at::Tensor tensor;
+  std::string tensor_class = "Parameter";  // "ModelWeightParameter", "PerTensorScaleParameter", "Buffer", …
+  Values attributes;                       // "pad_value", "output_dim", …; the loader is kept apart
+  LoaderPtr loader;                        // null: default_weight_loader()
+};
+
+struct Slot {
+  std::string name;
+  ParameterPtr handle;     // null: an empty slot
+  bool persistent = true;  // buffers only
+};
+
+// An ordered dictionary with Python's rules: setting an existing name keeps its place, erasing and setting again moves it to the end.
+class Slots {
+ public:
+  const Slot* find(std::string_view name) const;
+  void set(std::string_view name, ParameterPtr handle, bool persistent = true);
+  bool erase(std::string_view name);
+  auto begin() const { return slots_.begin(); }
+  auto end() const { return slots_.end(); }
+  size_t size() const { return slots_.size(); }
+
+ private:
+  std::vector<Slot> slots_;
+};
+
+// State that is reachable from a layer and registered nowhere: kernel helpers, lazily made scratch, host copies of scales.
+struct ExtraState {
+  std::map<std::string, at::Tensor> tensors;
+  std::map<std::string, double> host;
+};
+
+class QuantMethod;
+
+class Layer : public std::enable_shared_from_this<Layer> {
+ public:
+  explicit Layer(LayerSpec spec, std::string class_name);
+  ~Layer();
+  Layer(const Layer&) = delete;
+  Layer& operator=(const Layer&) = delete;
+
+  LayerSpec spec;
+  TensorParallel tp;
+  std::string class_name;  // "QKVParallelLinear", "Attention", "HadamardTransform", …
+  Slots parameters;
+  Slots buffers;
+  std::vector<LayerPtr> children;
+  std::shared_ptr<QuantMethod> quant_method;  // null: the layer has no post-load step of that kind
+  // A deferred layer's own post-load step (attention), run after all others; null elsewhere. Call through run_post_load().
+  std::function<Status(Layer&)> own_post_load;
+  ExtraState extra;
+  bool post_load_done = false;
+
+  const std::string& path() const { return spec.name; }
+  // The handle in either dictionary; null when there is no such name or the slot is empty.
+  ParameterPtr tensor(std::string_view name) const;
+  // Puts the handle where the name already is, or registers it as a parameter at the end (what setattr does).
+  void assign(std::string_view name, ParameterPtr handle);
+  bool erase(std::string_view name);
+
+  static int64_t live_count();  // layers alive in this process
+};
+
+// Calls fn(slots, slot) for the layer's non-empty slots, parameters first. The slots must not change meanwhile.
+template <class Fn>
+void for_each_tensor(const Layer& layer, Fn&& fn) {
+  for (const Slot& slot : layer.parameters)
+    if (slot.handle) fn(slot, true);
+  for (const Slot& slot : layer.buffers)
+    if (slot.handle) fn(slot, false);
+}
+
+class Model {
+ public:
+  ModelSpec spec;
+  TensorParallel tp;
+  LayerPtr root;                      // class "Model", no tensors of its own
+  std::map<std::string, bool> flags;  // engine flags that live on the model ("_do_torchao_reload")
+  // Called by the model's own load routine for a name that it cannot place. Null: nothing is said. An engine may install one.
+  std::function<Status(std::string_view name)> on_unexpected_name;
+
+  std::vector<LayerPtr> layers() const;                 // every layer but the root, in module order
+  LayerPtr find(std::string_view path) const;           // null when there is none
+  ParameterPtr find_tensor(std::string_view path) const;  // "blocks.0.qkv.weight"
+};
+
+// Builds every layer of the spec for one rank, ties what is tied, sets views. REQUIRES a spec that passed check_model().
+std::unique_ptr<Model> build_model(const ModelSpec& spec, TensorParallel tp);
+Status check_model(const ModelSpec& spec, int tp_size);
+
+// Splits "blocks.0.qkv.weight" into layer path and slot name.
+std::pair<std::string, std::string> split_slot_path(std::string_view path);
+
+at::ScalarType to_torch(DType dtype);
+DType from_torch(at::ScalarType type);
+
+}  // namespace reloadlab::model

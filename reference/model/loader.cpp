@@ -1,0 +1,54 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "reference/model/layer.h"
+
+namespace reloadlab::model {
+namespace {
+
+Status load_by_default(Layer*, Parameter& destination, const at::Tensor& loaded, const LoadArgs&) {
+  if (destination.tensor.numel() == 1 && loaded.numel() == 1) {
+    destination.tensor.fill_(loaded.item());
+    return {};
+  }
+  if (destination.tensor.sizes() != loaded.sizes()) {
+    return Status(Code::failed, fmt::format("cannot load a tensor of shape [{}] into a parameter of shape [{}]", fmt::join(loaded.sizes(), ", "),
+                                            fmt::join(destination.tensor.sizes(), ", ")));
+  }
+  destination.tensor.copy_(loaded);
+  return {};
+}
+
+}  // namespace
+
+Status Loader::operator()(Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {
+  if (!is_method) return function(nullptr, destination, loaded, args);
+  LayerPtr layer = self.lock();
+  if (!layer) return Status(Code::misuse, fmt::format("loader {} is a method that is bound to no living layer", name));
+  return function(layer.get(), destination, loaded, args);
+}
+
+LoaderPtr free_loader(std::string name, Loader::Function function) {
+  return std::make_shared<const Loader>(Loader{.name = std::move(name), .function = std::move(function)});
+}
+
+LoaderPtr method_loader(std::string name, Loader::Function function, const LayerPtr& self) {
+  return std::make_shared<const Loader>(
+      Loader{.name = std::move(name), .function = std::move(function), .is_method = true, .self = self});
+}
+
+LoaderPtr bind(const LoaderPtr& loader, const LayerPtr& self) {
+  if (!loader || !loader->is_method) return loader;
+  Loader bound = *loader;
+  bound.self = self;
+  return std::make_shared<const Loader>(std::move(bound));
+}
+
+LoaderPtr unbind(const LoaderPtr& loader) { return bind(loader, nullptr); }
+
+const LoaderPtr& default_weight_loader() {
+  static const LoaderPtr loader = free_loader("default_weight_loader", load_by_default);
+  return loader;
+}
+
+}  // namespace reloadlab::model

@@ -1,0 +1,45 @@
+#include "reference/model/post_load.h"
+
+#include "reference/base/check.h"
+
+namespace reloadlab::model {
+namespace {
+
+thread_local PostLoadListener* listener = nullptr;
+
+template <class Step>
+Status heard(Layer& layer, Step&& step) {
+  Status outcome = listener ? listener->enter(layer) : Status();
+  if (outcome.ok()) outcome = step();
+  if (listener) listener->leave(layer, outcome);
+  return outcome;
+}
+
+}  // namespace
+
+PostLoadListener::PostLoadListener() {
+  RELOADLAB_CHECK(!listener, "one post-load listener a thread");
+  listener = this;
+}
+PostLoadListener::~PostLoadListener() { listener = nullptr; }
+
+Status post_load_middle(Layer& layer) { return listener ? listener->middle(layer) : Status(); }
+
+Status QuantMethod::process_weights_after_loading(Layer& layer) {
+  return heard(layer, [&] { return process(layer); });
+}
+
+Status run_own_post_load(Layer& layer) {
+  if (!layer.own_post_load) return {};
+  return heard(layer, [&] { return layer.own_post_load(layer); });
+}
+
+Status process_model_after_loading(Model& model) {
+  const std::vector<LayerPtr> layers = model.layers();
+  for (const LayerPtr& layer : layers)
+    if (layer->quant_method) RELOADLAB_TRY(layer->quant_method->process_weights_after_loading(*layer));
+  for (const LayerPtr& layer : layers) RELOADLAB_TRY(run_own_post_load(*layer));
+  return {};
+}
+
+}  // namespace reloadlab::model

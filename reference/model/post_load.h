@@ -1,0 +1,39 @@
+#pragma once
+// Post-load processing (quantize, repack, permute, derive) belongs to the substrate, as it belongs to the engine's layers and
+// quantization methods, not to the reload code. Whoever runs it does so through these calls, so that a listener sees every entry
+// and exit and may fail it on purpose.
+#include "reference/model/layer.h"
+
+namespace reloadlab::model {
+
+class QuantMethod {
+ public:
+  virtual ~QuantMethod() = default;
+  virtual std::string_view id() const = 0;
+  // Turns checkpoint-format tensors of the layer into kernel format, on the device where they are.
+  Status process_weights_after_loading(Layer& layer);
+
+ protected:
+  virtual Status process(Layer& layer) = 0;
+};
+
+// Runs the deferred layer's own step; ok when it has none.
+Status run_own_post_load(Layer& layer);
+
+// What engines do after the first load: every layer's quantization method in module order, then the deferred layers' own steps.
+Status process_model_after_loading(Model& model);
+
+// Sees post-load steps of the calling thread while it lives. enter() may return a failure, which then is the step's result;
+// `middle` calls come from methods between two of their writes.
+class PostLoadListener {
+ public:
+  PostLoadListener();
+  virtual ~PostLoadListener();
+  virtual Status enter(Layer& layer) = 0;
+  virtual Status middle(Layer& layer) = 0;
+  virtual void leave(Layer& layer, const Status& outcome) = 0;
+};
+// For methods: call between two writes.
+Status post_load_middle(Layer& layer);
+
+}  // namespace reloadlab::model

@@ -1,0 +1,83 @@
+#pragma once
+// What a model is, as plain data: layers with their kinds and sizes, what a checkpoint delivers to them, and which elements of
+// which tensor each delivery fills. Everything here is arithmetic on the scenario, so that oracles can use it; the layers
+// themselves (layer.h) and their loaders are written independently of it, and tests hold the two against each other.
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "reference/base/scalar.h"
+
+namespace reloadlab::model {
+
+// Where a rank stands in its tensor-parallel group. INVARIANT 0 <= rank < size.
+struct TensorParallel {
+  int rank = 0;
+  int size = 1;
+};
+
+// One key that a layer kind (or a quantization method) understands. The scenario schema, its documentation and its parser read these.
+struct KeyInfo {
+  enum class Type { boolean, integer, number, text, integers };
+  std::string_view name;
+  Type type = Type::integer;
+  bool required = false;
+  Value fallback = int64_t{0};  // used when the key is absent and not required
+  int64_t minimum = 0;          // integers and elements of integer lists only
+  std::string_view about;
+};
+
+struct LayerSpec {
+  std::string name;  // dotted path in the model, unique: "blocks.0.qkv"
+  std::string kind;  // LayerKind::id()
+  DType dtype = DType::bf16;
+  std::string quant = "none";         // QuantInfo::id
+  std::optional<std::string> tied_to; // "embed.weight": this layer's slot of that name is the same handle
+  Values values;                      // the kind's own keys, defaults filled in
+
+  bool flag(std::string_view key) const;
+  int64_t integer(std::string_view key) const;  // these four: REQUIRES that the kind declares the key with this type
+  double number(std::string_view key) const;
+  const std::string& text(std::string_view key) const;
+  const std::vector<int64_t>& integers(std::string_view key) const;
+};
+
+struct ModelSpec {
+  std::string architecture = "layers";  // "layers": a list without a forward of its own; "bert": an encoder (architecture.h)
+  Values values;                        // the architecture's own keys
+  std::vector<LayerSpec> layers;        // in module order: parents before children, as a module tree is walked
+};
+
+// One registered tensor of a layer as its constructor makes it on one rank, before any post-load step.
+struct SlotSpec {
+  enum class Kind { parameter, buffer, empty_parameter, empty_buffer };
+  std::string name;
+  Kind kind = Kind::parameter;
+  Shape shape;  // local to the rank
+  DType dtype = DType::bf16;
+  bool persistent = true;
+  std::optional<std::string> alias_of;  // path of the slot whose storage this one shares: "weight", "embed.weight"
+  std::optional<double> initial;        // the declared value of elements that no load writes (padding, constants); none: every element is loaded
+};
+
+// One tensor of a checkpoint and where it goes. `name` is unique in a model: it is how checkpoints and scenarios call it.
+struct Delivery {
+  std::string name;   // "blocks.0.q_proj.weight"
+  Shape shape;        // as in the checkpoint: the whole tensor, not a rank's shard
+  DType dtype = DType::bf16;
+  std::string layer;  // receiving layer's path
+  std::string slot;
+  std::optional<std::string> shard;
+  std::optional<int64_t> expert;
+  std::optional<std::string> part;
+};
+
+// A box of the delivered tensor that lands, unchanged in order, on a box of the slot. Starts and extents are per dimension.
+struct Placement {
+  Shape source_start;
+  Shape target_start;
+  Shape extent;
+};
+
+}  // namespace reloadlab::model

@@ -1,0 +1,63 @@
+#pragma once
+// The contract for an implementation under test. One instance serves one rank. The harness owns model and world; a candidate
+// gets references that live as long as it does not outlive the call, except where said.
+//
+// The order of calls:  record (once, after construction) · [first load] · before_post_load (once) · then per update:
+// prepare · loads through each parameter's own loader, which the candidate may wrap · finish, or abort where it has one.
+// Errors come back as Status; an exception that crosses the boundary is a verdict (crashed), not a crash of the harness.
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "reference/base/status.h"
+#include "reference/model/layer.h"
+#include "reference/model/observer.h"
+
+namespace reloadlab::sim {
+
+struct FinishConfig {
+  DType dtype = DType::bf16;  // the model's dtype, for post-load steps of deferred layers
+};
+
+class Reloader {
+ public:
+  virtual ~Reloader() = default;
+  virtual Status record(model::Model& model) = 0;
+  virtual Status before_post_load(model::Model&) { return {}; }
+  virtual Status prepare(model::Model& model) = 0;
+  virtual Status finish(model::Model& model, const FinishConfig& config) = 0;
+  // Abandons the update. Code::unsupported where the implementation has none.
+  virtual Status abort(model::Model&) { return Status(Code::unsupported, "no abort"); }
+  // True when the implementation says that the model must not be used until a full reload has succeeded.
+  virtual bool unusable() const { return false; }
+};
+
+// What an instance is made with. The observer outlives the instance.
+struct CandidateContext {
+  model::Observer* observer = nullptr;
+  int rank = 0;
+  int ranks = 1;
+  bool transport_reuses_buffers = false;  // declared by the source: a loaded tensor's bytes may change after its load call returns
+  std::optional<int64_t> extra_bytes_limit;
+};
+
+struct CandidateInfo {
+  std::string name;      // "layerwise@seed"
+  std::string system;    // "layerwise"
+  // What it declares about itself: abort=none|backup|unusable, excess/missing/unexpected=silent|accept|warn|reject,
+  // buffering=by_reference|owned, completion=numel|elements, misuse=undefined|error. Laws judge against these.
+  std::map<std::string, std::string> declared;
+  std::function<Result<std::unique_ptr<Reloader>>(const CandidateContext&)> make_reloader;
+};
+
+// "layerwise@seed", "layerwise@hardened,abort=unusable", or a registered name; Code::usage with the nearest spelling otherwise.
+Result<CandidateInfo> find_candidate(const std::string& spelling);
+// The profiles that run when no candidate is named, for a system: both of them.
+std::vector<std::string> default_candidates(const std::string& system);
+// Adds a candidate family (a mutant library, a plug-in). `make` gets what follows the '@' or the whole name.
+void register_candidate(const std::string& name, std::function<Result<CandidateInfo>(const std::string& spelling)> make);
+std::vector<std::string> candidate_names();
+
+}  // namespace reloadlab::sim
