@@ -17,7 +17,7 @@ LayerPtr parent_of(const Model& model, const std::map<std::string, LayerPtr, std
   return model.root;
 }
 
-void tie(const Model& model, Layer& layer) {
+void share_tied(const Model& model, Layer& layer) {
   if (!layer.spec.tied_to) return;
   ParameterPtr shared = model.find_tensor(*layer.spec.tied_to);
   RELOADLAB_CHECK(shared, fmt::format("layer {}: nothing is called {}", layer.path(), *layer.spec.tied_to));
@@ -40,7 +40,7 @@ std::unique_ptr<Model> build_model(const ModelSpec& spec, TensorParallel tp) {
     layer->quant_method = find_quant_method(layer_spec.quant)->make();
     parent_of(*model, built, layer_spec.name)->children.push_back(layer);
     built.emplace(layer_spec.name, layer);
-    tie(*model, *layer);
+    share_tied(*model, *layer);
   }
   return model;
 }

@@ -51,8 +51,8 @@ using LoaderPtr = std::shared_ptr<const Loader>;
 
 LoaderPtr free_loader(std::string name, Loader::Function function);
 LoaderPtr method_loader(std::string name, Loader::Function function, const LayerPtr& self);
-LoaderPtr bind(const LoaderPtr& loader, const LayerPtr& self);  // a method bound to self; free functions come back as they are
-LoaderPtr unbind(const LoaderPtr& loader);
+LoaderPtr bind_loader(const LoaderPtr& loader, const LayerPtr& self);  // a method bound to self; free functions come back as they are
+LoaderPtr unbind_loader(const LoaderPtr& loader);
 // What a parameter without a loader uses: copies a tensor of equal shape; a one-element destination is filled from the host scalar.
 const LoaderPtr& default_weight_loader();
 

@@ -37,14 +37,14 @@ LoaderPtr method_loader(std::string name, Loader::Function function, const Layer
       Loader{.name = std::move(name), .function = std::move(function), .is_method = true, .self = self});
 }
 
-LoaderPtr bind(const LoaderPtr& loader, const LayerPtr& self) {
+LoaderPtr bind_loader(const LoaderPtr& loader, const LayerPtr& self) {
   if (!loader || !loader->is_method) return loader;
   Loader bound = *loader;
   bound.self = self;
   return std::make_shared<const Loader>(std::move(bound));
 }
 
-LoaderPtr unbind(const LoaderPtr& loader) { return bind(loader, nullptr); }
+LoaderPtr unbind_loader(const LoaderPtr& loader) { return bind_loader(loader, nullptr); }
 
 const LoaderPtr& default_weight_loader() {
   static const LoaderPtr loader = free_loader("default_weight_loader", load_by_default);
