@@ -1,5 +1,7 @@
 #pragma once
 // Runs one case with one candidate and gathers the evidence that the case's laws need.
+#include <functional>
+
 #include "reference/base/status.h"
 #include "sim/candidate/candidate.h"
 #include "sim/evidence/evidence.h"
@@ -9,6 +11,9 @@ namespace reloadlab::sim {
 struct ReplayOptions {
   bool keep_allocations = false;  // alloc and free events in the trace (the memory timeline); peaks are always there
   bool prove_determinism = false; // adds Variation::again
+  // Called before each step of each execution on each rank, for whoever watches from outside: a worker announces it, so that a
+  // crash or a hang can be placed. Step -1: before the first one (construction). May be empty.
+  std::function<void(const Variation& variation, int rank, int step)> on_step;
 };
 
 // Code::data when a checkpoint cannot be read or does not fit the model; a candidate's failure is evidence, not an error.
