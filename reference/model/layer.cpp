@@ -1,11 +1,7 @@
 #include "reference/model/layer.h"
 
-#include <atomic>
-
 namespace reloadlab::model {
 namespace {
-
-std::atomic<int64_t> layers_alive{0};
 
 void append_subtree(const LayerPtr& layer, std::vector<LayerPtr>& out) {
   for (const LayerPtr& child : layer->children) {
@@ -36,13 +32,7 @@ bool Slots::erase(std::string_view name) {
   return std::erase_if(slots_, [&](const Slot& slot) { return slot.name == name; }) > 0;
 }
 
-Layer::Layer(LayerSpec layer_spec, std::string name_of_class) : spec(std::move(layer_spec)), class_name(std::move(name_of_class)) {
-  ++layers_alive;
-}
-
-Layer::~Layer() { --layers_alive; }
-
-int64_t Layer::live_count() { return layers_alive; }
+Layer::Layer(LayerSpec layer_spec, std::string name_of_class) : spec(std::move(layer_spec)), class_name(std::move(name_of_class)) {}
 
 ParameterPtr Layer::tensor(std::string_view name) const {
   if (const Slot* slot = parameters.find(name)) return slot->handle;

@@ -56,11 +56,37 @@ LoaderPtr unbind_loader(const LoaderPtr& loader);
 // What a parameter without a loader uses: copies a tensor of equal shape; a one-element destination is filled from the host scalar.
 const LoaderPtr& default_weight_loader();
 
+// Counts the living objects of the calling thread that carry it, so that a leak is a number.
+template <class Owner>
+class Counted {
+ public:
+  Counted() { ++live; }
+  Counted(const Counted&) { ++live; }
+  Counted& operator=(const Counted&) = default;
+  ~Counted() { --live; }
+  static int64_t live_count() { return live; }
+
+ private:
+  static inline thread_local int64_t live = 0;
+};
+
 struct Parameter {
   at::Tensor tensor;
   std::string tensor_class = "Parameter";  // "ModelWeightParameter", "PerTensorScaleParameter", "Buffer", …
   Values attributes;                       // "pad_value", "output_dim", …; the loader is kept apart
   LoaderPtr loader;                        // null: default_weight_loader()
+  Counted<Parameter> counted;
+};
+
+// Sees the loaders that layers brought along (not engines' wrappers around them) being called on this thread while it lives.
+class LoaderListener {
+ public:
+  LoaderListener();
+  virtual ~LoaderListener();
+  LoaderListener(const LoaderListener&) = delete;
+  LoaderListener& operator=(const LoaderListener&) = delete;
+  // After the loader has written; what it returns is the call's result, so that a loader can be made to fail half-way.
+  virtual Status leave(const Loader& loader, Parameter& destination, const Status& outcome) = 0;
 };
 
 struct Slot {
@@ -94,7 +120,6 @@ class QuantMethod;
 class Layer : public std::enable_shared_from_this<Layer> {
  public:
   explicit Layer(LayerSpec spec, std::string class_name);
-  ~Layer();
   Layer(const Layer&) = delete;
   Layer& operator=(const Layer&) = delete;
 
@@ -117,7 +142,7 @@ class Layer : public std::enable_shared_from_this<Layer> {
   void assign(std::string_view name, ParameterPtr handle);
   bool erase(std::string_view name);
 
-  static int64_t live_count();  // layers alive in this process
+  Counted<Layer> counted;
 };
 
 // Calls fn(slots, slot) for the layer's non-empty slots, parameters first. The slots must not change meanwhile.

@@ -1,10 +1,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "reference/base/check.h"
 #include "reference/model/layer.h"
 
 namespace reloadlab::model {
 namespace {
+
+thread_local LoaderListener* listener = nullptr;
 
 Status load_by_default(Layer*, Parameter& destination, const at::Tensor& loaded, const LoadArgs&) {
   if (destination.tensor.numel() == 1 && loaded.numel() == 1) {
@@ -21,11 +24,17 @@ Status load_by_default(Layer*, Parameter& destination, const at::Tensor& loaded,
 
 }  // namespace
 
+LoaderListener::LoaderListener() {
+  RELOADLAB_CHECK(!listener, "one loader listener a thread");
+  listener = this;
+}
+LoaderListener::~LoaderListener() { listener = nullptr; }
+
 Status Loader::operator()(Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {
-  if (!is_method) return function(nullptr, destination, loaded, args);
-  LayerPtr layer = self.lock();
-  if (!layer) return Status(Code::misuse, fmt::format("loader {} is a method that is bound to no living layer", name));
-  return function(layer.get(), destination, loaded, args);
+  LayerPtr layer = is_method ? self.lock() : nullptr;
+  if (is_method && !layer) return Status(Code::misuse, fmt::format("loader {} is a method that is bound to no living layer", name));
+  Status outcome = function(layer.get(), destination, loaded, args);
+  return listener && !wrapped ? listener->leave(*this, destination, outcome) : outcome;
 }
 
 LoaderPtr free_loader(std::string name, Loader::Function function) {

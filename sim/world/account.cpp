@@ -1,0 +1,86 @@
+#include "sim/world/account.h"
+
+#include <c10/core/Allocator.h>
+#include <c10/core/impl/alloc_cpu.h>
+
+#include <cstring>
+
+namespace reloadlab::sim {
+namespace {
+
+AccountPtr& current() {
+  thread_local AccountPtr account;
+  return account;
+}
+
+// Lies in front of the tensor's bytes; padded so that these keep the alignment that kernels expect.
+struct alignas(64) Header {
+  AccountPtr account;  // null: nobody's
+  int64_t bytes;
+  int64_t serial;
+};
+static_assert(sizeof(Header) == 64);
+
+}  // namespace
+
+struct CountingAllocator final : c10::Allocator {
+  c10::DataPtr allocate(size_t bytes) override {
+    c10::Device device(c10::DeviceType::CPU);
+    if (bytes == 0) return {nullptr, nullptr, &release, device};
+    void* memory = c10::alloc_cpu(sizeof(Header) + bytes);
+    auto* header = new (memory) Header{current(), static_cast<int64_t>(bytes), -1};
+    void* data = header + 1;
+    if (Account* account = header->account.get()) {
+      std::memset(data, static_cast<int>(account->poison_), bytes);
+      header->serial = account->next_serial_++;
+      account->change(header->bytes, header->serial);
+    }
+    return {data, header, &release, device};
+  }
+
+  static void release(void* context) {
+    if (!context) return;
+    auto* header = static_cast<Header*>(context);
+    if (Account* account = header->account.get()) {
+      std::memset(header + 1, static_cast<int>(account->poison_), static_cast<size_t>(header->bytes));
+      account->change(-header->bytes, header->serial);
+    }
+    header->~Header();
+    c10::free_cpu(header);
+  }
+
+  c10::DeleterFnPtr raw_deleter() const override { return nullptr; }
+  void copy_data(void* to, const void* from, size_t bytes) const override { std::memcpy(to, from, bytes); }
+};
+
+void Account::change(int64_t bytes, int64_t serial) {
+  live_bytes_ += bytes;
+  live_allocations_ += bytes > 0 ? 1 : -1;
+  if (!peak_held_ && live_bytes_ > peak_bytes_) peak_bytes_ = live_bytes_;
+  if (on_change) on_change(bytes, serial);
+}
+
+void Account::hold_peak(bool held) {
+  peak_held_ = held;
+  if (!held && live_bytes_ > peak_bytes_) peak_bytes_ = live_bytes_;
+}
+
+AccountScope::AccountScope(AccountPtr account) : before_(std::exchange(current(), std::move(account))) {}
+AccountScope::~AccountScope() { current() = std::move(before_); }
+
+int64_t allocation_serial(const c10::Storage& storage) {
+  const c10::DataPtr& data = storage.data_ptr();
+  if (data.get_deleter() != &CountingAllocator::release || !data.get_context()) return -1;
+  return static_cast<const Header*>(data.get_context())->serial;
+}
+
+void install_counting_allocator() {
+  static CountingAllocator allocator;
+  static const bool installed = [] {
+    c10::SetAllocator(c10::DeviceType::CPU, &allocator, 255);
+    return true;
+  }();
+  (void)installed;
+}
+
+}  // namespace reloadlab::sim

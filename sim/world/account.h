@@ -1,0 +1,60 @@
+#pragma once
+// Memory that the harness can see. One allocator of ours serves all CPU tensors of the process; while an Account is current on a
+// thread, every allocation of that thread is poisoned, numbered and counted on it, whoever made it, until it is freed, wherever
+// that happens. Freed memory is poisoned too. Without a current account (the harness's own work) it only allocates.
+#include <c10/core/Storage.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+namespace reloadlab::sim {
+
+// Bytes are requested bytes, as tensors ask for them; no rounding. One thread at a time.
+class Account {
+ public:
+  // `poison` is the byte that fills fresh and freed memory: poison_byte(0) or poison_byte(1).
+  explicit Account(std::byte poison) : poison_(poison) {}
+  Account(const Account&) = delete;
+  Account& operator=(const Account&) = delete;
+
+  int64_t live_bytes() const { return live_bytes_; }
+  int64_t live_allocations() const { return live_allocations_; }
+  int64_t peak_bytes() const { return peak_bytes_; }
+  void restart_peak() { peak_bytes_ = live_bytes_; }
+  // While held, allocations count but do not move the peak: for temporaries of the harness's own reading.
+  void hold_peak(bool held);
+
+  // Called for every allocation (bytes > 0) and free (bytes < 0) while set.
+  std::function<void(int64_t bytes, int64_t serial)> on_change;
+
+ private:
+  friend struct CountingAllocator;
+  void change(int64_t bytes, int64_t serial);
+  std::byte poison_;
+  int64_t live_bytes_ = 0, live_allocations_ = 0, peak_bytes_ = 0, next_serial_ = 0;
+  bool peak_held_ = false;
+};
+using AccountPtr = std::shared_ptr<Account>;
+
+constexpr std::byte poison_byte(int pattern) { return pattern == 0 ? std::byte{0xFF} : std::byte{0xA5}; }
+
+// Makes the account current on this thread for its lifetime; null: nobody's account.
+class AccountScope {
+ public:
+  explicit AccountScope(AccountPtr account);
+  ~AccountScope();
+  AccountScope(const AccountScope&) = delete;
+  AccountScope& operator=(const AccountScope&) = delete;
+
+ private:
+  AccountPtr before_;
+};
+
+// The serial number of the storage's allocation on its account; -1 where the storage is not one of an account (meta, empty, the harness's).
+int64_t allocation_serial(const c10::Storage& storage);
+
+// Installs the allocator; any number of calls. REQUIRES that no other allocator of priority 255 is installed.
+void install_counting_allocator();
+
+}  // namespace reloadlab::sim

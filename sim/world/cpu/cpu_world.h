@@ -1,0 +1,24 @@
+#pragma once
+// Ranks one after the other on plain CPU: nothing is concurrent, so the same seed gives the same trace byte for byte.
+#include "sim/world/world.h"
+
+namespace reloadlab::sim {
+
+class CpuWorld : public World {
+ public:
+  CpuWorld(int ranks, int poison);
+  WorldKind kind() const override { return WorldKind::cpu; }
+  int ranks() const override { return static_cast<int>(all_.size()); }
+  const std::vector<int>& local_ranks() const override { return all_; }
+  c10::Device device(int) const override { return c10::Device(c10::DeviceType::CPU); }
+  bool has_bytes() const override { return true; }
+  void each_rank(const std::function<void(int)>& body) override;
+  at::Tensor sum(const std::vector<at::Tensor>& local_partials) override;
+  AccountPtr account(int rank) const override { return accounts_[static_cast<size_t>(rank)]; }
+
+ private:
+  std::vector<int> all_;
+  std::vector<AccountPtr> accounts_;
+};
+
+}  // namespace reloadlab::sim

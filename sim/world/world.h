@@ -1,0 +1,43 @@
+#pragma once
+// Where a case runs: how many ranks there are, on which devices their tensors live, how their work is interleaved, how partial
+// results meet, and whose memory is whose. Replay asks a World for all of it and knows no device by name.
+//
+//   cpu    ranks that do not talk, one after the other on plain CPU; partial sums are added in rank order
+//   meta   the same with tensors that have shapes and no bytes
+//
+// Worlds with communication (process groups) and with devices (streams, events, graphs) implement this interface too: each_rank()
+// may run ranks as threads or be one process's only rank, sum() may be a collective.
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "reference/base/status.h"
+#include "sim/scenario/case.h"
+#include "sim/world/account.h"
+
+namespace reloadlab::sim {
+
+class World {
+ public:
+  virtual ~World() = default;
+  virtual WorldKind kind() const = 0;
+  virtual int ranks() const = 0;                       // all ranks of the case
+  virtual const std::vector<int>& local_ranks() const = 0;  // those that this process runs
+  virtual c10::Device device(int rank) const = 0;
+  // True where tensors have bytes that can be compared.
+  virtual bool has_bytes() const = 0;
+  // Runs body(rank) for every local rank and returns when all have ended. Ranks may interleave where they communicate.
+  virtual void each_rank(const std::function<void(int rank)>& body) = 0;
+  // The sum over all ranks of one partial result per local rank, added in rank order.
+  virtual at::Tensor sum(const std::vector<at::Tensor>& local_partials) = 0;
+  // The account of the rank's memory. Fresh at the start of an execution.
+  virtual AccountPtr account(int rank) const = 0;
+};
+
+// A world for one execution. `poison` picks the pattern of fresh memory (poison_byte()). Code::unsupported for kinds not built in.
+Result<std::unique_ptr<World>> make_world(WorldKind kind, int ranks, int poison);
+
+}  // namespace reloadlab::sim
