@@ -33,39 +33,56 @@ using BlobPtr = std::shared_ptr<const Blob>;
 // One name that a layer (or its extra state) holds, at one moment.
 struct CensusEntry {
   enum class Kind { parameter, buffer, empty_parameter, empty_buffer, extra_tensor, extra_host };
-  std::string path;           // "blocks.0.qkv.weight"; extra state: "blocks.0.qkv.extra:workspace"
+  std::string path;  // "blocks.0.qkv.weight"; extra state: "blocks.0.qkv.extra:workspace"
   std::string layer;
   Kind kind = Kind::parameter;
   bool persistent = true;
   bool on_meta = false;
-  int64_t handle = -1;        // serial of the shared handle: equal for tied slots; -1: empty or host
-  int64_t storage = -1;       // allocation serial; -1: meta, empty or host. A storage freed and allocated again has a new serial
-  int64_t offset = 0;         // elements
+  int64_t handle = -1;   // serial of the shared handle: equal for tied slots; -1: empty or host
+  int64_t storage = -1;  // allocation serial; -1: meta, empty or host. A storage freed and allocated again has a new serial
+  int64_t offset = 0;    // elements
   Shape shape, strides;
   DType dtype = DType::f32;
   std::string tensor_class;
-  std::string loader;         // "weight_loader(bound)", "online_process_loader(wraps weight_loader)", "-" for none
-  std::string attributes;     // "pad_value=0.0 output_dim=0", sorted by name
-  BlobPtr content;            // null: meta, empty
-  double host = 0;            // extra_host
+  std::string loader;      // "weight_loader(bound)", "online_process_loader(wraps weight_loader)", "-" for none
+  std::string attributes;  // "pad_value=0.0 output_dim=0", sorted by name
+  BlobPtr content;         // null: meta, empty
+  double host = 0;         // extra_host
 };
 
 struct Census {
-  int step = -1;              // the step after which it was taken; -1: after construction
+  int step = -1;                     // the step after which it was taken; -1: after construction
   std::vector<CensusEntry> entries;  // in module order, then slot order
-  std::string flags;          // model flags, sorted: "_do_torchao_reload=0"
+  std::string flags;                 // model flags, sorted: "_do_torchao_reload=0"
   const CensusEntry* find(std::string_view path) const;
 };
 
 enum class EventKind {
-  step_begin, step_end,
-  record, prepare_begin, prepare_end, finish_begin, finish_end, abort_begin, abort_end,
-  load_begin, load_end,       // load: index in the step; tensor: delivery name in `text`
-  load_counted, load_dropped, completed, processed, copied_back, armed, disarmed, warning,  // candidate's hints (Observer)
-  post_load_begin, post_load_end,
-  write_kernel,               // an operator wrote storage that a kernel tensor (a tensor of the census before the update) has
-  alloc, free,                // bytes in `numel`, serial in `value`
-  fault,                      // the harness made something fail here
+  step_begin,
+  step_end,
+  record,
+  prepare_begin,
+  prepare_end,
+  finish_begin,
+  finish_end,
+  abort_begin,
+  abort_end,
+  load_begin,
+  load_end,  // load: index in the step; tensor: delivery name in `text`
+  load_counted,
+  load_dropped,
+  completed,
+  processed,
+  copied_back,
+  armed,
+  disarmed,
+  warning,  // candidate's hints (Observer)
+  post_load_begin,
+  post_load_end,
+  write_kernel,  // an operator wrote storage that a kernel tensor (a tensor of the census before the update) has
+  alloc,
+  free,   // bytes in `numel`, serial in `value`
+  fault,  // the harness made something fail here
   forward,
 };
 std::string_view event_name(EventKind kind);
@@ -73,23 +90,23 @@ std::string_view event_name(EventKind kind);
 struct Event {
   EventKind kind;
   int step = -1;
-  int load = -1;        // index of the load call within the step, -1 outside
-  int layer = -1;       // index into Evidence::layers, -1: none
-  int64_t numel = 0;    // elements written or counted; bytes for alloc and free
-  int64_t value = 0;    // allocation serial and the like
-  std::string text;     // slot, operator, message
+  int load = -1;      // index of the load call within the step, -1 outside
+  int layer = -1;     // index into Evidence::layers, -1: none
+  int64_t numel = 0;  // elements written or counted; bytes for alloc and free
+  int64_t value = 0;  // allocation serial and the like
+  std::string text;   // slot, operator, message
 };
 
 struct StepOutcome {
   int step = -1;
-  Status status;                    // what the candidate (or the substrate's load) returned
+  Status status;                      // what the candidate (or the substrate's load) returned
   std::vector<Status> load_statuses;  // one per load call made in the step, in order
-  bool crashed = false;             // an exception crossed the boundary
-  bool unusable = false;            // after the step the candidate reports the model as unusable
-  int64_t extra_bytes_peak = 0;     // above what was live before the update began, sources included as semantics.md point 9 counts them
-  int64_t extra_bytes_after = 0;    // still there when the step had ended
+  bool crashed = false;               // an exception crossed the boundary
+  bool unusable = false;              // after the step the candidate reports the model as unusable
+  int64_t extra_bytes_peak = 0;       // above what was live before the update began, sources included as semantics.md point 9 counts them
+  int64_t extra_bytes_after = 0;      // still there when the step had ended
   int64_t live_layers = 0, live_parameters = 0, live_allocations = 0, live_bytes = 0;  // of this rank, after the step
-  std::optional<BlobPtr> output;    // forward: the output's bytes on this rank
+  std::optional<BlobPtr> output;                                                       // forward: the output's bytes on this rank
 };
 
 // What the candidate reported about coverage, as it reported it.
@@ -105,7 +122,13 @@ struct RankRun {
   std::vector<StepOutcome> outcomes;
   std::vector<CoverageReport> coverage;
   // Slots as they stood at the entry of a post-load step, provenance runs only.
-  struct Entry { int step; std::string path; Shape shape; DType dtype; BlobPtr content; };
+  struct Entry {
+    int step;
+    std::string path;
+    Shape shape;
+    DType dtype;
+    BlobPtr content;
+  };
   std::vector<Entry> at_post_load;
 };
 
@@ -137,36 +160,50 @@ struct Execution {
 // A load call as the scenario's arithmetic expects it.
 struct PlannedLoad {
   int step = -1;
-  int index = -1;              // among the step's load calls
-  std::string delivery;        // "blocks.0.q_proj.weight"
-  std::string layer, slot;     // empty for unknown names
+  int index = -1;                            // among the step's load calls
+  std::string delivery;                      // "blocks.0.q_proj.weight"
+  std::string layer, slot;                   // empty for unknown names
   std::vector<model::Placement> placements;  // on this rank
-  int64_t bytes = 0;           // of the delivered tensor
-  int64_t fresh = 0;           // elements of the slot that no earlier load of the same update wrote
-  bool excess = false;         // writes only elements that were written already
-  bool wrong = false;          // delivered with a wrong shape or dtype
-  bool completes = false;      // brings the last missing element of its layer (and of what shares storage with it)
+  int64_t bytes = 0;                         // of the delivered tensor
+  int64_t fresh = 0;                         // elements of the slot that no earlier load of the same update wrote
+  bool excess = false;                       // writes only elements that were written already
+  bool wrong = false;                        // delivered with a wrong shape or dtype
+  bool completes = false;                    // brings the last missing element of its layer (and of what shares storage with it)
 };
 
 // What each update must come to on one rank, from closed-form arithmetic alone.
 struct RankPlan {
-  std::vector<PlannedLoad> loads;         // of the warm execution's steps
-  struct LayerTotal { std::string layer; int64_t loadable = 0; };  // elements that a complete checkpoint writes
+  std::vector<PlannedLoad> loads;  // of the warm execution's steps
+  struct LayerTotal {
+    std::string layer;
+    int64_t loadable = 0;
+  };  // elements that a complete checkpoint writes
   std::vector<LayerTotal> totals;
-  struct Missing { int step; std::string layer, slot; int64_t elements; };  // not delivered in the update that ends at `step`
+  struct Missing {
+    int step;
+    std::string layer, slot;
+    int64_t elements;
+  };  // not delivered in the update that ends at `step`
   std::vector<Missing> missing;
-  struct Peak { int step; int64_t extra_bytes; };  // semantics.md point 9
+  struct Peak {
+    int step;
+    int64_t extra_bytes;
+  };  // semantics.md point 9
   std::vector<Peak> peaks;
-  struct State { int step; std::string checkpoint; bool partial; };  // what the model must hold after the step: a checkpoint, or an overlay
+  struct State {
+    int step;
+    std::string checkpoint;
+    bool partial;
+  };  // what the model must hold after the step: a checkpoint, or an overlay
   std::vector<State> states;
 };
 
 struct Evidence {
   Case the_case;
-  std::string candidate;                 // "layerwise@hardened"
+  std::string candidate;                        // "layerwise@hardened"
   std::map<std::string, std::string> declared;  // the candidate's policies: abort=backup, excess=warn, reports=yes …
-  std::vector<std::string> layers;       // paths, in module order
-  std::vector<RankPlan> plan;            // per rank
+  std::vector<std::string> layers;              // paths, in module order
+  std::vector<RankPlan> plan;                   // per rank
   std::vector<Execution> executions;
   const Execution* find(Variation::Kind kind, std::string_view name = {}, int index = 0) const;
 };
