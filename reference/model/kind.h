@@ -35,14 +35,19 @@ class LayerKind {
   // Makes the layer with its tensors on the current default device, padding set to its declared value, loaders attached.
   virtual LayerPtr build(const LayerSpec& spec, TensorParallel tp) const = 0;
   // One rank's part of the layer's forward. Row-parallel and vocabulary-parallel kinds return a partial sum (is_partial()).
-  virtual at::Tensor forward(const Layer& layer, const at::Tensor& input) const = 0;
+  // The layer is not const: some layers register a parameter or make scratch in their first forward.
+  virtual at::Tensor forward(Layer& layer, const at::Tensor& input) const = 0;
   virtual bool is_partial() const { return false; }
+  // True for layers (attention) whose own post-load step runs after every other layer's.
+  virtual bool deferred() const { return false; }
   // A fixed input that fits forward(), from `seed`; the same on every rank, already cut to the rank where the kind wants a shard.
   virtual at::Tensor example_input(const LayerSpec& spec, TensorParallel tp, uint64_t seed) const = 0;
 };
 
 std::span<const LayerKind* const> layer_kinds();
 const LayerKind* find_layer_kind(std::string_view id);  // null when there is none
+// Puts the kind's defaults where the spec has no value. REQUIRES that the kind exists.
+void fill_defaults(LayerSpec& spec);
 
 // A quantization method's name, keys and arithmetic: what its post-load step leaves behind.
 struct QuantInfo {

@@ -39,10 +39,10 @@ struct LoadArgs {
 // A loader reports a refusal as a Status; operators inside it may throw (guarded(), guard.h, turns that into a Status).
 struct Loader {
   using Function = std::function<Status(Layer* self, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args)>;
-  std::string name;            // "weight_loader"; an engine's wrapper has a name of its own
-  Function function;           // a free function ignores self; a method needs it
+  std::string name;   // "weight_loader"; an engine's wrapper has a name of its own
+  Function function;  // a free function ignores self; a method needs it
   bool is_method = false;
-  std::weak_ptr<Layer> self;   // bound layer; the tree owns its layers, so a loader must not
+  std::weak_ptr<Layer> self;              // bound layer; the tree owns its layers, so a loader must not
   std::shared_ptr<const Loader> wrapped;  // what a wrapper wraps
 
   Status operator()(Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const;
@@ -78,15 +78,24 @@ struct Parameter {
   Counted<Parameter> counted;
 };
 
-// Sees the loaders that layers brought along (not engines' wrappers around them) being called on this thread while it lives.
+// Sees the loaders that layers brought along (not engines' wrappers around them) being called.
 class LoaderListener {
  public:
-  LoaderListener();
-  virtual ~LoaderListener();
-  LoaderListener(const LoaderListener&) = delete;
-  LoaderListener& operator=(const LoaderListener&) = delete;
+  virtual ~LoaderListener() = default;
   // After the loader has written; what it returns is the call's result, so that a loader can be made to fail half-way.
   virtual Status leave(const Loader& loader, Parameter& destination, const Status& outcome) = 0;
+};
+
+// Makes a listener the calling thread's for its lifetime; the one before comes back after it.
+class LoaderScope {
+ public:
+  explicit LoaderScope(LoaderListener& listener);
+  ~LoaderScope();
+  LoaderScope(const LoaderScope&) = delete;
+  LoaderScope& operator=(const LoaderScope&) = delete;
+
+ private:
+  LoaderListener* before_;
 };
 
 struct Slot {
@@ -163,8 +172,8 @@ class Model {
   // Called by the model's own load routine for a name that it cannot place. Null: nothing is said. An engine may install one.
   std::function<Status(std::string_view name)> on_unexpected_name;
 
-  std::vector<LayerPtr> layers() const;                 // every layer but the root, in module order
-  LayerPtr find(std::string_view path) const;           // null when there is none
+  std::vector<LayerPtr> layers() const;                   // every layer but the root, in module order
+  LayerPtr find(std::string_view path) const;             // null when there is none
   ParameterPtr find_tensor(std::string_view path) const;  // "blocks.0.qkv.weight"
 };
 

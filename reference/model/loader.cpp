@@ -15,8 +15,8 @@ Status load_by_default(Layer*, Parameter& destination, const at::Tensor& loaded,
     return {};
   }
   if (destination.tensor.sizes() != loaded.sizes()) {
-    return Status(Code::failed, fmt::format("cannot load a tensor of shape [{}] into a parameter of shape [{}]", fmt::join(loaded.sizes(), ", "),
-                                            fmt::join(destination.tensor.sizes(), ", ")));
+    return Status(Code::failed, fmt::format("cannot load a tensor of shape [{}] into a parameter of shape [{}]",
+                                            fmt::join(loaded.sizes(), ", "), fmt::join(destination.tensor.sizes(), ", ")));
   }
   destination.tensor.copy_(loaded);
   return {};
@@ -24,11 +24,8 @@ Status load_by_default(Layer*, Parameter& destination, const at::Tensor& loaded,
 
 }  // namespace
 
-LoaderListener::LoaderListener() {
-  RELOADLAB_CHECK(!listener, "one loader listener a thread");
-  listener = this;
-}
-LoaderListener::~LoaderListener() { listener = nullptr; }
+LoaderScope::LoaderScope(LoaderListener& heard) : before_(std::exchange(listener, &heard)) {}
+LoaderScope::~LoaderScope() { listener = before_; }
 
 Status Loader::operator()(Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {
   LayerPtr layer = is_method ? self.lock() : nullptr;
@@ -42,8 +39,7 @@ LoaderPtr free_loader(std::string name, Loader::Function function) {
 }
 
 LoaderPtr method_loader(std::string name, Loader::Function function, const LayerPtr& self) {
-  return std::make_shared<const Loader>(
-      Loader{.name = std::move(name), .function = std::move(function), .is_method = true, .self = self});
+  return std::make_shared<const Loader>(Loader{.name = std::move(name), .function = std::move(function), .is_method = true, .self = self});
 }
 
 LoaderPtr bind_loader(const LoaderPtr& loader, const LayerPtr& self) {

@@ -14,9 +14,9 @@ enum class EngineEventKind {
   processed,     // post-load processing has run
   copied_back,   // kernel tensors hold the new bytes
   disarmed,
-  missing,       // coverage: an expected tensor (slot) got no load, or not all its elements
-  excess,        // coverage: a load after completion, or of elements already there
-  unexpected,    // coverage: a name that no layer takes
+  missing,     // coverage: an expected tensor (slot) got no load, or not all its elements
+  excess,      // coverage: a load after completion, or of elements already there
+  unexpected,  // coverage: a name that no layer takes
   warning,
 };
 

@@ -1,6 +1,5 @@
 #include "reference/model/post_load.h"
 
-#include "reference/base/check.h"
 
 namespace reloadlab::model {
 namespace {
@@ -17,17 +16,16 @@ Status heard(Layer& layer, Step&& step) {
 
 }  // namespace
 
-PostLoadListener::PostLoadListener() {
-  RELOADLAB_CHECK(!listener, "one post-load listener a thread");
-  listener = this;
-}
-PostLoadListener::~PostLoadListener() { listener = nullptr; }
+PostLoadScope::PostLoadScope(PostLoadListener& heard) : before_(std::exchange(listener, &heard)) {}
+PostLoadScope::~PostLoadScope() { listener = before_; }
 
 Status post_load_middle(Layer& layer) { return listener ? listener->middle(layer) : Status(); }
 
 Status QuantMethod::process_weights_after_loading(Layer& layer) {
   return heard(layer, [&] { return process(layer); });
 }
+
+at::Tensor QuantMethod::checkpoint_layout(std::string_view, const at::Tensor& processed) const { return processed; }
 
 Status run_own_post_load(Layer& layer) {
   if (!layer.own_post_load) return {};

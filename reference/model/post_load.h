@@ -12,6 +12,8 @@ class QuantMethod {
   virtual std::string_view id() const = 0;
   // Turns checkpoint-format tensors of the layer into kernel format, on the device where they are.
   Status process_weights_after_loading(Layer& layer);
+  // What a forward computes with: the processed tensor of that slot, brought back to checkpoint layout.
+  virtual at::Tensor checkpoint_layout(std::string_view slot, const at::Tensor& processed) const;
 
  protected:
   virtual Status process(Layer& layer) = 0;
@@ -23,16 +25,28 @@ Status run_own_post_load(Layer& layer);
 // What engines do after the first load: every layer's quantization method in module order, then the deferred layers' own steps.
 Status process_model_after_loading(Model& model);
 
-// Sees post-load steps of the calling thread while it lives. enter() may return a failure, which then is the step's result;
-// `middle` calls come from methods between two of their writes.
+// Sees post-load steps. enter() may return a failure, which then is the step's result; middle() is called by methods between two
+// of their writes.
 class PostLoadListener {
  public:
-  PostLoadListener();
-  virtual ~PostLoadListener();
+  virtual ~PostLoadListener() = default;
   virtual Status enter(Layer& layer) = 0;
   virtual Status middle(Layer& layer) = 0;
   virtual void leave(Layer& layer, const Status& outcome) = 0;
 };
+
+// Makes a listener the calling thread's for its lifetime; the one before comes back after it.
+class PostLoadScope {
+ public:
+  explicit PostLoadScope(PostLoadListener& listener);
+  ~PostLoadScope();
+  PostLoadScope(const PostLoadScope&) = delete;
+  PostLoadScope& operator=(const PostLoadScope&) = delete;
+
+ private:
+  PostLoadListener* before_;
+};
+
 // For methods: call between two writes.
 Status post_load_middle(Layer& layer);
 

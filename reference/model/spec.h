@@ -26,15 +26,16 @@ struct KeyInfo {
   Value fallback = int64_t{0};  // used when the key is absent and not required
   int64_t minimum = 0;          // integers and elements of integer lists only
   std::string_view about;
+  std::string_view choices = {};  // text only: the allowed values, "bound|free"; empty: any
 };
 
 struct LayerSpec {
   std::string name;  // dotted path in the model, unique: "blocks.0.qkv"
   std::string kind;  // LayerKind::id()
   DType dtype = DType::bf16;
-  std::string quant = "none";         // QuantInfo::id
-  std::optional<std::string> tied_to; // "embed.weight": this layer's slot of that name is the same handle
-  Values values;                      // the kind's own keys, defaults filled in
+  std::string quant = "none";          // QuantInfo::id
+  std::optional<std::string> tied_to;  // "embed.weight": this layer's slot of that name is the same handle
+  Values values;                       // the kind's own keys, defaults filled in
 
   bool flag(std::string_view key) const;
   int64_t integer(std::string_view key) const;  // these four: REQUIRES that the kind declares the key with this type
@@ -58,13 +59,13 @@ struct SlotSpec {
   DType dtype = DType::bf16;
   bool persistent = true;
   std::optional<std::string> alias_of;  // path of the slot whose storage this one shares: "weight", "embed.weight"
-  std::optional<double> initial;        // the declared value of elements that no load writes (padding, constants); none: every element is loaded
+  std::optional<double> initial;  // the declared value of elements that no load writes (padding, constants); none: every element is loaded
 };
 
 // One tensor of a checkpoint and where it goes. `name` is unique in a model: it is how checkpoints and scenarios call it.
 struct Delivery {
-  std::string name;   // "blocks.0.q_proj.weight"
-  Shape shape;        // as in the checkpoint: the whole tensor, not a rank's shard
+  std::string name;  // "blocks.0.q_proj.weight"
+  Shape shape;       // as in the checkpoint: the whole tensor, not a rank's shard
   DType dtype = DType::bf16;
   std::string layer;  // receiving layer's path
   std::string slot;

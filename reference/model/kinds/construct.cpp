@@ -1,0 +1,79 @@
+#include "reference/model/kinds/construct.h"
+
+#include <ATen/ops/empty.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "reference/model/device.h"
+#include "reference/model/kinds/kind_base.h"
+
+namespace reloadlab::model {
+namespace {
+
+ParameterPtr make_parameter(at::IntArrayRef shape, DType dtype, std::string_view tensor_class) {
+  auto parameter = std::make_shared<Parameter>();
+  parameter->tensor = at::empty(shape, at::TensorOptions(to_torch(dtype)).device(default_device()));
+  parameter->tensor_class = tensor_class;
+  return parameter;
+}
+
+// Narrows the destination to what the loaded tensor has in a dimension that is not split.
+at::Tensor narrow_to(const at::Tensor& destination, int64_t dim, int64_t length) {
+  return destination.size(dim) == length ? destination : destination.narrow(dim, 0, length);
+}
+
+}  // namespace
+
+LayerPtr make_layer(const LayerSpec& spec, TensorParallel tp, std::string_view class_name) {
+  auto layer = std::make_shared<Layer>(spec, std::string(class_name));
+  layer->tp = tp;
+  return layer;
+}
+
+ParameterPtr add_parameter(Layer& layer, std::string_view name, at::IntArrayRef shape, DType dtype, std::string_view tensor_class) {
+  ParameterPtr parameter = name == tied_slot(layer.spec) ? nullptr : make_parameter(shape, dtype, tensor_class);
+  layer.parameters.set(name, parameter);
+  return parameter;
+}
+
+ParameterPtr add_buffer(Layer& layer, std::string_view name, at::IntArrayRef shape, DType dtype, bool persistent) {
+  ParameterPtr buffer = name == tied_slot(layer.spec) ? nullptr : make_parameter(shape, dtype, "Buffer");
+  layer.buffers.set(name, buffer, persistent);
+  return buffer;
+}
+
+void set_loader(const ParameterPtr& parameter, LoaderPtr loader) {
+  if (parameter) parameter->loader = std::move(loader);
+}
+
+void set_dim(const ParameterPtr& parameter, std::string_view attribute, int64_t dim) {
+  if (parameter) parameter->attributes.emplace(attribute, dim);
+}
+
+void pad(const ParameterPtr& parameter, int64_t dim, int64_t used, double value) {
+  if (!parameter || used == parameter->tensor.size(dim)) return;
+  parameter->tensor.narrow(dim, used, parameter->tensor.size(dim) - used).fill_(value);
+  parameter->attributes.insert_or_assign("pad_value", value);
+}
+
+void fill(const ParameterPtr& parameter, double value) {
+  if (parameter) parameter->tensor.fill_(value);
+}
+
+Status expect_shape(const at::Tensor& loaded, const WholeShape& whole) {
+  const at::IntArrayRef expected(whole.sizes.data(), whole.dims);
+  if (loaded.sizes() == expected) return {};
+  return Status(Code::failed, fmt::format("cannot load a tensor of shape [{}], expected [{}]", fmt::join(loaded.sizes(), ", "),
+                                          fmt::join(expected, ", ")));
+}
+
+void copy_range(const at::Tensor& destination, const at::Tensor& loaded, const Range& range) {
+  at::Tensor target = destination;
+  for (int64_t dim = 0; dim < loaded.dim(); ++dim)
+    if (dim != range.dim) target = narrow_to(target, dim, loaded.size(dim));
+  if (range.length != target.size(range.dim)) target = target.narrow(range.dim, range.target, range.length);
+  at::Tensor source = range.length == loaded.size(range.dim) ? loaded : loaded.narrow(range.dim, range.source, range.length);
+  target.copy_(source);
+}
+
+}  // namespace reloadlab::model

@@ -1,0 +1,25 @@
+#include "reference/model/kinds/registry.h"
+
+#include "reference/base/check.h"
+
+namespace reloadlab::model {
+
+std::span<const LayerKind* const> layer_kinds() {
+  static const LayerKind* const kinds[] = {&column_parallel_linear()};
+  return kinds;
+}
+
+const LayerKind* find_layer_kind(std::string_view id) {
+  for (const LayerKind* kind : layer_kinds())
+    if (kind->id() == id) return kind;
+  return nullptr;
+}
+
+void fill_defaults(LayerSpec& spec) {
+  const LayerKind* kind = find_layer_kind(spec.kind);
+  RELOADLAB_CHECK(kind, "unknown layer kind " + spec.kind);
+  for (const KeyInfo& key : kind->keys())
+    if (!key.required) spec.values.try_emplace(std::string(key.name), key.fallback);
+}
+
+}  // namespace reloadlab::model

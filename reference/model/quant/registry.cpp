@@ -1,0 +1,16 @@
+#include "reference/model/quant/registry.h"
+
+namespace reloadlab::model {
+
+std::span<const QuantInfo> quant_methods() {
+  static const QuantInfo methods[] = {no_quant()};
+  return methods;
+}
+
+const QuantInfo* find_quant_method(std::string_view id) {
+  for (const QuantInfo& method : quant_methods())
+    if (method.id == id) return &method;
+  return nullptr;
+}
+
+}  // namespace reloadlab::model

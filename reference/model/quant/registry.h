@@ -1,0 +1,9 @@
+#pragma once
+// Every quantization method, one function each: registry.cpp lists them.
+#include "reference/model/kind.h"
+
+namespace reloadlab::model {
+
+QuantInfo no_quant();
+
+}  // namespace reloadlab::model
