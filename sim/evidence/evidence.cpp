@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "reference/base/check.h"
+#include "sim/evidence/enums.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -16,12 +17,6 @@ constexpr std::string_view kEventNames[] = {
     "write_kernel", "alloc",       "free",       "fault",         "forward"};
 static_assert(std::size(kEventNames) == static_cast<size_t>(EventKind::forward) + 1);
 
-constexpr std::string_view kVariationNames[] = {"warm", "poison", "cold", "digit", "order", "fault", "repeat", "again"};
-static_assert(std::size(kVariationNames) == static_cast<size_t>(Variation::Kind::again) + 1);
-
-constexpr std::string_view kFaultNames[] = {"loader", "post_load_enter", "post_load_middle", "copy_back"};
-static_assert(std::size(kFaultNames) == static_cast<size_t>(Fault::At::copy_back) + 1);
-
 }  // namespace
 
 std::string_view event_name(EventKind kind) {
@@ -31,7 +26,7 @@ std::string_view event_name(EventKind kind) {
 }
 
 std::string Variation::label() const {
-  const std::string_view base = kVariationNames[static_cast<size_t>(kind)];
+  const std::string_view base = archive::enum_name(kind);
   switch (kind) {
     case Kind::warm:
     case Kind::poison:
@@ -40,7 +35,7 @@ std::string Variation::label() const {
     case Kind::cold:
       return index == 0 ? fmt::format("cold {}", name) : fmt::format("cold {}, poison {}", name, index);
     case Kind::fault:
-      if (fault) return fmt::format("fault {} {}", kFaultNames[static_cast<size_t>(fault->at)], fault->nth);
+      if (fault) return fmt::format("fault {} {}", archive::enum_name(fault->at), fault->nth);
       break;
     default:
       break;

@@ -203,7 +203,9 @@ struct Evidence {
   std::string candidate;                        // "layerwise@hardened"
   std::map<std::string, std::string> declared;  // the candidate's policies: abort=backup, excess=warn, reports=yes …
   std::vector<std::string> layers;              // paths, in module order
-  std::vector<RankPlan> plan;                   // per rank
+  // Of the model, in module order: it numbers elements globally, as digit planes count them.
+  std::vector<model::Delivery> deliveries;
+  std::vector<RankPlan> plan;  // per rank
   std::vector<Execution> executions;
   const Execution* find(Variation::Kind kind, std::string_view name = {}, int index = 0) const;
 };

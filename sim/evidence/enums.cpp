@@ -1,0 +1,77 @@
+#include "sim/evidence/enums.h"
+
+#include <algorithm>
+#include <iterator>
+#include <vector>
+
+namespace reloadlab::sim::archive {
+namespace {
+
+using Names = std::span<const std::string_view>;
+
+// A table whose last value is given must have a name for each value up to it.
+template <class E, size_t N>
+constexpr const std::string_view (&checked(const std::string_view (&names)[N], E last))[N] {
+  if (static_cast<size_t>(last) + 1 != N) throw "a value has no name";
+  return names;
+}
+
+constexpr std::string_view kVariation[] = {"warm", "poison", "cold", "digit", "order", "fault", "repeat", "again"};
+constexpr std::string_view kEntry[] = {"parameter", "buffer", "empty_parameter", "empty_buffer", "extra_tensor", "extra_host"};
+constexpr std::string_view kCoverage[] = {"missing", "excess", "unexpected"};
+constexpr std::string_view kFault[] = {"loader", "post_load_enter", "post_load_middle", "copy_back"};
+constexpr std::string_view kStep[] = {"load", "reload", "prepare", "loads", "finish", "abort", "retry", "forward", "destroy", "repeat"};
+constexpr std::string_view kOutcome[] = {"ok", "error", "unspecified"};
+constexpr std::string_view kOrder[] = {"listed", "by_layer", "reversed", "shuffled", "interleaved", "explicit_list"};
+constexpr std::string_view kResolve[] = {"each_load", "before_prepare"};
+constexpr std::string_view kCompleted[] = {"at_last_load", "at_finish", "unspecified"};
+constexpr std::string_view kWorld[] = {"cpu", "meta", "sim", "cuda"};
+constexpr std::string_view kSource[] = {"synthetic", "safetensors", "perturbed"};
+
+static_assert(&checked(kVariation, Variation::Kind::again));
+static_assert(&checked(kEntry, CensusEntry::Kind::extra_host));
+static_assert(&checked(kCoverage, CoverageReport::Kind::unexpected));
+static_assert(&checked(kFault, Fault::At::copy_back));
+static_assert(&checked(kStep, StepKind::repeat));
+static_assert(&checked(kOutcome, Step::Outcome::unspecified));
+static_assert(&checked(kOrder, OrderKind::explicit_list));
+static_assert(&checked(kResolve, LoadPlan::Resolve::before_prepare));
+static_assert(&checked(kCompleted, Expect::Completed::unspecified));
+static_assert(&checked(kWorld, WorldKind::cuda));
+static_assert(&checked(kSource, CheckpointSpec::Source::perturbed));
+
+template <class E, class Name>
+std::vector<std::string_view> names_up_to(E last, Name&& name) {
+  std::vector<std::string_view> names;
+  for (int value = 0; value <= static_cast<int>(last); ++value) names.push_back(name(static_cast<E>(value)));
+  return names;
+}
+
+}  // namespace
+
+Names names_of(Variation::Kind) { return kVariation; }
+Names names_of(CensusEntry::Kind) { return kEntry; }
+Names names_of(CoverageReport::Kind) { return kCoverage; }
+Names names_of(Fault::At) { return kFault; }
+Names names_of(StepKind) { return kStep; }
+Names names_of(Step::Outcome) { return kOutcome; }
+Names names_of(OrderKind) { return kOrder; }
+Names names_of(LoadPlan::Resolve) { return kResolve; }
+Names names_of(Expect::Completed) { return kCompleted; }
+Names names_of(WorldKind) { return kWorld; }
+Names names_of(CheckpointSpec::Source) { return kSource; }
+
+Names names_of(EventKind) {
+  static const auto names = names_up_to(EventKind::forward, event_name);
+  return names;
+}
+Names names_of(DType) {
+  static const auto names = names_up_to(DType::boolean, dtype_name);
+  return names;
+}
+Names names_of(Code) {
+  static const auto names = names_up_to(Code::unsupported, code_name);
+  return names;
+}
+
+}  // namespace reloadlab::sim::archive

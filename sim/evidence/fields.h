@@ -1,0 +1,173 @@
+#pragma once
+// The fields of everything that stored evidence holds, each struct once. Keys are the format (kEvidenceVersion, store.h): renaming a
+// member must not rename its key.
+#include "sim/evidence/evidence.h"
+
+namespace reloadlab::sim::archive {
+
+// --- the case ---
+
+template <class V>
+void describe(V&& visit, const model::LayerSpec*) {
+  using S = model::LayerSpec;
+  visit("name", &S::name), visit("kind", &S::kind), visit("dtype", &S::dtype), visit("quant", &S::quant);
+  visit("tied_to", &S::tied_to), visit("values", &S::values);
+}
+template <class V>
+void describe(V&& visit, const model::ModelSpec*) {
+  using S = model::ModelSpec;
+  visit("architecture", &S::architecture), visit("values", &S::values), visit("layers", &S::layers);
+}
+template <class V>
+void describe(V&& visit, const CheckpointSpec*) {
+  using S = CheckpointSpec;
+  visit("source", &S::source), visit("seed", &S::seed), visit("path", &S::path), visit("map", &S::map), visit("base", &S::base);
+}
+template <class V>
+void describe(V&& visit, const LoadPlan::Repeat*) {
+  using S = LoadPlan::Repeat;
+  visit("tensor", &S::tensor), visit("times", &S::times);
+}
+template <class V>
+void describe(V&& visit, const LoadPlan::Wrong*) {
+  using S = LoadPlan::Wrong;
+  visit("tensor", &S::tensor), visit("shape", &S::shape), visit("dtype", &S::dtype);
+}
+template <class V>
+void describe(V&& visit, const LoadPlan*) {
+  using S = LoadPlan;
+  visit("checkpoint", &S::checkpoint), visit("order", &S::order), visit("order_seed", &S::order_seed);
+  visit("order_list", &S::order_list), visit("chunk", &S::chunk), visit("repeat", &S::repeat), visit("only", &S::only);
+  visit("omit", &S::omit), visit("excess", &S::excess), visit("unknown", &S::unknown), visit("wrong", &S::wrong);
+  visit("resolve", &S::resolve);
+}
+template <class V>
+void describe(V&& visit, const Fault*) {
+  visit("at", &Fault::at), visit("nth", &Fault::nth);
+}
+template <class V>
+void describe(V&& visit, const Step*) {
+  visit("kind", &Step::kind), visit("line", &Step::line), visit("plan", &Step::plan), visit("fault", &Step::fault);
+  visit("abort_after", &Step::abort_after), visit("outcome", &Step::outcome), visit("times", &Step::times), visit("body", &Step::body);
+}
+template <class V>
+void describe(V&& visit, const Expect*) {
+  visit("completed", &Expect::completed);
+}
+template <class V>
+void describe(V&& visit, const Limits*) {
+  visit("extra_bytes", &Limits::extra_bytes);
+}
+template <class V>
+void describe(V&& visit, const Case*) {
+  visit("scenario", &Case::scenario), visit("file", &Case::file), visit("variant", &Case::variant), visit("about", &Case::about);
+  visit("system", &Case::system), visit("tags", &Case::tags), visit("world", &Case::world), visit("ranks", &Case::ranks);
+  visit("model", &Case::model), visit("checkpoints", &Case::checkpoints), visit("steps", &Case::steps), visit("laws", &Case::laws);
+  visit("expect", &Case::expect), visit("limits", &Case::limits), visit("seed", &Case::seed);
+}
+
+// --- what was seen ---
+
+template <class V>
+void describe(V&& visit, const CensusEntry*) {
+  using S = CensusEntry;
+  visit("path", &S::path), visit("layer", &S::layer), visit("kind", &S::kind), visit("persistent", &S::persistent);
+  visit("on_meta", &S::on_meta), visit("handle", &S::handle), visit("storage", &S::storage), visit("offset", &S::offset);
+  visit("shape", &S::shape), visit("strides", &S::strides), visit("dtype", &S::dtype), visit("class", &S::tensor_class);
+  visit("loader", &S::loader), visit("attributes", &S::attributes), visit("content", &S::content), visit("host", &S::host);
+}
+template <class V>
+void describe(V&& visit, const Census*) {
+  visit("step", &Census::step), visit("entries", &Census::entries), visit("flags", &Census::flags);
+}
+template <class V>
+void describe(V&& visit, const Event*) {
+  visit("kind", &Event::kind), visit("step", &Event::step), visit("load", &Event::load), visit("layer", &Event::layer);
+  visit("numel", &Event::numel), visit("value", &Event::value), visit("text", &Event::text);
+}
+template <class V>
+void describe(V&& visit, const StepOutcome*) {
+  using S = StepOutcome;
+  visit("step", &S::step), visit("status", &S::status), visit("load_statuses", &S::load_statuses), visit("crashed", &S::crashed);
+  visit("unusable", &S::unusable), visit("extra_bytes_peak", &S::extra_bytes_peak), visit("extra_bytes_after", &S::extra_bytes_after);
+  visit("live_layers", &S::live_layers), visit("live_parameters", &S::live_parameters);
+  visit("live_allocations", &S::live_allocations), visit("live_bytes", &S::live_bytes), visit("output", &S::output);
+}
+template <class V>
+void describe(V&& visit, const CoverageReport*) {
+  using S = CoverageReport;
+  visit("kind", &S::kind), visit("step", &S::step), visit("layer", &S::layer), visit("slot", &S::slot);
+}
+template <class V>
+void describe(V&& visit, const RankRun::Entry*) {
+  using S = RankRun::Entry;
+  visit("step", &S::step), visit("path", &S::path), visit("shape", &S::shape), visit("dtype", &S::dtype), visit("content", &S::content);
+}
+template <class V>
+void describe(V&& visit, const RankRun*) {
+  using S = RankRun;
+  visit("events", &S::events), visit("censuses", &S::censuses), visit("outcomes", &S::outcomes), visit("coverage", &S::coverage);
+  visit("at_post_load", &S::at_post_load);
+}
+template <class V>
+void describe(V&& visit, const Variation*) {
+  using S = Variation;
+  visit("kind", &S::kind), visit("name", &S::name), visit("index", &S::index), visit("fault", &S::fault);
+}
+template <class V>
+void describe(V&& visit, const Execution*) {
+  visit("variation", &Execution::variation), visit("steps", &Execution::steps), visit("ranks", &Execution::ranks);
+}
+
+// --- what was expected ---
+
+template <class V>
+void describe(V&& visit, const model::Delivery*) {
+  using S = model::Delivery;
+  visit("name", &S::name), visit("shape", &S::shape), visit("dtype", &S::dtype), visit("layer", &S::layer), visit("slot", &S::slot);
+  visit("shard", &S::shard), visit("expert", &S::expert), visit("part", &S::part);
+}
+template <class V>
+void describe(V&& visit, const model::Placement*) {
+  using S = model::Placement;
+  visit("source", &S::source_start), visit("target", &S::target_start), visit("extent", &S::extent);
+}
+template <class V>
+void describe(V&& visit, const PlannedLoad*) {
+  using S = PlannedLoad;
+  visit("step", &S::step), visit("index", &S::index), visit("delivery", &S::delivery), visit("layer", &S::layer);
+  visit("slot", &S::slot), visit("placements", &S::placements), visit("bytes", &S::bytes), visit("fresh", &S::fresh);
+  visit("excess", &S::excess), visit("wrong", &S::wrong), visit("completes", &S::completes);
+}
+template <class V>
+void describe(V&& visit, const RankPlan::LayerTotal*) {
+  visit("layer", &RankPlan::LayerTotal::layer), visit("loadable", &RankPlan::LayerTotal::loadable);
+}
+template <class V>
+void describe(V&& visit, const RankPlan::Missing*) {
+  using S = RankPlan::Missing;
+  visit("step", &S::step), visit("layer", &S::layer), visit("slot", &S::slot), visit("elements", &S::elements);
+}
+template <class V>
+void describe(V&& visit, const RankPlan::Peak*) {
+  visit("step", &RankPlan::Peak::step), visit("extra_bytes", &RankPlan::Peak::extra_bytes);
+}
+template <class V>
+void describe(V&& visit, const RankPlan::State*) {
+  using S = RankPlan::State;
+  visit("step", &S::step), visit("checkpoint", &S::checkpoint), visit("partial", &S::partial);
+}
+template <class V>
+void describe(V&& visit, const RankPlan*) {
+  using S = RankPlan;
+  visit("loads", &S::loads), visit("totals", &S::totals), visit("missing", &S::missing), visit("peaks", &S::peaks);
+  visit("states", &S::states);
+}
+template <class V>
+void describe(V&& visit, const Evidence*) {
+  using S = Evidence;
+  visit("case", &S::the_case), visit("candidate", &S::candidate), visit("declared", &S::declared), visit("layers", &S::layers);
+  visit("deliveries", &S::deliveries), visit("plan", &S::plan), visit("executions", &S::executions);
+}
+
+}  // namespace reloadlab::sim::archive

@@ -1,0 +1,32 @@
+#pragma once
+// Evidence as JSON, for files (text, bytes as base64) and for the pipe from an isolated worker (CBOR, bytes as they are):
+//
+//   {"evidence": 1, "blobs": ["…", …], "run": {"case": {…}, "executions": […], …}}
+//
+// Each blob is stored once; censuses name it by index. Reading trusts nothing: depth, types, ranges, unknown keys, and what laws
+// rely on (validate.h) are checked, and the answer to anything else is Code::data with the path of the first offence.
+#include <cstdint>
+#include <iosfwd>
+#include <nlohmann/json_fwd.hpp>
+#include <span>
+#include <string_view>
+
+#include "sim/evidence/evidence.h"
+
+namespace reloadlab::sim {
+
+inline constexpr int kEvidenceVersion = 1;
+
+std::string to_text(const Evidence& evidence);
+std::vector<uint8_t> to_cbor(const Evidence& evidence);
+Result<Evidence> evidence_from_text(std::string_view text);
+Result<Evidence> evidence_from_cbor(std::span<const std::byte> bytes);
+
+nlohmann::json to_json(const Case& the_case);
+Result<Case> case_from_json(const nlohmann::json& json);
+
+// trace.jsonl: one event a line, in execution, rank and event order. Appends, so that the cases of a run share one file;
+// `id` says which case.
+void write_trace(std::ostream& out, const Evidence& evidence, std::string_view id);
+
+}  // namespace reloadlab::sim

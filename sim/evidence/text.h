@@ -1,0 +1,18 @@
+#pragma once
+// Text that came from elsewhere (a candidate's messages) and bytes as text.
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace reloadlab::sim {
+
+bool is_utf8(std::string_view text);
+std::string valid_utf8(std::string_view text);  // bytes that are not UTF-8 become '?'
+
+std::string base64(std::span<const std::byte> bytes);
+std::optional<std::vector<std::byte>> from_base64(std::string_view text);  // strict: padded, no white space
+
+}  // namespace reloadlab::sim
