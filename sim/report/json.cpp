@@ -1,0 +1,169 @@
+#include "sim/report/json.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+namespace reloadlab::sim {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Absent and empty are the same thing in a result, and what is empty is not written.
+void put(Json& json, const char* key, const std::string& text) {
+  if (!text.empty()) json[key] = text;
+}
+std::string take(const Json& json, const char* key) { return json.value(key, std::string()); }
+
+Json finding_to_json(const Finding& finding) {
+  Json json{{"execution", finding.execution}, {"rank", finding.rank}, {"step", finding.step}};
+  put(json, "tensor", finding.tensor);
+  put(json, "what", finding.what);
+  put(json, "first", finding.first);
+  put(json, "why", finding.why);
+  return json;
+}
+
+Finding finding_from_json(const Json& json, const std::string& law) {
+  return {.law = law,
+          .execution = take(json, "execution"),
+          .rank = json.at("rank").get<int>(),
+          .step = json.at("step").get<int>(),
+          .tensor = take(json, "tensor"),
+          .what = take(json, "what"),
+          .first = take(json, "first"),
+          .why = take(json, "why")};
+}
+
+Json law_to_json(const LawResult& law) {
+  Json json{{"law", law.law}, {"state", std::string(state_name(law.state))}, {"checks", law.checks}};
+  put(json, "reason", law.reason);
+  put(json, "rule", law.rule);
+  if (law.finding) json["finding"] = finding_to_json(*law.finding);
+  put(json, "step_text", law.step_text);
+  for (const RankTail& tail : law.tail) json["tail"].push_back({{"rank", tail.rank}, {"events", tail.events}});
+  return json;
+}
+
+LawResult law_from_json(const Json& json) {
+  LawResult law{.law = json.at("law").get<std::string>()};
+  const auto state = state_from_name(json.at("state").get<std::string>());
+  if (!state) throw std::invalid_argument("unknown state");
+  law.state = *state;
+  law.checks = json.at("checks").get<int64_t>();
+  law.reason = take(json, "reason");
+  law.rule = take(json, "rule");
+  if (json.contains("finding")) law.finding = finding_from_json(json["finding"], law.law);
+  law.step_text = take(json, "step_text");
+  if (json.contains("tail"))
+    for (const Json& tail : json["tail"])
+      law.tail.push_back({tail.at("rank").get<int>(), tail.at("events").get<std::vector<std::string>>()});
+  return law;
+}
+
+CaseResult parse_case(const Json& json) {
+  CaseResult one{.scenario = json.at("scenario").get<std::string>(),
+                 .variant = take(json, "variant"),
+                 .file = take(json, "file"),
+                 .system = take(json, "system"),
+                 .candidate = json.at("candidate").get<std::string>(),
+                 .world = take(json, "world"),
+                 .ranks = json.at("ranks").get<int>(),
+                 .tags = json.at("tags").get<std::vector<std::string>>()};
+  const auto end = end_from_name(json.at("end").get<std::string>());
+  if (!end) throw std::invalid_argument("unknown end");
+  one.end = *end;
+  one.reason = take(json, "reason");
+  for (const Json& law : json.at("laws")) one.laws.push_back(law_from_json(law));
+  one.notes = json.value("notes", std::vector<std::string>());
+  one.failing = take(json, "failing");
+  return one;
+}
+
+Json summary(const RunResult& result) {
+  Json json{{"exit_code", static_cast<int>(exit_code(result))}, {"cases", result.cases.size()}};
+  for (const auto& [end, count] : count_ends(result)) json["ends"][std::string(end_name(end))] = count;
+  for (const auto& [state, count] : count_states(result)) json["verdicts"][std::string(state_name(state))] = count;
+  return json;
+}
+
+Json run_to_json(const RunResult& result) {
+  Json json{{"started", result.run.started}, {"seconds", result.run.seconds}, {"host", result.run.host},
+            {"folder", result.run.folder},   {"jobs", result.run.jobs},       {"case_seconds", Json::array()}};
+  for (const CaseResult& one : result.cases) json["case_seconds"].push_back(one.seconds);
+  return json;
+}
+
+RunResult parse_all(const Json& json) {
+  RunResult result{.name = take(json, "name"), .seed = json.at("seed").get<uint64_t>()};
+  for (const Json& law : json.at("laws")) result.laws.push_back({law.at("id").get<std::string>(), law.at("sentence").get<std::string>()});
+  for (const Json& one : json.at("results")) result.cases.push_back(parse_case(one));
+  const Json& run = json.at("run");
+  result.run = {take(run, "started"), run.value("seconds", 0.0), take(run, "host"), take(run, "folder"), run.value("jobs", 1)};
+  const auto seconds = run.value("case_seconds", std::vector<double>());
+  for (size_t i = 0; i < result.cases.size() && i < seconds.size(); ++i) result.cases[i].seconds = seconds[i];
+  return result;
+}
+
+}  // namespace
+
+Json case_to_json(const CaseResult& one) {
+  Json json{{"case", one.id()}, {"scenario", one.scenario}};
+  put(json, "variant", one.variant);
+  put(json, "file", one.file);
+  put(json, "system", one.system);
+  json["candidate"] = one.candidate;
+  put(json, "world", one.world);
+  json["ranks"] = one.ranks;
+  json["tags"] = one.tags;
+  json["end"] = std::string(end_name(one.end));
+  put(json, "reason", one.reason);
+  json["laws"] = Json::array();
+  for (const LawResult& law : one.laws) json["laws"].push_back(law_to_json(law));
+  if (!one.notes.empty()) json["notes"] = one.notes;
+  put(json, "failing", one.failing);
+  return json;
+}
+
+Result<CaseResult> case_from_json(const Json& json) {
+  try {
+    return parse_case(json);
+  } catch (const std::exception& error) {
+    return Status(Code::data, fmt::format("not a case of result schema {}: {}", kResultSchema, error.what()));
+  }
+}
+
+std::string result_json(const RunResult& result) {
+  Json json{{"reloadlab", kResultSchema}, {"kind", "result"}, {"name", result.name}, {"seed", result.seed}};
+  json["summary"] = summary(result);
+  json["laws"] = Json::array();
+  for (const LawText& law : result.laws) json["laws"].push_back({{"id", law.id}, {"sentence", law.sentence}});
+  json["results"] = Json::array();
+  for (const CaseResult& one : result.cases) json["results"].push_back(case_to_json(one));
+  json["run"] = run_to_json(result);
+  // A candidate's own message may hold any bytes: what is no UTF-8 is replaced.
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Result<RunResult> parse_result(std::string_view text) {
+  try {
+    const Json json = Json::parse(text);
+    if (take(json, "kind") != "result" || json.value("reloadlab", 0) != kResultSchema)
+      return Status(Code::data, fmt::format("not a result of schema {}", kResultSchema));
+    return parse_all(json);
+  } catch (const std::exception& error) {
+    return Status(Code::data, fmt::format("not a result of schema {}: {}", kResultSchema, error.what()));
+  }
+}
+
+Result<RunResult> read_result(const std::filesystem::path& path) {
+  const auto file = std::filesystem::is_directory(path) ? path / "result.json" : path;
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return Status(Code::data, fmt::format("{}: cannot be read", file.string()));
+  auto result = parse_result(std::string(std::istreambuf_iterator<char>(in), {}));
+  return result.ok() ? std::move(result) : Result<RunResult>(result.status().within(file.string()));
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,119 @@
+#include "sim/report/run_folder.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cctype>
+#include <system_error>
+
+#include "sim/report/json.h"
+#include "sim/report/junit.h"
+
+namespace reloadlab::sim {
+namespace fs = std::filesystem;
+namespace {
+
+Status io_error(const fs::path& path, const std::error_code& error) {
+  return Status(Code::usage, fmt::format("{}: {}", path.string(), error.message()));
+}
+
+// out/latest is replaced in one rename, so that it never points nowhere.
+Status point_latest(const fs::path& final_path) {
+  std::error_code error;
+  const fs::path link = final_path.parent_path() / "latest";
+  const fs::path fresh = final_path.parent_path() / fmt::format(".latest.{}", ::getpid());
+  fs::remove(fresh, error);
+  fs::create_directory_symlink(final_path.filename(), fresh, error);
+  if (!error) fs::rename(fresh, link, error);
+  return error ? io_error(link, error) : Status();
+}
+
+}  // namespace
+
+std::string file_stem(std::string_view text) {
+  std::string stem;
+  for (char c : text) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+    if (plain)
+      stem += c;
+    else if (!stem.empty() && stem.back() != '-')
+      stem += '-';
+  }
+  while (!stem.empty() && (stem.back() == '-' || stem.back() == '.')) stem.pop_back();
+  stem.erase(0, stem.find_first_not_of(".-"));
+  return stem.empty() ? "run" : stem;
+}
+
+Status write_file(const fs::path& path, std::string_view text) {
+  const fs::path partial = path.parent_path() / fmt::format(".{}.{}", path.filename().string(), ::getpid());
+  std::ofstream out(partial, std::ios::binary);
+  out.write(text.data(), static_cast<std::streamsize>(text.size()));
+  out.close();
+  std::error_code error;
+  if (!out)
+    error = std::error_code(errno, std::generic_category());
+  else
+    fs::rename(partial, path, error);
+  if (!error) return {};
+  std::error_code ignored;
+  fs::remove(partial, ignored);
+  return io_error(path, error);
+}
+
+RunFolder::RunFolder(fs::path final_path, fs::path partial) : final_(std::move(final_path)), partial_(std::move(partial)) {}
+
+Result<std::unique_ptr<RunFolder>> RunFolder::open(const fs::path& base, const std::string& name, const std::string& started) {
+  std::error_code error;
+  fs::create_directories(base, error);
+  if (error) return io_error(base, error);
+  const std::string wanted = fmt::format("{}-{}", started, file_stem(name));
+  for (int attempt = 1;; ++attempt) {
+    const std::string unique = attempt == 1 ? wanted : fmt::format("{}-{}", wanted, attempt);
+    const fs::path partial = base / fmt::format(".{}.partial", unique);
+    // Creating the folder is the claim on the name: two runs of one second get two names.
+    if (fs::exists(base / unique, error) || !fs::create_directory(partial, error)) {
+      if (error) return io_error(partial, error);
+      continue;
+    }
+    std::unique_ptr<RunFolder> folder(new RunFolder(base / unique, partial));
+    folder->trace_.open(partial / "trace.jsonl", std::ios::binary);
+    if (!folder->trace_) return io_error(partial / "trace.jsonl", std::error_code(errno, std::generic_category()));
+    return folder;
+  }
+}
+
+RunFolder::~RunFolder() {
+  std::error_code ignored;
+  if (!committed_) fs::remove_all(partial_, ignored);
+}
+
+Result<std::string> RunFolder::add_failing(const std::string& stem, const std::string& yaml) {
+  std::error_code error;
+  fs::create_directories(partial_ / "failing", error);
+  if (error) return io_error(partial_ / "failing", error);
+  for (int attempt = 1;; ++attempt) {
+    const std::string name = fmt::format("failing/{}{}.yaml", file_stem(stem), attempt == 1 ? "" : fmt::format(".{}", attempt));
+    const auto [place, fresh] = failing_.emplace(name, yaml);
+    if (fresh) RELOADLAB_TRY(write_file(partial_ / name, yaml));
+    if (place->second == yaml) return name;
+  }
+}
+
+Status RunFolder::append_trace(std::string_view lines) {
+  trace_.write(lines.data(), static_cast<std::streamsize>(lines.size()));
+  return trace_ ? Status() : io_error(partial_ / "trace.jsonl", std::error_code(errno, std::generic_category()));
+}
+
+Status RunFolder::commit(const RunResult& result) {
+  trace_.close();
+  if (!trace_) return io_error(partial_ / "trace.jsonl", std::error_code(errno, std::generic_category()));
+  RELOADLAB_TRY(write_file(partial_ / "result.json", result_json(result)));
+  RELOADLAB_TRY(write_file(partial_ / "junit.xml", junit_xml(result)));
+  std::error_code error;
+  fs::rename(partial_, final_, error);
+  if (error) return io_error(final_, error);
+  committed_ = true;
+  return point_latest(final_);
+}
+
+}  // namespace reloadlab::sim

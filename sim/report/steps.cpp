@@ -1,0 +1,169 @@
+#include "sim/report/steps.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sim/report/text.h"
+
+namespace reloadlab::sim {
+namespace {
+
+constexpr size_t kEventsShown = 6;
+constexpr size_t kRanksShown = 8;
+
+std::string_view order_word(OrderKind order) {
+  switch (order) {
+    case OrderKind::listed:
+      return "";
+    case OrderKind::by_layer:
+      return ", by layer";
+    case OrderKind::reversed:
+      return ", reversed";
+    case OrderKind::shuffled:
+      return ", shuffled";
+    case OrderKind::interleaved:
+      return ", interleaved";
+    case OrderKind::explicit_list:
+      return ", in its own order";
+  }
+  return "";
+}
+
+const Execution* execution_of(const Evidence& evidence, const Finding& finding) {
+  for (const Execution& execution : evidence.executions)
+    if (execution.variation.label() == finding.execution) return &execution;
+  return evidence.find(Variation::Kind::warm);
+}
+
+// The last two parts of a dotted name tell shards apart; what stands before is the layer's.
+std::string short_name(const std::string& path) {
+  size_t at = path.rfind('.');
+  if (at != std::string::npos && at > 0) at = path.rfind('.', at - 1);
+  return at == std::string::npos ? path : path.substr(at + 1);
+}
+
+std::string layer_name(const Evidence& evidence, int layer) {
+  return layer >= 0 && static_cast<size_t>(layer) < evidence.layers.size() ? evidence.layers[static_cast<size_t>(layer)] : std::string();
+}
+
+// What an event says in a cell; `opens` when a cell begins with it. Empty: not shown.
+struct Word {
+  std::string text;
+  bool opens = false;
+};
+
+Word word_of(const Evidence& evidence, const Event& event) {
+  switch (event.kind) {
+    case EventKind::load_begin:
+      return {short_name(event.text), true};
+    case EventKind::load_counted:
+      return {grouped(event.numel)};
+    case EventKind::load_dropped:
+      return {"dropped"};
+    case EventKind::completed:
+      return {"→ complete"};
+    case EventKind::processed:
+      return {"→ process"};
+    case EventKind::copied_back:
+      return {"→ copy back"};
+    case EventKind::warning:
+      return {"→ warns: " + event.text};
+    case EventKind::fault:
+      return {"→ fault: " + event.text};
+    case EventKind::prepare_begin:
+      return {"prepare", true};
+    case EventKind::finish_begin:
+      return {"finish " + layer_name(evidence, event.layer), true};
+    case EventKind::abort_begin:
+      return {"abort", true};
+    case EventKind::forward:
+      return {"forward", true};
+    default:
+      return {};
+  }
+}
+
+struct Cell {
+  std::string text;
+  bool on_layer = false;
+};
+
+std::vector<Cell> cells_of(const Evidence& evidence, const RankRun& rank, const Finding& finding, const std::string& layer) {
+  std::vector<Cell> cells;
+  for (const Event& event : rank.events) {
+    if (finding.step >= 0 && event.step != finding.step) continue;
+    Word word = word_of(evidence, event);
+    if (word.text.empty()) continue;
+    while (!word.text.empty() && word.text.back() == ' ') word.text.pop_back();
+    if (word.opens || cells.empty())
+      cells.push_back({std::move(word.text)});
+    else
+      cells.back().text += " " + word.text;
+    if (!layer.empty() && layer_name(evidence, event.layer) == layer) cells.back().on_layer = true;
+  }
+  return cells;
+}
+
+// The longest layer path that the tensor's path begins with.
+std::string layer_of(const Evidence& evidence, const std::string& tensor) {
+  std::string best;
+  for (const std::string& layer : evidence.layers)
+    if (tensor.starts_with(layer + ".") && layer.size() > best.size()) best = layer;
+  return best;
+}
+
+}  // namespace
+
+std::string step_text(const Step& step) {
+  const std::string& name = step.plan.checkpoint;
+  const std::string order(order_word(step.plan.order));
+  switch (step.kind) {
+    case StepKind::load:
+      return "load " + name + order;
+    case StepKind::reload:
+      return "reload to " + name + order;
+    case StepKind::loads:
+      return "loads of " + name + order;
+    case StepKind::prepare:
+      return "prepare";
+    case StepKind::finish:
+      return "finish";
+    case StepKind::abort:
+      return "abort";
+    case StepKind::retry:
+      return "retry";
+    case StepKind::forward:
+      return "forward";
+    case StepKind::destroy:
+      return "destroy";
+    case StepKind::repeat:
+      return fmt::format("repeat {} times", step.times);
+  }
+  return {};
+}
+
+std::string finding_step_text(const Evidence& evidence, const Finding& finding) {
+  const Execution* execution = execution_of(evidence, finding);
+  if (!execution || finding.step < 0 || static_cast<size_t>(finding.step) >= execution->steps.size()) return {};
+  return step_text(execution->steps[static_cast<size_t>(finding.step)]);
+}
+
+std::vector<RankTail> last_events(const Evidence& evidence, const Finding& finding) {
+  const Execution* execution = execution_of(evidence, finding);
+  std::vector<RankTail> tails;
+  if (!execution) return tails;
+  const std::string layer = layer_of(evidence, finding.tensor);
+  for (size_t rank = 0; rank < execution->ranks.size() && rank < kRanksShown; ++rank) {
+    std::vector<Cell> cells = cells_of(evidence, execution->ranks[rank], finding, layer);
+    if (std::any_of(cells.begin(), cells.end(), [](const Cell& cell) { return cell.on_layer; }))
+      std::erase_if(cells, [](const Cell& cell) { return !cell.on_layer; });
+    RankTail tail{static_cast<int>(rank), {}};
+    if (cells.size() > kEventsShown) tail.events.emplace_back("…");
+    for (size_t i = cells.size() - std::min(cells.size(), kEventsShown); i < cells.size(); ++i) tail.events.push_back(cells[i].text);
+    if (!tail.events.empty()) tails.push_back(std::move(tail));
+  }
+  return tails;
+}
+
+}  // namespace reloadlab::sim
