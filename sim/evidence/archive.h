@@ -32,7 +32,7 @@ class Writer {
 
   template <Described S>
   Json put(const S& value) {
-    static const S defaults{};
+    [[maybe_unused]] static const S defaults{};
     Json out = Json::object();
     describe(
         [&](const char* key, auto member) {
