@@ -9,6 +9,7 @@
 
 #include "reference/base/status.h"
 #include "reference/model/spec.h"
+#include "sim/checkpoint/digits.h"
 #include "sim/scenario/case.h"
 
 namespace reloadlab::sim {
@@ -27,12 +28,8 @@ class Checkpoint {
 std::unique_ptr<Checkpoint> synthetic_checkpoint(uint64_t seed);
 
 // Digit plane `plane` of each element's index within its delivery plus the delivery's first global index plus one, in base
-// digit_base(dtype): what provenance runs load. `deliveries` fixes the global numbering.
+// digit_base(dtype): what provenance runs load. `deliveries` fixes the global numbering. How to read it back: digits.h.
 std::unique_ptr<Checkpoint> digit_checkpoint(const std::vector<model::Delivery>& deliveries, int plane);
-int digit_base(DType dtype);                                       // bf16 and int8 128, e4m3 16, e5m2 8, bool 2, …
-int digit_planes(const std::vector<model::Delivery>& deliveries);  // planes until every index of every delivery is told apart
-// Reads one element's digit back from the value that landed; nullopt: no legal digit (poison, padding).
-std::optional<int> digit_of(DType dtype, const std::byte* element);
 
 // A safetensors file, or a folder with model.safetensors or model.safetensors.index.json, through a name map.
 Result<std::unique_ptr<Checkpoint>> safetensors_checkpoint(const std::string& path, const std::string& map, const model::ModelSpec& model);
