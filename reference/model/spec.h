@@ -2,6 +2,7 @@
 // What a model is, as plain data: layers with their kinds and sizes, what a checkpoint delivers to them, and which elements of
 // which tensor each delivery fills. Everything here is arithmetic on the scenario, so that oracles can use it; the layers
 // themselves (layer.h) and their loaders are written independently of it, and tests hold the two against each other.
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,6 +46,8 @@ struct LayerSpec {
 };
 
 struct ModelSpec {
+  DType dtype = DType::bf16;            // the default of its layers, and what deferred post-load steps are told
+  std::map<std::string, bool> flags;    // engine flags that live on the model ("_do_torchao_reload")
   std::string architecture = "layers";  // "layers": a list without a forward of its own; "bert": an encoder (architecture.h)
   Values values;                        // the architecture's own keys
   std::vector<LayerSpec> layers;        // in module order: parents before children, as a module tree is walked
@@ -58,9 +61,17 @@ struct SlotSpec {
   Shape shape;  // local to the rank
   DType dtype = DType::bf16;
   bool persistent = true;
-  std::optional<std::string> alias_of;  // path of the slot whose storage this one shares: "weight", "embed.weight"
+  // The slot whose storage this one shares, see resolve_alias(): a tied handle, or a view of alias_start on.
+  std::optional<std::string> alias_of;
   std::optional<double> initial;  // the declared value of elements that no load writes (padding, constants); none: every element is loaded
+  Shape strides;            // empty: dense
+  int64_t alias_start = 0;  // a view's first element in the aliased tensor, row-major
+  // What the loader does to the elements in place, after its copy.
+  enum class Transform { none, negate, negative_exp } transform = Transform::none;
 };
+
+int64_t storage_bytes(const SlotSpec& slot);  // what its own allocation takes; 0 for aliases and empty slots
+double undo(SlotSpec::Transform transform, double value);  // what had been copied, up to rounding
 
 // One tensor of a checkpoint and where it goes. `name` is unique in a model: it is how checkpoints and scenarios call it.
 struct Delivery {
@@ -80,5 +91,11 @@ struct Placement {
   Shape target_start;
   Shape extent;
 };
+
+// Splits "blocks.0.qkv.weight" into layer path and slot name.
+std::pair<std::string, std::string> split_slot_path(std::string_view path);
+// The full path of the slot that `alias` names from inside `layer`: "weight" is the layer's own, "conv.weight" belongs to its child
+// conv if it has one, and is a path from the root otherwise.
+std::string resolve_alias(const ModelSpec& model, const LayerSpec& layer, std::string_view alias);
 
 }  // namespace reloadlab::model

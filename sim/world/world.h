@@ -24,7 +24,7 @@ class World {
  public:
   virtual ~World() = default;
   virtual WorldKind kind() const = 0;
-  virtual int ranks() const = 0;                       // all ranks of the case
+  virtual int ranks() const = 0;                            // all ranks of the case
   virtual const std::vector<int>& local_ranks() const = 0;  // those that this process runs
   virtual c10::Device device(int rank) const = 0;
   // True where tensors have bytes that can be compared.
