@@ -1,0 +1,60 @@
+#include "sim/replay/boxes.h"
+
+#include <algorithm>
+
+namespace reloadlab::sim {
+namespace {
+
+bool overlap(const Box& a, const Box& b) {
+  for (size_t d = 0; d < a.start.size(); ++d)
+    if (a.start[d] + a.extent[d] <= b.start[d] || b.start[d] + b.extent[d] <= a.start[d]) return false;
+  return true;
+}
+
+// a without b, as disjoint boxes: per dimension the slabs of a before and after b, then what remains lies inside b.
+void subtract(Box a, const Box& b, std::vector<Box>& out) {
+  if (!overlap(a, b)) {
+    out.push_back(std::move(a));
+    return;
+  }
+  for (size_t d = 0; d < a.start.size(); ++d) {
+    int64_t begin = a.start[d], end = begin + a.extent[d];
+    int64_t low = std::max(begin, b.start[d]), high = std::min(end, b.start[d] + b.extent[d]);
+    if (begin < low) {
+      Box slab = a;
+      slab.extent[d] = low - begin;
+      out.push_back(std::move(slab));
+    }
+    if (high < end) {
+      Box slab = a;
+      slab.start[d] = high;
+      slab.extent[d] = end - high;
+      out.push_back(std::move(slab));
+    }
+    a.start[d] = low;
+    a.extent[d] = high - low;
+  }
+}
+
+}  // namespace
+
+int64_t Box::numel() const { return reloadlab::numel(extent); }
+
+int64_t BoxSet::add(const Box& box) {
+  std::vector<Box> fresh{box}, next;
+  for (const Box& known : boxes_) {
+    next.clear();
+    for (Box& piece : fresh) subtract(std::move(piece), known, next);
+    fresh.swap(next);
+    if (fresh.empty()) return 0;
+  }
+  int64_t added = 0;
+  for (Box& piece : fresh) {
+    added += piece.numel();
+    if (piece.numel() > 0) boxes_.push_back(std::move(piece));
+  }
+  numel_ += added;
+  return added;
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,49 @@
+#include "sim/replay/catalogue.h"
+
+#include <fmt/format.h>
+
+#include "reference/base/check.h"
+
+namespace reloadlab::sim {
+
+Catalogue::Catalogue(const model::ModelSpec& model) : model_(&model) {
+  for (const model::LayerSpec& spec : model.layers) {
+    const model::LayerKind* kind = model::find_layer_kind(spec.kind);
+    RELOADLAB_CHECK(kind, "unknown layer kind " + spec.kind);
+    int index = static_cast<int>(kinds_.size());
+    kinds_.push_back(kind);
+    layer_index_.emplace(spec.name, index);
+    groups_.push_back(index);
+    deferred_.push_back(kind->deferred());
+    for (model::Delivery& delivery : kind->deliveries(spec)) {
+      delivery_index_.emplace(delivery.name, static_cast<int>(deliveries_.size()));
+      deliveries_.push_back(std::move(delivery));
+      delivery_layers_.push_back(index);
+    }
+  }
+  for (int layer = 0; layer < layer_count(); ++layer) {
+    if (this->layer(layer).tied_to) join(layer, *this->layer(layer).tied_to);
+    for (const model::SlotSpec& slot : kind(layer).slots(this->layer(layer), {}))
+      if (slot.alias_of && slot.alias_of->find('.') != std::string::npos) join(layer, *slot.alias_of);
+  }
+}
+
+void Catalogue::join(int layer, std::string_view slot_path) {
+  int other = find_layer(slot_path.substr(0, slot_path.rfind('.')));
+  if (other < 0) return;
+  int from = std::max(group_of(layer), group_of(other)), to = std::min(group_of(layer), group_of(other));
+  for (int& group : groups_)
+    if (group == from) group = to;
+}
+
+int Catalogue::find_delivery(std::string_view name) const {
+  auto found = delivery_index_.find(name);
+  return found == delivery_index_.end() ? -1 : found->second;
+}
+
+int Catalogue::find_layer(std::string_view path) const {
+  auto found = layer_index_.find(path);
+  return found == layer_index_.end() ? -1 : found->second;
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,125 @@
+#include "sim/replay/census.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "sim/evidence/fingerprint.h"
+#include "sim/world/account.h"
+
+namespace reloadlab::sim {
+namespace {
+
+template <class... Fs>
+struct Overloaded : Fs... {
+  using Fs::operator()...;
+};
+template <class... Fs>
+Overloaded(Fs...) -> Overloaded<Fs...>;
+
+std::string describe_value(const Value& value) {
+  return std::visit(Overloaded{[](bool v) { return std::string(v ? "true" : "false"); }, [](int64_t v) { return std::to_string(v); },
+                               [](double v) { return fmt::format("{}", v); }, [](const std::string& v) { return v; },
+                               [](const std::vector<int64_t>& v) { return fmt::format("[{}]", fmt::join(v, ",")); }},
+                    value);
+}
+
+std::string describe_flags(const std::map<std::string, bool>& flags) {
+  std::string text;
+  for (const auto& [name, on] : flags) text += fmt::format("{}{}={}", text.empty() ? "" : " ", name, on ? 1 : 0);
+  return text;
+}
+
+}  // namespace
+
+std::string describe_values(const Values& values) {
+  std::string text;
+  for (const auto& [name, value] : values) text += fmt::format("{}{}={}", text.empty() ? "" : " ", name, describe_value(value));
+  return text;
+}
+
+std::string describe_loader(const model::LoaderPtr& loader) {
+  if (!loader) return "-";
+  if (loader->wrapped) return loader->name + "(wraps " + describe_loader(loader->wrapped) + ")";
+  if (!loader->is_method) return loader->name;
+  return loader->name + (loader->self.expired() ? "(unbound)" : "(bound)");
+}
+
+BlobPtr BlobStore::keep(const at::Tensor& tensor) {
+  const at::Tensor dense = tensor.is_contiguous() ? tensor : tensor.contiguous();
+  std::span<const std::byte> bytes(static_cast<const std::byte*>(dense.const_data_ptr()), dense.nbytes());
+  const Fingerprint print = fingerprint(bytes);
+  BlobPtr& kept = blobs_[print];
+  if (!kept || kept->bytes.size() != bytes.size()) kept = std::make_shared<const Blob>(Blob{print, Bytes(bytes.begin(), bytes.end())});
+  return kept;
+}
+
+int64_t CensusTaker::serial_of(const model::ParameterPtr& handle) {
+  Seen& seen = seen_[handle.get()];
+  if (seen.handle.expired()) seen = {handle, next_serial_++};
+  return seen.serial;
+}
+
+void CensusTaker::describe(const at::Tensor& tensor, CensusEntry& entry) {
+  entry.shape.assign(tensor.sizes().begin(), tensor.sizes().end());
+  entry.strides.assign(tensor.strides().begin(), tensor.strides().end());
+  entry.offset = tensor.storage_offset();
+  entry.dtype = model::from_torch(tensor.scalar_type());
+  entry.on_meta = tensor.is_meta();
+  if (entry.on_meta) return;
+  entry.storage = allocation_serial(tensor.storage());
+  entry.content = blobs_.keep(tensor);
+}
+
+void CensusTaker::add_slots(const model::Layer& layer, const model::Slots& slots, bool parameters, Census& census) {
+  using Kind = CensusEntry::Kind;
+  for (const model::Slot& slot : slots) {
+    CensusEntry& entry = census.entries.emplace_back();
+    entry.path = layer.path() + "." + slot.name;
+    entry.layer = layer.path();
+    entry.persistent = slot.persistent;
+    entry.loader = "-";
+    if (!slot.handle) {
+      entry.kind = parameters ? Kind::empty_parameter : Kind::empty_buffer;
+      continue;
+    }
+    entry.kind = parameters ? Kind::parameter : Kind::buffer;
+    entry.handle = serial_of(slot.handle);
+    entry.tensor_class = slot.handle->tensor_class;
+    entry.loader = describe_loader(slot.handle->loader);
+    entry.attributes = describe_values(slot.handle->attributes);
+    describe(slot.handle->tensor, entry);
+  }
+}
+
+void CensusTaker::add_extra(const model::Layer& layer, Census& census) {
+  for (const auto& [name, tensor] : layer.extra.tensors) {
+    CensusEntry& entry = census.entries.emplace_back();
+    entry.path = layer.path() + ".extra:" + name;
+    entry.layer = layer.path();
+    entry.kind = CensusEntry::Kind::extra_tensor;
+    entry.loader = "-";
+    describe(tensor, entry);
+  }
+  for (const auto& [name, value] : layer.extra.host) {
+    CensusEntry& entry = census.entries.emplace_back();
+    entry.path = layer.path() + ".extra:" + name;
+    entry.layer = layer.path();
+    entry.kind = CensusEntry::Kind::extra_host;
+    entry.loader = "-";
+    entry.host = value;
+  }
+}
+
+Census CensusTaker::take(const model::Model& model, int step) {
+  Census census;
+  census.step = step;
+  census.flags = describe_flags(model.flags);
+  for (const model::LayerPtr& layer : model.layers()) {
+    add_slots(*layer, layer->parameters, true, census);
+    add_slots(*layer, layer->buffers, false, census);
+    if (!layer->extra.tensors.empty() || !layer->extra.host.empty()) add_extra(*layer, census);
+  }
+  return census;
+}
+
+}  // namespace reloadlab::sim

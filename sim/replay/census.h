@@ -1,0 +1,46 @@
+#pragma once
+// Takes the census of a model: every name that a layer holds, with its identity, place, layout and content.
+#include <map>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "reference/model/layer.h"
+#include "sim/evidence/evidence.h"
+
+namespace reloadlab::sim {
+
+// Keeps equal contents once. Shared by all executions of a case.
+class BlobStore {
+ public:
+  BlobPtr keep(const at::Tensor& tensor);  // row-major and dense, whatever the strides. REQUIRES a CPU tensor
+
+ private:
+  std::map<std::array<uint64_t, 2>, BlobPtr> blobs_;
+};
+
+// One per rank and execution: serial numbers of handles count first sightings, so they are the same in every run.
+class CensusTaker {
+ public:
+  explicit CensusTaker(BlobStore& blobs) : blobs_(blobs) {}
+  Census take(const model::Model& model, int step);
+
+ private:
+  void add_slots(const model::Layer& layer, const model::Slots& slots, bool parameters, Census& census);
+  void add_extra(const model::Layer& layer, Census& census);
+  void describe(const at::Tensor& tensor, CensusEntry& entry);
+  int64_t serial_of(const model::ParameterPtr& handle);
+
+  BlobStore& blobs_;
+  struct Seen {
+    std::weak_ptr<model::Parameter> handle;
+    int64_t serial;
+  };
+  std::unordered_map<const model::Parameter*, Seen> seen_;  // looked up only, never walked
+  int64_t next_serial_ = 0;
+};
+
+std::string describe_loader(const model::LoaderPtr& loader);
+std::string describe_values(const Values& values);
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,1 @@
+namespace reloadlab::sim {}

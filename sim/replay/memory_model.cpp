@@ -1,0 +1,60 @@
+#include "sim/replay/memory_model.h"
+
+#include <algorithm>
+
+namespace reloadlab::sim {
+namespace {
+
+int64_t slot_bytes(const model::SlotSpec& slot) {
+  using Kind = model::SlotSpec::Kind;
+  bool empty = slot.kind == Kind::empty_parameter || slot.kind == Kind::empty_buffer;
+  return empty || slot.alias_of ? 0 : numel(slot.shape) * dtype_size(slot.dtype);
+}
+
+int64_t total_bytes(const std::vector<model::SlotSpec>& slots) {
+  int64_t bytes = 0;
+  for (const model::SlotSpec& slot : slots) bytes += slot_bytes(slot);
+  return bytes;
+}
+
+}  // namespace
+
+MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, bool backup)
+    : sizes_(static_cast<size_t>(catalogue.layer_count())), buffered_(sizes_.size()), backup_(backup) {
+  for (int layer = 0; layer < catalogue.layer_count(); ++layer) {
+    const std::vector<model::SlotSpec> slots = catalogue.kind(layer).slots(catalogue.layer(layer), tp);
+    const model::QuantInfo* quant = model::find_quant_method(catalogue.layer(layer).quant);
+    GroupSize& size = sizes_[static_cast<size_t>(catalogue.group_of(layer))];
+    size.materialized += total_bytes(slots);
+    // Layers of a group are post-processed one after the other and their results stay: peaks add up to results plus one scratch.
+    size.post_load += quant->extra_bytes(slots);
+    size.kernel += total_bytes(quant->results(slots));
+  }
+}
+
+void MemoryModel::begin() {
+  std::fill(buffered_.begin(), buffered_.end(), 0);
+  buffered_total_ = committed_ = 0;
+}
+
+void MemoryModel::see(int64_t bytes) { peak_ = std::max(peak_, bytes); }
+
+void MemoryModel::buffer(int group, int64_t bytes) {
+  buffered_[static_cast<size_t>(group)] += bytes;
+  buffered_total_ += bytes;
+  see(committed_ + buffered_total_);
+}
+
+void MemoryModel::pass(int64_t bytes) { see(committed_ + buffered_total_ + bytes); }
+
+void MemoryModel::process(int group) {
+  const GroupSize& size = sizes_[static_cast<size_t>(group)];
+  if (backup_) committed_ += size.kernel;
+  see(committed_ + buffered_total_ + size.materialized + size.post_load);
+  buffered_total_ -= buffered_[static_cast<size_t>(group)];
+  buffered_[static_cast<size_t>(group)] = 0;
+}
+
+int64_t MemoryModel::take_peak() { return std::exchange(peak_, 0); }
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,219 @@
+#include "sim/replay/plan.h"
+
+#include "reference/base/check.h"
+#include "sim/replay/boxes.h"
+#include "sim/replay/memory_model.h"
+
+namespace reloadlab::sim {
+namespace {
+
+void unroll_into(const std::vector<Step>& steps, std::vector<Step>& out) {
+  for (const Step& step : steps) {
+    if (step.kind != StepKind::repeat) {
+      out.push_back(step);
+      continue;
+    }
+    for (int64_t i = 0; i < step.times; ++i) unroll_into(step.body, out);
+  }
+}
+
+// Walks the steps and keeps, per update, which elements of which slot have been written.
+class Planner {
+ public:
+  Planner(const Catalogue& catalogue, model::TensorParallel tp, const PlanPolicies& policies)
+      : catalogue_(catalogue), tp_(tp), memory_(catalogue, tp, policies.backup), loadable_(layer_sizes()) {
+    begin_update();
+  }
+
+  RankPlan run(const std::vector<Step>& steps) {
+    for (int layer = 0; layer < catalogue_.layer_count(); ++layer)
+      plan_.totals.push_back({catalogue_.layer(layer).name, loadable_[static_cast<size_t>(layer)]});
+    for (size_t i = 0; i < steps.size(); ++i) run_step(static_cast<int>(i), steps[i]);
+    return std::move(plan_);
+  }
+
+ private:
+  size_t index(int layer) const { return static_cast<size_t>(layer); }
+
+  std::vector<Box> target_boxes(int delivery) const {
+    std::vector<Box> boxes;
+    for (const model::Placement& p : placements(delivery)) boxes.push_back({p.target_start, p.extent});
+    return boxes;
+  }
+
+  std::vector<model::Placement> placements(int delivery) const {
+    const int layer = catalogue_.layer_of(delivery);
+    return catalogue_.kind(layer).placements(catalogue_.layer(layer), catalogue_.deliveries()[index(delivery)], tp_);
+  }
+
+  // Elements of each layer that a complete checkpoint writes.
+  std::vector<int64_t> layer_sizes() const {
+    std::vector<int64_t> sizes(index(catalogue_.layer_count()));
+    std::map<std::string, BoxSet> written;
+    for (size_t d = 0; d < catalogue_.deliveries().size(); ++d) {
+      const model::Delivery& delivery = catalogue_.deliveries()[d];
+      for (const Box& box : target_boxes(static_cast<int>(d)))
+        sizes[index(catalogue_.layer_of(static_cast<int>(d)))] += written[delivery.layer + "." + delivery.slot].add(box);
+    }
+    return sizes;
+  }
+
+  int64_t group_loadable(int group) const {
+    int64_t total = 0;
+    for (int layer = 0; layer < catalogue_.layer_count(); ++layer)
+      if (catalogue_.group_of(layer) == group) total += loadable_[index(layer)];
+    return total;
+  }
+
+  bool group_deferred(int group) const {
+    for (int layer = 0; layer < catalogue_.layer_count(); ++layer)
+      if (catalogue_.group_of(layer) == group && catalogue_.deferred(layer)) return true;
+    return false;
+  }
+
+  void begin_update() {
+    written_.clear();
+    group_written_.assign(index(catalogue_.layer_count()), 0);
+    group_done_.assign(index(catalogue_.layer_count()), false);
+    memory_.begin();
+    partial_ = false;
+  }
+
+  void run_step(int number, const Step& step) {
+    const bool fails = step.outcome != Step::Outcome::ok || step.fault || step.abort_after;
+    switch (step.kind) {
+      case StepKind::load:
+        state(number, step, step.plan.checkpoint, !step.plan.omit.empty() || !step.plan.only.empty());
+        return;
+      case StepKind::reload:
+      case StepKind::retry:
+        begin_update();
+        loads(number, step);
+        finish(number);
+        break;
+      case StepKind::prepare:
+        begin_update();
+        break;
+      case StepKind::loads:
+        loads(number, step);
+        break;
+      case StepKind::finish:
+        finish(number);
+        break;
+      case StepKind::abort:
+      case StepKind::forward:
+        break;
+      case StepKind::destroy:
+        return;
+      case StepKind::repeat:
+        RELOADLAB_CHECK(false, "repeat steps are unrolled before planning");
+    }
+    plan_.peaks.push_back({number, memory_.take_peak()});
+    const bool commits = step.kind == StepKind::reload || step.kind == StepKind::retry || step.kind == StepKind::finish;
+    if (commits && !fails) {
+      state(number, step, update_checkpoint_, partial_);
+    } else if (!open_update(step) && step.outcome != Step::Outcome::unspecified && !plan_.states.empty()) {
+      RankPlan::State same = plan_.states.back();
+      same.step = number;
+      plan_.states.push_back(same);
+    }
+  }
+
+  // After prepare or loads alone the model is in between: nothing is expected of its bytes.
+  static bool open_update(const Step& step) { return step.kind == StepKind::prepare || step.kind == StepKind::loads; }
+
+  void state(int number, const Step& step, const std::string& checkpoint, bool partial) {
+    if (step.outcome == Step::Outcome::ok) plan_.states.push_back({number, checkpoint, partial});
+  }
+
+  void loads(int number, const Step& step) {
+    update_checkpoint_ = step.plan.checkpoint;
+    const std::vector<Sent> sent = sequence(catalogue_, step.plan);
+    for (size_t i = 0; i < sent.size(); ++i) {
+      if (step.abort_after && static_cast<int64_t>(i) >= *step.abort_after) return;
+      load(number, static_cast<int>(i), sent[i]);
+    }
+  }
+
+  void load(int number, int position, const Sent& sent) {
+    PlannedLoad planned{.step = number, .index = position, .delivery = sent.unknown};
+    planned.wrong = sent.wrong_shape || sent.wrong_dtype;
+    if (sent.delivery >= 0) {
+      const model::Delivery& delivery = catalogue_.deliveries()[index(sent.delivery)];
+      planned.delivery = delivery.name;
+      planned.layer = delivery.layer;
+      planned.slot = delivery.slot;
+      planned.placements = placements(sent.delivery);
+      planned.bytes = numel(delivery.shape) * dtype_size(delivery.dtype);
+      account(sent.delivery, planned);
+    }
+    plan_.loads.push_back(std::move(planned));
+  }
+
+  void account(int number, PlannedLoad& planned) {
+    const int group = catalogue_.group_of(catalogue_.layer_of(number));
+    int64_t touched = 0;
+    for (const model::Placement& p : planned.placements) {
+      planned.fresh += written_[planned.layer + "." + planned.slot].add({p.target_start, p.extent});
+      touched += numel(p.extent);
+    }
+    planned.excess = touched > 0 && planned.fresh == 0;
+    if (group_done_[index(group)]) {
+      memory_.pass(planned.bytes);
+      return;
+    }
+    memory_.buffer(group, planned.bytes);
+    group_written_[index(group)] += planned.fresh;
+    if (planned.fresh == 0 || group_written_[index(group)] < group_loadable(group) || group_deferred(group)) return;
+    planned.completes = true;
+    group_done_[index(group)] = true;
+    memory_.process(group);
+  }
+
+  void finish(int number) {
+    for (int layer = 0; layer < catalogue_.layer_count(); ++layer)
+      if (memory_.has_buffered(layer)) memory_.process(layer);
+    for (size_t d = 0; d < catalogue_.deliveries().size(); ++d) note_missing(number, static_cast<int>(d));
+  }
+
+  void note_missing(int number, int delivery) {
+    const model::Delivery& what = catalogue_.deliveries()[index(delivery)];
+    int64_t elements = 0;
+    for (const Box& box : target_boxes(delivery)) elements += written_[what.layer + "." + what.slot].add(box);
+    if (elements == 0) return;
+    partial_ = true;
+    plan_.missing.push_back({number, what.layer, what.slot, elements});
+  }
+
+  const Catalogue& catalogue_;
+  model::TensorParallel tp_;
+  MemoryModel memory_;
+  std::vector<int64_t> loadable_;
+  RankPlan plan_;
+  std::map<std::string, BoxSet> written_;
+  std::vector<int64_t> group_written_;
+  std::vector<bool> group_done_;
+  std::string update_checkpoint_;
+  bool partial_ = false;
+};
+
+}  // namespace
+
+std::vector<Step> unroll(const std::vector<Step>& steps) {
+  std::vector<Step> flat;
+  unroll_into(steps, flat);
+  const Step* update = nullptr;
+  for (Step& step : flat) {
+    if (step.kind == StepKind::reload || step.kind == StepKind::loads) update = &step;
+    if (step.kind != StepKind::retry) continue;
+    RELOADLAB_CHECK(update, "retry needs an update before it");
+    step.plan = update->plan;
+  }
+  return flat;
+}
+
+RankPlan make_plan(const Catalogue& catalogue, const std::vector<Step>& steps, model::TensorParallel tp, const PlanPolicies& policies) {
+  return Planner(catalogue, tp, policies).run(steps);
+}
+
+}  // namespace reloadlab::sim

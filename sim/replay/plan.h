@@ -1,0 +1,23 @@
+#pragma once
+// What a case must come to, worked out from the scenario before anything runs: each load's fresh elements, the load that
+// completes each layer, what is missing, the state after each step, and the memory that the arrival order needs.
+//
+// An update begins at prepare (or reload) and ends at finish, abort or the end of reload. Progress of a group of layers that
+// share storage is counted over the group.
+#include "sim/evidence/evidence.h"
+#include "sim/replay/catalogue.h"
+#include "sim/replay/sequence.h"
+
+namespace reloadlab::sim {
+
+// The case's steps with `repeat` written out and every `retry` carrying the plan of the update that it tries again.
+std::vector<Step> unroll(const std::vector<Step>& steps);
+
+// How the candidate says it works, as far as the memory formula and the expected states depend on it.
+struct PlanPolicies {
+  bool backup = false;  // abort=backup: kernel bytes of committed layers are kept until finish
+};
+
+RankPlan make_plan(const Catalogue& catalogue, const std::vector<Step>& steps, model::TensorParallel tp, const PlanPolicies& policies);
+
+}  // namespace reloadlab::sim

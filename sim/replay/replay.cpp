@@ -1,0 +1,129 @@
+#include "sim/replay/replay.h"
+
+#include <ATen/Parallel.h>
+
+#include "sim/replay/executions.h"
+#include "sim/replay/forward.h"
+#include "sim/replay/plan.h"
+#include "sim/replay/session.h"
+
+namespace reloadlab::sim {
+namespace {
+
+class Replayer {
+ public:
+  Replayer(const Case& the_case, const CandidateInfo& candidate, const ReplayOptions& options)
+      : case_(the_case), candidate_(candidate), options_(options), catalogue_(the_case.model), warm_(unroll(the_case.steps)) {}
+
+  Result<Evidence> run() {
+    RELOADLAB_TRY(open_checkpoints());
+    describe();
+    RELOADLAB_TRY(execute({.kind = Variation::Kind::warm}, warm_));
+    if (options_.prove_determinism) RELOADLAB_TRY(execute({.kind = Variation::Kind::again}, warm_));
+    for (const Variation& variation : variations(needed_variations(case_), case_, catalogue_, warm_, chances_)) {
+      std::vector<Step> steps = steps_of(variation, case_, warm_);
+      if (!steps.empty()) RELOADLAB_TRY(execute(variation, std::move(steps)));
+    }
+    return std::move(evidence_);
+  }
+
+ private:
+  Status open_checkpoints() {
+    for (const auto& [name, spec] : case_.checkpoints) {
+      RELOADLAB_ASSIGN(checkpoints_[name], open_checkpoint(case_, name));
+    }
+    return {};
+  }
+
+  void describe() {
+    evidence_.the_case = case_;
+    evidence_.candidate = candidate_.name;
+    evidence_.declared = candidate_.declared;
+    evidence_.deliveries = catalogue_.deliveries();
+    for (int layer = 0; layer < catalogue_.layer_count(); ++layer) evidence_.layers.push_back(catalogue_.layer(layer).name);
+    auto declared = candidate_.declared.find("abort");
+    const PlanPolicies policies{.backup = declared != candidate_.declared.end() && declared->second == "backup"};
+    for (int rank = 0; rank < case_.ranks; ++rank) evidence_.plan.push_back(make_plan(catalogue_, warm_, {rank, case_.ranks}, policies));
+  }
+
+  Status execute(const Variation& variation, std::vector<Step> steps) {
+    using Kind = Variation::Kind;
+    const int poison = variation.kind == Kind::poison || (variation.kind == Kind::cold && variation.index == 1) ? 1 : 0;
+    RELOADLAB_ASSIGN(std::unique_ptr<World> world, make_world(case_.world, case_.ranks, poison));
+    Execution& execution = evidence_.executions.emplace_back();
+    execution.variation = variation;
+    execution.steps = std::move(steps);
+    execution.ranks.resize(static_cast<size_t>(case_.ranks));
+    const Stage stage{.the_case = case_,
+                      .catalogue = catalogue_,
+                      .candidate = variation.kind == Kind::cold ? nullptr : &candidate_,
+                      .variation = variation,
+                      .world = *world,
+                      .blobs = blobs_,
+                      .checkpoints = checkpoints_,
+                      .digits = variation.kind == Kind::digit
+                                    ? std::shared_ptr<const Checkpoint>(digit_checkpoint(catalogue_.deliveries(), variation.index))
+                                    : nullptr,
+                      .keep_allocations = options_.keep_allocations && variation.kind == Kind::warm};
+    return play(stage, execution);
+  }
+
+  Status play(const Stage& stage, Execution& execution) {
+    at::AutoDispatchBelowADInplaceOrView no_autograd;
+    std::vector<std::unique_ptr<RankSession>> sessions(execution.ranks.size());
+    Status status;
+    auto each = [&](int step, auto&& body) {
+      stage.world.each_rank([&](int rank) {
+        if (!status.ok()) return;
+        if (options_.on_step) options_.on_step(stage.variation, rank, step);
+        status = body(static_cast<size_t>(rank));
+      });
+    };
+    each(-1, [&](size_t rank) {
+      sessions[rank] = std::make_unique<RankSession>(stage, static_cast<int>(rank), execution.ranks[rank]);
+      return sessions[rank]->construct();
+    });
+    for (size_t i = 0; i < execution.steps.size() && status.ok(); ++i) {
+      const int number = static_cast<int>(i);
+      if (execution.steps[i].kind == StepKind::forward) {
+        if (options_.on_step) options_.on_step(stage.variation, 0, number);
+        run_forward(stage, sessions, number);
+        continue;
+      }
+      each(number, [&](size_t rank) { return sessions[rank]->run_step(number, execution.steps[i]); });
+      if (stage.variation.kind == Variation::Kind::warm && number == fault_step(warm_)) note_chances(sessions);
+    }
+    return status;
+  }
+
+  // A fault must strike on every rank, so what counts are the chances that all of them had.
+  void note_chances(const std::vector<std::unique_ptr<RankSession>>& sessions) {
+    chances_ = sessions.front()->chances();
+    for (const auto& session : sessions) {
+      const Chances& other = session->chances();
+      chances_.loader = std::min(chances_.loader, other.loader);
+      chances_.post_load_enter = std::min(chances_.post_load_enter, other.post_load_enter);
+      chances_.post_load_middle = std::min(chances_.post_load_middle, other.post_load_middle);
+      chances_.copy_back = std::min(chances_.copy_back, other.copy_back);
+    }
+  }
+
+  const Case& case_;
+  const CandidateInfo& candidate_;
+  const ReplayOptions& options_;
+  Catalogue catalogue_;
+  std::vector<Step> warm_;
+  Checkpoints checkpoints_;
+  BlobStore blobs_;
+  Chances chances_;
+  Evidence evidence_;
+};
+
+}  // namespace
+
+Result<Evidence> replay(const Case& the_case, const CandidateInfo& candidate, const ReplayOptions& options) {
+  at::set_num_threads(1);
+  return Replayer(the_case, candidate, options).run();
+}
+
+}  // namespace reloadlab::sim

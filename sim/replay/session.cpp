@@ -1,0 +1,275 @@
+#include "sim/replay/session.h"
+
+#include <ATen/ATen.h>
+
+#include <exception>
+
+#include "reference/base/check.h"
+#include "reference/model/device.h"
+#include "reference/model/guard.h"
+
+namespace reloadlab::sim {
+namespace {
+
+bool uses_chunks(const std::vector<Step>& steps) {
+  for (const Step& step : steps)
+    if (step.plan.chunk > 0 || uses_chunks(step.body)) return true;
+  return false;
+}
+
+size_t at(int index) { return static_cast<size_t>(index); }
+
+}  // namespace
+
+RankSession::RankSession(const Stage& stage, int rank, RankRun& run)
+    : stage_(stage), rank_(rank), run_(run), account_(stage.world.account(rank)), watch_(stage.catalogue, run), census_(stage.blobs) {
+  if (stage.keep_allocations)
+    account_->on_change = [this](int64_t bytes, int64_t serial) {
+      watch_.event(bytes > 0 ? EventKind::alloc : EventKind::free, -1, std::abs(bytes), {}, serial);
+    };
+}
+
+RankSession::~RankSession() { account_->on_change = nullptr; }
+
+Status RankSession::construct() {
+  model::DeviceScope device(stage_.world.device(rank_));
+  model_ = model::build_model(stage_.the_case.model, {rank_, stage_.world.ranks()});
+  layers_.assign(at(stage_.catalogue.layer_count()), nullptr);
+  for (const model::LayerPtr& layer : model_->layers()) layers_[at(stage_.catalogue.find_layer(layer->path()))] = layer.get();
+  if (!stage_.candidate) return {};
+  CandidateContext context{.observer = &watch_,
+                           .rank = rank_,
+                           .ranks = stage_.world.ranks(),
+                           .transport_reuses_buffers = uses_chunks(stage_.the_case.steps),
+                           .extra_bytes_limit = stage_.the_case.limits.extra_bytes};
+  RELOADLAB_ASSIGN(reloader_, stage_.candidate->make_reloader(context));
+  begin_outcome(-1);
+  watch_.event(EventKind::record);
+  end_outcome(supervised([&] { return reloader_->record(*model_); }));
+  return {};
+}
+
+// Runs a candidate's (or the substrate's) code under every tap. An exception that comes out of it is noted as a crash.
+template <class Fn>
+Status RankSession::supervised(Fn&& fn) {
+  model::DeviceScope device(stage_.world.device(rank_));
+  model::TapGuard tap(model::Tap::harness, watch_);
+  model::PostLoadScope post_load(watch_);
+  model::LoaderScope loader(watch_);
+  try {
+    return fn();
+  } catch (const Defect&) {
+    throw;
+  } catch (const std::exception& error) {
+    outcome_.crashed = true;
+    std::string_view text = error.what();
+    return Status(Code::failed, std::string(text.substr(0, text.find('\n'))));
+  }
+}
+
+void RankSession::begin_outcome(int number) {
+  outcome_ = {};
+  outcome_.step = number;
+  account_->restart_peak();
+}
+
+void RankSession::end_outcome(Status status) {
+  outcome_.status = std::move(status);
+  if (update_open_) {
+    outcome_.extra_bytes_peak = account_->peak_bytes() - baseline_bytes_;
+    outcome_.extra_bytes_after = account_->live_bytes() - baseline_bytes_;
+  }
+  outcome_.unusable = reloader_ && reloader_->unusable();
+  outcome_.live_layers = model::Counted<model::Layer>::live_count();
+  outcome_.live_parameters = model::Counted<model::Parameter>::live_count();
+  outcome_.live_allocations = account_->live_allocations();
+  outcome_.live_bytes = account_->live_bytes();
+  AccountScope nobody(nullptr);
+  if (model_) run_.censuses.push_back(census_.take(*model_, outcome_.step));
+  run_.outcomes.push_back(std::move(outcome_));
+}
+
+Status RankSession::run_step(int number, const Step& step) {
+  watch_.at_step(number, step.fault);
+  begin_outcome(number);
+  watch_.event(EventKind::step_begin);
+  const bool had_update = update_open_;
+  Status status = act(step);
+  watch_.event(EventKind::step_end, -1, 0, status.message());
+  const bool still_open = update_open_;
+  update_open_ = had_update || still_open;
+  end_outcome(std::move(status));
+  update_open_ = still_open;
+  return harness_error_;
+}
+
+Status RankSession::act(const Step& step) {
+  if (!model_) return Status(Code::misuse, "the model has been destroyed");
+  switch (step.kind) {
+    case StepKind::load:
+      return load_first(step);
+    case StepKind::reload:
+    case StepKind::retry:
+      return reload(step);
+    case StepKind::prepare:
+      return prepare(step);
+    case StepKind::loads:
+      return loads(step);
+    case StepKind::finish:
+      return finish();
+    case StepKind::abort:
+      return abort();
+    case StepKind::destroy:
+      destroy();
+      return {};
+    case StepKind::forward:
+    case StepKind::repeat:
+      break;
+  }
+  RELOADLAB_CHECK(false, "forward is run for all ranks together, repeat is unrolled");
+}
+
+// The load that an engine does once, before it serves: the parameters' own loaders, then post-load processing.
+Status RankSession::load_first(const Step& step) {
+  RELOADLAB_TRY(deliver(step.plan, std::nullopt, *stage_.checkpoints.at(step.plan.checkpoint)));
+  return supervised([&]() -> Status {
+    if (reloader_) RELOADLAB_TRY(reloader_->before_post_load(*model_));
+    return model::guarded([&] { return model::process_model_after_loading(*model_); });
+  });
+}
+
+Status RankSession::reload(const Step& step) {
+  Status status = prepare(step);
+  if (status.ok()) status = loads(step);
+  if (status.ok() && step.abort_after) return abort();
+  if (status.ok()) return finish();
+  abort();  // what an engine does with a failed update; the update's own failure is the step's outcome
+  return status;
+}
+
+Status RankSession::prepare(const Step& step) {
+  if (!update_open_) {
+    update_open_ = true;
+    baseline_bytes_ = account_->live_bytes();
+    AccountScope nobody(nullptr);
+    watch_.remember_kernels(*model_);
+  }
+  resolve_all(step.plan);
+  watch_.event(EventKind::prepare_begin);
+  Status status = supervised([&] { return reloader_->prepare(*model_); });
+  watch_.event(EventKind::prepare_end, -1, 0, status.message());
+  return status;
+}
+
+Status RankSession::loads(const Step& step) {
+  const bool digits = stage_.digits != nullptr;
+  if (digits) {
+    watch_.on_post_load = [this](const model::Layer& layer) {
+      AccountScope nobody(nullptr);
+      model::TapPause unseen(model::Tap::harness);
+      for_each_tensor(layer, [&](const model::Slot& slot, bool) {
+        const at::Tensor& tensor = slot.handle->tensor;
+        if (tensor.is_meta()) return;
+        run_.at_post_load.push_back({outcome_.step, layer.path() + "." + slot.name, Shape(tensor.sizes().begin(), tensor.sizes().end()),
+                                     model::from_torch(tensor.scalar_type()), stage_.blobs.keep(tensor)});
+      });
+    };
+  }
+  return deliver(step.plan, step.abort_after, digits ? *stage_.digits : *stage_.checkpoints.at(step.plan.checkpoint));
+}
+
+Status RankSession::finish() {
+  watch_.at_load(-1);
+  watch_.event(EventKind::finish_begin);
+  Status status = supervised([&] { return reloader_->finish(*model_, {stage_.the_case.model.dtype}); });
+  watch_.event(EventKind::finish_end, -1, 0, status.message());
+  if (status.ok()) {
+    update_open_ = false;
+    watch_.forget_kernels();
+    watch_.on_post_load = nullptr;
+  }
+  return status;
+}
+
+Status RankSession::abort() {
+  watch_.at_load(-1);
+  watch_.event(EventKind::abort_begin);
+  Status status = supervised([&] { return reloader_->abort(*model_); });
+  watch_.event(EventKind::abort_end, -1, 0, status.message());
+  update_open_ = false;
+  watch_.forget_kernels();
+  watch_.on_post_load = nullptr;
+  return status;
+}
+
+model::ParameterPtr RankSession::resolve(int delivery) const {
+  const model::Layer* layer = layers_[at(stage_.catalogue.layer_of(delivery))];
+  return layer->tensor(stage_.catalogue.deliveries()[at(delivery)].slot);
+}
+
+void RankSession::resolve_all(const LoadPlan& plan) {
+  resolved_.clear();
+  if (plan.resolve != LoadPlan::Resolve::before_prepare) return;
+  for (size_t i = 0; i < stage_.catalogue.deliveries().size(); ++i) resolved_.push_back(resolve(static_cast<int>(i)));
+}
+
+Status RankSession::deliver(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source) {
+  Transport transport(stage_.catalogue, sequence(stage_.catalogue, plan), source, plan.chunk > 0, stage_.world.has_bytes());
+  for (size_t i = 0; i < transport.sent().size(); ++i) {
+    if (limit && static_cast<int64_t>(i) >= *limit) return {};
+    const Sent& sent = transport.sent()[i];
+    const int layer = sent.delivery < 0 ? -1 : stage_.catalogue.layer_of(sent.delivery);
+    watch_.at_load(static_cast<int>(i));
+    watch_.event(EventKind::load_begin, layer, 0, sent.delivery < 0 ? sent.unknown : stage_.catalogue.deliveries()[at(sent.delivery)].name);
+    Status status = deliver_one(transport, i, plan);
+    watch_.event(EventKind::load_end, layer, 0, status.message());
+    outcome_.load_statuses.push_back(status);
+    RELOADLAB_TRY(status);
+  }
+  return {};
+}
+
+Status RankSession::deliver_one(Transport& transport, size_t position, const LoadPlan& plan) {
+  const Sent& sent = transport.sent()[position];
+  if (sent.delivery < 0) {
+    return supervised([&] { return model_->on_unexpected_name ? model_->on_unexpected_name(sent.unknown) : Status(); });
+  }
+  account_->hold_peak(true);
+  Result<at::Tensor> loaded = transport.fetch(position);
+  account_->hold_peak(false);
+  if (!loaded.ok()) return harness_error_ = loaded.status();
+  const bool early = plan.resolve == LoadPlan::Resolve::before_prepare && !resolved_.empty();
+  return call_loader(early ? resolved_[at(sent.delivery)] : resolve(sent.delivery), stage_.catalogue.deliveries()[at(sent.delivery)],
+                     *loaded);
+}
+
+Status RankSession::call_loader(const model::ParameterPtr& handle, const model::Delivery& delivery, const at::Tensor& loaded) {
+  if (!handle) return Status(Code::failed, "layer " + delivery.layer + " has no tensor " + delivery.slot);
+  const model::LoaderPtr loader = handle->loader ? handle->loader : model::default_weight_loader();
+  const model::LoadArgs args{delivery.shard, delivery.expert, delivery.part};
+  auto call = [&] { return (*loader)(*handle, loaded, args); };
+  if (!loader->wrapped) return supervised([&] { return model::guarded(call); });
+  return supervised(call);
+}
+
+model::Model* RankSession::usable_model() { return model_ && !(reloader_ && reloader_->unusable()) ? model_.get() : nullptr; }
+
+void RankSession::note_forward(int number, const at::Tensor* output) {
+  watch_.at_step(number, std::nullopt);
+  begin_outcome(number);
+  watch_.event(EventKind::forward);
+  if (output) {
+    AccountScope nobody(nullptr);
+    outcome_.output = stage_.blobs.keep(*output);
+  }
+  end_outcome(output ? Status() : Status(Code::failed, "the model may not be used"));
+}
+
+void RankSession::destroy() {
+  resolved_.clear();
+  layers_.assign(layers_.size(), nullptr);
+  watch_.forget_kernels();
+  model_.reset();
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,87 @@
+#pragma once
+// One rank of one execution: its model, its candidate instance, and the steps done to them under the harness's eyes.
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "reference/model/layer.h"
+#include "sim/candidate/candidate.h"
+#include "sim/checkpoint/checkpoint.h"
+#include "sim/evidence/evidence.h"
+#include "sim/replay/catalogue.h"
+#include "sim/replay/census.h"
+#include "sim/replay/transport.h"
+#include "sim/replay/watch.h"
+#include "sim/world/world.h"
+
+namespace reloadlab::sim {
+
+using Checkpoints = std::map<std::string, std::shared_ptr<const Checkpoint>>;
+
+// What all ranks of an execution share. Outlives their sessions.
+struct Stage {
+  const Case& the_case;
+  const Catalogue& catalogue;
+  const CandidateInfo* candidate;  // null: a cold load
+  const Variation& variation;
+  World& world;
+  BlobStore& blobs;
+  const Checkpoints& checkpoints;
+  std::shared_ptr<const Checkpoint> digits;  // digit executions: what updates read instead
+  bool keep_allocations = false;
+};
+
+// Every call runs with the rank's account current (World::each_rank sees to it).
+class RankSession {
+ public:
+  RankSession(const Stage& stage, int rank, RankRun& run);
+  ~RankSession();
+  RankSession(const RankSession&) = delete;
+  RankSession& operator=(const RankSession&) = delete;
+
+  // Builds the model, makes the candidate and lets it record. Only a harness error (Code::data, Code::usage) comes back.
+  Status construct();
+  // Does any step but `forward`, takes the census, appends the outcome. Only a harness error comes back.
+  Status run_step(int number, const Step& step);
+  // `forward` is done by all ranks together: the model if it may be used (null otherwise), and where the output is noted.
+  model::Model* usable_model();
+  void note_forward(int number, const at::Tensor* output);
+  const Chances& chances() const { return watch_.chances(); }
+
+ private:
+  template <class Fn>
+  Status supervised(Fn&& fn);
+  Status act(const Step& step);
+  Status load_first(const Step& step);
+  Status reload(const Step& step);
+  Status prepare(const Step& step);
+  Status loads(const Step& step);
+  Status finish();
+  Status abort();
+  Status deliver(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source);
+  Status deliver_one(Transport& transport, size_t position, const LoadPlan& plan);
+  Status call_loader(const model::ParameterPtr& handle, const model::Delivery& delivery, const at::Tensor& loaded);
+  model::ParameterPtr resolve(int delivery) const;
+  void resolve_all(const LoadPlan& plan);
+  void begin_outcome(int number);
+  void end_outcome(Status status);
+  void destroy();
+
+  const Stage& stage_;
+  int rank_;
+  RankRun& run_;
+  AccountPtr account_;
+  Watch watch_;
+  CensusTaker census_;
+  std::unique_ptr<model::Model> model_;
+  std::vector<model::Layer*> layers_;  // by catalogue index
+  std::unique_ptr<Reloader> reloader_;
+  std::vector<model::ParameterPtr> resolved_;  // handles looked up before prepare, by delivery
+  StepOutcome outcome_;                        // of the step that runs
+  Status harness_error_;
+  bool update_open_ = false;
+  int64_t baseline_bytes_ = 0;  // live when the update began
+};
+
+}  // namespace reloadlab::sim
