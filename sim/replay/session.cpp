@@ -143,8 +143,8 @@ Status RankSession::reload(const Step& step) {
   if (status.ok()) status = loads(step);
   if (status.ok() && step.abort_after) return abort();
   if (status.ok()) return finish();
-  abort();  // what an engine does with a failed update; the update's own failure is the step's outcome
-  return status;
+  // What an engine does with a failed update. The update's own failure is the step's outcome; how the abort went is in the trace.
+  return abort().ok() ? status : status.within("not abandoned");
 }
 
 Status RankSession::prepare(const Step& step) {

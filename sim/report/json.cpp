@@ -109,7 +109,7 @@ RunResult parse_all(const Json& json) {
 
 }  // namespace
 
-Json case_to_json(const CaseResult& one) {
+Json result_to_json(const CaseResult& one) {
   Json json{{"case", one.id()}, {"scenario", one.scenario}};
   put(json, "variant", one.variant);
   put(json, "file", one.file);
@@ -127,7 +127,7 @@ Json case_to_json(const CaseResult& one) {
   return json;
 }
 
-Result<CaseResult> case_from_json(const Json& json) {
+Result<CaseResult> result_from_json(const Json& json) {
   try {
     return parse_case(json);
   } catch (const std::exception& error) {
@@ -141,7 +141,7 @@ std::string result_json(const RunResult& result) {
   json["laws"] = Json::array();
   for (const LawText& law : result.laws) json["laws"].push_back({{"id", law.id}, {"sentence", law.sentence}});
   json["results"] = Json::array();
-  for (const CaseResult& one : result.cases) json["results"].push_back(case_to_json(one));
+  for (const CaseResult& one : result.cases) json["results"].push_back(result_to_json(one));
   json["run"] = run_to_json(result);
   // A candidate's own message may hold any bytes: what is no UTF-8 is replaced.
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";

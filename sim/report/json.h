@@ -11,8 +11,8 @@ namespace reloadlab::sim {
 
 inline constexpr int kResultSchema = 1;
 
-nlohmann::ordered_json case_to_json(const CaseResult& one);
-Result<CaseResult> case_from_json(const nlohmann::ordered_json& json);
+nlohmann::ordered_json result_to_json(const CaseResult& one);
+Result<CaseResult> result_from_json(const nlohmann::ordered_json& json);
 
 std::string result_json(const RunResult& result);
 // Code::data when the text is no result of this schema.

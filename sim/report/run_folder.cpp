@@ -110,6 +110,7 @@ Status RunFolder::commit(const RunResult& result) {
   RELOADLAB_TRY(write_file(partial_ / "result.json", result_json(result)));
   RELOADLAB_TRY(write_file(partial_ / "junit.xml", junit_xml(result)));
   std::error_code error;
+  if (fs::is_empty(log(), error)) fs::remove(log(), error);
   fs::rename(partial_, final_, error);
   if (error) return io_error(final_, error);
   committed_ = true;

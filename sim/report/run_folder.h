@@ -3,6 +3,7 @@
 // out/<utc>-<name>/ is complete whenever it exists; out/latest then points to it. An abandoned run removes its files.
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -25,6 +26,8 @@ class RunFolder {
   // two texts that ask for one stem get two names.
   Result<std::string> add_failing(const std::string& stem, const std::string& yaml);
   Status append_trace(std::string_view lines);
+  // Where worker processes print; removed when nobody did.
+  std::filesystem::path log() const { return partial_ / "workers.log"; }
   // Writes result.json and junit.xml, renames the folder, moves `latest`.
   Status commit(const RunResult& result);
 

@@ -1,6 +1,6 @@
 #pragma once
 // One case: a scenario with everything drawn and resolved, as plain data. A scenario file expands into a list of these
-// (scenario.h); replay runs one; emit() (emit.h) writes one back as a scenario file with exactly this case.
+// (scenario.h); replay runs one; emit() writes one back as a scenario file with exactly this case.
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,29 +17,36 @@ std::optional<WorldKind> world_from_name(std::string_view name);
 struct CheckpointSpec {
   enum class Source { synthetic, safetensors, perturbed };
   Source source = Source::synthetic;
-  uint64_t seed = 0;        // synthetic, perturbed
-  std::string path;         // safetensors: file or folder, already resolved against the scenario's folder and ${...} variables
-  std::string map;          // safetensors: name map ("bert"), empty: names as they are
-  std::string base;         // perturbed: the checkpoint whose every tensor is changed
+  uint64_t seed = 0;  // synthetic, perturbed
+  std::string path;   // safetensors: file or folder, absolute: the scenario's folder and ${CACHE} are resolved
+  std::string map;    // safetensors: name map ("bert"), empty: names as they are
+  std::string base;   // perturbed: the checkpoint whose every tensor is changed
 };
 
 enum class OrderKind { listed, by_layer, reversed, shuffled, interleaved, explicit_list };
 
-// How a checkpoint is delivered. `tensor` names below are delivery names; a glob matches several.
+// How a checkpoint is delivered. Tensors are delivery names: ranges, globs and slot names of the file are resolved.
 struct LoadPlan {
-  std::string checkpoint;              // "B"
+  std::string checkpoint;  // "B"
   OrderKind order = OrderKind::listed;
-  uint64_t order_seed = 0;             // shuffled
-  std::vector<std::string> order_list; // explicit_list: delivery names, every delivered name exactly once
-  int64_t chunk = 0;                   // > 0: the transport hands over this many tensors at a time in one buffer that it reuses
-  struct Repeat { std::string tensor; int64_t times = 2; };  // times in a row, at the tensor's place in the order
+  uint64_t order_seed = 0;              // shuffled
+  std::vector<std::string> order_list;  // explicit_list: delivery names, every delivered name exactly once
+  int64_t chunk = 0;                    // > 0: the transport hands over this many tensors at a time in one buffer that it reuses
+  struct Repeat {
+    std::string tensor;
+    int64_t times = 2;
+  };  // times in a row, at the tensor's place in the order
   std::vector<Repeat> repeat;
-  std::vector<std::string> only;       // non-empty: deliver these only
+  std::vector<std::string> only;  // non-empty: deliver these only
   std::vector<std::string> omit;
-  std::vector<std::string> excess;     // delivered once more, after everything else
-  std::vector<std::string> unknown;    // names that no layer takes, delivered after everything else
-  struct Wrong { std::string tensor; std::optional<Shape> shape; std::optional<DType> dtype; };
-  std::vector<Wrong> wrong;            // delivered with this shape or dtype instead
+  std::vector<std::string> excess;   // delivered once more, after everything else
+  std::vector<std::string> unknown;  // names that no layer takes, delivered after everything else
+  struct Wrong {
+    std::string tensor;
+    std::optional<Shape> shape;
+    std::optional<DType> dtype;
+  };
+  std::vector<Wrong> wrong;                                                       // delivered with this shape or dtype instead
   enum class Resolve { each_load, before_prepare } resolve = Resolve::each_load;  // when parameter handles are looked up
 };
 
@@ -53,14 +60,14 @@ enum class StepKind { load, reload, prepare, loads, finish, abort, retry, forwar
 
 struct Step {
   StepKind kind = StepKind::load;
-  int line = 0;                       // in the scenario file, for messages
-  LoadPlan plan;                      // load, reload, loads
-  std::optional<Fault> fault;         // load, reload, prepare, loads, finish
-  std::optional<int64_t> abort_after; // reload, loads: the update is abandoned after this many load calls
+  int line = 0;                        // in the scenario file, for messages
+  LoadPlan plan;                       // load, reload, loads
+  std::optional<Fault> fault;          // load, reload, prepare, loads, finish
+  std::optional<int64_t> abort_after;  // reload, loads: the update is abandoned after this many load calls
   // What the step must come to. `error` is any refusal; `unspecified` judges nothing.
   enum class Outcome { ok, error, unspecified } outcome = Outcome::ok;
-  int64_t times = 1;                  // repeat: how often `body` runs
-  std::vector<Step> body;             // repeat
+  int64_t times = 1;       // repeat: how often `body` runs
+  std::vector<Step> body;  // repeat
 };
 
 struct Expect {
@@ -72,22 +79,30 @@ struct Limits {
   std::optional<int64_t> extra_bytes;  // none: the formula of semantics.md
 };
 
+// What the machine must have; elsewhere the case is skipped.
+struct Requires {
+  int64_t gpus = 0;
+  int64_t vram_gib = 0;
+  std::vector<std::string> features;
+};
+
 struct Case {
-  std::string scenario;             // "padded-vocab-tied-head"
-  std::string file;                 // path as given
-  std::string variant;              // "ranks=2", or with vary: "ranks=2,order=reversed"; empty when there is one case
+  std::string scenario;  // "padded-vocab-tied-head"
+  std::string file;      // path as given
+  std::string variant;   // "ranks=2", or with vary: "ranks=2,order=reversed"; empty when there is one case
   std::string about;
-  std::string system;               // "layerwise"
+  std::string system;  // "layerwise"
   std::vector<std::string> tags;
+  Requires needs;
   WorldKind world = WorldKind::cpu;
   int ranks = 1;
   model::ModelSpec model;
   std::vector<std::pair<std::string, CheckpointSpec>> checkpoints;  // in file order
   std::vector<Step> steps;
-  std::vector<std::string> laws;    // resolved list of law ids; "default" is expanded by the law registry's caller when empty
+  std::vector<std::string> laws;  // resolved list of law ids; "default" is expanded by the law registry's caller when empty
   Expect expect;
   Limits limits;
-  uint64_t seed = 0;                // the run's seed: orders and variations that the scenario does not fix are drawn from it
+  uint64_t seed = 0;  // the run's seed: orders and variations that the scenario does not fix are drawn from it
 
   std::string id() const { return variant.empty() ? scenario : scenario + "[" + variant + "]"; }
   const CheckpointSpec* checkpoint(std::string_view name) const;

@@ -29,7 +29,7 @@ struct CountingAllocator final : c10::Allocator {
     if (bytes == 0) return {nullptr, nullptr, &release, device};
     void* memory = c10::alloc_cpu(sizeof(Header) + bytes);
     auto* header = new (memory) Header{current(), static_cast<int64_t>(bytes), -1};
-    void* data = header + 1;
+    void* data = static_cast<void*>(header + 1);
     if (Account* account = header->account.get()) {
       std::memset(data, static_cast<int>(account->poison_), bytes);
       header->serial = account->next_serial_++;
@@ -42,7 +42,7 @@ struct CountingAllocator final : c10::Allocator {
     if (!context) return;
     auto* header = static_cast<Header*>(context);
     if (Account* account = header->account.get()) {
-      std::memset(header + 1, static_cast<int>(account->poison_), static_cast<size_t>(header->bytes));
+      std::memset(static_cast<void*>(header + 1), static_cast<int>(account->poison_), static_cast<size_t>(header->bytes));
       account->change(-header->bytes, header->serial);
     }
     header->~Header();
