@@ -1,0 +1,10 @@
+#pragma once
+// From a checked `load`, `loads` or `reload` to a LoadPlan.
+#include "sim/scenario/bind_steps.h"
+
+namespace reloadlab::sim {
+
+// `object` is "load" or "reload"; the node is a map of that object or a checkpoint's name.
+LoadPlan bind_delivery(const Node& node, std::string_view object, const StepContext& context, Diagnostics& diagnostics);
+
+}  // namespace reloadlab::sim

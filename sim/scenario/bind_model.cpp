@@ -1,0 +1,156 @@
+#include "sim/scenario/bind_model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "reference/model/kind.h"
+#include "sim/scenario/ranges.h"
+#include "sim/scenario/structure.h"
+
+namespace reloadlab::sim {
+namespace {
+
+class ModelBinder {
+ public:
+  ModelBinder(const Node& node, Diagnostics& diagnostics) : node_(node), model_(node, "model"), diagnostics_(diagnostics) {}
+
+  BoundModel bind() {
+    const size_t errors_before = diagnostics_.count();
+    bound_.spec.architecture = model_.text("architecture");
+    add_layers();
+    if (diagnostics_.count() == errors_before) check_layers_alone();
+    if (diagnostics_.count() == errors_before) check_references();
+    if (diagnostics_.count() == errors_before) name_deliveries(errors_before);
+    return std::move(bound_);
+  }
+
+ private:
+  void add_layers() {
+    const Node* layers = model_.node("layers");
+    if (!layers || layers->items.empty()) {
+      diagnostics_.error(layers ? layers->at : node_.at, "a model without layers, expected at least one");
+      return;
+    }
+    for (const NodePtr& entry : layers->items) add_entry(*entry);
+  }
+
+  void add_entry(const Node& entry) {
+    const Reader layer(entry, "layer");
+    const auto names = expand_ranges(layer.text("name"), static_cast<size_t>(limits::layers));
+    if (!names || bound_.spec.layers.size() + names->size() > static_cast<size_t>(limits::layers)) {
+      diagnostics_.error(layer.at("name"), fmt::format("name: {}, expected ranges as {{0..3}} and at most {} layers in a model",
+                                                       layer.text("name"), limits::layers));
+      return;
+    }
+    for (const Expanded& name : *names) add_layer(layer, name, entry.at);
+  }
+
+  void add_layer(const Reader& layer, const Expanded& name, Position at) {
+    model::LayerSpec spec{.name = name.name, .kind = layer.text("kind")};
+    spec.dtype = *dtype_from_name(layer.has("dtype") ? layer.text("dtype") : model_.text("dtype"));
+    spec.quant = layer.text("quant");
+    if (layer.has("tied_to")) spec.tied_to = follow(layer.text("tied_to"), name.bindings);
+    for (const model::KeyInfo& info : model::find_layer_kind(spec.kind)->keys())
+      spec.values[std::string(info.name)] = value_of(layer, info, name);
+    if (!first_.try_emplace(spec.name, at).second)
+      diagnostics_.error(
+          at, fmt::format("layer {} a second time, expected each name once (first on line {})", spec.name, first_[spec.name].line));
+    bound_.spec.layers.push_back(std::move(spec));
+    bound_.positions.push_back(at);
+  }
+
+  Value value_of(const Reader& layer, const model::KeyInfo& info, const Expanded& name) const {
+    if (info.name == "hidden" && !layer.has("hidden") && model_.has("hidden")) return model_.integer("hidden");
+    Value value = layer.value(info.name);
+    if (auto* word = std::get_if<std::string>(&value)) *word = follow(*word, name.bindings);
+    return value;
+  }
+
+  // Sizes that are wrong whatever the number of ranks: slots() may only be asked of a layer that passes.
+  void check_layers_alone() {
+    for (size_t i = 0; i < bound_.spec.layers.size(); ++i) {
+      const model::LayerSpec& spec = bound_.spec.layers[i];
+      if (Status status = model::find_layer_kind(spec.kind)->check(spec, 1); !status.ok())
+        diagnostics_.error(bound_.positions[i], status.message());
+    }
+  }
+
+  void check_references() {
+    std::set<std::string> earlier, all;
+    for (const model::LayerSpec& spec : bound_.spec.layers)
+      for (const model::SlotSpec& slot : slots(spec)) all.insert(spec.name + "." + slot.name);
+    for (size_t i = 0; i < bound_.spec.layers.size(); ++i) {
+      const model::LayerSpec& spec = bound_.spec.layers[i];
+      if (spec.tied_to) must_be_among(earlier, *spec.tied_to, "tied_to", "a tensor of an earlier layer", bound_.positions[i]);
+      for (const model::SlotSpec& slot : slots(spec)) {
+        const bool own = slot.alias_of && slot.alias_of->find('.') == std::string::npos;
+        if (slot.alias_of && !own && slot.alias_of != spec.tied_to)
+          must_be_among(all, *slot.alias_of, spec.name + "." + slot.name, "a tensor of the model to be a view of", bound_.positions[i]);
+        earlier.insert(spec.name + "." + slot.name);
+      }
+    }
+  }
+
+  static std::vector<model::SlotSpec> slots(const model::LayerSpec& spec) { return model::find_layer_kind(spec.kind)->slots(spec, {}); }
+
+  void must_be_among(const std::set<std::string>& paths, const std::string& path, const std::string& what, const char* expected_words,
+                     Position at) {
+    if (paths.contains(path)) return;
+    diagnostics_.error(at, fmt::format("{}: {}, expected {}", what, path, expected_words), diagnostics_.suggest(path, paths));
+  }
+
+  void name_deliveries(size_t errors_before) {
+    std::vector<model::Delivery> deliveries;
+    std::map<std::string, std::string> owner;
+    for (size_t i = 0; i < bound_.spec.layers.size(); ++i) {
+      const model::LayerSpec& spec = bound_.spec.layers[i];
+      for (model::Delivery& delivery : model::find_layer_kind(spec.kind)->deliveries(spec)) {
+        auto [first, fresh] = owner.try_emplace(delivery.name, spec.name);
+        if (!fresh)
+          diagnostics_.error(bound_.positions[i],
+                             fmt::format("layer {} takes {} as layer {} does, expected each delivered name in one layer", spec.name,
+                                         delivery.name, first->second));
+        deliveries.push_back(std::move(delivery));
+      }
+    }
+    if (diagnostics_.count() == errors_before) bound_.names = std::make_shared<DeliveryNames>(std::move(deliveries));
+  }
+
+  const Node& node_;
+  Reader model_;
+  Diagnostics& diagnostics_;
+  BoundModel bound_;
+  std::map<std::string, Position> first_;
+};
+
+// Elements of a shape, or more than any limit when they cannot be counted.
+int64_t elements(const Shape& shape) {
+  int64_t count = 1;
+  for (int64_t size : shape)
+    if (__builtin_mul_overflow(count, size, &count) || count > limits::model_elements) return limits::model_elements + 1;
+  return count;
+}
+
+}  // namespace
+
+BoundModel bind_model(const Node& node, Diagnostics& diagnostics) { return ModelBinder(node, diagnostics).bind(); }
+
+void check_ranks(const BoundModel& bound, int ranks, Position model_at, Diagnostics& diagnostics) {
+  int64_t total = 0;
+  for (size_t i = 0; i < bound.spec.layers.size(); ++i) {
+    const model::LayerSpec& spec = bound.spec.layers[i];
+    const model::LayerKind* kind = model::find_layer_kind(spec.kind);
+    if (Status status = kind->check(spec, ranks); !status.ok()) {
+      diagnostics.error(bound.positions[i], status.message());
+    } else if (total <= limits::model_elements) {
+      for (const model::SlotSpec& slot : kind->slots(spec, {.rank = 0, .size = ranks}))
+        total = std::min(total + elements(slot.shape), limits::model_elements + 1);
+    }
+  }
+  if (total > limits::model_elements) diagnostics.error(model_at, fmt::format("more than {} elements on one rank", limits::model_elements));
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,122 @@
+#include "sim/scenario/bind_steps.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sim/scenario/bind_delivery.h"
+#include "sim/scenario/spelling.h"
+#include "sim/scenario/structure.h"
+
+namespace reloadlab::sim {
+namespace {
+
+bool takes_fault(StepKind kind) {
+  return kind == StepKind::load || kind == StepKind::reload || kind == StepKind::prepare || kind == StepKind::loads ||
+         kind == StepKind::finish;
+}
+
+class StepBinder {
+ public:
+  StepBinder(const StepContext& context, Diagnostics& diagnostics) : context_(context), diagnostics_(diagnostics) {}
+
+  std::vector<Step> bind_all(const Node& list) {
+    std::vector<Step> steps = bind(list);
+    if (unrolled_ > limits::steps_unrolled)
+      diagnostics_.error(list.at, fmt::format("more than {} steps once repetitions are unrolled", limits::steps_unrolled));
+    return steps;
+  }
+
+ private:
+  std::vector<Step> bind(const Node& list) {
+    std::vector<Step> steps;
+    if (list.items.empty()) diagnostics_.error(list.at, "steps: an empty list, expected at least one step");
+    for (const NodePtr& item : list.items) {
+      if (destroyed_) diagnostics_.error(item->at, "a step after destroy, expected none: the model is gone");
+      steps.push_back(bind_step(*item));
+    }
+    return steps;
+  }
+
+  Step bind_step(const Node& node) {
+    const Reader reader(node, "step");
+    Step step;
+    for (const auto& [kind, word] : step_spellings)
+      if (reader.has(word)) step.kind = kind;
+    step.line = node.at.line;
+    unrolled_ += factor_;
+    step.outcome = reader.has("outcome") ? outcome_from(reader.text("outcome")) : context_.outcome;
+    bind_own(step, *reader.node(spell(step_spellings, step.kind)));
+    bind_fault(step, reader);
+    bind_abort(step, reader);
+    return step;
+  }
+
+  void bind_own(Step& step, const Node& own) {
+    switch (step.kind) {
+      case StepKind::load:
+      case StepKind::loads:
+        step.plan = bind_delivery(own, "load", context_, diagnostics_);
+        break;
+      case StepKind::reload:
+        step.plan = bind_delivery(own, "reload", context_, diagnostics_);
+        break;
+      case StepKind::repeat:
+        bind_repeat(step, own);
+        break;
+      case StepKind::destroy:
+        destroyed_ = true;
+        break;
+      case StepKind::retry:
+        if (!updated_) diagnostics_.error(own.at, "retry without an earlier reload or prepare, expected an update to repeat");
+        break;
+      default:
+        break;
+    }
+    updated_ = updated_ || step.kind == StepKind::reload || step.kind == StepKind::prepare;
+  }
+
+  void bind_repeat(Step& step, const Node& own) {
+    const Reader reader(own, "repeat");
+    step.times = reader.integer("times");
+    const int64_t outer = factor_;
+    factor_ = std::min(factor_ * step.times, limits::steps_unrolled + 1);  // saturates: a product of many levels cannot overflow
+    step.body = bind(*reader.node("steps"));
+    factor_ = outer;
+  }
+
+  void bind_fault(Step& step, const Reader& reader) {
+    const Node* node = reader.node("fault");
+    if (!node) return;
+    const Reader fault(*node, "fault");
+    step.fault = Fault{.at = unspell(fault_spellings, fault.text("at")), .nth = fault.integer("nth")};
+    if (!takes_fault(step.kind))
+      diagnostics_.error(
+          node->at, fmt::format("a fault in {}, expected it in load, reload, prepare, loads or finish", spell(step_spellings, step.kind)));
+  }
+
+  void bind_abort(Step& step, const Reader& reader) {
+    if (!reader.has("abort_after")) return;
+    step.abort_after = reader.integer("abort_after");
+    if (step.kind == StepKind::reload || step.kind == StepKind::loads) return;
+    diagnostics_.error(reader.at("abort_after"),
+                       fmt::format("abort_after in {}, expected it in reload or loads", spell(step_spellings, step.kind)));
+  }
+
+  const StepContext& context_;
+  Diagnostics& diagnostics_;
+  int64_t factor_ = 1;  // how often the list being bound runs
+  int64_t unrolled_ = 0;
+  bool updated_ = false;
+  bool destroyed_ = false;
+};
+
+}  // namespace
+
+std::vector<Step> bind_steps(const Node& steps, const StepContext& context, Diagnostics& diagnostics) {
+  return StepBinder(context, diagnostics).bind_all(steps);
+}
+
+Step::Outcome outcome_from(std::string_view word) { return unspell(outcome_spellings, word); }
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,24 @@
+#pragma once
+// From checked `steps` to Steps: names of checkpoints and tensors resolved, so that a Case holds no pattern.
+#include <string>
+#include <vector>
+
+#include "sim/scenario/case.h"
+#include "sim/scenario/names.h"
+#include "sim/scenario/tree.h"
+
+namespace reloadlab::sim {
+
+struct StepContext {
+  const DeliveryNames* names = nullptr;  // null: the model has errors; tensor names are then not judged
+  std::vector<std::string> checkpoints;
+  Step::Outcome outcome = Step::Outcome::ok;  // of steps that name none
+};
+
+// REQUIRES that the node passed check_value() as `steps`.
+std::vector<Step> bind_steps(const Node& steps, const StepContext& context, Diagnostics& diagnostics);
+
+// "ok", "error", "unspecified". REQUIRES one of them.
+Step::Outcome outcome_from(std::string_view word);
+
+}  // namespace reloadlab::sim

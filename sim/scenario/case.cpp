@@ -1,0 +1,21 @@
+#include "sim/scenario/case.h"
+
+#include "sim/scenario/spelling.h"
+
+namespace reloadlab::sim {
+
+std::string_view world_name(WorldKind kind) { return spell(world_spellings, kind); }
+
+std::optional<WorldKind> world_from_name(std::string_view name) {
+  for (const auto& [kind, word] : world_spellings)
+    if (word == name) return kind;
+  return std::nullopt;
+}
+
+const CheckpointSpec* Case::checkpoint(std::string_view name) const {
+  for (const auto& [candidate, spec] : checkpoints)
+    if (candidate == name) return &spec;
+  return nullptr;
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,61 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <system_error>
+
+#include "sim/scenario/scenario.h"
+#include "sim/scenario/schema.h"
+
+namespace reloadlab::sim {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_yaml(const fs::path& file) { return file.extension() == ".yaml" || file.extension() == ".yml"; }
+
+Status add_folder(const fs::path& folder, std::vector<fs::path>& files) {
+  std::error_code error;
+  auto entries = fs::recursive_directory_iterator(folder, error);
+  for (; !error && entries != fs::recursive_directory_iterator(); entries.increment(error)) {
+    if (entries->is_directory() && entries->path().filename() == "expectations") {
+      entries.disable_recursion_pending();
+    } else if (entries->is_regular_file() && is_yaml(entries->path())) {
+      files.push_back(entries->path());
+    }
+  }
+  return error ? Status(Code::data, fmt::format("{}: {}", folder.string(), error.message())) : Status();
+}
+
+}  // namespace
+
+Result<std::vector<fs::path>> find_scenarios(const std::vector<std::string>& paths) {
+  std::vector<fs::path> files;
+  for (const std::string& path : paths) {
+    std::error_code error;
+    const fs::file_status status = fs::status(path, error);
+    if (fs::is_directory(status)) {
+      RELOADLAB_TRY(add_folder(path, files));
+    } else if (fs::exists(status)) {
+      files.emplace_back(path);
+    } else {
+      return Status(Code::usage, fmt::format("{}: no such file or folder, expected scenarios", path));
+    }
+  }
+  std::sort(files.begin(), files.end());
+  files.erase(std::unique(files.begin(), files.end()), files.end());
+  return files;
+}
+
+Result<std::vector<Case>> read_scenario(const fs::path& file, const ParseOptions& options) {
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream || fs::is_directory(file))
+    return Status(Code::data, fmt::format("{}:1:1: cannot be read, expected a scenario file", file.string()));
+  // One byte more than allowed tells a file that is too large without reading all of it.
+  std::string text(static_cast<size_t>(limits::file_bytes) + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(stream.gcount()));
+  return parse_scenario(text, file.string(), options);
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,142 @@
+#include "sim/scenario/matrix.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "sim/scenario/structure.h"
+
+namespace reloadlab::sim {
+namespace {
+
+// One list that multiplies.
+struct Axis {
+  std::string name;               // in labels
+  std::vector<std::string> path;  // empty: world or ranks
+  Position at;
+  std::vector<NodePtr> values;
+};
+
+std::vector<std::string> split_path(const std::string& path) {
+  std::vector<std::string> words(1);
+  for (char c : path) {
+    if (c == '.') {
+      words.emplace_back();
+    } else {
+      words.back() += c;
+    }
+  }
+  return words;
+}
+
+// A value in a label: text as it is, maps and lists without blanks.
+std::string label_of(const Node& node) {
+  std::string label;
+  auto add = [&](const std::string& part) { label += (label.empty() ? "" : ",") + part; };
+  switch (node.kind) {
+    case Node::Kind::null:
+      return "none";
+    case Node::Kind::scalar:
+      return node.text;
+    case Node::Kind::list:
+      for (const NodePtr& item : node.items) add(label_of(*item));
+      return "[" + label + "]";
+    case Node::Kind::map:
+      for (const Node::Entry& entry : node.entries) add(entry.key + ":" + label_of(*entry.value));
+      return "{" + label + "}";
+  }
+  return label;
+}
+
+std::vector<NodePtr> world_values(const Node& root, std::string_view key, Diagnostics& diagnostics) {
+  const Node::Entry* world = root.find("world");
+  const Node::Entry* entry = world ? world->value->find(key) : nullptr;
+  if (!entry) return {};
+  const std::vector<NodePtr> values = entry->value->kind == Node::Kind::list ? entry->value->items : std::vector{entry->value};
+  if (values.empty()) diagnostics.error(entry->value->at, fmt::format("{}: an empty list, expected at least one value", key));
+  std::set<std::string> seen;
+  for (const NodePtr& value : values)
+    if (!seen.insert(value->text).second)
+      diagnostics.error(value->at, fmt::format("{}: {} a second time, expected each value once", key, value->text));
+  return values;
+}
+
+constexpr std::array varied_keys = {"model", "checkpoints", "steps", "laws", "expect", "limits"};
+
+bool can_vary(const Axis& axis, Diagnostics& diagnostics) {
+  if (std::find(varied_keys.begin(), varied_keys.end(), axis.path[0]) != varied_keys.end()) return true;
+  const std::string what =
+      fmt::format("vary: a path that begins with {}, expected model, checkpoints, steps, laws, expect or limits", axis.path[0]);
+  diagnostics.error(axis.at, what, diagnostics.suggest(axis.path[0], varied_keys));
+  return false;
+}
+
+std::vector<Axis> varied_axes(const Node& root, Diagnostics& diagnostics) {
+  std::vector<Axis> axes;
+  const Node::Entry* vary = root.find("vary");
+  if (!vary) return axes;
+  for (const Node::Entry& entry : vary->value->entries) {
+    Axis axis{.path = split_path(entry.key), .at = entry.at, .values = entry.value->items};
+    axis.name = axis.path.back();
+    if (can_vary(axis, diagnostics)) axes.push_back(std::move(axis));
+  }
+  for (Axis& axis : axes) {
+    const std::string shared = axis.path.back();
+    const auto same = std::count_if(axes.begin(), axes.end(), [&](const Axis& other) { return other.path.back() == shared; });
+    if (same > 1) axis.name = fmt::format("{}", fmt::join(axis.path, "."));
+  }
+  return axes;
+}
+
+void add_axis(std::vector<Variant>& variants, const Axis& axis, Diagnostics& diagnostics) {
+  std::vector<Variant> product;
+  for (const Variant& variant : variants) {
+    for (const NodePtr& value : axis.values) {
+      Variant next = variant;
+      next.tree = with_value(variant.tree, axis.path, value, axis.at, diagnostics);
+      next.label += (next.label.empty() ? "" : ",") + axis.name + "=" + label_of(*value);
+      if (next.tree) product.push_back(std::move(next));
+    }
+  }
+  variants = std::move(product);
+}
+
+std::vector<Variant> world_variants(const NodePtr& root, Diagnostics& diagnostics) {
+  const std::vector<NodePtr> kinds = world_values(*root, "kind", diagnostics), ranks = world_values(*root, "ranks", diagnostics);
+  std::vector<Variant> variants;
+  for (size_t k = 0; k < std::max<size_t>(1, kinds.size()); ++k) {
+    for (size_t r = 0; r < std::max<size_t>(1, ranks.size()); ++r) {
+      Variant variant{.tree = root};
+      if (k < kinds.size()) variant.world = *world_from_name(kinds[k]->text);
+      if (r < ranks.size()) variant.ranks = static_cast<int>(std::stoll(ranks[r]->text));
+      if (kinds.size() > 1) variant.label = "world=" + kinds[k]->text;
+      if (ranks.size() > 1) variant.label += (variant.label.empty() ? "ranks=" : ",ranks=") + ranks[r]->text;
+      variants.push_back(std::move(variant));
+    }
+  }
+  return variants;
+}
+
+}  // namespace
+
+std::vector<Variant> expand_matrix(const NodePtr& root, Diagnostics& diagnostics) {
+  const size_t errors_before = diagnostics.count();
+  std::vector<Variant> variants = world_variants(root, diagnostics);
+  const std::vector<Axis> axes = varied_axes(*root, diagnostics);
+  size_t count = variants.size();
+  for (const Axis& axis : axes) {
+    count *= axis.values.size();
+    if (count <= static_cast<size_t>(limits::cases)) continue;
+    diagnostics.error(axis.at, fmt::format("the lists multiply into more than {} cases", limits::cases));
+    return {};
+  }
+  for (const Axis& axis : axes) add_axis(variants, axis, diagnostics);
+  if (variants.size() > static_cast<size_t>(limits::cases))
+    diagnostics.error(root->at, fmt::format("the lists multiply into more than {} cases", limits::cases));
+  return diagnostics.count() == errors_before ? variants : std::vector<Variant>();
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,55 @@
+#include "sim/scenario/names.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "sim/scenario/ranges.h"
+#include "sim/scenario/schema.h"
+
+namespace reloadlab::sim {
+
+DeliveryNames::DeliveryNames(std::vector<model::Delivery> deliveries) : deliveries_(std::move(deliveries)) {
+  for (size_t i = 0; i < deliveries_.size(); ++i) add(deliveries_[i].name, i);
+  const std::map<std::string, std::vector<size_t>, std::less<>> names = by_name_;
+  for (size_t i = 0; i < deliveries_.size(); ++i) {
+    const model::Delivery& delivery = deliveries_[i];
+    const std::string slot = delivery.layer + "." + delivery.slot;
+    // A delivery's own name always wins over a slot of the same spelling.
+    if (!names.contains(slot)) add(slot, i);
+    if (delivery.shard) add(slot + "#" + *delivery.shard, i);
+  }
+  for (const auto& [spelling, indices] : by_name_) spellings_.push_back(spelling);
+}
+
+void DeliveryNames::add(const std::string& spelling, size_t index) { by_name_[spelling].push_back(index); }
+
+std::vector<size_t> DeliveryNames::matches(const std::string& name) const {
+  if (!is_glob(name)) {
+    auto found = by_name_.find(name);
+    return found == by_name_.end() ? std::vector<size_t>() : found->second;
+  }
+  std::set<size_t> all;
+  for (const auto& [spelling, indices] : by_name_)
+    if (glob_match(name, spelling)) all.insert(indices.begin(), indices.end());
+  return {all.begin(), all.end()};
+}
+
+std::vector<std::string> DeliveryNames::resolve(const std::string& pattern, Position at, Diagnostics& diagnostics) const {
+  const auto expanded = expand_ranges(pattern, static_cast<size_t>(limits::names_in_list));
+  if (!expanded) {
+    diagnostics.error(at, fmt::format("{}: a range that is not {{first..last}} or makes too many names", pattern));
+    return {};
+  }
+  std::vector<std::string> names;
+  for (const Expanded& one : *expanded) {
+    const std::vector<size_t> found = matches(one.name);
+    for (size_t index : found) names.push_back(deliveries_[index].name);
+    if (found.empty())
+      diagnostics.error(at, fmt::format("{} matches no tensor that the model takes", one.name), diagnostics.suggest(one.name, spellings_));
+  }
+  return names;
+}
+
+}  // namespace reloadlab::sim

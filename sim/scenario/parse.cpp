@@ -1,0 +1,147 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "sim/scenario/bind_model.h"
+#include "sim/scenario/bind_steps.h"
+#include "sim/scenario/bind_world.h"
+#include "sim/scenario/matrix.h"
+#include "sim/scenario/scenario.h"
+#include "sim/scenario/spelling.h"
+#include "sim/scenario/structure.h"
+
+namespace reloadlab::sim {
+namespace {
+
+// One file on its way to cases. Variants share most of their trees, so what was found about a subtree is kept by its address;
+// the variants own the trees for as long as this lives.
+class FileParser {
+ public:
+  FileParser(const std::string& file_name, const ParseOptions& options, Diagnostics& diagnostics)
+      : file_(file_name), options_(options), diagnostics_(diagnostics) {}
+
+  std::vector<Case> parse(const NodePtr& root) {
+    if (root->kind != Node::Kind::map) {
+      diagnostics_.error(root->at,
+                         fmt::format("{}, expected a scenario: a map that begins with `reloadlab: {}`", describe(*root), schema_version));
+      return {};
+    }
+    if (good(*root, "world") && good(*root, "vary")) variants_ = expand_matrix(root, diagnostics_);
+    if (variants_.empty()) variants_.push_back({.tree = root});
+    if (variants_.size() > 1 && root->find("variant"))
+      diagnostics_.error(root->find("variant")->at, "variant together with lists that multiply, expected one case");
+    std::vector<Case> cases;
+    for (const Variant& variant : variants_) cases.push_back(bind(variant));
+    return cases;
+  }
+
+ private:
+  // Whether the value of a key of the file is absent or well formed; looks once at each value.
+  bool good(const Node& root, std::string_view name) {
+    const Node::Entry* entry = root.find(name);
+    if (!entry) return true;
+    auto [known, fresh] = checked_.try_emplace(entry->value.get(), false);
+    if (fresh) known->second = check_value(*entry->value, row(name), diagnostics_);
+    return known->second;
+  }
+
+  bool given(const Node& root, std::string_view name) { return root.find(name) && good(root, name); }
+
+  const Key& row(std::string_view name) const {
+    return *std::find_if(keys_.begin(), keys_.end(), [&](const Key& key) { return key.name == name; });
+  }
+
+  Case bind(const Variant& variant) {
+    const Node& root = *variant.tree;
+    check_keys(root, keys_, "the file", diagnostics_);
+    for (const Key& key : keys_) good(root, key.name);
+    Case result{.file = file_, .variant = variant.label, .world = variant.world, .ranks = variant.ranks, .seed = options_.seed};
+    bind_head(result, root);
+    bind_places(result, root);
+    const BoundModel* model = given(root, "model") ? &bound_model(*root.find("model")->value, variant.ranks) : nullptr;
+    if (model) result.model = model->spec;
+    if (given(root, "steps")) bind_what_happens(result, root, model);
+    return result;
+  }
+
+  void bind_head(Case& result, const Node& root) {
+    const Reader file(root, "scenario");
+    for (auto [key, text] :
+         {std::pair{"scenario", &result.scenario}, {"about", &result.about}, {"system", &result.system}, {"variant", &result.variant}})
+      if (given(root, key)) *text = file.text(key);
+    if (given(root, "seed")) result.seed = static_cast<uint64_t>(file.integer("seed"));
+    if (good(root, "tags")) result.tags = file.texts("tags");
+    if (good(root, "laws")) result.laws = bind_laws(file);
+  }
+
+  void bind_places(Case& result, const Node& root) {
+    const WorldContext context{.file = file_, .cache_dir = options_.cache_dir};
+    if (given(root, "requires")) result.needs = bind_requires(*root.find("requires")->value);
+    if (given(root, "checkpoints")) result.checkpoints = bind_checkpoints(*root.find("checkpoints")->value, context, diagnostics_);
+    if (given(root, "expect")) result.expect = bind_expect(*root.find("expect")->value);
+    if (given(root, "limits")) result.limits = bind_limits(*root.find("limits")->value);
+  }
+
+  void bind_what_happens(Case& result, const Node& root, const BoundModel* model) {
+    // Names of checkpoints with errors of their own still count as given.
+    std::vector<std::string> names;
+    if (const Node::Entry* checkpoints = root.find("checkpoints"))
+      for (const Node::Entry& entry : checkpoints->value->entries) names.push_back(entry.key);
+    StepContext context{.names = model ? model->names.get() : nullptr, .checkpoints = names};
+    if (given(root, "expect")) context.outcome = outcome_from(Reader(*root.find("expect")->value, "expect").text("outcome"));
+    result.steps = bind_steps(*root.find("steps")->value, context, diagnostics_);
+  }
+
+  std::vector<std::string> bind_laws(const Reader& file) {
+    std::vector<std::string> laws;
+    const Node* node = file.node("laws");
+    if (!node || (node->kind == Node::Kind::scalar && node->text == "default")) return laws;
+    if (node->kind == Node::Kind::list && node->items.empty())
+      diagnostics_.error(node->at, "laws: an empty list, expected `default` or at least one law");
+    const std::vector<NodePtr> items = node->kind == Node::Kind::list ? node->items : std::vector{std::make_shared<const Node>(*node)};
+    for (const NodePtr& item : items) {
+      if (std::find(options_.known_laws.begin(), options_.known_laws.end(), item->text) == options_.known_laws.end())
+        diagnostics_.error(item->at, fmt::format("no law is called {}", item->text), diagnostics_.suggest(item->text, options_.known_laws));
+      if (std::find(laws.begin(), laws.end(), item->text) != laws.end())
+        diagnostics_.error(item->at, fmt::format("laws: {} a second time, expected each law once", item->text));
+      laws.push_back(item->text);
+    }
+    return laws;
+  }
+
+  const BoundModel& bound_model(const Node& node, int ranks) {
+    auto [found, fresh] = models_.try_emplace(&node);
+    if (fresh) found->second = bind_model(node, diagnostics_);
+    if (found->second.names && ranks_checked_.emplace(&node, ranks).second) check_ranks(found->second, ranks, node.at, diagnostics_);
+    layers_ += static_cast<int64_t>(found->second.spec.layers.size());
+    if (layers_ > limits::layers_in_all_cases) {
+      diagnostics_.error(node.at, fmt::format("more than {} layers in all cases together", limits::layers_in_all_cases));
+      found->second.spec.layers.clear();  // so that the cases still to come cost nothing
+    }
+    return found->second;
+  }
+
+  const std::string& file_;
+  const ParseOptions& options_;
+  Diagnostics& diagnostics_;
+  const std::vector<Key> keys_ = keys_of("scenario");
+  std::vector<Variant> variants_;
+  std::map<const Node*, bool> checked_;
+  std::map<const Node*, BoundModel> models_;
+  std::set<std::pair<const Node*, int>> ranks_checked_;
+  int64_t layers_ = 0;
+};
+
+}  // namespace
+
+Result<std::vector<Case>> parse_scenario(std::string_view text, const std::string& file_name, const ParseOptions& options) {
+  Diagnostics diagnostics(file_name);
+  std::vector<Case> cases;
+  if (const NodePtr root = load_tree(text, diagnostics)) cases = FileParser(file_name, options, diagnostics).parse(root);
+  if (!diagnostics.ok()) return diagnostics.status();
+  return cases;
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,392 @@
+// The table itself. One row a key; the order is the order of the documentation.
+#include <limits>
+
+#include "reference/base/scalar.h"
+#include "reference/model/kind.h"
+#include "sim/scenario/schema.h"
+
+namespace reloadlab::sim {
+namespace {
+
+using namespace form;
+
+std::vector<std::string> dtype_names() {
+  std::vector<std::string> names;
+  for (DType dtype : all_dtypes()) names.emplace_back(dtype_name(dtype));
+  return names;
+}
+
+std::vector<std::string> kind_names() {
+  std::vector<std::string> names;
+  for (const model::LayerKind* kind : model::layer_kinds()) names.emplace_back(kind->id());
+  return names;
+}
+
+std::vector<std::string> quant_names() {
+  std::vector<std::string> names;
+  for (const model::QuantInfo& method : model::quant_methods()) names.emplace_back(method.id);
+  return names;
+}
+
+constexpr Object object_rows[] = {
+    {"scenario", "The file", ""},
+    {"world", "`world`: where the cases run", ""},
+    {"requires", "`requires`: what the machine must have", ""},
+    {"model", "`model`: what is reloaded", ""},
+    {"layer", "A layer: an entry of `model.layers`", ""},
+    {"checkpoint", "A checkpoint: a value of `checkpoints`", ""},
+    {"step", "A step: an entry of `steps`", ""},
+    {"load", "`load` and `loads`", "delivery"},
+    {"reload", "`reload`", "delivery"},
+    {"delivery", "How a checkpoint is delivered: keys of `load`, `loads` and `reload`", ""},
+    {"order", "`order` as a map", ""},
+    {"wrong", "An entry of `wrong`", ""},
+    {"repeat", "`repeat`", ""},
+    {"fault", "`fault`: what the harness makes fail, once", ""},
+    {"nothing", "Steps without keys of their own", ""},
+    {"expect", "`expect`: what the scenario comes to", ""},
+    {"limits", "`limits`", ""},
+};
+
+std::vector<Key> file_keys() {
+  return {
+      {.object = "scenario",
+       .name = "reloadlab",
+       .forms = integer,
+       .about = "Version of this schema.",
+       .required = true,
+       .minimum = 1,
+       .maximum = schema_version},
+      {.object = "scenario",
+       .name = "scenario",
+       .forms = text,
+       .about = "Name of the scenario, unique among the files of a run.",
+       .required = true,
+       .pattern = Pattern::slug},
+      {.object = "scenario",
+       .name = "about",
+       .forms = text,
+       .about = "What the scenario is for: the rule or the bug, in a sentence or two.",
+       .required = true,
+       .long_text = true},
+      {.object = "scenario",
+       .name = "system",
+       .forms = text,
+       .about = "The system whose candidates run it.",
+       .required = true,
+       .allowed = {"layerwise", "online_quant", "shared_series"}},
+      {.object = "scenario",
+       .name = "tags",
+       .forms = texts,
+       .about = "Words to select scenarios by.",
+       .fallback = "[]",
+       .pattern = Pattern::slug},
+      {.object = "scenario",
+       .name = "requires",
+       .forms = object,
+       .about = "What the machine must have; the cases are skipped elsewhere.",
+       .child = "requires"},
+      {.object = "scenario", .name = "world", .forms = object, .about = "Where the cases run; lists multiply.", .child = "world"},
+      {.object = "scenario", .name = "model", .forms = object, .about = "The model.", .required = true, .child = "model"},
+      {.object = "scenario",
+       .name = "checkpoints",
+       .forms = named,
+       .about = "Checkpoints by name.",
+       .required = true,
+       .child = "checkpoint",
+       .pattern = Pattern::word},
+      {.object = "scenario", .name = "steps", .forms = objects, .about = "What happens, in order.", .required = true, .child = "step"},
+      {.object = "scenario",
+       .name = "laws",
+       .forms = text | texts,
+       .about = "Ids of the laws to judge, or `default` for all.",
+       .fallback = "default",
+       .pattern = Pattern::word},
+      {.object = "scenario", .name = "expect", .forms = object, .about = "What the scenario comes to.", .child = "expect"},
+      {.object = "scenario", .name = "limits", .forms = object, .about = "Bounds that the laws judge.", .child = "limits"},
+      {.object = "scenario",
+       .name = "vary",
+       .forms = free_map,
+       .about = "Key paths with lists of values, `steps.1.reload.order: [listed, reversed]`; the lists multiply into cases. List entries "
+                "are counted from 0."},
+      {.object = "scenario",
+       .name = "seed",
+       .forms = integer,
+       .about = "Fixes what the run's seed would draw. Written by `emit`.",
+       .minimum = std::numeric_limits<int64_t>::min(),
+       .maximum = std::numeric_limits<int64_t>::max()},
+      {.object = "scenario",
+       .name = "variant",
+       .forms = text,
+       .about = "Label of the case among those of its scenario. Written by `emit`; not together with lists that multiply."},
+  };
+}
+
+std::vector<Key> place_keys() {
+  return {
+      {.object = "world",
+       .name = "kind",
+       .forms = text | texts,
+       .about = "`cpu`: real tensors; `meta`: shapes and counts only; `sim`: modelled devices; `cuda`: GPUs.",
+       .fallback = "cpu",
+       .allowed = {"cpu", "meta", "sim", "cuda"}},
+      {.object = "world",
+       .name = "ranks",
+       .forms = integer | integers,
+       .about = "Size of the tensor-parallel group.",
+       .fallback = "1",
+       .minimum = 1,
+       .maximum = 4096},
+      {.object = "requires", .name = "gpus", .forms = integer, .about = "GPUs on this host.", .fallback = "0", .maximum = 64},
+      {.object = "requires", .name = "vram_gib", .forms = integer, .about = "Memory of each GPU in GiB.", .fallback = "0", .maximum = 4096},
+      {.object = "requires",
+       .name = "feature",
+       .forms = text | texts,
+       .about = "Features of the GPU, such as `fp8`.",
+       .fallback = "[]",
+       .pattern = Pattern::word},
+  };
+}
+
+std::vector<Key> model_keys() {
+  return {
+      {.object = "model",
+       .name = "dtype",
+       .forms = text,
+       .about = "Element type of layers that name none.",
+       .fallback = "bf16",
+       .allowed = dtype_names()},
+      {.object = "model",
+       .name = "architecture",
+       .forms = text,
+       .about = "`layers`: the list below; otherwise a known architecture with keys of its own.",
+       .fallback = "layers",
+       .pattern = Pattern::word},
+      {.object = "model",
+       .name = "hidden",
+       .forms = integer,
+       .about = "Value of the key `hidden` for layers whose kind has that key and that give none.",
+       .minimum = 1,
+       .maximum = limits::layer_integer},
+      {.object = "model",
+       .name = "layers",
+       .forms = objects,
+       .about = "The layers in module order, parents before children. Required unless an architecture makes them.",
+       .child = "layer"},
+      {.object = "layer",
+       .name = "name",
+       .forms = text,
+       .about = "Path in the model. A range `blocks.{0..3}.qkv` makes one layer for each number; texts of the entry that repeat the range "
+                "follow it.",
+       .required = true,
+       .pattern = Pattern::path},
+      {.object = "layer",
+       .name = "kind",
+       .forms = text,
+       .about = "The layer kind; each has keys of its own.",
+       .required = true,
+       .allowed = kind_names()},
+      {.object = "layer", .name = "dtype", .forms = text, .about = "Element type; the model's when absent.", .allowed = dtype_names()},
+      {.object = "layer",
+       .name = "quant",
+       .forms = text,
+       .about = "Quantization method, whose post-load step runs after loading.",
+       .fallback = "none",
+       .allowed = quant_names()},
+      {.object = "layer",
+       .name = "tied_to",
+       .forms = text,
+       .about = "A tensor of an earlier layer, such as `embed.weight`, that this layer holds too: one shared handle.",
+       .pattern = Pattern::path},
+      {.object = "checkpoint", .name = "synthetic", .forms = integer, .about = "Values drawn from this seed.", .group = "source"},
+      {.object = "checkpoint",
+       .name = "safetensors",
+       .forms = text,
+       .about = "A safetensors file, or a folder with `model.safetensors` or its index. `${CACHE}` stands for the cache of ci/setup; other "
+                "paths are relative to the scenario's folder.",
+       .group = "source",
+       .long_text = true},
+      {.object = "checkpoint",
+       .name = "perturb",
+       .forms = text,
+       .about = "Another checkpoint, changed in every element of every tensor.",
+       .group = "source",
+       .pattern = Pattern::word},
+      {.object = "checkpoint",
+       .name = "map",
+       .forms = text,
+       .about = "With `safetensors`: the name map; without it names are taken as they are.",
+       .allowed = {"bert"}},
+      {.object = "checkpoint", .name = "seed", .forms = integer, .about = "With `perturb`: which changes.", .fallback = "0"},
+  };
+}
+
+std::vector<Key> step_keys() {
+  return {
+      {.object = "step",
+       .name = "load",
+       .forms = text | object,
+       .about = "The first load: a checkpoint's name, or a map. No candidate takes part.",
+       .child = "load",
+       .group = "kind",
+       .pattern = Pattern::word},
+      {.object = "step",
+       .name = "reload",
+       .forms = text | object,
+       .about = "A whole update: prepare, loads, finish.",
+       .child = "reload",
+       .group = "kind",
+       .pattern = Pattern::word},
+      {.object = "step", .name = "prepare", .forms = object, .about = "Begins an update.", .child = "nothing", .group = "kind"},
+      {.object = "step",
+       .name = "loads",
+       .forms = text | object,
+       .about = "Load calls without begin or end.",
+       .child = "load",
+       .group = "kind",
+       .pattern = Pattern::word},
+      {.object = "step", .name = "finish", .forms = object, .about = "Ends an update.", .child = "nothing", .group = "kind"},
+      {.object = "step", .name = "abort", .forms = object, .about = "Abandons an update.", .child = "nothing", .group = "kind"},
+      {.object = "step",
+       .name = "retry",
+       .forms = object,
+       .about = "The last `reload`, or the update since the last `prepare`, once more from its start and without its fault, abort or wrong "
+                "tensors.",
+       .child = "nothing",
+       .group = "kind"},
+      {.object = "step", .name = "forward", .forms = object, .about = "Runs the model's forward.", .child = "nothing", .group = "kind"},
+      {.object = "step",
+       .name = "destroy",
+       .forms = object,
+       .about = "Destroys the model; nothing of it may be left.",
+       .child = "nothing",
+       .group = "kind"},
+      {.object = "step", .name = "repeat", .forms = object, .about = "Steps several times over.", .child = "repeat", .group = "kind"},
+      {.object = "step",
+       .name = "outcome",
+       .forms = text,
+       .about = "What the step comes to; `error` is any refusal, `unspecified` judges nothing. `expect.outcome` when absent.",
+       .allowed = {"ok", "error", "unspecified"}},
+      {.object = "step",
+       .name = "fault",
+       .forms = object,
+       .about = "A fault within `load`, `reload`, `prepare`, `loads` or `finish`.",
+       .child = "fault"},
+      {.object = "step",
+       .name = "abort_after",
+       .forms = integer,
+       .about = "Within `reload` and `loads`: the update is abandoned after this many load calls.",
+       .maximum = 1 << 20},
+      {.object = "load", .name = "from", .forms = text, .about = "The checkpoint.", .required = true, .pattern = Pattern::word},
+      {.object = "reload", .name = "to", .forms = text, .about = "The checkpoint.", .required = true, .pattern = Pattern::word},
+      {.object = "repeat", .name = "times", .forms = integer, .about = "How often.", .required = true, .minimum = 1, .maximum = 10000},
+      {.object = "repeat", .name = "steps", .forms = objects, .about = "The steps.", .required = true, .child = "step"},
+      {.object = "fault",
+       .name = "at",
+       .forms = text,
+       .about = "Inside a loader, on entry to post-load processing, between two of its writes, or between two copies back.",
+       .required = true,
+       .allowed = {"loader", "post_load_enter", "post_load_middle", "copy_back"}},
+      {.object = "fault",
+       .name = "nth",
+       .forms = integer,
+       .about = "Which chance within the step, counted from 0.",
+       .fallback = "0",
+       .maximum = 1 << 20},
+  };
+}
+
+std::vector<Key> delivery_keys() {
+  return {
+      {.object = "delivery",
+       .name = "order",
+       .forms = text | object | texts,
+       .about = "`listed`: as the model lists its tensors; `by_layer`: grouped by layer; `reversed`; `interleaved`: one tensor of each "
+                "layer in turn; `{shuffle: seed}`; or the names themselves, every delivered one once.",
+       .fallback = "listed",
+       .allowed = {"listed", "by_layer", "reversed", "interleaved"},
+       .child = "order",
+       .pattern = Pattern::names},
+      {.object = "order", .name = "shuffle", .forms = integer, .about = "Seed of the permutation.", .required = true},
+      {.object = "delivery",
+       .name = "chunk",
+       .forms = integer,
+       .about = "The transport hands over this many tensors at a time in one buffer that it reuses. 0: every tensor has its own.",
+       .fallback = "0",
+       .maximum = 1 << 20},
+      {.object = "delivery",
+       .name = "repeat",
+       .forms = texts,
+       .about = "Tensors delivered several times in a row: `name x2`.",
+       .fallback = "[]"},
+      {.object = "delivery", .name = "only", .forms = texts, .about = "Deliver these only.", .fallback = "[]", .pattern = Pattern::names},
+      {.object = "delivery", .name = "omit", .forms = texts, .about = "Leave these out.", .fallback = "[]", .pattern = Pattern::names},
+      {.object = "delivery",
+       .name = "excess",
+       .forms = texts,
+       .about = "Deliver these once more, after everything else.",
+       .fallback = "[]",
+       .pattern = Pattern::names},
+      {.object = "delivery",
+       .name = "unknown",
+       .forms = texts,
+       .about = "Names that no layer takes, delivered after everything else.",
+       .fallback = "[]",
+       .pattern = Pattern::path},
+      {.object = "delivery",
+       .name = "wrong",
+       .forms = objects,
+       .about = "Tensors delivered with another shape or element type.",
+       .child = "wrong"},
+      {.object = "delivery",
+       .name = "resolve",
+       .forms = text,
+       .about = "When parameter handles are looked up: for each load, or all before the update begins.",
+       .fallback = "each_load",
+       .allowed = {"each_load", "before_prepare"}},
+      {.object = "wrong", .name = "tensor", .forms = text, .about = "The tensor.", .required = true, .pattern = Pattern::names},
+      {.object = "wrong", .name = "shape", .forms = integers, .about = "Its shape instead.", .maximum = 1 << 20},
+      {.object = "wrong", .name = "dtype", .forms = text, .about = "Its element type instead.", .allowed = dtype_names()},
+  };
+}
+
+std::vector<Key> verdict_keys() {
+  return {
+      {.object = "expect",
+       .name = "completed",
+       .forms = text,
+       .about = "When each layer's last missing element arrives: at that load, or only at finish.",
+       .fallback = "at_last_load",
+       .allowed = {"at_last_load", "at_finish", "unspecified"}},
+      {.object = "expect",
+       .name = "outcome",
+       .forms = text,
+       .about = "Outcome of the steps that name none.",
+       .fallback = "ok",
+       .allowed = {"ok", "error", "unspecified"}},
+      {.object = "limits",
+       .name = "extra_bytes",
+       .forms = integer | text,
+       .about = "Bytes beyond the model that a reload may take; `formula`: what the order of arrival makes unavoidable.",
+       .fallback = "formula",
+       .allowed = {"formula"}},
+  };
+}
+
+std::vector<Key> make_keys() {
+  std::vector<Key> keys;
+  for (auto& part : {file_keys(), place_keys(), model_keys(), step_keys(), delivery_keys(), verdict_keys()})
+    keys.insert(keys.end(), part.begin(), part.end());
+  return keys;
+}
+
+}  // namespace
+
+std::span<const Object> schema_objects() { return object_rows; }
+
+const std::vector<Key>& schema_keys() {
+  static const std::vector<Key> keys = make_keys();
+  return keys;
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,60 @@
+#pragma once
+// Spellings of the enumerations in scenario files, both ways: binding reads them, emit writes them.
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "reference/base/check.h"
+#include "sim/scenario/case.h"
+
+namespace reloadlab::sim {
+
+template <class Enum, size_t count>
+using Spellings = std::array<std::pair<Enum, std::string_view>, count>;
+
+inline constexpr Spellings<WorldKind, 4> world_spellings{
+    {{WorldKind::cpu, "cpu"}, {WorldKind::meta, "meta"}, {WorldKind::sim, "sim"}, {WorldKind::cuda, "cuda"}}};
+inline constexpr Spellings<Step::Outcome, 3> outcome_spellings{
+    {{Step::Outcome::ok, "ok"}, {Step::Outcome::error, "error"}, {Step::Outcome::unspecified, "unspecified"}}};
+inline constexpr Spellings<Expect::Completed, 3> completed_spellings{{{Expect::Completed::at_last_load, "at_last_load"},
+                                                                      {Expect::Completed::at_finish, "at_finish"},
+                                                                      {Expect::Completed::unspecified, "unspecified"}}};
+inline constexpr Spellings<Fault::At, 4> fault_spellings{{{Fault::At::loader, "loader"},
+                                                          {Fault::At::post_load_enter, "post_load_enter"},
+                                                          {Fault::At::post_load_middle, "post_load_middle"},
+                                                          {Fault::At::copy_back, "copy_back"}}};
+inline constexpr Spellings<LoadPlan::Resolve, 2> resolve_spellings{
+    {{LoadPlan::Resolve::each_load, "each_load"}, {LoadPlan::Resolve::before_prepare, "before_prepare"}}};
+inline constexpr Spellings<StepKind, 10> step_spellings{{{StepKind::load, "load"},
+                                                         {StepKind::reload, "reload"},
+                                                         {StepKind::prepare, "prepare"},
+                                                         {StepKind::loads, "loads"},
+                                                         {StepKind::finish, "finish"},
+                                                         {StepKind::abort, "abort"},
+                                                         {StepKind::retry, "retry"},
+                                                         {StepKind::forward, "forward"},
+                                                         {StepKind::destroy, "destroy"},
+                                                         {StepKind::repeat, "repeat"}}};
+// Orders that are one word; the others are written as a map or a list.
+inline constexpr Spellings<OrderKind, 4> order_spellings{{{OrderKind::listed, "listed"},
+                                                          {OrderKind::by_layer, "by_layer"},
+                                                          {OrderKind::reversed, "reversed"},
+                                                          {OrderKind::interleaved, "interleaved"}}};
+
+template <class Enum, size_t count>
+constexpr std::string_view spell(const Spellings<Enum, count>& spellings, Enum value) {
+  for (const auto& [candidate, word] : spellings)
+    if (candidate == value) return word;
+  return {};
+}
+
+// REQUIRES that the table has the word: the schema let it through.
+template <class Enum, size_t count>
+Enum unspell(const Spellings<Enum, count>& spellings, std::string_view word) {
+  for (const auto& [value, candidate] : spellings)
+    if (candidate == word) return value;
+  RELOADLAB_CHECK(false, std::string(word));
+  return spellings[0].first;
+}
+
+}  // namespace reloadlab::sim
