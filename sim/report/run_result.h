@@ -80,6 +80,7 @@ struct RunInfo {
   std::string host;
   std::string folder;  // "out/20261122T021533Z-scenarios"
   int jobs = 1;
+  std::string program = "reloadlab";  // as it was called, for lines to paste
 };
 
 struct RunResult {

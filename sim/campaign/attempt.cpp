@@ -1,0 +1,161 @@
+#include "sim/campaign/attempt.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "reference/base/check.h"
+#include "sim/evidence/archive.h"
+#include "sim/evidence/store.h"
+#include "sim/report/json.h"
+#include "sim/report/steps.h"
+
+namespace reloadlab::sim {
+namespace {
+
+State state_of(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::pass:
+      return State::pass;
+    case Outcome::fail:
+      return State::fail;
+    case Outcome::inconclusive:
+      return State::inconclusive;
+    case Outcome::unsupported:
+      return State::unsupported;
+  }
+  return State::inconclusive;
+}
+
+void explain(const Evidence& evidence, LawResult& law) {
+  if (!law.finding) return;
+  law.step_text = finding_step_text(evidence, *law.finding);
+  law.tail = last_events(evidence, *law.finding);
+}
+
+// Every execution counts, also those in which something is made to fail: an injected fault must not become an exception that escapes.
+LawResult survives(const Evidence& evidence) {
+  LawResult law{.law = std::string(kSurvives)};
+  for (const Execution& execution : evidence.executions)
+    for (size_t rank = 0; rank < execution.ranks.size(); ++rank)
+      for (const StepOutcome& outcome : execution.ranks[rank].outcomes) {
+        ++law.checks;
+        if (!outcome.crashed || law.finding) continue;
+        law.state = State::fail;
+        law.finding = Finding{.law = law.law,
+                              .execution = execution.variation.label(),
+                              .rank = static_cast<int>(rank),
+                              .step = outcome.step,
+                              .what = "an exception crossed the boundary: " + outcome.status.message()};
+      }
+  return law;
+}
+
+LawResult same_again(const std::string& difference, int64_t checks) {
+  LawResult law{.law = std::string(kSameAgain), .checks = checks};
+  if (difference.empty()) return law;
+  law.state = State::flaky;
+  law.reason = "two runs of this seed first differ at " + difference;
+  return law;
+}
+
+std::string difference(const nlohmann::json& one, const nlohmann::json& other, const std::string& path) {
+  if (one == other) return {};
+  if (one.is_object() && other.is_object())
+    for (const auto& [key, value] : one.items())
+      if (!other.contains(key) || value != other[key]) return difference(value, other.value(key, nlohmann::json()), path + "/" + key);
+  if (one.is_array() && other.is_array())
+    for (size_t i = 0; i < one.size() && i < other.size(); ++i)
+      if (one[i] != other[i]) return difference(one[i], other[i], fmt::format("{}/{}", path, i));
+  return path.empty() ? path : path.substr(1);
+}
+
+// The events of every execution, without what only laws need.
+std::string trace_of(const Job& job, const Evidence& evidence) {
+  std::ostringstream out;
+  write_trace(out, evidence, job.the_case.id());
+  return out.str();
+}
+
+}  // namespace
+
+CaseResult blank_result(const Job& job) {
+  const Case& one = job.the_case;
+  return {.scenario = one.scenario,
+          .variant = one.variant,
+          .file = one.file,
+          .system = one.system,
+          .candidate = job.candidate,
+          .world = std::string(world_name(one.world)),
+          .ranks = one.ranks,
+          .tags = one.tags};
+}
+
+Answer unjudged(const Job& job, End end, std::string reason) {
+  Answer answer{blank_result(job), {}};
+  answer.result.end = end;
+  answer.result.reason = std::move(reason);
+  return answer;
+}
+
+Answer lost(const Job& job, State state, const Finding& where, const std::string& step_text) {
+  Answer answer{blank_result(job), {}};
+  LawResult law{.law = std::string(kSurvives), .state = state, .finding = where, .step_text = step_text, .checks = 1};
+  law.finding->law = law.law;
+  answer.result.laws.push_back(std::move(law));
+  return answer;
+}
+
+Answer failed_replay(const Job& job, const Status& status) {
+  const End end = status.code() == Code::unsupported ? End::skipped : status.code() == Code::data ? End::bad_data : End::defect;
+  return unjudged(job, end, status.message());
+}
+
+Answer judge_evidence(const Job& job, const Evidence& evidence, const Engine& engine) try {
+  Answer answer{blank_result(job), trace_of(job, evidence)};
+  for (Verdict& verdict : engine.judge(evidence)) {
+    LawResult law{.law = verdict.law, .state = state_of(verdict.outcome), .reason = std::move(verdict.reason), .checks = verdict.checks};
+    law.finding = std::move(verdict.finding);
+    explain(evidence, law);
+    answer.result.laws.push_back(std::move(law));
+  }
+  LawResult alive = survives(evidence);
+  explain(evidence, alive);
+  answer.result.laws.push_back(std::move(alive));
+  const Execution* warm = evidence.find(Variation::Kind::warm);
+  const Execution* again = evidence.find(Variation::Kind::again);
+  if (warm && again) answer.result.laws.push_back(same_again(first_difference(*warm, *again), 1));
+  return answer;
+} catch (const std::exception& error) {
+  return unjudged(job, End::defect, fmt::format("while judging: {}", error.what()));
+}
+
+Answer attempt(const Job& job, const Engine& engine, const EngineOptions& options) try {
+  EngineOptions mine = options;
+  mine.prove_determinism = job.prove_determinism;
+  auto evidence = engine.replay(job.the_case, job.candidate, mine);
+  return evidence.ok() ? judge_evidence(job, *evidence, engine) : failed_replay(job, evidence.status());
+} catch (const std::exception& error) {
+  return unjudged(job, End::defect, error.what());
+}
+
+std::string first_difference(const Execution& one, const Execution& other) {
+  archive::Writer mine, theirs;
+  // Blobs are numbered in the order in which they are met, so their contents have to be compared as well.
+  const auto left = mine.put(one.ranks), right = theirs.put(other.ranks);
+  if (left != right) return difference(left, right, "/ranks");
+  for (size_t i = 0; i < mine.blobs.size() && i < theirs.blobs.size(); ++i)
+    if (mine.blobs[i]->bytes != theirs.blobs[i]->bytes) return fmt::format("contents {}", i);
+  return mine.blobs.size() == theirs.blobs.size() ? "" : "the number of contents";
+}
+
+std::string first_difference(const Answer& one, const Answer& other) {
+  const auto as_json = [](const Answer& answer) { return nlohmann::json::parse(result_to_json(answer.result).dump()); };
+  if (const std::string at = difference(as_json(one), as_json(other), ""); !at.empty()) return at;
+  if (one.trace == other.trace) return {};
+  const auto at = std::mismatch(one.trace.begin(), one.trace.end(), other.trace.begin(), other.trace.end()).first;
+  return fmt::format("line {} of the trace", 1 + std::count(one.trace.begin(), at, '\n'));
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,39 @@
+#pragma once
+// One case with one candidate, once: replay, judge, and what reports will want to show. What comes out is small; the evidence is gone.
+#include <nlohmann/json_fwd.hpp>
+
+#include "sim/campaign/engine.h"
+
+namespace reloadlab::sim {
+
+struct Job {
+  Case the_case;
+  std::string candidate;           // canonical
+  bool prove_determinism = false;  // run once more and compare
+};
+
+struct Answer {
+  CaseResult result;  // as judged, before expectations
+  std::string trace;  // lines of trace.jsonl
+};
+
+// The case's own words, before anything has run.
+CaseResult blank_result(const Job& job);
+Answer unjudged(const Job& job, End end, std::string reason);
+// A job whose process died or fell silent: the law `survives` is broken at `where`.
+Answer lost(const Job& job, State state, const Finding& where, const std::string& step_text);
+
+// Never throws: what the harness throws becomes End::defect.
+Answer attempt(const Job& job, const Engine& engine, const EngineOptions& options = {});
+Answer judge_evidence(const Job& job, const Evidence& evidence, const Engine& engine);
+// What a replay's failure means: unsupported is skipped, data is bad data, anything else a defect.
+Answer failed_replay(const Job& job, const Status& status);
+
+// Where two runs of one seed first differ ("ranks/0/events/17/text"); empty when nowhere.
+std::string first_difference(const Execution& one, const Execution& other);
+std::string first_difference(const Answer& one, const Answer& other);
+
+inline constexpr std::string_view kSameAgain = "same_again";
+inline constexpr std::string_view kSameAgainSentence = "The same seed gives the same trace, byte for byte.";
+
+}  // namespace reloadlab::sim

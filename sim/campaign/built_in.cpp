@@ -1,0 +1,37 @@
+// The one file of the campaign that touches tensors.
+#include <ATen/Parallel.h>
+#include <torch/version.h>
+
+#include "sim/campaign/engine.h"
+#include "sim/candidate/candidate.h"
+#include "sim/replay/replay.h"
+
+namespace reloadlab::sim {
+namespace {
+
+Result<Evidence> replay_named(const Case& the_case, const std::string& candidate, const EngineOptions& options) {
+  RELOADLAB_ASSIGN(const CandidateInfo info, find_candidate(candidate));
+  return replay(the_case, info, {.prove_determinism = options.prove_determinism, .on_step = options.on_step});
+}
+
+}  // namespace
+
+Engine built_in_engine() {
+  // Sums over a tensor depend on how many threads share them.
+  at::set_num_threads(1);
+  Engine engine;
+  engine.candidate = [](const std::string& spelling) -> Result<EngineCandidate> {
+    RELOADLAB_ASSIGN(const CandidateInfo info, find_candidate(spelling));
+    return EngineCandidate{info.name, info.system};
+  };
+  engine.default_candidates = default_candidates;
+  engine.candidate_names = candidate_names;
+  engine.replay = replay_named;
+  engine.judge = judge;
+  for (const LawInfo& law : laws()) engine.laws.push_back({std::string(law.id), std::string(law.sentence)});
+  return engine;
+}
+
+std::string torch_version() { return TORCH_VERSION; }
+
+}  // namespace reloadlab::sim

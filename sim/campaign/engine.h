@@ -1,0 +1,42 @@
+#pragma once
+// What a campaign needs from the rest: candidates, replay, laws. A seam, so that the campaign itself names no LibTorch header and
+// its tests can put something small in place.
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "sim/evidence/evidence.h"
+#include "sim/law/law.h"
+#include "sim/report/run_result.h"
+
+namespace reloadlab::sim {
+
+struct EngineCandidate {
+  std::string name;    // canonical spelling: "layerwise@hardened"
+  std::string system;  // "layerwise"
+};
+
+struct EngineOptions {
+  bool prove_determinism = false;
+  // Called as each step of each execution begins; see ReplayOptions.
+  std::function<void(const Variation&, int rank, int step)> on_step;
+};
+
+struct Engine {
+  // Code::usage with the nearest spelling when nothing is called so.
+  std::function<Result<EngineCandidate>(const std::string& spelling)> candidate;
+  std::function<std::vector<std::string>(const std::string& system)> default_candidates;
+  std::function<std::vector<std::string>()> candidate_names;
+  // Code::data: a checkpoint is missing or does not fit. Code::unsupported: this program cannot run such a case.
+  std::function<Result<Evidence>(const Case&, const std::string& candidate, const EngineOptions&)> replay;
+  std::function<std::vector<Verdict>(const Evidence&)> judge;
+  std::vector<LawText> laws;  // in registry order
+
+  std::vector<std::string> law_ids() const;
+};
+
+// The real one: sim/candidate, sim/replay and sim/law.
+Engine built_in_engine();
+std::string torch_version();
+
+}  // namespace reloadlab::sim

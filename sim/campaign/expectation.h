@@ -1,0 +1,58 @@
+#pragma once
+// What is known to fail, and how. One file per scenario, expectations/<system>/<scenario>.yaml, beside the scenario folders:
+//
+//   reloadlab: 1
+//   scenario: repeated-shard
+//   known:
+//     - {candidate: layerwise@seed, law: written_once, rule: LW5, variants: ["ranks=2"], execution: warm, step: 1, tensor:
+//     blocks.0.qkv.weight}
+//
+// An entry names the first evidence against the law, so that a failure that moves is a new failure. Without `variants` it holds for
+// every case of the scenario. `rule` says which rule or bug explains it.
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "reference/base/status.h"
+#include "sim/scenario/case.h"
+
+namespace reloadlab::sim {
+
+struct Evidenced {
+  std::string execution = "warm";
+  int step = -1;
+  std::string tensor;
+  bool operator==(const Evidenced&) const = default;
+};
+
+struct Expectation {
+  std::string candidate, law, rule;
+  Evidenced first;
+  std::vector<std::string> variants;  // empty: all
+  bool covers(std::string_view candidate_name, std::string_view law_id, std::string_view variant) const;
+};
+
+struct ExpectationFile {
+  std::string scenario;
+  std::vector<Expectation> known;
+  const Expectation* find(std::string_view candidate, std::string_view law, std::string_view variant) const;
+};
+
+// Names that an expectation may use; empty lists allow any.
+struct ExpectationNames {
+  std::vector<std::string> laws;
+  std::vector<std::string> variants;  // of the scenario
+  std::string scenario;
+};
+
+// Code::data with one file:line:column: message a line: unknown keys, laws, variants, two entries for the same failure, an empty rule.
+Result<ExpectationFile> parse_expectations(std::string_view text, const std::string& file_name, const ExpectationNames& names);
+std::string expectations_text(const ExpectationFile& file);
+
+// The file for the case's scenario: in the nearest folder `expectations` beside the scenario file or above it. Empty when there is none.
+std::filesystem::path find_expectations(const Case& the_case);
+// Where the file belongs: as above, or in a new folder beside the scenario folders.
+std::filesystem::path place_expectations(const Case& the_case);
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,31 @@
+#include <chrono>
+
+#include "sim/campaign/runner.h"
+
+namespace reloadlab::sim {
+namespace {
+
+class Here : public Runner {
+ public:
+  explicit Here(const Engine& engine) : engine_(engine) {}
+
+  Status run(std::span<const Job> jobs, const WhyNot& why_not, const OnAnswer& on_answer) override {
+    for (size_t index = 0; index < jobs.size(); ++index) {
+      const auto begin = std::chrono::steady_clock::now();
+      const std::string reason = why_not();
+      Answer answer = reason.empty() ? attempt(jobs[index], engine_) : unjudged(jobs[index], End::skipped, reason);
+      answer.result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      if (!on_answer(index, std::move(answer))) break;
+    }
+    return {};
+  }
+
+ private:
+  const Engine& engine_;
+};
+
+}  // namespace
+
+std::unique_ptr<Runner> run_here(const Engine& engine) { return std::make_unique<Here>(engine); }
+
+}  // namespace reloadlab::sim

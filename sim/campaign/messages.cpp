@@ -1,0 +1,75 @@
+#include "sim/campaign/messages.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "sim/evidence/enums.h"
+#include "sim/evidence/store.h"
+#include "sim/evidence/text.h"
+#include "sim/report/json.h"
+
+namespace reloadlab::sim {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string dumped(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+// Runs `read` on the parsed text; whatever the library throws means that the text is no such message.
+template <class Read>
+auto parsed(std::string_view text, std::string_view what, Read read) -> decltype(read(std::declval<const Json&>())) {
+  try {
+    return read(Json::parse(text));
+  } catch (const std::exception& error) {
+    return Status(Code::data, fmt::format("no {}: {}", what, error.what()));
+  }
+}
+
+}  // namespace
+
+std::string job_text(const JobMessage& message) {
+  Json json{{"candidate", message.job.candidate}, {"prove", message.job.prove_determinism}, {"judge", message.judge}};
+  json["case"] = Json(to_json(message.job.the_case));
+  return dumped(json);
+}
+
+Result<JobMessage> parse_job(std::string_view text) {
+  return parsed(text, "job", [](const Json& json) -> Result<JobMessage> {
+    RELOADLAB_ASSIGN(Case the_case, case_from_json(nlohmann::json(json.at("case"))));
+    return JobMessage{{std::move(the_case), json.at("candidate").get<std::string>(), json.at("prove").get<bool>()},
+                      json.at("judge").get<bool>()};
+  });
+}
+
+std::string step_message_text(const StepMessage& message) {
+  return dumped({{"execution", message.execution}, {"rank", message.rank}, {"step", message.step}});
+}
+
+Result<StepMessage> parse_step(std::string_view text) {
+  return parsed(text, "step", [](const Json& json) -> Result<StepMessage> {
+    return StepMessage{json.at("execution").get<std::string>(), json.at("rank").get<int>(), json.at("step").get<int>()};
+  });
+}
+
+std::string answer_text(const Answer& answer) { return dumped({{"result", result_to_json(answer.result)}, {"trace", answer.trace}}); }
+
+Result<Answer> parse_answer(std::string_view text) {
+  return parsed(text, "answer", [](const Json& json) -> Result<Answer> {
+    RELOADLAB_ASSIGN(CaseResult result, result_from_json(json.at("result")));
+    return Answer{std::move(result), json.at("trace").get<std::string>()};
+  });
+}
+
+std::string status_text(const Status& status) {
+  return dumped({{"code", std::string(code_name(status.code()))}, {"message", valid_utf8(status.message())}});
+}
+
+Status parse_status(std::string_view text) {
+  return parsed(text, "status", [](const Json& json) {
+    const auto code = archive::enum_from_name<Code>(json.at("code").get<std::string>());
+    return Status(code && *code != Code::ok ? *code : Code::failed, json.at("message").get<std::string>());
+  });
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,182 @@
+// Workers side by side: each serves one job at a time; one that dies, talks nonsense or falls silent costs its job and is replaced.
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <algorithm>
+
+#include "sim/campaign/messages.h"
+#include "sim/campaign/runner.h"
+#include "sim/campaign/worker_process.h"
+#include "sim/evidence/store.h"
+#include "sim/report/steps.h"
+
+namespace reloadlab::sim {
+namespace {
+
+constexpr int kPollMs = 50;
+constexpr int kStartsInVainMax = 3;
+
+std::vector<Step> unrolled(const std::vector<Step>& steps) {
+  std::vector<Step> flat;
+  for (const Step& step : steps) {
+    if (step.kind != StepKind::repeat) {
+      flat.push_back(step);
+      continue;
+    }
+    const std::vector<Step> body = unrolled(step.body);
+    for (int64_t time = 0; time < step.times; ++time) flat.insert(flat.end(), body.begin(), body.end());
+  }
+  return flat;
+}
+
+struct Desk {
+  std::unique_ptr<WorkerProcess> worker;
+  bool ready = false;
+  std::optional<size_t> job;
+  StepMessage where;
+  std::chrono::steady_clock::time_point begin;
+};
+
+class Pool : public Runner {
+ public:
+  Pool(const Engine& engine, WorkerOptions options) : engine_(engine), options_(std::move(options)) {}
+
+  Status run(std::span<const Job> jobs, const WhyNot& why_not, const OnAnswer& on_answer) override {
+    jobs_ = jobs, why_not_ = &why_not, on_answer_ = &on_answer;
+    next_ = 0, busy_ = 0, in_vain_ = 0, going_on_ = true;
+    desks_.clear();
+    desks_.resize(std::min(static_cast<size_t>(options_.workers), std::max<size_t>(jobs.size(), 1)));
+    while (going_on_ && (next_ < jobs_.size() || busy_ > 0)) {
+      for (Desk& desk : desks_) RELOADLAB_TRY(seat(desk));
+      wait();
+      for (Desk& desk : desks_)
+        if (desk.worker) RELOADLAB_TRY(attend(desk));
+    }
+    desks_.clear();
+    return {};
+  }
+
+ private:
+  // Gives an idle desk a worker and a job.
+  Status seat(Desk& desk) {
+    if (desk.job || next_ >= jobs_.size() || !going_on_) return {};
+    if (const std::string reason = (*why_not_)(); !reason.empty()) {
+      const size_t index = next_++;
+      going_on_ = (*on_answer_)(index, unjudged(jobs_[index], End::skipped, reason));
+      return {};
+    }
+    if (!desk.worker) {
+      RELOADLAB_ASSIGN(desk.worker, WorkerProcess::start(options_.command, options_.log));
+      desk.ready = false;
+    }
+    if (!desk.ready) return {};
+    desk.job = next_++, ++busy_;
+    desk.where = {};
+    desk.begin = std::chrono::steady_clock::now();
+    desk.worker->send(FrameKind::job, job_text({jobs_[*desk.job], !options_.judge_here}));
+    desk.worker->pump();
+    return {};
+  }
+
+  void wait() {
+    std::vector<pollfd> watched;
+    for (const Desk& desk : desks_)
+      if (desk.worker)
+        watched.push_back({desk.worker->socket(), static_cast<short>(desk.worker->wants_to_send() ? POLLIN | POLLOUT : POLLIN), 0});
+    ::poll(watched.data(), watched.size(), kPollMs);
+  }
+
+  Status attend(Desk& desk) {
+    desk.worker->pump();
+    for (;;) {
+      auto frame = desk.worker->next();
+      if (!frame.ok()) return lose(desk, State::fail, frame.status().message());
+      if (!frame->has_value()) break;
+      RELOADLAB_TRY(take(desk, **frame));
+      if (!desk.worker) return {};
+    }
+    if (desk.worker->gone()) return lose(desk, State::fail, {});
+    if ((desk.job || !desk.ready) && desk.worker->silent_seconds() > options_.silence_seconds)
+      return lose(desk, State::hang, fmt::format("no step began for {} s", options_.silence_seconds));
+    return {};
+  }
+
+  Status take(Desk& desk, const Frame& frame) {
+    switch (frame.kind) {
+      case FrameKind::ready:
+        desk.ready = true, in_vain_ = 0;
+        return {};
+      case FrameKind::step:
+        if (auto where = parse_step(frame.body); where.ok())
+          desk.where = *std::move(where);
+        else
+          return lose(desk, State::fail, where.status().message());
+        return {};
+      case FrameKind::evidence:
+        return judge(desk, frame.body);
+      case FrameKind::answer:
+        if (auto answer = parse_answer(frame.body); desk.job && answer.ok())
+          finish(desk, *std::move(answer));
+        else
+          return lose(desk, State::fail, answer.ok() ? "an answer that nobody asked for" : answer.status().message());
+        return {};
+      case FrameKind::failed:
+        if (desk.job) finish(desk, failed_replay(jobs_[*desk.job], parse_status(frame.body)));
+        return {};
+      case FrameKind::job:
+        break;
+    }
+    return lose(desk, State::fail, "what it sent is no message");
+  }
+
+  Status judge(Desk& desk, std::string_view cbor) {
+    auto evidence = evidence_from_cbor(std::as_bytes(std::span(cbor.data(), cbor.size())));
+    if (!evidence.ok()) return lose(desk, State::fail, "evidence that does not hold together: " + evidence.status().message());
+    if (!desk.job) return lose(desk, State::fail, "evidence that nobody asked for");
+    finish(desk, judge_evidence(jobs_[*desk.job], *evidence, engine_));
+    return {};
+  }
+
+  void finish(Desk& desk, Answer answer) {
+    const size_t index = *desk.job;
+    answer.result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - desk.begin).count();
+    desk.job.reset(), --busy_;
+    if (options_.fresh_for_each) desk.worker.reset();
+    if (going_on_) going_on_ = (*on_answer_)(index, std::move(answer));
+  }
+
+  // The worker is beyond help: ends it, and blames its candidate when it had one. `what` is empty when it died by itself.
+  Status lose(Desk& desk, State state, std::string what) {
+    const std::string how = desk.worker->end();
+    desk.worker.reset();
+    if (what.empty()) what = how;
+    if (!desk.job) {
+      if (++in_vain_ < kStartsInVainMax) return {};
+      return Status(Code::failed, fmt::format("worker processes do not come up: {}", what));
+    }
+    const Job& job = jobs_[*desk.job];
+    const Finding finding{.execution = desk.where.execution, .rank = desk.where.rank, .step = desk.where.step, .what = what};
+    const std::vector<Step> steps = unrolled(job.the_case.steps);
+    const bool known = finding.step >= 0 && static_cast<size_t>(finding.step) < steps.size();
+    finish(desk, lost(job, state, finding, known ? step_text(steps[static_cast<size_t>(finding.step)]) : ""));
+    return {};
+  }
+
+  const Engine& engine_;
+  const WorkerOptions options_;
+  std::span<const Job> jobs_;
+  const WhyNot* why_not_ = nullptr;
+  const OnAnswer* on_answer_ = nullptr;
+  std::vector<Desk> desks_;
+  size_t next_ = 0, busy_ = 0;
+  int in_vain_ = 0;
+  bool going_on_ = true;
+};
+
+}  // namespace
+
+std::unique_ptr<Runner> run_in_workers(const Engine& engine, WorkerOptions options) {
+  return std::make_unique<Pool>(engine, std::move(options));
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,121 @@
+#include "sim/campaign/select.h"
+
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+
+#include "reference/base/nearest.h"
+#include "reference/base/prng.h"
+#include "sim/scenario/scenario.h"
+
+namespace reloadlab::sim {
+namespace {
+
+// One case in so many is run twice to prove that its seed decides everything; which ones depends on nothing but their names.
+constexpr uint64_t kProveOneIn = 16;
+
+std::string cache_dir() {
+  if (const char* cache = std::getenv("RELOADLAB_CACHE")) return cache;
+  const char* home = std::getenv("HOME");
+  return std::string(home ? home : "") + "/.cache/reloadlab";
+}
+
+bool matches(const std::string& glob, const Case& one) {
+  // Brackets of a case id are no character class: "x[ranks=2]" means itself.
+  return glob == one.id() || ::fnmatch(glob.c_str(), one.scenario.c_str(), 0) == 0 || ::fnmatch(glob.c_str(), one.id().c_str(), 0) == 0;
+}
+
+template <class Wanted, class Fits>
+bool any_or_none(const std::vector<Wanted>& wanted, Fits fits) {
+  return wanted.empty() || std::any_of(wanted.begin(), wanted.end(), fits);
+}
+
+bool selected(const Selection& selection, const Case& one) {
+  return (!selection.world || one.world == *selection.world) && (!selection.ranks || one.ranks == *selection.ranks) &&
+         any_or_none(selection.tags,
+                     [&](const std::string& tag) { return std::find(one.tags.begin(), one.tags.end(), tag) != one.tags.end(); }) &&
+         any_or_none(selection.names, [&](const std::string& glob) { return matches(glob, one); });
+}
+
+Status check_words(std::string_view noun, const std::vector<std::string>& words, const std::set<std::string>& allowed) {
+  for (const std::string& word : words)
+    if (!allowed.contains(word))
+      return Status(Code::usage, fmt::format("no {} is called \"{}\"{}", noun, word, did_you_mean(word, allowed)));
+  return {};
+}
+
+// The laws that the user asked for, of those that the case has; false when none is left.
+bool narrow(const Selection& selection, Case& one) {
+  if (selection.laws.empty()) return true;
+  if (one.laws.empty())
+    one.laws = selection.laws;
+  else
+    std::erase_if(one.laws, [&](const std::string& law) {
+      return std::find(selection.laws.begin(), selection.laws.end(), law) == selection.laws.end();
+    });
+  return !one.laws.empty();
+}
+
+Status check_names(const Selection& selection, const std::vector<Case>& cases) {
+  std::set<std::string> tags, names;
+  for (const Case& one : cases) {
+    tags.insert(one.tags.begin(), one.tags.end());
+    names.insert(one.scenario);
+  }
+  RELOADLAB_TRY(check_words("tag here", selection.tags, tags));
+  for (const std::string& glob : selection.names)
+    if (std::none_of(cases.begin(), cases.end(), [&](const Case& one) { return matches(glob, one); }))
+      return Status(Code::usage, fmt::format("no scenario here is called \"{}\"{}", glob, did_you_mean(glob, names)));
+  return {};
+}
+
+}  // namespace
+
+Result<Selected> select_cases(const Selection& selection, const Engine& engine) {
+  const std::vector<std::string> law_ids = engine.law_ids();
+  RELOADLAB_TRY(check_words("law", selection.laws, {law_ids.begin(), law_ids.end()}));
+  RELOADLAB_ASSIGN(const auto files, find_scenarios(selection.paths));
+  const ParseOptions options{.seed = selection.seed, .known_laws = law_ids, .cache_dir = cache_dir()};
+  Selected selected_cases;
+  std::string errors;
+  for (const auto& file : files) {
+    auto cases = read_scenario(file, options);
+    if (!cases.ok()) {
+      errors += (errors.empty() ? "" : "\n") + cases.status().message();
+      continue;
+    }
+    for (Case& one : *cases) selected_cases.all.push_back(std::move(one));
+  }
+  if (!errors.empty()) return Status(Code::data, errors);
+  RELOADLAB_TRY(check_names(selection, selected_cases.all));
+  for (Case one : selected_cases.all)
+    if (selected(selection, one) && narrow(selection, one)) selected_cases.cases.push_back(std::move(one));
+  return selected_cases;
+}
+
+Result<std::vector<Job>> select_jobs(const Selection& selection, const std::vector<Case>& cases, const Engine& engine) {
+  std::vector<EngineCandidate> named;
+  for (const std::string& spelling : selection.candidates) {
+    RELOADLAB_ASSIGN(EngineCandidate candidate, engine.candidate(spelling));
+    named.push_back(std::move(candidate));
+  }
+  std::map<std::string, std::vector<std::string>> by_system;
+  std::vector<Job> jobs;
+  for (const Case& one : cases) {
+    auto& names = by_system.try_emplace(one.system).first->second;
+    if (names.empty() && named.empty()) names = engine.default_candidates(one.system);
+    if (names.empty())
+      for (const EngineCandidate& candidate : named)
+        if (candidate.system == one.system) names.push_back(candidate.name);
+    for (const std::string& name : names) {
+      const bool prove = mix64(hash_name(one.id()) ^ hash_name(name)) % kProveOneIn == 0;
+      jobs.push_back({one, name, prove});
+    }
+  }
+  return jobs;
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,48 @@
+#include "sim/campaign/worker.h"
+
+#include <sys/prctl.h>
+
+#include <csignal>
+
+#include "sim/campaign/frame.h"
+#include "sim/campaign/messages.h"
+#include "sim/evidence/store.h"
+
+namespace reloadlab::sim {
+namespace {
+
+bool send_outcome(int socket, const JobMessage& message, const Engine& engine, const EngineOptions& options) {
+  if (message.judge) return send_frame(socket, FrameKind::answer, answer_text(attempt(message.job, engine, options)));
+  Status failure;
+  try {
+    const auto evidence = engine.replay(message.job.the_case, message.job.candidate, options);
+    if (evidence.ok()) {
+      const auto cbor = to_cbor(*evidence);
+      return send_frame(socket, FrameKind::evidence, {reinterpret_cast<const char*>(cbor.data()), cbor.size()});
+    }
+    failure = evidence.status();
+  } catch (const std::exception& error) {
+    failure = Status(Code::failed, error.what());
+  }
+  return send_frame(socket, FrameKind::failed, status_text(failure));
+}
+
+}  // namespace
+
+int serve_jobs(int socket, const Engine& engine) {
+  // A worker does not outlive its campaign, whatever the candidate is doing.
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (!send_frame(socket, FrameKind::ready, "")) return 0;
+  while (const auto frame = receive_frame(socket)) {
+    const auto message = frame->kind == FrameKind::job ? parse_job(frame->body) : Status(Code::data, "a job was expected");
+    if (!message.ok()) return static_cast<int>(Exit::defect);
+    EngineOptions options{.prove_determinism = message->job.prove_determinism};
+    options.on_step = [&](const Variation& variation, int rank, int step) {
+      send_frame(socket, FrameKind::step, step_message_text({variation.label(), rank, step}));
+    };
+    if (!send_outcome(socket, *message, engine, options)) break;
+  }
+  return 0;
+}
+
+}  // namespace reloadlab::sim

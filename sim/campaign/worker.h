@@ -1,0 +1,13 @@
+#pragma once
+// The worker's side of isolation: `reloadlab worker` serves jobs on a socket until the campaign closes it.
+#include "sim/campaign/engine.h"
+
+namespace reloadlab::sim {
+
+// The socket's number in the worker, by agreement.
+inline constexpr int kWorkerSocket = 3;
+
+// Returns the process's exit code.
+int serve_jobs(int socket, const Engine& engine);
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,46 @@
+#pragma once
+// One worker process as the campaign sees it. Nothing here blocks.
+#include <sys/types.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/campaign/frame.h"
+
+namespace reloadlab::sim {
+
+class WorkerProcess {
+ public:
+  static Result<std::unique_ptr<WorkerProcess>> start(const std::vector<std::string>& command, const std::string& log);
+  ~WorkerProcess();  // kills it
+  WorkerProcess(const WorkerProcess&) = delete;
+  WorkerProcess& operator=(const WorkerProcess&) = delete;
+
+  int socket() const { return socket_; }
+  bool wants_to_send() const { return !outgoing_.empty(); }
+  // Also begins to count its silence anew.
+  void send(FrameKind kind, std::string_view body);
+  // Writes and reads what it can without waiting.
+  void pump();
+  // The next message, if one is whole. Code::data: it talks nonsense.
+  Result<std::optional<Frame>> next() { return frames_.next(); }
+  // The other end is closed: it is dead or about to be.
+  bool gone() const { return gone_; }
+  double silent_seconds() const;
+  // Ends it and says how it ended: "killed by signal 11 (SIGSEGV)", "left with exit code 3".
+  std::string end();
+
+ private:
+  WorkerProcess(pid_t pid, int socket);
+  std::string reap(bool block);
+  pid_t pid_;
+  int socket_;
+  bool gone_ = false;
+  std::string outgoing_;
+  FrameReader frames_;
+  std::chrono::steady_clock::time_point heard_;
+};
+
+}  // namespace reloadlab::sim

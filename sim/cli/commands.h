@@ -1,0 +1,45 @@
+#pragma once
+// The subcommands. Each adds itself to the parser with the action that runs when it was chosen.
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+
+#include "sim/campaign/campaign.h"
+
+namespace reloadlab::sim {
+
+// What every action may use.
+struct Program {
+  const Engine& engine;
+  std::string name;  // as it was called: "build/release/reloadlab"
+};
+
+using Action = std::function<Result<Exit>()>;
+
+struct Command {
+  CLI::App* parser;
+  Action action;
+};
+
+Command add_run(CLI::App& app, const Program& program);
+Command add_list(CLI::App& app, const Program& program);
+Command add_lint(CLI::App& app, const Program& program);
+Command add_schema(CLI::App& app, const Program& program);
+Command add_emit(CLI::App& app, const Program& program);
+Command add_show(CLI::App& app, const Program& program);
+Command add_doctor(CLI::App& app, const Program& program);
+Command add_worker(CLI::App& app, const Program& program);
+
+// Texts of options that say which cases are meant, shared by several subcommands.
+struct SelectionTexts {
+  std::vector<std::string> paths, candidates, tags, names, laws;
+  std::string world, seed;
+  int ranks = 0;  // 0: any
+};
+void add_selection(CLI::App& command, SelectionTexts& texts);
+Result<Selection> read_selection(const SelectionTexts& texts);
+
+Result<double> read_duration(const std::string& text);  // "500ms", "30s", "2m", "1h": seconds
+Result<uint64_t> read_seed(const std::string& text);    // a number, or a commit's 40 hexadecimal digits
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,67 @@
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "reference/base/nearest.h"
+#include "reference/base/prng.h"
+#include "sim/cli/commands.h"
+
+namespace reloadlab::sim {
+namespace {
+
+constexpr WorldKind kWorlds[] = {WorldKind::cpu, WorldKind::meta, WorldKind::sim, WorldKind::cuda};
+
+Result<WorldKind> read_world(const std::string& text) {
+  if (const auto world = world_from_name(text)) return *world;
+  std::vector<std::string_view> names;
+  for (const WorldKind world : kWorlds) names.push_back(world_name(world));
+  return Status(Code::usage, fmt::format("--world: no world is called \"{}\"{}", text, did_you_mean(text, names)));
+}
+
+}  // namespace
+
+void add_selection(CLI::App& command, SelectionTexts& texts) {
+  command.add_option("paths", texts.paths, "Scenario files and folders")->type_name("PATH")->default_str("scenarios");
+  command.add_option("--world", texts.world, "Cases of this world only: cpu, meta, sim, cuda")->type_name("WORLD");
+  command.add_option("--ranks", texts.ranks, "Cases with so many ranks only")->check(CLI::PositiveNumber)->type_name("N");
+  command.add_option("--tag", texts.tags, "Scenarios with this tag only; may be given again")->type_name("TAG")->allow_extra_args(false);
+  command.add_option("--name", texts.names, "Cases whose name or scenario matches; may be given again")
+      ->type_name("GLOB")
+      ->allow_extra_args(false);
+  command.add_option("--seed", texts.seed, "A number, or a commit of 40 hexadecimal digits")->type_name("SEED");
+}
+
+Result<Selection> read_selection(const SelectionTexts& texts) {
+  Selection selection{.paths = texts.paths, .candidates = texts.candidates, .tags = texts.tags, .names = texts.names, .laws = texts.laws};
+  if (selection.paths.empty()) selection.paths = {"scenarios"};
+  if (!texts.world.empty()) {
+    RELOADLAB_ASSIGN(selection.world, read_world(texts.world));
+  }
+  if (texts.ranks > 0) selection.ranks = texts.ranks;
+  if (!texts.seed.empty()) {
+    RELOADLAB_ASSIGN(selection.seed, read_seed(texts.seed));
+  }
+  return selection;
+}
+
+Result<double> read_duration(const std::string& text) {
+  constexpr std::pair<std::string_view, double> kUnits[] = {{"ms", 0.001}, {"s", 1}, {"m", 60}, {"h", 3600}};
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
+  for (const auto& [name, seconds] : kUnits)
+    if (error == std::errc() && number >= 0 && unit == name) return number * seconds;
+  return Status(Code::usage, fmt::format("\"{}\" is no time: write 500ms, 30s, 2m or 1h", text));
+}
+
+Result<uint64_t> read_seed(const std::string& text) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  if (text.size() == 40 && text.find_first_not_of(kHex) == std::string::npos) return hash_name(text);
+  uint64_t seed = 0;
+  const char* end = text.data() + text.size();
+  const auto [last, error] = std::from_chars(text.data(), end, seed);
+  if (error == std::errc() && last == end) return seed;
+  return Status(Code::usage, fmt::format("--seed: \"{}\" is neither a number nor a commit of 40 hexadecimal digits", text));
+}
+
+}  // namespace reloadlab::sim

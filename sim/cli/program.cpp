@@ -1,0 +1,94 @@
+#include "sim/cli/program.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "reference/base/check.h"
+#include "reference/base/nearest.h"
+#include "sim/cli/commands.h"
+
+namespace reloadlab::sim {
+namespace {
+
+constexpr const char* kAbout =
+    "reloadlab: is the model after a warm reload the model that a cold start would have given?\n"
+    "Exit codes: 0 all held, 1 a law failed, 2 inconclusive, 3 flaky, 4 nothing ran, 5 unexpected pass, 6 hang,\n"
+    "            64 wrong usage, 65 bad scenario or checkpoint, 70 defect in reloadlab itself";
+
+int say(Exit code, const std::string& message) {
+  fmt::print(stderr, "{}\n", message);
+  return static_cast<int>(code);
+}
+
+Exit exit_of(const Status& status) {
+  if (status.code() == Code::usage) return Exit::usage;
+  return status.code() == Code::data ? Exit::bad_scenario : Exit::defect;
+}
+
+std::set<std::string> option_names(const CLI::App& app) {
+  std::set<std::string> names;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) names.insert("--" + name);
+  return names;
+}
+
+// The parser only says that something was not expected; people want to know what they may have meant.
+std::string usage_message(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& words) {
+  const auto chosen = app.get_subcommands();
+  const CLI::App& command = chosen.empty() ? app : *chosen.front();
+  const std::set<std::string> options = option_names(command);
+  for (const std::string& word : words) {
+    const std::string name = word.substr(0, word.find('='));
+    if (name.starts_with("--") && name != "--" && !options.contains(name))
+      return fmt::format("unknown option \"{}\"{}", name, did_you_mean(name, options));
+  }
+  return error.what();
+}
+
+Status check_command(const CLI::App& app, const std::vector<std::string>& words) {
+  std::set<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    if (!command->get_group().empty()) names.insert(command->get_name());
+  const auto first = std::find_if(words.begin(), words.end(), [](const std::string& word) { return !word.starts_with("-"); });
+  if (first == words.end() || names.contains(*first) || *first == "worker") return {};
+  return Status(Code::usage, fmt::format("unknown command \"{}\"{}", *first, did_you_mean(*first, names)));
+}
+
+int dispatch(int argc, const char* const* argv, const Program& program) {
+  CLI::App app(kAbout, "reloadlab");
+  app.set_version_flag("--version", "reloadlab " RELOADLAB_VERSION);
+  app.require_subcommand(1);
+  const Command commands[] = {add_run(app, program),  add_list(app, program), add_lint(app, program),   add_schema(app, program),
+                              add_emit(app, program), add_show(app, program), add_doctor(app, program), add_worker(app, program)};
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    app.exit(asked);
+    return static_cast<int>(Exit::held);
+  } catch (const CLI::ParseError& error) {
+    const Status command = check_command(app, words);
+    return say(Exit::usage, fmt::format("reloadlab: {}\nreloadlab --help says what there is",
+                                        command.ok() ? usage_message(app, error, words) : command.message()));
+  }
+  for (const Command& command : commands) {
+    if (!command.parser->parsed()) continue;
+    const auto code = command.action();
+    return code.ok() ? static_cast<int>(*code) : say(exit_of(code.status()), code.status().message());
+  }
+  return static_cast<int>(Exit::usage);
+}
+
+}  // namespace
+
+int run_program(int argc, const char* const* argv, const Engine& engine) {
+  try {
+    return dispatch(argc, argv, {engine, argc > 0 ? argv[0] : "reloadlab"});
+  } catch (const std::exception& error) {
+    return say(Exit::defect, fmt::format("reloadlab: a defect in reloadlab itself: {}", error.what()));
+  }
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,75 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "reference/base/nearest.h"
+#include "sim/cli/commands.h"
+
+namespace reloadlab::sim {
+namespace {
+
+struct RunTexts {
+  SelectionTexts selection;
+  CampaignOptions options;
+  std::string seconds, silence = "60s", isolate, out = "out";
+  bool no_expectations = false;
+};
+
+Result<Isolation> read_isolation(const std::string& text) {
+  if (text.empty()) return Isolation::none;
+  if (text == "workers") return Isolation::workers;
+  if (text == "case") return Isolation::per_case;
+  constexpr std::string_view kNames[] = {"workers", "case"};
+  return Status(Code::usage, fmt::format("--isolate: \"{}\" is neither workers nor case{}", text, did_you_mean(text, kNames)));
+}
+
+std::string own_program() {
+  char path[4096];
+  const ssize_t size = ::readlink("/proc/self/exe", path, sizeof path);
+  return size > 0 ? std::string(path, static_cast<size_t>(size)) : std::string();
+}
+
+Result<Exit> run(RunTexts texts, const Program& program) {
+  CampaignOptions& options = texts.options;
+  RELOADLAB_ASSIGN(options.selection, read_selection(texts.selection));
+  RELOADLAB_ASSIGN(options.isolation, read_isolation(texts.isolate));
+  RELOADLAB_ASSIGN(options.silence_seconds, read_duration(texts.silence));
+  if (!texts.seconds.empty()) {
+    RELOADLAB_ASSIGN(options.seconds, read_duration(texts.seconds));
+  }
+  options.expectations = !texts.no_expectations;
+  options.out = texts.out;
+  options.program = program.name;
+  options.worker_command = {own_program(), "worker"};
+  RELOADLAB_ASSIGN(const RunResult result, run_campaign(options, program.engine, {stderr, ::isatty(STDERR_FILENO) == 1}));
+  fmt::print("{}\n", result.run.folder);
+  return exit_code(result);
+}
+
+}  // namespace
+
+Command add_run(CLI::App& app, const Program& program) {
+  CLI::App* parser = app.add_subcommand("run", "Run scenarios with candidates and judge them by the laws");
+  auto texts = std::make_shared<RunTexts>();
+  add_selection(*parser, texts->selection);
+  CampaignOptions& options = texts->options;
+  parser
+      ->add_option("--candidate", texts->selection.candidates,
+                   "Implementation under test; may be given again. Default: the system's profiles")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  parser->add_option("--law", texts->selection.laws, "Judge this law only; may be given again")->type_name("ID")->allow_extra_args(false);
+  parser->add_option("--jobs", options.jobs, "Worker processes side by side")->check(CLI::Range(1, 1024))->type_name("N");
+  parser->add_option("--for", texts->seconds, "Start no case after so long")->type_name("TIME");
+  parser->add_flag("--fail-fast", options.fail_fast, "Stop at the first failure");
+  parser->add_flag("--isolate{workers}", texts->isolate, "Candidates run in worker processes; --isolate=case: a new one for each case");
+  parser->add_option("--hang-after", texts->silence, "Isolated: how long without a step beginning is a hang")->type_name("TIME");
+  CLI::Option* none = parser->add_flag("--no-expectations", texts->no_expectations, "Known failures count as failures");
+  parser->add_flag("--update-expectations", options.update_expectations, "Write down what fails, as known")->excludes(none);
+  parser->add_option("--repeat", options.repeat, "Run each case so often; a difference is flaky")
+      ->check(CLI::Range(1, 1000))
+      ->type_name("N");
+  parser->add_option("--out", texts->out, "Folder that gets the run's folder")->type_name("DIR");
+  return {parser, [texts, &program] { return run(*texts, program); }};
+}
+
+}  // namespace reloadlab::sim

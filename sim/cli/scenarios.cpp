@@ -1,0 +1,98 @@
+// The subcommands about scenario files: list, lint, schema, emit.
+#include <fmt/format.h>
+
+#include <set>
+
+#include "sim/campaign/expectation_book.h"
+#include "sim/cli/commands.h"
+#include "sim/report/list.h"
+#include "sim/report/run_folder.h"
+#include "sim/scenario/scenario.h"
+
+namespace reloadlab::sim {
+namespace {
+
+struct ListTexts {
+  SelectionTexts selection;
+  bool json = false;
+  std::string out;
+};
+
+Result<Exit> list(const ListTexts& texts, const Program& program) {
+  RELOADLAB_ASSIGN(const Selection selection, read_selection(texts.selection));
+  RELOADLAB_ASSIGN(const Selected selected, select_cases(selection, program.engine));
+  fmt::print("{}", texts.json ? list_json(selected.cases) : list_text(selected.cases));
+  return Exit::held;
+}
+
+Result<Exit> check(const ListTexts& texts, const Program& program) {
+  RELOADLAB_ASSIGN(const Selection selection, read_selection(texts.selection));
+  RELOADLAB_ASSIGN(const Selected selected, select_cases(selection, program.engine));
+  std::vector<std::string> laws = program.engine.law_ids();
+  laws.insert(laws.end(), {std::string(kSurvives), std::string(kSameAgain)});
+  std::vector<std::string> found = lint(selected.cases);
+  for (std::string& line : lint_expectations(selected.all, laws, selection.paths)) found.push_back(std::move(line));
+  for (const std::string& line : found) fmt::print("{}\n", line);
+  return found.empty() ? Exit::held : Exit::bad_scenario;
+}
+
+std::string stem_of(const Case& one) { return file_stem(one.variant.empty() ? one.scenario : one.scenario + "." + one.variant) + ".yaml"; }
+
+Result<Exit> emit_cases(const ListTexts& texts, const Program& program) {
+  RELOADLAB_ASSIGN(const Selection selection, read_selection(texts.selection));
+  RELOADLAB_ASSIGN(const Selected selected, select_cases(selection, program.engine));
+  if (selected.cases.empty()) return Status(Code::usage, "no case is meant");
+  if (texts.out.empty() && selected.cases.size() > 1)
+    return Status(Code::usage, fmt::format("{} cases are meant, the first is {}; name one with --name, or a folder for all with --out",
+                                           selected.cases.size(), selected.cases.front().id()));
+  if (texts.out.empty()) {
+    fmt::print("{}", emit(selected.cases.front()));
+    return Exit::held;
+  }
+  std::error_code error;
+  std::filesystem::create_directories(texts.out, error);
+  std::set<std::string> names;
+  for (const Case& one : selected.cases) {
+    if (!names.insert(stem_of(one)).second) return Status(Code::usage, fmt::format("two cases would be called {}", stem_of(one)));
+    RELOADLAB_TRY(write_file(std::filesystem::path(texts.out) / stem_of(one), emit(one)));
+  }
+  fmt::print("{}\n", texts.out);
+  return Exit::held;
+}
+
+}  // namespace
+
+Command add_list(CLI::App& app, const Program& program) {
+  CLI::App* parser = app.add_subcommand("list", "Show the cases that scenario files expand into");
+  auto texts = std::make_shared<ListTexts>();
+  add_selection(*parser, texts->selection);
+  parser->add_flag("--json", texts->json, "For programs");
+  return {parser, [texts, &program] { return list(*texts, program); }};
+}
+
+Command add_lint(CLI::App& app, const Program& program) {
+  CLI::App* parser = app.add_subcommand("lint", "Check scenario and expectation files without running them");
+  auto texts = std::make_shared<ListTexts>();
+  add_selection(*parser, texts->selection);
+  return {parser, [texts, &program] { return check(*texts, program); }};
+}
+
+Command add_emit(CLI::App& app, const Program& program) {
+  CLI::App* parser = app.add_subcommand("emit", "Write one case, with everything resolved, as a scenario file of its own");
+  auto texts = std::make_shared<ListTexts>();
+  add_selection(*parser, texts->selection);
+  parser->add_option("--out", texts->out, "Folder that gets a file for each case")->type_name("DIR");
+  return {parser, [texts, &program] { return emit_cases(*texts, program); }};
+}
+
+Command add_schema(CLI::App& app, const Program&) {
+  CLI::App* parser = app.add_subcommand("schema", "Print the grammar of scenario files as JSON Schema");
+  auto markdown = std::make_shared<bool>(false);
+  parser->add_flag("--markdown", *markdown, "The list of keys, as in scenarios/README.md");
+  return {parser, [markdown]() -> Result<Exit> {
+            fmt::print("{}", *markdown ? schema_markdown() : json_schema());
+            return Exit::held;
+          }};
+}
+
+}  // namespace reloadlab::sim
