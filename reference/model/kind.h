@@ -16,6 +16,7 @@ class Tensor;
 namespace reloadlab::model {
 
 class Layer;
+class Model;
 using LayerPtr = std::shared_ptr<Layer>;
 class QuantMethod;
 
@@ -32,8 +33,12 @@ class LayerKind {
   virtual std::vector<Delivery> deliveries(const LayerSpec& spec) const = 0;
   // Where the delivery's elements land on this rank; empty when the rank takes nothing of it. Closed form.
   virtual std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const = 0;
+  // Bytes that the loader of a real (not meta) tensor allocates for itself at its peak.
+  virtual int64_t loader_scratch_bytes(const LayerSpec&, const Delivery&, TensorParallel) const { return 0; }
   // Makes the layer with its tensors on the current default device, padding set to its declared value, loaders attached.
   virtual LayerPtr build(const LayerSpec& spec, TensorParallel tp) const = 0;
+  // Called when all layers of the model exist and ties are set: makes what refers to other layers' tensors (views).
+  virtual void link(Layer&, Model&) const {}
   // One rank's part of the layer's forward. Row-parallel and vocabulary-parallel kinds return a partial sum (is_partial()).
   // The layer is not const: some layers register a parameter or make scratch in their first forward.
   virtual at::Tensor forward(Layer& layer, const at::Tensor& input) const = 0;
@@ -58,11 +63,18 @@ struct QuantInfo {
   std::vector<SlotSpec> (*results)(const std::vector<SlotSpec>& before);
   // Bytes that are alive at the peak of the post-load step beyond the slots before it: new results and scratch, together.
   int64_t (*extra_bytes)(const std::vector<SlotSpec>& before);
-  // True when the step only permutes the slot's elements: then after[target] = before[permutation[target]], row-major.
+  // True when the step only permutes the slot's elements: then after[target] = before[permutation(before)[target]], row-major.
   bool (*permutes)(std::string_view slot);
+  std::vector<int64_t> (*permutation)(const SlotSpec& before);  // REQUIRES permutes(before.name)
+  // Whether the layer's tensors suit the method; the message says what was expected.
+  Status (*check)(const std::vector<SlotSpec>& before);
 };
 
 std::span<const QuantInfo> quant_methods();
 const QuantInfo* find_quant_method(std::string_view id);
+
+// Unknown kinds, quantization methods, ties and views, sizes that do not divide, duplicate names: everything that build_model() relies on.
+// REQUIRES that architectures are expanded and defaults filled in.
+Status check_model(const ModelSpec& spec, int tp_size);
 
 }  // namespace reloadlab::model

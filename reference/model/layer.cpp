@@ -50,28 +50,23 @@ void Layer::assign(std::string_view name, ParameterPtr handle) {
 
 bool Layer::erase(std::string_view name) { return parameters.erase(name) || buffers.erase(name); }
 
-std::vector<LayerPtr> Model::layers() const {
-  std::vector<LayerPtr> all;
-  append_subtree(root, all);
-  return all;
+const std::vector<LayerPtr>& Model::layers() const {
+  if (layers_.empty()) append_subtree(root, layers_);
+  return layers_;
 }
 
 LayerPtr Model::find(std::string_view path) const {
-  for (const LayerPtr& layer : layers())
-    if (layer->path() == path) return layer;
-  return nullptr;
+  if (by_path_.empty())
+    for (const LayerPtr& layer : layers()) by_path_.emplace(layer->path(), &layer);
+  auto found = by_path_.find(path);
+  return found == by_path_.end() ? nullptr : *found->second;
 }
 
 ParameterPtr Model::find_tensor(std::string_view path) const {
-  auto [layer_path, name] = split_slot_path(path);
-  LayerPtr layer = find(layer_path);
-  return layer ? layer->tensor(name) : nullptr;
-}
-
-std::pair<std::string, std::string> split_slot_path(std::string_view path) {
-  size_t dot = path.rfind('.');
-  if (dot == std::string_view::npos) return {std::string(), std::string(path)};
-  return {std::string(path.substr(0, dot)), std::string(path.substr(dot + 1))};
+  const size_t dot = path.rfind('.');
+  if (dot == std::string_view::npos) return nullptr;
+  LayerPtr layer = find(path.substr(0, dot));
+  return layer ? layer->tensor(path.substr(dot + 1)) : nullptr;
 }
 
 }  // namespace reloadlab::model

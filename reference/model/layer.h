@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "reference/base/status.h"
@@ -133,6 +134,7 @@ class Layer : public std::enable_shared_from_this<Layer> {
   Layer& operator=(const Layer&) = delete;
 
   LayerSpec spec;
+  const LayerKind* kind = nullptr;  // null for the root
   TensorParallel tp;
   std::string class_name;  // "QKVParallelLinear", "Attention", "HadamardTransform", …
   Slots parameters;
@@ -172,17 +174,18 @@ class Model {
   // Called by the model's own load routine for a name that it cannot place. Null: nothing is said. An engine may install one.
   std::function<Status(std::string_view name)> on_unexpected_name;
 
-  std::vector<LayerPtr> layers() const;                   // every layer but the root, in module order
+  // Every layer but the root, in module order. The tree's shape is fixed from the first call of these three on.
+  const std::vector<LayerPtr>& layers() const;
   LayerPtr find(std::string_view path) const;             // null when there is none
   ParameterPtr find_tensor(std::string_view path) const;  // "blocks.0.qkv.weight"
+
+ private:
+  mutable std::vector<LayerPtr> layers_;
+  mutable std::unordered_map<std::string_view, const LayerPtr*> by_path_;
 };
 
 // Builds every layer of the spec for one rank, ties what is tied, sets views. REQUIRES a spec that passed check_model().
 std::unique_ptr<Model> build_model(const ModelSpec& spec, TensorParallel tp);
-Status check_model(const ModelSpec& spec, int tp_size);
-
-// Splits "blocks.0.qkv.weight" into layer path and slot name.
-std::pair<std::string, std::string> split_slot_path(std::string_view path);
 
 at::ScalarType to_torch(DType dtype);
 DType from_torch(at::ScalarType type);

@@ -1,6 +1,5 @@
 #include "reference/model/post_load.h"
 
-
 namespace reloadlab::model {
 namespace {
 

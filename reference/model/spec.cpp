@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "reference/base/check.h"
 
 namespace reloadlab::model {
@@ -23,5 +26,41 @@ int64_t LayerSpec::integer(std::string_view key) const { return value_of<int64_t
 double LayerSpec::number(std::string_view key) const { return value_of<double>(*this, key); }
 const std::string& LayerSpec::text(std::string_view key) const { return value_of<std::string>(*this, key); }
 const std::vector<int64_t>& LayerSpec::integers(std::string_view key) const { return value_of<std::vector<int64_t>>(*this, key); }
+
+int64_t storage_bytes(const SlotSpec& slot) {
+  const bool empty = slot.kind == SlotSpec::Kind::empty_parameter || slot.kind == SlotSpec::Kind::empty_buffer;
+  if (slot.alias_of || empty || numel(slot.shape) == 0) return 0;
+  if (slot.strides.empty()) return numel(slot.shape) * dtype_size(slot.dtype);
+  int64_t last = 0;
+  for (size_t dim = 0; dim < slot.shape.size(); ++dim) last += (slot.shape[dim] - 1) * slot.strides[dim];
+  return (last + 1) * dtype_size(slot.dtype);
+}
+
+double undo(SlotSpec::Transform transform, double value) {
+  switch (transform) {
+    case SlotSpec::Transform::none:
+      return value;
+    case SlotSpec::Transform::negate:
+      return -value;
+    case SlotSpec::Transform::negative_exp:
+      return std::log(-value);
+  }
+  RELOADLAB_CHECK(false, "unknown transform");
+}
+
+std::pair<std::string, std::string> split_slot_path(std::string_view path) {
+  size_t dot = path.rfind('.');
+  if (dot == std::string_view::npos) return {std::string(), std::string(path)};
+  return {std::string(path.substr(0, dot)), std::string(path.substr(dot + 1))};
+}
+
+std::string resolve_alias(const ModelSpec& model, const LayerSpec& layer, std::string_view alias) {
+  const size_t dot = alias.rfind('.');
+  std::string below = fmt::format("{}.{}", layer.name, alias);
+  if (dot == std::string_view::npos) return below;
+  const std::string child = fmt::format("{}.{}", layer.name, alias.substr(0, dot));
+  const bool has_child = std::ranges::any_of(model.layers, [&](const LayerSpec& other) { return other.name == child; });
+  return has_child ? below : std::string(alias);
+}
 
 }  // namespace reloadlab::model

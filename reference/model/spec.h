@@ -64,13 +64,13 @@ struct SlotSpec {
   // The slot whose storage this one shares, see resolve_alias(): a tied handle, or a view of alias_start on.
   std::optional<std::string> alias_of;
   std::optional<double> initial;  // the declared value of elements that no load writes (padding, constants); none: every element is loaded
-  Shape strides;            // empty: dense
-  int64_t alias_start = 0;  // a view's first element in the aliased tensor, row-major
+  Shape strides;                  // empty: dense
+  int64_t alias_start = 0;        // a view's first element in the aliased tensor, row-major
   // What the loader does to the elements in place, after its copy.
   enum class Transform { none, negate, negative_exp } transform = Transform::none;
 };
 
-int64_t storage_bytes(const SlotSpec& slot);  // what its own allocation takes; 0 for aliases and empty slots
+int64_t storage_bytes(const SlotSpec& slot);               // what its own allocation takes; 0 for aliases and empty slots
 double undo(SlotSpec::Transform transform, double value);  // what had been copied, up to rounding
 
 // One tensor of a checkpoint and where it goes. `name` is unique in a model: it is how checkpoints and scenarios call it.

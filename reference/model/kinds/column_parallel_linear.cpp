@@ -10,18 +10,6 @@
 namespace reloadlab::model {
 namespace {
 
-// As engines do: the rank takes as many rows as its own tensor has, from where the ranks before it stop.
-struct LoadRows {
-  WholeShape whole;
-  Status operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs&) const {
-    RELOADLAB_TRY(expect_shape(loaded, whole));
-    const int64_t start = std::min(destination.tensor.size(0) * tp.rank, loaded.size(0));
-    const int64_t length = std::min(destination.tensor.size(0), loaded.size(0) - start);
-    copy_range(destination.tensor, loaded, {.dim = 0, .target = 0, .source = start, .length = length});
-    return {};
-  }
-};
-
 class ColumnParallelLinear final : public KindBase {
  public:
   ColumnParallelLinear()
@@ -54,12 +42,12 @@ class ColumnParallelLinear final : public KindBase {
     set_dim(weight, "input_dim", 1);
     pad(weight, 0, rows_used, spec.number("pad_value"));
     pad(weight, 1, in, spec.number("pad_value"));
-    set_loader(weight, rule_loader(layer, LoadRows{{{out, in}, 2}}));
+    set_loader(weight, rule_loader(layer, LoadSplit{{{out, in}, 2}, 0}));
     if (!spec.flag("bias")) return layer;
     ParameterPtr bias = add_parameter(*layer, "bias", {rows}, spec.dtype);
     set_dim(bias, "output_dim", 0);
     pad(bias, 0, rows_used, spec.number("pad_value"));
-    set_loader(bias, rule_loader(layer, LoadRows{{{out}, 1}}));
+    set_loader(bias, rule_loader(layer, LoadSplit{{{out}, 1}, 0}));
     return layer;
   }
 
@@ -82,10 +70,8 @@ class ColumnParallelLinear final : public KindBase {
 
   std::vector<Delivery> own_deliveries(const LayerSpec& spec) const override {
     const int64_t in = spec.integer("in"), out = spec.integer("out");
-    std::vector<Delivery> all{
-        {.name = spec.name + ".weight", .shape = {out, in}, .dtype = spec.dtype, .layer = spec.name, .slot = "weight"}};
-    if (spec.flag("bias"))
-      all.push_back({.name = spec.name + ".bias", .shape = {out}, .dtype = spec.dtype, .layer = spec.name, .slot = "bias"});
+    std::vector<Delivery> all{deliver(spec, "weight", {out, in})};
+    if (spec.flag("bias")) all.push_back(deliver(spec, "bias", {out}));
     return all;
   }
 

@@ -68,12 +68,30 @@ Status expect_shape(const at::Tensor& loaded, const WholeShape& whole) {
 }
 
 void copy_range(const at::Tensor& destination, const at::Tensor& loaded, const Range& range) {
+  if (loaded.dim() == 0) {
+    destination.copy_(loaded);
+    return;
+  }
   at::Tensor target = destination;
   for (int64_t dim = 0; dim < loaded.dim(); ++dim)
     if (dim != range.dim) target = narrow_to(target, dim, loaded.size(dim));
   if (range.length != target.size(range.dim)) target = target.narrow(range.dim, range.target, range.length);
   at::Tensor source = range.length == loaded.size(range.dim) ? loaded : loaded.narrow(range.dim, range.source, range.length);
   target.copy_(source);
+}
+
+Status LoadSplit::operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs&) const {
+  RELOADLAB_TRY(expect_shape(loaded, whole));
+  if (dim == replicated) {
+    copy_range(destination.tensor, loaded, {.dim = 0, .target = 0, .source = 0, .length = loaded.dim() == 0 ? 0 : loaded.size(0)});
+    return {};
+  }
+  const int64_t local = destination.tensor.size(dim);
+  const int64_t start = std::min(local * tp.rank, loaded.size(dim));
+  const int64_t length = std::min(local, loaded.size(dim) - start);
+  copy_range(destination.tensor, loaded, {.dim = dim, .target = 0, .source = start, .length = length});
+  if (pads && length < local) destination.tensor.narrow(dim, length, local - length).fill_(*pads);
+  return {};
 }
 
 }  // namespace reloadlab::model

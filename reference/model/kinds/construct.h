@@ -40,6 +40,16 @@ struct Range {
 };
 void copy_range(const at::Tensor& destination, const at::Tensor& loaded, const Range& range);
 
+// The rule of most loaders: the rank takes as much along `dim` as its own tensor has, from where the ranks before it stop. What is
+// padding in its tensor stays as it is, or is filled when the loader pads.
+struct LoadSplit {
+  static constexpr int64_t replicated = -1;
+  WholeShape whole;
+  int64_t dim = replicated;
+  std::optional<double> pads = {};
+  Status operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs&) const;
+};
+
 // A weight loader from a rule, Status rule(TensorParallel, Parameter& destination, const at::Tensor& loaded, const LoadArgs&): a method
 // that asks its layer for the rank, or a free function that was told it, or none, as the layer's key `loader` says.
 template <class Rule>

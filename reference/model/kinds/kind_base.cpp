@@ -38,6 +38,17 @@ Status KindBase::check(const LayerSpec& spec, int tp_size) const {
   return check_sizes(spec, tp_size);
 }
 
+Delivery deliver(const LayerSpec& spec, std::string_view slot, Shape shape, std::string_view prefix, std::string_view shard) {
+  Delivery delivery{.name = std::string(prefix.empty() ? std::string_view(spec.name) : prefix),
+                    .shape = std::move(shape),
+                    .dtype = spec.dtype,
+                    .layer = spec.name};
+  delivery.name.append(".").append(slot);
+  delivery.slot = slot;
+  if (!shard.empty()) delivery.shard = shard;
+  return delivery;
+}
+
 KeyInfo loader_key() {
   return {.name = "loader",
           .type = KeyInfo::Type::text,

@@ -28,6 +28,9 @@ class KindBase : public LayerKind {
 // The slot that `spec.tied_to` replaces: "weight" of "embed.weight"; empty when nothing is tied.
 std::string_view tied_slot(const LayerSpec& spec);
 
+// A delivery to the layer's slot; its name is `prefix`, or the layer's path, and the slot's name.
+Delivery deliver(const LayerSpec& spec, std::string_view slot, Shape shape, std::string_view prefix = {}, std::string_view shard = {});
+
 // Keys that several kinds have.
 KeyInfo loader_key();
 KeyInfo pad_value_key();

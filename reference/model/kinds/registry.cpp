@@ -5,7 +5,20 @@
 namespace reloadlab::model {
 
 std::span<const LayerKind* const> layer_kinds() {
-  static const LayerKind* const kinds[] = {&column_parallel_linear()};
+  static const LayerKind* const kinds[] = {&vocab_parallel_embedding(),
+                                           &column_parallel_linear(),
+                                           &row_parallel_linear(),
+                                           &merged_column_parallel_linear(),
+                                           &qkv_parallel_linear(),
+                                           &parallel_lm_head(),
+                                           &norm(),
+                                           &embedding(),
+                                           &buffers(),
+                                           &composed(),
+                                           &scalars(),
+                                           &attention(),
+                                           &hadamard(),
+                                           &custom_loader()};
   return kinds;
 }
 

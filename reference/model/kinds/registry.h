@@ -4,6 +4,19 @@
 
 namespace reloadlab::model {
 
+const LayerKind& vocab_parallel_embedding();
 const LayerKind& column_parallel_linear();
+const LayerKind& row_parallel_linear();
+const LayerKind& merged_column_parallel_linear();
+const LayerKind& qkv_parallel_linear();
+const LayerKind& parallel_lm_head();
+const LayerKind& norm();
+const LayerKind& embedding();
+const LayerKind& buffers();
+const LayerKind& composed();
+const LayerKind& scalars();
+const LayerKind& attention();
+const LayerKind& hadamard();
+const LayerKind& custom_loader();
 
 }  // namespace reloadlab::model

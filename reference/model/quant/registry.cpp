@@ -3,7 +3,7 @@
 namespace reloadlab::model {
 
 std::span<const QuantInfo> quant_methods() {
-  static const QuantInfo methods[] = {no_quant()};
+  static const QuantInfo methods[] = {no_quant(), tile_permute()};
   return methods;
 }
 

@@ -5,5 +5,6 @@
 namespace reloadlab::model {
 
 QuantInfo no_quant();
+QuantInfo tile_permute();
 
 }  // namespace reloadlab::model

@@ -1,0 +1,126 @@
+// Everything that build_model() relies on, checked on the plain data of the scenario.
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+
+#include "reference/base/nearest.h"
+#include "reference/model/kind.h"
+
+namespace reloadlab::model {
+namespace {
+
+using ByName = std::map<std::string_view, const LayerSpec*>;
+
+Status data(std::string message) { return Status(Code::data, std::move(message)); }
+
+template <class Range>
+std::vector<std::string_view> ids(const Range& things, auto id) {
+  std::vector<std::string_view> names;
+  for (const auto& thing : things) names.push_back(id(thing));
+  return names;
+}
+
+Status check_layer(const LayerSpec& layer, int tp_size) {
+  const LayerKind* kind = find_layer_kind(layer.kind);
+  if (!kind) {
+    auto known = ids(layer_kinds(), [](const LayerKind* each) { return each->id(); });
+    return data(fmt::format("{}: there is no layer kind \"{}\"{}", layer.name, layer.kind, did_you_mean(layer.kind, known)));
+  }
+  for (const KeyInfo& key : kind->keys())
+    if (!layer.values.contains(key.name)) return data(fmt::format("{}: {} needs the key {}", layer.name, layer.kind, key.name));
+  RELOADLAB_TRY(kind->check(layer, tp_size));
+  const QuantInfo* quant = find_quant_method(layer.quant);
+  if (!quant) {
+    auto known = ids(quant_methods(), [](const QuantInfo& each) { return each.id; });
+    return data(fmt::format("{}: there is no quantization \"{}\"{}", layer.name, layer.quant, did_you_mean(layer.quant, known)));
+  }
+  return quant->check(kind->slots(layer, {0, tp_size})).within(layer.name);
+}
+
+const SlotSpec* find_slot(const std::vector<SlotSpec>& slots, std::string_view name) {
+  for (const SlotSpec& slot : slots)
+    if (slot.name == name) return &slot;
+  return nullptr;
+}
+
+// The slots of the layer that a path names, or an error that says what is missing.
+Result<SlotSpec> slot_at(const ByName& layers, const std::string& path, int tp_size) {
+  auto [layer, name] = split_slot_path(path);
+  auto found = layers.find(layer);
+  if (found == layers.end()) {
+    auto known = ids(layers, [](const auto& each) { return each.first; });
+    return data(fmt::format("there is no layer \"{}\"{}", layer, did_you_mean(layer, known)));
+  }
+  const std::vector<SlotSpec> slots = find_layer_kind(found->second->kind)->slots(*found->second, {0, tp_size});
+  if (const SlotSpec* slot = find_slot(slots, name)) return *slot;
+  auto known = ids(slots, [](const SlotSpec& each) { return std::string_view(each.name); });
+  return data(fmt::format("layer \"{}\" has no tensor \"{}\"{}", layer, name, did_you_mean(name, known)));
+}
+
+// A post-load step that replaces the tensor would end the sharing.
+Status keeps_handle(const ByName& layers, const std::string& path) {
+  const LayerSpec& layer = *layers.at(split_slot_path(path).first);
+  return layer.quant == "none" ? Status()
+                               : data(fmt::format("layer \"{}\" has quantization {}, which replaces its tensors", layer.name, layer.quant));
+}
+
+Status check_tie(const ByName& layers, const LayerSpec& layer, int tp_size) {
+  if (!layer.tied_to) return {};
+  const std::string what = fmt::format("{}: tied_to {}", layer.name, *layer.tied_to);
+  Result<SlotSpec> there = slot_at(layers, *layer.tied_to, tp_size);
+  if (!there.ok()) return there.status().within(what);
+  if (there->alias_of) return data(what + ": that one is tied or a view itself");
+  Result<SlotSpec> here = slot_at(layers, layer.name + "." + there->name, tp_size);
+  if (!here.ok()) return here.status().within(what);
+  RELOADLAB_TRY(keeps_handle(layers, *layer.tied_to).within(what));
+  if (here->shape != there->shape || here->dtype != there->dtype) return data(what + ": shapes or dtypes differ");
+  return {};
+}
+
+// Views resolve, and stay within what they alias.
+Status check_views(const ByName& layers, const ModelSpec& model, const LayerSpec& layer, int tp_size) {
+  for (const SlotSpec& slot : find_layer_kind(layer.kind)->slots(layer, {0, tp_size})) {
+    if (!slot.alias_of || slot.alias_of == layer.tied_to) continue;
+    const std::string what = fmt::format("{}.{}: view of {}", layer.name, slot.name, *slot.alias_of);
+    Result<SlotSpec> there = slot_at(layers, resolve_alias(model, layer, *slot.alias_of), tp_size);
+    if (!there.ok()) return there.status().within(what);
+    RELOADLAB_TRY(keeps_handle(layers, resolve_alias(model, layer, *slot.alias_of)).within(what));
+    if (slot.dtype != there->dtype) return data(what + ": dtypes differ");
+    if (there->alias_of || !there->strides.empty()) return data(what + ": that one is a view or has strides of its own");
+    if (slot.alias_start + numel(slot.shape) > numel(there->shape)) return data(what + ": it reaches beyond the end");
+  }
+  return {};
+}
+
+Status check_names(const ModelSpec& spec) {
+  std::set<std::string> layers, deliveries;
+  for (const LayerSpec& layer : spec.layers) {
+    if (layer.name.empty() || layer.name.front() == '.' || layer.name.back() == '.' || layer.name.find("..") != std::string::npos)
+      return data(fmt::format("\"{}\" is no layer name: expected words with dots between them", layer.name));
+    if (!layers.insert(layer.name).second) return data(fmt::format("two layers are called {}", layer.name));
+  }
+  for (const LayerSpec& layer : spec.layers)
+    for (const Delivery& delivery : find_layer_kind(layer.kind)->deliveries(layer))
+      if (!deliveries.insert(delivery.name).second)
+        return data(fmt::format("{}: another layer's checkpoint tensor is called {} too", layer.name, delivery.name));
+  return {};
+}
+
+}  // namespace
+
+Status check_model(const ModelSpec& spec, int tp_size) {
+  ByName layers;
+  for (const LayerSpec& layer : spec.layers) {
+    RELOADLAB_TRY(check_layer(layer, tp_size));
+    layers.emplace(layer.name, &layer);
+  }
+  RELOADLAB_TRY(check_names(spec));
+  for (const LayerSpec& layer : spec.layers) {
+    RELOADLAB_TRY(check_tie(layers, layer, tp_size));
+    RELOADLAB_TRY(check_views(layers, spec, layer, tp_size));
+  }
+  return {};
+}
+
+}  // namespace reloadlab::model

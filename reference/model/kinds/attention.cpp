@@ -1,0 +1,118 @@
+// Attention: scales that the default loader fills from the host, sinks that are copied, and a post-load step of its own which runs
+// after those of all other layers and keeps the scales as host numbers, as kernels take them.
+#include <ATen/core/Tensor.h>
+#include <fmt/format.h>
+
+#include "reference/model/kinds/compute.h"
+#include "reference/model/kinds/construct.h"
+#include "reference/model/kinds/kind_base.h"
+#include "reference/model/kinds/registry.h"
+#include "reference/model/kinds/shards.h"
+#include "reference/model/post_load.h"
+
+namespace reloadlab::model {
+namespace {
+
+constexpr const char* scale_names[] = {"k_scale", "v_scale"};
+
+void keep_on_host(Layer& layer, std::string_view name) {
+  const at::Tensor& scale = layer.tensor(name)->tensor;
+  if (!scale.is_meta()) layer.extra.host[std::string(name) + "_float"] = scale.item<float>();
+}
+
+Status keep_scales_on_host(Layer& layer) {
+  keep_on_host(layer, scale_names[0]);
+  RELOADLAB_TRY(post_load_middle(layer));
+  keep_on_host(layer, scale_names[1]);
+  return {};
+}
+
+std::string_view class_name_of(const LayerSpec& spec) {
+  const std::string& which = spec.text("class");
+  return which == "attention" ? "Attention" : which == "mla_attention" ? "MLAAttention" : "MMEncoderAttention";
+}
+
+class Attention final : public KindBase {
+ public:
+  Attention()
+      : KindBase("attention", "attention with key and value scales; a deferred layer with a post-load step of its own",
+                 {{.name = "heads", .required = true, .minimum = 1, .about = "query heads, split over ranks"},
+                  {.name = "class",
+                   .type = KeyInfo::Type::text,
+                   .fallback = std::string("attention"),
+                   .about = "which of the engine's attention classes it is",
+                   .choices = "attention|mla_attention|encoder_attention"},
+                  {.name = "scales",
+                   .type = KeyInfo::Type::boolean,
+                   .fallback = true,
+                   .about = "has k_scale and v_scale, float32 [1], 1 until loaded"},
+                  {.name = "scales_delivered", .type = KeyInfo::Type::boolean, .fallback = true, .about = "checkpoints have the scales"},
+                  {.name = "host_copies",
+                   .type = KeyInfo::Type::boolean,
+                   .fallback = true,
+                   .about = "the post-load step keeps the scales as host numbers"},
+                  {.name = "sinks", .type = KeyInfo::Type::boolean, .fallback = false, .about = "has sinks [heads], copied by the loader"},
+                  loader_key()}) {}
+
+  std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
+    if (delivery.slot != "sinks") return place_whole(delivery.shape);
+    const Piece heads = piece_of(spec.integer("heads"), spec.integer("heads"), tp);
+    return place({heads.start}, {0}, {heads.local});
+  }
+
+  LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {
+    const int64_t heads = spec.integer("heads");
+    LayerPtr layer = make_layer(spec, tp, class_name_of(spec));
+    if (spec.flag("sinks"))
+      set_loader(add_parameter(*layer, "sinks", {heads / tp.size}, spec.dtype), rule_loader(layer, LoadSplit{{{heads}, 1}, 0}));
+    if (!spec.flag("scales")) return layer;
+    for (const char* name : scale_names) fill(add_parameter(*layer, name, {1}, DType::f32, "PerTensorScaleParameter"), 1.0);
+    if (spec.flag("host_copies")) layer->own_post_load = keep_scales_on_host;
+    return layer;
+  }
+
+  at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
+    at::Tensor output = input.to(at::kFloat);
+    if (layer.spec.flag("sinks")) output = output + compute_copy(layer.tensor("sinks")->tensor);
+    if (layer.spec.flag("scales")) output = output * layer.tensor("k_scale")->tensor + layer.tensor("v_scale")->tensor;
+    for (const auto& [name, value] : layer.extra.host) output = output * value;
+    return output;
+  }
+  at::Tensor example_input(const LayerSpec& spec, TensorParallel tp, uint64_t seed) const override {
+    return example_values({3, spec.integer("heads") / tp.size}, seed);
+  }
+
+ protected:
+  std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel tp) const override {
+    std::vector<SlotSpec> slots;
+    if (spec.flag("sinks")) slots.push_back({.name = "sinks", .shape = {spec.integer("heads") / tp.size}, .dtype = spec.dtype});
+    if (!spec.flag("scales")) return slots;
+    for (const char* name : scale_names) slots.push_back({.name = name, .shape = {1}, .dtype = DType::f32, .initial = 1.0});
+    return slots;
+  }
+
+  std::vector<Delivery> own_deliveries(const LayerSpec& spec) const override {
+    std::vector<Delivery> all;
+    if (spec.flag("sinks")) all.push_back(deliver(spec, "sinks", {spec.integer("heads")}));
+    if (!spec.flag("scales") || !spec.flag("scales_delivered")) return all;
+    for (const char* name : scale_names) {
+      all.push_back(deliver(spec, name, {1}));
+      all.back().dtype = DType::f32;
+    }
+    return all;
+  }
+
+  Status check_sizes(const LayerSpec& spec, int tp_size) const override {
+    RELOADLAB_TRY(must_divide(spec, "heads", spec.integer("heads"), tp_size));
+    return tp_size == 1 || !spec.flag("sinks") ? Status() : must_have_loader(spec);
+  }
+};
+
+}  // namespace
+
+const LayerKind& attention() {
+  static const Attention kind;
+  return kind;
+}
+
+}  // namespace reloadlab::model

@@ -1,0 +1,50 @@
+// A table of rows, replicated on every rank (position and token-type embeddings).
+#include <ATen/ops/embedding.h>
+
+#include "reference/model/kinds/compute.h"
+#include "reference/model/kinds/construct.h"
+#include "reference/model/kinds/kind_base.h"
+#include "reference/model/kinds/registry.h"
+#include "reference/model/kinds/shards.h"
+
+namespace reloadlab::model {
+namespace {
+
+class Embedding final : public KindBase {
+ public:
+  Embedding()
+      : KindBase("embedding", "a table of rows, replicated",
+                 {{.name = "rows", .required = true, .minimum = 1, .about = "rows"},
+                  {.name = "hidden", .required = true, .minimum = 1, .about = "elements of a row"}}) {}
+
+  std::vector<Placement> placements(const LayerSpec&, const Delivery& delivery, TensorParallel) const override {
+    return place_whole(delivery.shape);
+  }
+  LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {
+    LayerPtr layer = make_layer(spec, tp, "Embedding");
+    add_parameter(*layer, "weight", {spec.integer("rows"), spec.integer("hidden")}, spec.dtype);
+    return layer;
+  }
+  at::Tensor forward(Layer& layer, const at::Tensor& rows) const override { return at::embedding(logical(layer, "weight"), rows); }
+  at::Tensor example_input(const LayerSpec& spec, TensorParallel, uint64_t seed) const override {
+    return example_indices(5, spec.integer("rows"), seed);
+  }
+
+ protected:
+  std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel) const override {
+    return {{.name = "weight", .shape = {spec.integer("rows"), spec.integer("hidden")}, .dtype = spec.dtype}};
+  }
+  std::vector<Delivery> own_deliveries(const LayerSpec& spec) const override {
+    return {deliver(spec, "weight", {spec.integer("rows"), spec.integer("hidden")})};
+  }
+  Status check_sizes(const LayerSpec&, int) const override { return {}; }
+};
+
+}  // namespace
+
+const LayerKind& embedding() {
+  static const Embedding kind;
+  return kind;
+}
+
+}  // namespace reloadlab::model

@@ -1,0 +1,137 @@
+// Several column-parallel linear layers over one input in one weight: each rank's weight holds its rows of part 0, then its rows of
+// part 1, and so on (gate and up projections).
+#include <ATen/core/Tensor.h>
+#include <fmt/format.h>
+
+#include <charconv>
+#include <numeric>
+
+#include "reference/model/kinds/compute.h"
+#include "reference/model/kinds/construct.h"
+#include "reference/model/kinds/kind_base.h"
+#include "reference/model/kinds/registry.h"
+#include "reference/model/kinds/shards.h"
+
+namespace reloadlab::model {
+namespace {
+
+// The shard identifier is the part's number.
+struct LoadPart {
+  int64_t in;  // 0: a bias
+  std::vector<int64_t> outs;
+
+  Status operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {
+    size_t part = outs.size();
+    if (args.shard) std::from_chars(args.shard->data(), args.shard->data() + args.shard->size(), part);
+    if (part >= outs.size())
+      return Status(Code::failed, fmt::format("shard \"{}\" is none of the {} parts", args.shard.value_or(""), outs.size()));
+    RELOADLAB_TRY(expect_shape(loaded, in > 0 ? WholeShape{{outs[part], in}, 2} : WholeShape{{outs[part]}, 1}));
+    const int64_t offset = std::accumulate(outs.begin(), outs.begin() + static_cast<std::ptrdiff_t>(part), int64_t{0}) / tp.size;
+    const int64_t length = outs[part] / tp.size;
+    copy_range(destination.tensor, loaded, {.dim = 0, .target = offset, .source = length * tp.rank, .length = length});
+    return {};
+  }
+};
+
+std::vector<std::string_view> split_names(std::string_view names) {
+  std::vector<std::string_view> parts;
+  while (!names.empty()) {
+    const size_t comma = names.find(',');
+    parts.push_back(names.substr(0, comma));
+    names = comma == std::string_view::npos ? std::string_view() : names.substr(comma + 1);
+  }
+  return parts;
+}
+
+class MergedColumnParallelLinear final : public KindBase {
+ public:
+  MergedColumnParallelLinear()
+      : KindBase("merged_column_parallel_linear", "column-parallel linear layers over one input, merged into one weight",
+                 {{.name = "in", .required = true, .minimum = 1, .about = "inputs"},
+                  {.name = "outs",
+                   .type = KeyInfo::Type::integers,
+                   .required = true,
+                   .minimum = 1,
+                   .about = "outputs of each part, split over ranks"},
+                  {.name = "bias", .type = KeyInfo::Type::boolean, .fallback = false, .about = "has a bias"},
+                  {.name = "names",
+                   .type = KeyInfo::Type::text,
+                   .fallback = std::string(),
+                   .about = "sibling names of the parts in checkpoints, \"gate_proj,up_proj\"; without it a part is called by its number "
+                            "below the layer"},
+                  loader_key()}) {}
+
+  std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
+    int64_t part = 0, before = 0;
+    std::from_chars(delivery.shard->data(), delivery.shard->data() + delivery.shard->size(), part);
+    const std::vector<int64_t>& outs = spec.integers("outs");
+    for (int64_t i = 0; i < part; ++i) before += outs[i] / tp.size;
+    const Piece rows = piece_of(outs[part], outs[part], tp);
+    if (delivery.slot == "bias") return place({rows.start}, {before}, {rows.local});
+    return place({rows.start, 0}, {before, 0}, {rows.local, spec.integer("in")});
+  }
+
+  LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {
+    const int64_t in = spec.integer("in"), rows = rows_of(spec) / tp.size;
+    LayerPtr layer = make_layer(spec, tp, "MergedColumnParallelLinear");
+    ParameterPtr weight = add_parameter(*layer, "weight", {rows, in}, spec.dtype, "ModelWeightParameter");
+    set_dim(weight, "output_dim", 0);
+    set_dim(weight, "input_dim", 1);
+    set_loader(weight, rule_loader(layer, LoadPart{in, spec.integers("outs")}));
+    if (!spec.flag("bias")) return layer;
+    ParameterPtr bias = add_parameter(*layer, "bias", {rows}, spec.dtype);
+    set_dim(bias, "output_dim", 0);
+    set_loader(bias, rule_loader(layer, LoadPart{0, spec.integers("outs")}));
+    return layer;
+  }
+
+  at::Tensor forward(Layer& layer, const at::Tensor& input) const override { return apply_linear(layer, input, layer.spec.flag("bias")); }
+  at::Tensor example_input(const LayerSpec& spec, TensorParallel, uint64_t seed) const override {
+    return example_values({3, spec.integer("in")}, seed);
+  }
+
+ protected:
+  std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel tp) const override {
+    const int64_t rows = rows_of(spec) / tp.size;
+    std::vector<SlotSpec> slots{{.name = "weight", .shape = {rows, spec.integer("in")}, .dtype = spec.dtype}};
+    if (spec.flag("bias")) slots.push_back({.name = "bias", .shape = {rows}, .dtype = spec.dtype});
+    return slots;
+  }
+
+  std::vector<Delivery> own_deliveries(const LayerSpec& spec) const override {
+    const std::vector<int64_t>& outs = spec.integers("outs");
+    const auto names = split_names(spec.text("names"));
+    std::vector<Delivery> all;
+    for (size_t part = 0; part < outs.size(); ++part) {
+      const std::string prefix = names.empty() ? fmt::format("{}.{}", spec.name, part) : sibling(spec.name, names[part]);
+      all.push_back(deliver(spec, "weight", {outs[part], spec.integer("in")}, prefix, std::to_string(part)));
+      if (spec.flag("bias")) all.push_back(deliver(spec, "bias", {outs[part]}, prefix, std::to_string(part)));
+    }
+    return all;
+  }
+
+  Status check_sizes(const LayerSpec& spec, int tp_size) const override {
+    const std::vector<int64_t>& outs = spec.integers("outs");
+    const size_t names = split_names(spec.text("names")).size();
+    if (outs.empty()) return Status(Code::data, spec.name + ": outs needs at least one part");
+    if (names > 0 && names != outs.size())
+      return Status(Code::data, fmt::format("{}: {} names for {} parts", spec.name, names, outs.size()));
+    for (int64_t out : outs) RELOADLAB_TRY(must_divide(spec, "outputs of a part", out, tp_size));
+    return must_have_loader(spec);
+  }
+
+ private:
+  static int64_t rows_of(const LayerSpec& spec) {
+    const std::vector<int64_t>& outs = spec.integers("outs");
+    return std::accumulate(outs.begin(), outs.end(), int64_t{0});
+  }
+};
+
+}  // namespace
+
+const LayerKind& merged_column_parallel_linear() {
+  static const MergedColumnParallelLinear kind;
+  return kind;
+}
+
+}  // namespace reloadlab::model
