@@ -20,9 +20,10 @@ class ModelBinder {
   BoundModel bind() {
     const size_t errors_before = diagnostics_.count();
     bound_.spec.architecture = model_.text("architecture");
+    bound_.spec.dtype = *dtype_from_name(model_.text("dtype"));
     add_layers();
     if (diagnostics_.count() == errors_before) check_layers_alone();
-    if (diagnostics_.count() == errors_before) check_references();
+    if (diagnostics_.count() == errors_before) check_ties();
     if (diagnostics_.count() == errors_before) name_deliveries(errors_before);
     return std::move(bound_);
   }
@@ -50,7 +51,7 @@ class ModelBinder {
 
   void add_layer(const Reader& layer, const Expanded& name, Position at) {
     model::LayerSpec spec{.name = name.name, .kind = layer.text("kind")};
-    spec.dtype = *dtype_from_name(layer.has("dtype") ? layer.text("dtype") : model_.text("dtype"));
+    spec.dtype = layer.has("dtype") ? *dtype_from_name(layer.text("dtype")) : bound_.spec.dtype;
     spec.quant = layer.text("quant");
     if (layer.has("tied_to")) spec.tied_to = follow(layer.text("tied_to"), name.bindings);
     for (const model::KeyInfo& info : model::find_layer_kind(spec.kind)->keys())
@@ -78,28 +79,16 @@ class ModelBinder {
     }
   }
 
-  void check_references() {
-    std::set<std::string> earlier, all;
-    for (const model::LayerSpec& spec : bound_.spec.layers)
-      for (const model::SlotSpec& slot : slots(spec)) all.insert(spec.name + "." + slot.name);
+  // Ties, so that each wrong one is reported; what else layers may say about one another is check_model()'s.
+  void check_ties() {
+    std::set<std::string> earlier;
     for (size_t i = 0; i < bound_.spec.layers.size(); ++i) {
       const model::LayerSpec& spec = bound_.spec.layers[i];
-      if (spec.tied_to) must_be_among(earlier, *spec.tied_to, "tied_to", "a tensor of an earlier layer", bound_.positions[i]);
-      for (const model::SlotSpec& slot : slots(spec)) {
-        const bool own = slot.alias_of && slot.alias_of->find('.') == std::string::npos;
-        if (slot.alias_of && !own && slot.alias_of != spec.tied_to)
-          must_be_among(all, *slot.alias_of, spec.name + "." + slot.name, "a tensor of the model to be a view of", bound_.positions[i]);
-        earlier.insert(spec.name + "." + slot.name);
-      }
+      if (spec.tied_to && !earlier.contains(*spec.tied_to))
+        diagnostics_.error(bound_.positions[i], fmt::format("tied_to: {}, expected a tensor of an earlier layer", *spec.tied_to),
+                           diagnostics_.suggest(*spec.tied_to, earlier));
+      for (const model::SlotSpec& slot : model::find_layer_kind(spec.kind)->slots(spec, {})) earlier.insert(spec.name + "." + slot.name);
     }
-  }
-
-  static std::vector<model::SlotSpec> slots(const model::LayerSpec& spec) { return model::find_layer_kind(spec.kind)->slots(spec, {}); }
-
-  void must_be_among(const std::set<std::string>& paths, const std::string& path, const std::string& what, const char* expected_words,
-                     Position at) {
-    if (paths.contains(path)) return;
-    diagnostics_.error(at, fmt::format("{}: {}, expected {}", what, path, expected_words), diagnostics_.suggest(path, paths));
   }
 
   void name_deliveries(size_t errors_before) {
@@ -134,23 +123,41 @@ int64_t elements(const Shape& shape) {
   return count;
 }
 
+// check_model() begins its message with the layer that it is about.
+Position place_of(const BoundModel& bound, const std::string& message, Position otherwise) {
+  for (size_t i = 0; i < bound.spec.layers.size(); ++i) {
+    const std::string& name = bound.spec.layers[i].name;
+    if (message.starts_with(name) && (message[name.size()] == ':' || message[name.size()] == '.')) return bound.positions[i];
+  }
+  return otherwise;
+}
+
+// Elements of all slots on one rank, saturating.
+int64_t elements_of(const model::ModelSpec& spec, int ranks) {
+  int64_t total = 0;
+  for (const model::LayerSpec& layer : spec.layers)
+    for (const model::SlotSpec& slot : model::find_layer_kind(layer.kind)->slots(layer, {.rank = 0, .size = ranks}))
+      total = std::min(total + elements(slot.shape), limits::model_elements + 1);
+  return total;
+}
+
 }  // namespace
 
 BoundModel bind_model(const Node& node, Diagnostics& diagnostics) { return ModelBinder(node, diagnostics).bind(); }
 
 void check_ranks(const BoundModel& bound, int ranks, Position model_at, Diagnostics& diagnostics) {
-  int64_t total = 0;
+  const size_t errors_before = diagnostics.count();
   for (size_t i = 0; i < bound.spec.layers.size(); ++i) {
     const model::LayerSpec& spec = bound.spec.layers[i];
-    const model::LayerKind* kind = model::find_layer_kind(spec.kind);
-    if (Status status = kind->check(spec, ranks); !status.ok()) {
+    if (Status status = model::find_layer_kind(spec.kind)->check(spec, ranks); !status.ok())
       diagnostics.error(bound.positions[i], status.message());
-    } else if (total <= limits::model_elements) {
-      for (const model::SlotSpec& slot : kind->slots(spec, {.rank = 0, .size = ranks}))
-        total = std::min(total + elements(slot.shape), limits::model_elements + 1);
-    }
   }
-  if (total > limits::model_elements) diagnostics.error(model_at, fmt::format("more than {} elements on one rank", limits::model_elements));
+  if (diagnostics.count() != errors_before) return;
+  if (elements_of(bound.spec, ranks) > limits::model_elements) {
+    diagnostics.error(model_at, fmt::format("more than {} elements on one rank", limits::model_elements));
+  } else if (Status status = model::check_model(bound.spec, ranks); !status.ok()) {
+    diagnostics.error(place_of(bound, status.message(), model_at), status.message());
+  }
 }
 
 }  // namespace reloadlab::sim

@@ -68,12 +68,12 @@ class StepBinder {
         destroyed_ = true;
         break;
       case StepKind::retry:
-        if (!updated_) diagnostics_.error(own.at, "retry without an earlier reload or prepare, expected an update to repeat");
+        if (!updated_) diagnostics_.error(own.at, "retry without an earlier reload or loads, expected an update to repeat");
         break;
       default:
         break;
     }
-    updated_ = updated_ || step.kind == StepKind::reload || step.kind == StepKind::prepare;
+    updated_ = updated_ || step.kind == StepKind::reload || step.kind == StepKind::loads;
   }
 
   void bind_repeat(Step& step, const Node& own) {

@@ -92,15 +92,16 @@ class Writer {
   }
 
   void write_model(const model::ModelSpec& spec) {
+    put("dtype", dtype_name(spec.dtype));
     key("layers"), out_ << YAML::BeginSeq;
-    for (const model::LayerSpec& layer : spec.layers) out_ << YAML::Flow, begin(), write_layer(layer), end();
+    for (const model::LayerSpec& layer : spec.layers) out_ << YAML::Flow, begin(), write_layer(layer, spec.dtype), end();
     out_ << YAML::EndSeq;
   }
 
-  void write_layer(const model::LayerSpec& layer) {
+  void write_layer(const model::LayerSpec& layer, DType usual) {
     put("name", layer.name);
     put("kind", layer.kind);
-    put("dtype", dtype_name(layer.dtype));
+    if (layer.dtype != usual) put("dtype", dtype_name(layer.dtype));
     if (layer.quant != "none") put("quant", layer.quant);
     if (layer.tied_to) put("tied_to", *layer.tied_to);
     write_values(layer.values, model::find_layer_kind(layer.kind)->keys());

@@ -250,8 +250,7 @@ std::vector<Key> step_keys() {
       {.object = "step",
        .name = "retry",
        .forms = object,
-       .about = "The last `reload`, or the update since the last `prepare`, once more from its start and without its fault, abort or wrong "
-                "tensors.",
+       .about = "A whole update once more: the loads of the last `reload` or `loads`, without its fault or abort.",
        .child = "nothing",
        .group = "kind"},
       {.object = "step", .name = "forward", .forms = object, .about = "Runs the model's forward.", .child = "nothing", .group = "kind"},
