@@ -24,9 +24,25 @@ Catalogue::Catalogue(const model::ModelSpec& model) : model_(&model) {
   for (int layer = 0; layer < layer_count(); ++layer) {
     if (this->layer(layer).tied_to) join(layer, *this->layer(layer).tied_to);
     for (const model::SlotSpec& slot : kind(layer).slots(this->layer(layer), {}))
-      if (slot.alias_of && slot.alias_of->find('.') != std::string::npos) join(layer, *slot.alias_of);
+      if (slot.alias_of) join(layer, model::resolve_alias(*model_, this->layer(layer), *slot.alias_of));
   }
+  for (size_t i = 0; i < deliveries_.size(); ++i) targets_.push_back(root_of(delivery_layers_[i], deliveries_[i].slot));
 }
+
+// Follows ties, not views: a view's elements have places of their own in what it views.
+std::string Catalogue::root_of(int layer, const std::string& name) const {
+  if (this->layer(layer).tied_to && model::split_slot_path(*this->layer(layer).tied_to).second == name) return *this->layer(layer).tied_to;
+  const std::vector<model::SlotSpec> slots = kind(layer).slots(this->layer(layer), {});
+  for (const model::SlotSpec& slot : slots) {
+    if (slot.name != name || !slot.alias_of) continue;
+    const std::string root = model::resolve_alias(*model_, this->layer(layer), *slot.alias_of);
+    for (const model::SlotSpec& other : slots)
+      if (this->layer(layer).name + "." + other.name == root && other.shape == slot.shape) return root;
+  }
+  return this->layer(layer).name + "." + name;
+}
+
+std::string Catalogue::target_of(int delivery) const { return targets_[static_cast<size_t>(delivery)]; }
 
 void Catalogue::join(int layer, std::string_view slot_path) {
   int other = find_layer(slot_path.substr(0, slot_path.rfind('.')));

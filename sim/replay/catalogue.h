@@ -23,17 +23,21 @@ class Catalogue {
   int layer_of(int delivery) const { return delivery_layers_[static_cast<size_t>(delivery)]; }
   // Layers whose tensors share storage (tied, or views of one another) have the same group: the smallest layer index among them.
   int group_of(int layer) const { return groups_[static_cast<size_t>(layer)]; }
+  // The path of the slot that the delivery's elements end up in: a tied handle counts once, whatever name receives the load.
+  std::string target_of(int delivery) const;
   // Deferred layers are processed after all others, at the end of an update.
   bool deferred(int layer) const { return deferred_[static_cast<size_t>(layer)]; }
 
  private:
   void join(int layer, std::string_view slot_path);
+  std::string root_of(int layer, const std::string& slot) const;
   const model::ModelSpec* model_;
   std::vector<const model::LayerKind*> kinds_;
   std::vector<model::Delivery> deliveries_;
   std::vector<int> delivery_layers_;
   std::vector<int> groups_;
   std::vector<bool> deferred_;
+  std::vector<std::string> targets_;  // by delivery
   std::map<std::string, int, std::less<>> layer_index_, delivery_index_;
 };
 

@@ -5,15 +5,18 @@
 namespace reloadlab::sim {
 namespace {
 
-int64_t slot_bytes(const model::SlotSpec& slot) {
-  using Kind = model::SlotSpec::Kind;
-  bool empty = slot.kind == Kind::empty_parameter || slot.kind == Kind::empty_buffer;
-  return empty || slot.alias_of ? 0 : numel(slot.shape) * dtype_size(slot.dtype);
-}
-
 int64_t total_bytes(const std::vector<model::SlotSpec>& slots) {
   int64_t bytes = 0;
-  for (const model::SlotSpec& slot : slots) bytes += slot_bytes(slot);
+  for (const model::SlotSpec& slot : slots) bytes += model::storage_bytes(slot);
+  return bytes;
+}
+
+// Loads of one group are replayed one after the other, so only the largest scratch counts.
+int64_t loader_scratch(const Catalogue& catalogue, int layer, model::TensorParallel tp) {
+  int64_t bytes = 0;
+  for (size_t i = 0; i < catalogue.deliveries().size(); ++i)
+    if (catalogue.layer_of(static_cast<int>(i)) == layer)
+      bytes = std::max(bytes, catalogue.kind(layer).loader_scratch_bytes(catalogue.layer(layer), catalogue.deliveries()[i], tp));
   return bytes;
 }
 
@@ -28,6 +31,7 @@ MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, b
     size.materialized += total_bytes(slots);
     // Layers of a group are post-processed one after the other and their results stay: peaks add up to results plus one scratch.
     size.post_load += quant->extra_bytes(slots);
+    size.loader_scratch = std::max(size.loader_scratch, loader_scratch(catalogue, layer, tp));
     size.kernel += total_bytes(quant->results(slots));
   }
 }
@@ -50,7 +54,7 @@ void MemoryModel::pass(int64_t bytes) { see(committed_ + buffered_total_ + bytes
 void MemoryModel::process(int group) {
   const GroupSize& size = sizes_[static_cast<size_t>(group)];
   if (backup_) committed_ += size.kernel;
-  see(committed_ + buffered_total_ + size.materialized + size.post_load);
+  see(committed_ + buffered_total_ + size.materialized + std::max(size.post_load, size.loader_scratch));
   buffered_total_ -= buffered_[static_cast<size_t>(group)];
   buffered_[static_cast<size_t>(group)] = 0;
 }

@@ -21,7 +21,7 @@ class MemoryModel {
 
  private:
   struct GroupSize {
-    int64_t materialized = 0, post_load = 0, kernel = 0;
+    int64_t materialized = 0, post_load = 0, loader_scratch = 0, kernel = 0;
   };
   void see(int64_t bytes);
   std::vector<GroupSize> sizes_;

@@ -51,9 +51,9 @@ class Planner {
     std::vector<int64_t> sizes(index(catalogue_.layer_count()));
     std::map<std::string, BoxSet> written;
     for (size_t d = 0; d < catalogue_.deliveries().size(); ++d) {
-      const model::Delivery& delivery = catalogue_.deliveries()[d];
-      for (const Box& box : target_boxes(static_cast<int>(d)))
-        sizes[index(catalogue_.layer_of(static_cast<int>(d)))] += written[delivery.layer + "." + delivery.slot].add(box);
+      const int delivery = static_cast<int>(d);
+      for (const Box& box : target_boxes(delivery))
+        sizes[index(catalogue_.layer_of(delivery))] += written[catalogue_.target_of(delivery)].add(box);
     }
     return sizes;
   }
@@ -154,7 +154,7 @@ class Planner {
     const int group = catalogue_.group_of(catalogue_.layer_of(number));
     int64_t touched = 0;
     for (const model::Placement& p : planned.placements) {
-      planned.fresh += written_[planned.layer + "." + planned.slot].add({p.target_start, p.extent});
+      planned.fresh += written_[catalogue_.target_of(number)].add({p.target_start, p.extent});
       touched += numel(p.extent);
     }
     planned.excess = touched > 0 && planned.fresh == 0;
@@ -179,7 +179,7 @@ class Planner {
   void note_missing(int number, int delivery) {
     const model::Delivery& what = catalogue_.deliveries()[index(delivery)];
     int64_t elements = 0;
-    for (const Box& box : target_boxes(delivery)) elements += written_[what.layer + "." + what.slot].add(box);
+    for (const Box& box : target_boxes(delivery)) elements += written_[catalogue_.target_of(delivery)].add(box);
     if (elements == 0) return;
     partial_ = true;
     plan_.missing.push_back({number, what.layer, what.slot, elements});

@@ -254,7 +254,7 @@ Status RankSession::call_loader(const model::ParameterPtr& handle, const model::
 
 model::Model* RankSession::usable_model() { return model_ && !(reloader_ && reloader_->unusable()) ? model_.get() : nullptr; }
 
-void RankSession::note_forward(int number, const at::Tensor* output) {
+void RankSession::note_forward(int number, Status status, const at::Tensor* output) {
   watch_.at_step(number, std::nullopt);
   begin_outcome(number);
   watch_.event(EventKind::forward);
@@ -262,7 +262,7 @@ void RankSession::note_forward(int number, const at::Tensor* output) {
     AccountScope nobody(nullptr);
     outcome_.output = stage_.blobs.keep(*output);
   }
-  end_outcome(output ? Status() : Status(Code::failed, "the model may not be used"));
+  end_outcome(std::move(status));
 }
 
 void RankSession::destroy() {

@@ -46,7 +46,7 @@ class RankSession {
   Status run_step(int number, const Step& step);
   // `forward` is done by all ranks together: the model if it may be used (null otherwise), and where the output is noted.
   model::Model* usable_model();
-  void note_forward(int number, const at::Tensor* output);
+  void note_forward(int number, Status status, const at::Tensor* output);
   const Chances& chances() const { return watch_.chances(); }
 
  private:

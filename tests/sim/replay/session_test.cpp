@@ -1,0 +1,95 @@
+// Replay as a whole, with a candidate that is the plainest correct one: it loads straight into the live tensors.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "sim/replay/replay.h"
+#include "tests/sim/replay/tiny_case.h"
+
+namespace reloadlab::sim {
+namespace {
+
+class InPlace final : public Reloader {
+ public:
+  Status record(model::Model&) override { return {}; }
+  Status prepare(model::Model&) override { return {}; }
+  Status finish(model::Model&, const FinishConfig&) override { return {}; }
+};
+
+class Throwing final : public Reloader {
+ public:
+  Status record(model::Model&) override { return {}; }
+  Status prepare(model::Model&) override { throw std::runtime_error("no"); }
+  Status finish(model::Model&, const FinishConfig&) override { return {}; }
+};
+
+template <class Candidate>
+CandidateInfo candidate() {
+  return {.name = "plain", .system = "layerwise", .make_reloader = [](const CandidateContext&) -> Result<std::unique_ptr<Reloader>> {
+            return std::unique_ptr<Reloader>(std::make_unique<Candidate>());
+          }};
+}
+
+const RankRun& warm(const Evidence& evidence, int rank = 0) {
+  return evidence.find(Variation::Kind::warm)->ranks[static_cast<size_t>(rank)];
+}
+
+int64_t count(const RankRun& run, EventKind kind) {
+  return std::count_if(run.events.begin(), run.events.end(), [&](const Event& event) { return event.kind == kind; });
+}
+
+TEST(Replay, SeesTheColdLoadsBytesAfterAReloadInPlace) {
+  const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}, 2), candidate<InPlace>());
+  ASSERT_TRUE(evidence.ok()) << evidence.status().message();
+  for (int rank = 0; rank < 2; ++rank) {
+    const Execution* cold = evidence->find(Variation::Kind::cold, "B");
+    ASSERT_NE(cold, nullptr);
+    const CensusEntry* expected = cold->ranks[static_cast<size_t>(rank)].censuses.back().find("attn.qkv.weight");
+    const CensusEntry* seen = warm(*evidence, rank).censuses[2].find("attn.qkv.weight");
+    ASSERT_TRUE(expected && seen);
+    EXPECT_EQ(seen->content->bytes, expected->content->bytes);
+  }
+}
+
+TEST(Replay, EveryLoadIntoKernelStorageIsAKernelWrite) {
+  const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}), candidate<InPlace>());
+  ASSERT_TRUE(evidence.ok());
+  EXPECT_EQ(count(warm(*evidence), EventKind::write_kernel), 6);  // three shards, two reloads
+}
+
+TEST(Replay, AFaultStrikesOnceAtItsChance) {
+  Case the_case = tiny_case({qkv_layer()});
+  the_case.steps = {load_step("A"), reload_step("B")};
+  the_case.steps[1].fault = Fault{Fault::At::copy_back, 1};
+  const Result<Evidence> evidence = replay(the_case, candidate<InPlace>());
+  ASSERT_TRUE(evidence.ok());
+  EXPECT_EQ(count(warm(*evidence), EventKind::fault), 1);
+  EXPECT_EQ(count(warm(*evidence), EventKind::write_kernel), 1);
+  EXPECT_FALSE(warm(*evidence).outcomes.back().status.ok());
+}
+
+TEST(Replay, AnExceptionThatCrossesTheBoundaryIsACrashOfTheCandidate) {
+  const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}), candidate<Throwing>());
+  ASSERT_TRUE(evidence.ok());
+  EXPECT_TRUE(warm(*evidence).outcomes[2].crashed);
+}
+
+TEST(Replay, AnUnreadableCheckpointIsNoEvidence) {
+  Case the_case = tiny_case({qkv_layer()});
+  the_case.checkpoints[1].second = {.source = CheckpointSpec::Source::safetensors, .path = "/nonexistent/model.safetensors"};
+  const Result<Evidence> evidence = replay(the_case, candidate<InPlace>());
+  ASSERT_FALSE(evidence.ok());
+  EXPECT_EQ(evidence.status().code(), Code::data);
+}
+
+TEST(Replay, FreshMemoryHoldsTheExecutionsPoison) {
+  const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}), candidate<InPlace>());
+  ASSERT_TRUE(evidence.ok());
+  const auto first_byte = [&](Variation::Kind kind, int index) {
+    return evidence->find(kind, {}, index)->ranks[0].censuses.front().find("attn.qkv.weight")->content->bytes.front();
+  };
+  EXPECT_EQ(first_byte(Variation::Kind::warm, 0), std::byte{0xFF});
+  EXPECT_EQ(first_byte(Variation::Kind::poison, 1), std::byte{0xA5});
+}
+
+}  // namespace
+}  // namespace reloadlab::sim
