@@ -6,5 +6,9 @@ namespace reloadlab::model {
 
 QuantInfo no_quant();
 QuantInfo tile_permute();
+QuantInfo drifting_shape();
+QuantInfo drifting_dtype();
+QuantInfo drifting_extra();
+QuantInfo drifting_rename();
 
 }  // namespace reloadlab::model
