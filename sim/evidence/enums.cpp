@@ -27,6 +27,7 @@ constexpr std::string_view kResolve[] = {"each_load", "before_prepare"};
 constexpr std::string_view kCompleted[] = {"at_last_load", "at_finish", "unspecified"};
 constexpr std::string_view kWorld[] = {"cpu", "meta", "sim", "cuda"};
 constexpr std::string_view kSource[] = {"synthetic", "safetensors", "perturbed"};
+constexpr std::string_view kTransform[] = {"none", "negate", "negative_exp"};
 
 static_assert(&checked(kVariation, Variation::Kind::again));
 static_assert(&checked(kEntry, CensusEntry::Kind::extra_host));
@@ -39,6 +40,7 @@ static_assert(&checked(kResolve, LoadPlan::Resolve::before_prepare));
 static_assert(&checked(kCompleted, Expect::Completed::unspecified));
 static_assert(&checked(kWorld, WorldKind::cuda));
 static_assert(&checked(kSource, CheckpointSpec::Source::perturbed));
+static_assert(&checked(kTransform, model::SlotSpec::Transform::negative_exp));
 
 template <class E, class Name>
 std::vector<std::string_view> names_up_to(E last, Name&& name) {
@@ -60,6 +62,7 @@ Names names_of(LoadPlan::Resolve) { return kResolve; }
 Names names_of(Expect::Completed) { return kCompleted; }
 Names names_of(WorldKind) { return kWorld; }
 Names names_of(CheckpointSpec::Source) { return kSource; }
+Names names_of(model::SlotSpec::Transform) { return kTransform; }
 
 Names names_of(EventKind) {
   static const auto names = names_up_to(EventKind::forward, event_name);

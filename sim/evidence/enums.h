@@ -20,6 +20,7 @@ std::span<const std::string_view> names_of(LoadPlan::Resolve);
 std::span<const std::string_view> names_of(Expect::Completed);
 std::span<const std::string_view> names_of(WorldKind);
 std::span<const std::string_view> names_of(CheckpointSpec::Source);
+std::span<const std::string_view> names_of(model::SlotSpec::Transform);
 std::span<const std::string_view> names_of(DType);
 std::span<const std::string_view> names_of(Code);
 

@@ -205,6 +205,8 @@ struct Evidence {
   std::vector<std::string> layers;              // paths, in module order
   // Of the model, in module order: it numbers elements globally, as digit planes count them.
   std::vector<model::Delivery> deliveries;
+  // Slots whose loader changes what it copied, by path: provenance undoes it.
+  std::map<std::string, model::SlotSpec::Transform> transforms;
   std::vector<RankPlan> plan;  // per rank
   std::vector<Execution> executions;
   const Execution* find(Variation::Kind kind, std::string_view name = {}, int index = 0) const;

@@ -167,7 +167,7 @@ template <class V>
 void describe(V&& visit, const Evidence*) {
   using S = Evidence;
   visit("case", &S::the_case), visit("candidate", &S::candidate), visit("declared", &S::declared), visit("layers", &S::layers);
-  visit("deliveries", &S::deliveries), visit("plan", &S::plan), visit("executions", &S::executions);
+  visit("deliveries", &S::deliveries), visit("transforms", &S::transforms), visit("plan", &S::plan), visit("executions", &S::executions);
 }
 
 }  // namespace reloadlab::sim::archive

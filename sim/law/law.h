@@ -18,18 +18,18 @@ struct Finding {
   std::string execution;  // Variation::label()
   int rank = 0;
   int step = -1;
-  std::string tensor;     // path, empty when the finding is about no tensor
-  std::string what;       // "2,048 of 6,144 elements differ: rows 32-63"
-  std::string first;      // "[32, 0] is nan (poison: never written), should be 1.0859375 from B: blocks.0.k_proj.weight [32, 0]"
-  std::string why;        // the mechanism, when the events show it
+  std::string tensor;  // path, empty when the finding is about no tensor
+  std::string what;    // "2,048 of 6,144 elements differ: rows 32-63"
+  std::string first;   // "[32, 0] is nan (poison: never written), should be 1.0859375 from B: blocks.0.k_proj.weight [32, 0]"
+  std::string why;     // the mechanism, when the events show it
 };
 
 struct Verdict {
   std::string law;
   Outcome outcome = Outcome::pass;
-  std::string reason;               // inconclusive, unsupported
-  std::optional<Finding> finding;   // fail: the first failing evidence in (execution, rank, step, tensor) order
-  int64_t checks = 0;               // comparisons made: a law that checked nothing is inconclusive, not a pass
+  std::string reason;              // inconclusive, unsupported
+  std::optional<Finding> finding;  // fail: the first failing evidence in (execution, rank, step, tensor) order
+  int64_t checks = 0;              // comparisons made: a law that checked nothing is inconclusive, not a pass
 };
 
 struct LawInfo {

@@ -1,0 +1,119 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sim/law/compare.h"
+#include "sim/law/explain.h"
+#include "sim/law/laws.h"
+#include "sim/law/overlay.h"
+
+namespace reloadlab::sim {
+namespace {
+
+const Census* last_census(const Execution* execution, size_t rank) {
+  if (!execution || rank >= execution->ranks.size() || execution->ranks[rank].censuses.empty()) return nullptr;
+  return &execution->ranks[rank].censuses.back();
+}
+
+class Judge {
+ public:
+  Judge(const Evidence& evidence, Tally& tally) : evidence_(evidence), warm_(*warm_of(evidence)), tally_(tally) {}
+
+  std::optional<Finding> warm() {
+    for (size_t rank = 0; rank < warm_.ranks.size(); ++rank) {
+      const std::vector<RestingState> states = resting_states(evidence_, rank);
+      for (size_t i = 0; i < states.size(); ++i)
+        if (auto finding = states[i].planned.partial ? partial(rank, states, i) : whole(rank, states[i])) return finding;
+    }
+    return std::nullopt;
+  }
+
+  // The same steps with fresh memory poisoned differently: a byte that differs was never written.
+  std::optional<Finding> poison() {
+    const Execution* other = evidence_.find(Variation::Kind::poison);
+    for (size_t rank = 0; other && rank < warm_.ranks.size(); ++rank)
+      for (const RestingState& state : resting_states(evidence_, rank)) {
+        const Census* second = census_after(other->ranks[rank], state.planned.step);
+        if (!second) continue;
+        for (size_t i = 0; i < state.census->entries.size(); ++i) {
+          const CensusEntry& entry = state.census->entries[i];
+          const CensusEntry* twin = counterpart(*second, i, entry.path);
+          if (!twin) continue;
+          tally_.check();
+          if (auto difference = compare_poison(entry, *twin)) return finding(*other, rank, state.planned.step, entry, *difference);
+        }
+      }
+    return std::nullopt;
+  }
+
+ private:
+  std::optional<Finding> whole(size_t rank, const RestingState& state) {
+    const std::string& checkpoint = state.planned.checkpoint;
+    const Census* cold = last_census(evidence_.find(Variation::Kind::cold, checkpoint, 0), rank);
+    const Census* twin = last_census(evidence_.find(Variation::Kind::cold, checkpoint, 1), rank);
+    if (!cold) return std::nullopt;
+    for (size_t i = 0; i < cold->entries.size(); ++i) {
+      const CensusEntry& want = cold->entries[i];
+      Expected expected{.entry = &want, .bytes = want.content ? &want.content->bytes : nullptr};
+      const CensusEntry* other = twin ? counterpart(*twin, i, want.path) : nullptr;
+      if (other && other->content && want.content && other->content != want.content) expected.other = &other->content->bytes;
+      expected.origin = origin(rank, want, checkpoint);
+      tally_.check();
+      if (auto difference = compare(counterpart(*state.census, i, want.path), expected))
+        return finding(warm_, rank, state.planned.step, want, *difference);
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Finding> partial(size_t rank, const std::vector<RestingState>& states, size_t index) {
+    if (index == 0) return std::nullopt;  // a first load that leaves tensors out has nothing below it
+    const Overlay overlaid = overlay(evidence_, rank, states, index);
+    const std::vector<CensusEntry>& before = states[index - 1].census->entries;
+    for (size_t i = 0; i < before.size(); ++i) {
+      const auto bytes = overlaid.find(before[i].path);
+      if (bytes == overlaid.end()) continue;
+      Expected expected{.entry = &before[i], .bytes = &bytes->second};
+      expected.origin = [](int64_t) { return std::string(" as before, overlaid with what was delivered"); };
+      tally_.check();
+      if (auto difference = compare(counterpart(*states[index].census, i, before[i].path), expected))
+        return finding(warm_, rank, states[index].planned.step, before[i], *difference);
+    }
+    return std::nullopt;
+  }
+
+  OriginText origin(size_t rank, const CensusEntry& entry, const std::string& checkpoint) const {
+    return [this, rank, &entry, &checkpoint](int64_t flat) {
+      if (has_post_load(evidence_, rank, entry.layer)) return fmt::format(", from a cold load of {}", checkpoint);
+      const std::string source = source_text(evidence_, rank, entry.path, entry.shape, flat);
+      return source.empty() ? fmt::format(", from a cold load of {}", checkpoint) : fmt::format(", from {}: {}", checkpoint, source);
+    };
+  }
+
+  Finding finding(const Execution& execution, size_t rank, int step, const CensusEntry& entry, const Difference& difference) const {
+    return {.execution = execution.variation.label(),
+            .rank = static_cast<int>(rank),
+            .step = step,
+            .tensor = entry.path,
+            .what = difference.what,
+            .first = difference.first,
+            .why = explain(evidence_, execution, rank, step, entry.layer)};
+  }
+
+  const Evidence& evidence_;
+  const Execution& warm_;
+  Tally& tally_;
+};
+
+}  // namespace
+
+Verdict judge_cold_load_equal(const Evidence& evidence) {
+  Tally tally("cold_load_equal");
+  if (!has_bytes(evidence)) return tally.unsupported("this world has no bytes to compare");
+  if (!warm_of(evidence)) return tally.done("the scenario's own execution is missing");
+  Judge judge(evidence, tally);
+  if (auto finding = judge.warm()) return tally.fail(*std::move(finding));
+  if (auto finding = judge.poison()) return tally.fail(*std::move(finding));
+  return tally.done("no step leaves the model at rest with a cold load to compare with");
+}
+
+}  // namespace reloadlab::sim

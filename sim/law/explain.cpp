@@ -1,0 +1,149 @@
+#include "sim/law/explain.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sim/evidence/values.h"
+
+namespace reloadlab::sim {
+namespace {
+
+// Where in an update something happened: a load call, or (load -1) after them.
+struct Place {
+  int step = -1, load = -1;
+  bool reached(const PlannedLoad& planned) const {
+    return planned.step < step || (planned.step == step && (load < 0 || planned.index <= load));
+  }
+};
+
+// One layer's part of one update on one rank.
+struct Story {
+  const Evidence& evidence;
+  const RankRun& run;
+  StepRange update;
+  std::vector<const PlannedLoad*> loads;
+  int layer;
+
+  template <class Fn>
+  const Event* first_event(Fn&& wanted) const {
+    for (const Event& event : run.events)
+      if (event.layer == layer && update.has(event.step) && wanted(event.kind)) return &event;
+    return nullptr;
+  }
+  const Event* processed() const {
+    return first_event([](EventKind kind) {
+      return kind == EventKind::completed || kind == EventKind::post_load_begin || kind == EventKind::write_kernel;
+    });
+  }
+  int64_t counted(const Place& until) const {
+    int64_t sum = 0;
+    for (const Event& event : run.events)
+      if (event.kind == EventKind::load_counted && event.layer == layer && update.has(event.step) &&
+          (event.step < until.step || (event.step == until.step && (until.load < 0 || event.load <= until.load))))
+        sum += event.numel;
+    return sum;
+  }
+};
+
+int64_t total_of(const RankPlan& plan, std::string_view layer) {
+  const auto found = std::ranges::find(plan.totals, layer, &RankPlan::LayerTotal::layer);
+  return found == plan.totals.end() ? 0 : found->loadable;
+}
+
+std::string repeats(const Story& story, const Place& until) {
+  std::string text;
+  for (size_t i = 0; i < story.loads.size(); ++i) {
+    const std::string& name = story.loads[i]->delivery;
+    const auto same = [&](const PlannedLoad* load) { return load->delivery == name && until.reached(*load); };
+    if (std::find_if(story.loads.begin(), story.loads.begin() + static_cast<int64_t>(i), same) !=
+        story.loads.begin() + static_cast<int64_t>(i))
+      continue;
+    const auto times = std::ranges::count_if(story.loads, same);
+    if (times > 1)
+      text += fmt::format("{}{} arrived {}", text.empty() ? "" : ", ", name, times == 2 ? "twice" : fmt::format("{} times", times));
+  }
+  return text.empty() ? text : " (" + text + ")";
+}
+
+std::string completion(const Story& story, int64_t total) {
+  const Event* event = story.processed();
+  int64_t arrived = 0, position = 0, distinct = 0;
+  const Place until = event ? Place{event->step, event->load} : Place{story.update.last, -1};
+  for (const PlannedLoad* load : story.loads) {
+    arrived += load->fresh;
+    if (!until.reached(*load)) continue;
+    ++position;
+    distinct += load->fresh;
+  }
+  if (!event) {
+    if (story.loads.empty()) return {};
+    return fmt::format("never processed: {} of {} elements arrived", count_text(arrived), count_text(total));
+  }
+  if (event->load < 0) {
+    if (story.loads.empty()) return "processed at finish without a load";
+    if (distinct >= total) return {};
+    return fmt::format("processed at finish with {} of {} elements loaded", count_text(distinct), count_text(total));
+  }
+  if (distinct >= total) return {};
+  const int64_t counted = story.counted(until);
+  std::string text = fmt::format("completed at load {} of {}: ", position, story.loads.size());
+  if (counted > 0) text += fmt::format("{} elements counted, ", count_text(counted));
+  return text + fmt::format("{} of {} distinct{}", count_text(distinct), count_text(total), repeats(story, until));
+}
+
+std::string dropped(const Story& story) {
+  for (const Event& event : story.run.events) {
+    if (event.kind != EventKind::load_dropped || event.layer != story.layer || !story.update.has(event.step)) continue;
+    const auto load = std::ranges::find_if(
+        story.loads, [&](const PlannedLoad* planned) { return planned->step == event.step && planned->index == event.load; });
+    if (load == story.loads.end()) return {};
+    return fmt::format("{} was dropped{}", (*load)->delivery, event.text.empty() ? "" : " (" + event.text + ")");
+  }
+  return {};
+}
+
+std::string failure(const RankRun& run, StepRange update) {
+  for (int step = update.first; step <= update.last; ++step) {
+    const StepOutcome* outcome = outcome_of(run, step);
+    if (outcome && !outcome->status.ok()) return "the step failed: " + outcome->status.message();
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string explain(const Evidence& evidence, const Execution& execution, size_t rank, int step, std::string_view layer) {
+  const RankRun& run = execution.ranks[rank];
+  Story story{evidence, run, update_of(execution, step), {}, layer_index(evidence, layer)};
+  const RankPlan& plan = evidence.plan[rank];
+  for (const PlannedLoad& load : plan.loads)
+    if (load.layer == layer && story.update.has(load.step)) story.loads.push_back(&load);
+  const Step* end = step_at(execution, step);
+  if (end && end->kind == StepKind::load) return failure(run, story.update);
+  std::string text;
+  for (const std::string& part : {failure(run, story.update), completion(story, total_of(plan, layer)), dropped(story)})
+    if (!part.empty()) text += (text.empty() ? "" : "; ") + part;
+  return text;
+}
+
+std::string source_text(const Evidence& evidence, size_t rank, std::string_view path, const Shape& shape, int64_t flat) {
+  const Shape index = unflatten(shape, flat);
+  for (const PlannedLoad& load : evidence.plan[rank].loads) {
+    if (load.slot.empty() || load.layer.size() + 1 + load.slot.size() != path.size() || load.layer + "." + load.slot != path) continue;
+    for (const model::Placement& box : load.placements) {
+      if (box.extent.size() != index.size()) continue;
+      Shape source(index.size());
+      bool inside = true;
+      for (size_t dim = 0; dim < index.size(); ++dim) {
+        const int64_t within = index[dim] - box.target_start[dim];
+        inside = inside && within >= 0 && within < box.extent[dim];
+        source[dim] = box.source_start[dim] + within;
+      }
+      if (inside) return fmt::format("{} {}", load.delivery, list_text(source));
+    }
+  }
+  return {};
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,19 @@
+#pragma once
+// The laws' functions, one file each; registry.cpp lists them.
+#include "sim/law/law.h"
+
+namespace reloadlab::sim {
+
+Verdict judge_cold_load_equal(const Evidence& evidence);
+Verdict judge_return_exact(const Evidence& evidence);
+Verdict judge_order_free(const Evidence& evidence);
+Verdict judge_written_once(const Evidence& evidence);
+Verdict judge_address_stable(const Evidence& evidence);
+Verdict judge_no_residue(const Evidence& evidence);
+Verdict judge_memory_bound(const Evidence& evidence);
+Verdict judge_event_order(const Evidence& evidence);
+Verdict judge_coverage_reported(const Evidence& evidence);
+Verdict judge_failure_atomic(const Evidence& evidence);
+Verdict judge_no_leak(const Evidence& evidence);
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,80 @@
+#include <fmt/format.h>
+
+#include "sim/evidence/values.h"
+#include "sim/law/laws.h"
+#include "sim/law/reading.h"
+
+namespace reloadlab::sim {
+namespace {
+
+struct Measure {
+  std::string_view name;
+  int64_t StepOutcome::*count;
+};
+constexpr Measure kMeasures[] = {{"layers", &StepOutcome::live_layers},
+                                 {"parameters", &StepOutcome::live_parameters},
+                                 {"allocations", &StepOutcome::live_allocations},
+                                 {"bytes", &StepOutcome::live_bytes}};
+
+Finding finding_of(const Execution& execution, size_t rank, int step, std::string what) {
+  return {.execution = execution.variation.label(), .rank = static_cast<int>(rank), .step = step, .what = std::move(what)};
+}
+
+// The reloads after the scenario's own steps: the first of them has warmed up whatever may be kept once.
+std::optional<Finding> level(const Execution& repeat, size_t own_steps, size_t rank, Tally& tally) {
+  const StepOutcome* first = nullptr;
+  int64_t reloads = 0;
+  for (size_t step = own_steps; step < repeat.steps.size(); ++step) {
+    const StepOutcome* now = outcome_of(repeat.ranks[rank], static_cast<int>(step));
+    if (repeat.steps[step].kind != StepKind::reload || !now) continue;
+    if (!first) {
+      first = now;
+      continue;
+    }
+    ++reloads;
+    for (const Measure& measure : kMeasures) {
+      tally.check();
+      const int64_t more = now->*measure.count - first->*measure.count;
+      if (more != 0)
+        return finding_of(repeat, rank, now->step,
+                          fmt::format("{} {} {} alive after {} more reload{} than before", count_text(std::abs(more)),
+                                      more > 0 ? "more" : "fewer", measure.name, reloads, reloads == 1 ? "" : "s"));
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Finding> gone(const Execution& repeat, size_t rank, Tally& tally) {
+  for (size_t step = 0; step < repeat.steps.size(); ++step) {
+    if (repeat.steps[step].kind != StepKind::destroy) continue;
+    const StepOutcome* outcome = outcome_of(repeat.ranks[rank], static_cast<int>(step));
+    for (const Measure& measure : kMeasures) {
+      if (!outcome) break;
+      tally.check();
+      if (const int64_t left = outcome->*measure.count; left != 0)
+        return finding_of(repeat, rank, outcome->step, fmt::format("{} {} outlive the model", count_text(left), measure.name));
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Verdict judge_no_leak(const Evidence& evidence) {
+  Tally tally("no_leak");
+  const Execution* warm = warm_of(evidence);
+  if (!warm) return tally.done("the scenario's own execution is missing");
+  bool any = false;
+  for (const Execution& repeat : evidence.executions) {
+    if (repeat.variation.kind != Variation::Kind::repeat) continue;
+    any = true;
+    for (size_t rank = 0; rank < repeat.ranks.size(); ++rank) {
+      if (auto finding = level(repeat, warm->steps.size(), rank, tally)) return tally.fail(*std::move(finding));
+      if (auto finding = gone(repeat, rank, tally)) return tally.fail(*std::move(finding));
+    }
+  }
+  if (!any) return tally.unsupported("the scenario has no reload to repeat");
+  return tally.done("no reload was repeated");
+}
+
+}  // namespace reloadlab::sim

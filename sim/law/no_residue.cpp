@@ -1,0 +1,78 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sim/evidence/enums.h"
+#include "sim/law/laws.h"
+#include "sim/law/reading.h"
+
+namespace reloadlab::sim {
+namespace {
+
+using Kind = CensusEntry::Kind;
+
+bool is_extra(const CensusEntry& entry) { return entry.kind == Kind::extra_tensor || entry.kind == Kind::extra_host; }
+
+std::vector<const CensusEntry*> registered(const Census& census) {
+  std::vector<const CensusEntry*> slots;
+  for (const CensusEntry& entry : census.entries)
+    if (!is_extra(entry)) slots.push_back(&entry);
+  return slots;
+}
+
+std::string quoted(std::string_view text) { return fmt::format("\"{}\"", text); }
+
+std::optional<std::string> residue(const CensusEntry& now, const CensusEntry& was) {
+  if (now.on_meta && !was.on_meta) return "is on meta: a placeholder was left";
+  if (now.kind != was.kind) return fmt::format("is registered as {}, was {}", archive::enum_name(now.kind), archive::enum_name(was.kind));
+  if (now.loader != was.loader) return fmt::format("has loader {}, had {}", now.loader, was.loader);
+  if (now.persistent != was.persistent) return now.persistent ? "is persistent now" : "is no longer persistent";
+  if (now.attributes != was.attributes) return fmt::format("has attributes {}, had {}", quoted(now.attributes), quoted(was.attributes));
+  return std::nullopt;
+}
+
+struct Left {
+  std::string tensor, what;
+};
+
+std::optional<Left> first_left(const Census& now, const Census& before, Tally& tally) {
+  const auto slots_now = registered(now), slots_before = registered(before);
+  for (size_t i = 0; i < std::max(slots_now.size(), slots_before.size()); ++i) {
+    tally.check();
+    if (i >= slots_before.size()) return Left{slots_now[i]->path, "is a name that was not there before"};
+    const std::string& path = slots_before[i]->path;
+    if (i >= slots_now.size() || slots_now[i]->path != path) {
+      const bool there = now.find(path) != nullptr;
+      return Left{path, there ? fmt::format("has another place in the order of names: {} stands where it was", slots_now[i]->path)
+                              : "is a name that is gone"};
+    }
+    if (auto what = residue(*slots_now[i], *slots_before[i])) return Left{path, *what};
+  }
+  tally.check();
+  if (now.flags != before.flags) return Left{"", fmt::format("the model's flags are {}, were {}", quoted(now.flags), quoted(before.flags))};
+  return std::nullopt;
+}
+
+}  // namespace
+
+Verdict judge_no_residue(const Evidence& evidence) {
+  Tally tally("no_residue");
+  if (!warm_of(evidence)) return tally.done("the scenario's own execution is missing");
+  for (size_t rank = 0; rank < evidence.plan.size(); ++rank) {
+    const std::vector<RestingState> states = resting_states(evidence, rank);
+    for (size_t i = 1; i < states.size(); ++i) {
+      // A first forward may register what it needs; from then on it stays.
+      if (step_at(*warm_of(evidence), states[i].planned.step)->kind == StepKind::forward) continue;
+      if (auto left = first_left(*states[i].census, *states[i - 1].census, tally))
+        return tally.fail({.execution = "warm",
+                           .rank = static_cast<int>(rank),
+                           .step = states[i].planned.step,
+                           .tensor = left->tensor,
+                           .what = left->what});
+    }
+  }
+  if (updates_of(*warm_of(evidence)).empty()) return tally.unsupported("the scenario updates nothing");
+  return tally.done("no update leaves the model at rest");
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,130 @@
+#include "sim/law/reading.h"
+
+#include <algorithm>
+
+namespace reloadlab::sim {
+namespace {
+
+bool stands_alone(StepKind kind) { return kind == StepKind::reload || kind == StepKind::retry; }
+bool ends(StepKind kind) { return kind == StepKind::finish || kind == StepKind::abort; }
+
+// Whether an update is open after each step, as the statuses say.
+std::vector<bool> open_after(const Execution& execution, const RankRun& run) {
+  std::vector<bool> open;
+  bool now = false;
+  for (size_t step = 0; step < execution.steps.size(); ++step) {
+    const StepKind kind = execution.steps[step].kind;
+    const StepOutcome* outcome = outcome_of(run, static_cast<int>(step));
+    if (kind == StepKind::prepare) now = true;
+    if (stands_alone(kind) || kind == StepKind::abort) now = false;
+    if (kind == StepKind::finish && outcome && outcome->status.ok()) now = false;
+    open.push_back(now);
+  }
+  return open;
+}
+
+}  // namespace
+
+Verdict Tally::fail(Finding finding) const {
+  finding.law = law_;
+  return {.law = std::string(law_), .outcome = Outcome::fail, .finding = std::move(finding), .checks = checks_};
+}
+
+Verdict Tally::done(std::string_view nothing_checked) const {
+  Verdict verdict{.law = std::string(law_), .outcome = checks_ > 0 ? Outcome::pass : Outcome::inconclusive, .checks = checks_};
+  if (checks_ == 0) verdict.reason = nothing_checked;
+  return verdict;
+}
+
+Verdict Tally::unsupported(std::string_view reason) const {
+  return {.law = std::string(law_), .outcome = Outcome::unsupported, .reason = std::string(reason)};
+}
+
+bool has_bytes(const Evidence& evidence) { return evidence.the_case.world != WorldKind::meta; }
+
+const Execution* warm_of(const Evidence& evidence) { return evidence.find(Variation::Kind::warm); }
+
+const Census* census_after(const RankRun& run, int step) {
+  const auto found = std::ranges::find(run.censuses, step, &Census::step);
+  return found == run.censuses.end() ? nullptr : &*found;
+}
+
+const StepOutcome* outcome_of(const RankRun& run, int step) {
+  const auto found = std::ranges::find(run.outcomes, step, &StepOutcome::step);
+  return found == run.outcomes.end() ? nullptr : &*found;
+}
+
+const Step* step_at(const Execution& execution, int step) {
+  return step >= 0 && static_cast<size_t>(step) < execution.steps.size() ? &execution.steps[static_cast<size_t>(step)] : nullptr;
+}
+
+int layer_index(const Evidence& evidence, std::string_view layer) {
+  const auto found = std::ranges::find(evidence.layers, layer);
+  return found == evidence.layers.end() ? -1 : static_cast<int>(found - evidence.layers.begin());
+}
+
+const model::LayerSpec* layer_spec(const Evidence& evidence, std::string_view layer) {
+  const auto& layers = evidence.the_case.model.layers;
+  const auto found = std::ranges::find(layers, layer, &model::LayerSpec::name);
+  return found == layers.end() ? nullptr : &*found;
+}
+
+const CensusEntry* counterpart(const Census& census, size_t hint, std::string_view path) {
+  if (hint < census.entries.size() && census.entries[hint].path == path) return &census.entries[hint];
+  return census.find(path);
+}
+
+StepRange update_of(const Execution& execution, int step) {
+  const Step* end = step_at(execution, step);
+  StepRange range{step, step};
+  if (!end || stands_alone(end->kind) || end->kind == StepKind::load) return range;
+  for (int before = step; const Step* candidate = step_at(execution, before); --before) {
+    if (before != step && (stands_alone(candidate->kind) || ends(candidate->kind))) break;
+    range.first = before;
+    if (candidate->kind == StepKind::prepare) break;
+  }
+  return range;
+}
+
+std::vector<StepRange> updates_of(const Execution& execution) {
+  std::vector<StepRange> updates;
+  for (size_t step = 0; step < execution.steps.size(); ++step) {
+    const StepKind kind = execution.steps[step].kind;
+    if (stands_alone(kind) || ends(kind)) updates.push_back(update_of(execution, static_cast<int>(step)));
+  }
+  return updates;
+}
+
+bool went_through(const Evidence& evidence, size_t rank, StepRange update) {
+  const Execution& warm = *warm_of(evidence);
+  const auto& states = evidence.plan[rank].states;
+  const Step* end = step_at(warm, update.last);
+  const StepOutcome* outcome = outcome_of(warm.ranks[rank], update.last);
+  return end && outcome && outcome->status.ok() && end->outcome == Step::Outcome::ok && end->kind != StepKind::abort && !end->abort_after &&
+         std::ranges::find(states, update.last, &RankPlan::State::step) != states.end();
+}
+
+std::vector<RestingState> resting_states(const Evidence& evidence, size_t rank) {
+  std::vector<RestingState> resting;
+  const Execution* warm = warm_of(evidence);
+  if (!warm || rank >= warm->ranks.size() || rank >= evidence.plan.size()) return resting;
+  const RankRun& run = warm->ranks[rank];
+  const std::vector<bool> open = open_after(*warm, run);
+  for (const RankPlan::State& state : evidence.plan[rank].states) {
+    if (!step_at(*warm, state.step) || open[static_cast<size_t>(state.step)]) continue;
+    const Census* census = census_after(run, state.step);
+    const StepOutcome* outcome = outcome_of(run, state.step);
+    if (census && outcome && !outcome->unusable) resting.push_back({state, census});
+  }
+  return resting;
+}
+
+bool has_post_load(const Evidence& evidence, size_t rank, std::string_view layer) {
+  const int index = layer_index(evidence, layer);
+  const auto cold = std::ranges::find(evidence.executions, Variation::Kind::cold, [](const Execution& e) { return e.variation.kind; });
+  if (cold == evidence.executions.end() || rank >= cold->ranks.size()) return true;
+  return std::ranges::any_of(cold->ranks[rank].events,
+                             [&](const Event& event) { return event.kind == EventKind::post_load_begin && event.layer == index; });
+}
+
+}  // namespace reloadlab::sim

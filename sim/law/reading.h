@@ -1,0 +1,62 @@
+#pragma once
+// Evidence as laws ask for it: the census after a step, the update that a step ends, the steps after which the model is at rest.
+#include <functional>
+
+#include "sim/evidence/evidence.h"
+#include "sim/law/law.h"
+
+namespace reloadlab::sim {
+
+// Counts what a law compared and makes its verdict.
+class Tally {
+ public:
+  explicit Tally(std::string_view law) : law_(law) {}
+  void check(int64_t count = 1) { checks_ += count; }
+  Verdict fail(Finding finding) const;
+  // A pass, or, where nothing was checked, inconclusive for the reason given.
+  Verdict done(std::string_view nothing_checked) const;
+  // The case has nothing that the law speaks about, or its world cannot show it.
+  Verdict unsupported(std::string_view reason) const;
+
+ private:
+  std::string_view law_;
+  int64_t checks_ = 0;
+};
+
+bool has_bytes(const Evidence& evidence);  // false on meta
+const Execution* warm_of(const Evidence& evidence);
+
+const Census* census_after(const RankRun& run, int step);           // null: none was taken
+const StepOutcome* outcome_of(const RankRun& run, int step);        // null: the step was not run
+const Step* step_at(const Execution& execution, int step);          // null: no such step
+int layer_index(const Evidence& evidence, std::string_view layer);  // -1: none
+const model::LayerSpec* layer_spec(const Evidence& evidence, std::string_view layer);
+
+// The entry with that path; `hint` is where it was in another census of the same model.
+const CensusEntry* counterpart(const Census& census, size_t hint, std::string_view path);
+
+// Steps first..last of one update.
+struct StepRange {
+  int first = 0, last = 0;
+  bool has(int step) const { return first <= step && step <= last; }
+};
+// The update that the step belongs to: from its prepare (reload, retry and load are updates of their own) to its end.
+StepRange update_of(const Execution& execution, int step);
+// Every update of the execution that does more than the first load, in order.
+std::vector<StepRange> updates_of(const Execution& execution);
+
+// True where the warm execution's update ended well and was meant to: the step that ends it is ok, gives nothing up, and has a state.
+bool went_through(const Evidence& evidence, size_t rank, StepRange update);
+
+// States of the warm execution's plan at which the model is at rest: no update is open, a census was taken, and the candidate does
+// not call the model unusable.
+struct RestingState {
+  RankPlan::State planned;
+  const Census* census;
+};
+std::vector<RestingState> resting_states(const Evidence& evidence, size_t rank);
+
+// True where the layer has a post-load step of its own or of its quantization method, as a cold load shows.
+bool has_post_load(const Evidence& evidence, size_t rank, std::string_view layer);
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,71 @@
+#include <algorithm>
+#include <array>
+
+#include "sim/law/laws.h"
+
+namespace reloadlab::sim {
+
+std::span<const LawInfo> laws() {
+  using Kind = Variation::Kind;
+  static const std::array<LawInfo, 11> registry{{
+      {"cold_load_equal",
+       "After a reload to B every tensor that a forward can see equals a cold load of B, byte for byte.",
+       {Kind::cold, Kind::poison},
+       judge_cold_load_equal},
+      {"return_exact",
+       "Going from A to B and back gives A again, and B differs from A in every tensor that was sent.",
+       {Kind::cold},
+       judge_return_exact},
+      {"order_free", "Any order and any chunking of the same loads gives the same bytes.", {Kind::order}, judge_order_free},
+      {"written_once",
+       "Every element comes from exactly the source element that belongs there, and a layer completes on the load that brings its last "
+       "one.",
+       {Kind::cold, Kind::digit},
+       judge_written_once},
+      {"address_stable",
+       "Storages, layouts, classes and what shares what are the same after an update as before it.",
+       {},
+       judge_address_stable},
+      {"no_residue",
+       "After an update nothing is armed, wrapped or on meta, and names, kinds, persistence, attributes and flags are as before.",
+       {},
+       judge_no_residue},
+      {"memory_bound",
+       "Extra memory never passes the formula of the arrival order, or the scenario's limit, and none is kept.",
+       {},
+       judge_memory_bound},
+      {"event_order",
+       "Each layer is prepared, loaded, processed once and copied back, in that order, and what is derived comes after all it depends on.",
+       {},
+       judge_event_order},
+      {"coverage_reported",
+       "Missing, excess and unknown loads are reported or refused as the candidate declares, and nothing else is.",
+       {},
+       judge_coverage_reported},
+      {"failure_atomic",
+       "A step that fails leaves the old weights or a model reported as unusable, a retry equals a first try, and steps end as they "
+       "should.",
+       {Kind::cold, Kind::fault},
+       judge_failure_atomic},
+      {"no_leak",
+       "Layers, parameters, allocations and bytes stay level over many reloads, and are gone with the model.",
+       {Kind::repeat},
+       judge_no_leak},
+  }};
+  return registry;
+}
+
+const LawInfo* find_law(std::string_view id) {
+  const auto found = std::ranges::find(laws(), id, &LawInfo::id);
+  return found == laws().end() ? nullptr : &*found;
+}
+
+std::vector<Verdict> judge(const Evidence& evidence) {
+  const std::vector<std::string>& named = evidence.the_case.laws;
+  std::vector<Verdict> verdicts;
+  for (const LawInfo& law : laws())
+    if (named.empty() || std::ranges::find(named, law.id) != named.end()) verdicts.push_back(law.judge(evidence));
+  return verdicts;
+}
+
+}  // namespace reloadlab::sim
