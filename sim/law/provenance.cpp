@@ -25,11 +25,6 @@ struct Planes {
   std::vector<const Bytes*> content;
 };
 
-// What the loader had copied before it changed it, up to rounding.
-double undo(SlotSpec::Transform transform, double value) {
-  return transform == SlotSpec::Transform::negate ? -value : std::log(-value);
-}
-
 class Judge {
  public:
   Judge(const Evidence& evidence, Tally& tally) : evidence_(evidence), tally_(tally), first_(first_numbers(evidence.deliveries)) {
