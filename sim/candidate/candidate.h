@@ -44,8 +44,8 @@ struct CandidateContext {
 };
 
 struct CandidateInfo {
-  std::string name;      // "layerwise@seed"
-  std::string system;    // "layerwise"
+  std::string name;    // "layerwise@seed"
+  std::string system;  // "layerwise"
   // What it declares about itself: abort=none|backup|unusable, excess/missing/unexpected=silent|accept|warn|reject,
   // buffering=by_reference|owned, completion=numel|elements, misuse=undefined|error. Laws judge against these.
   std::map<std::string, std::string> declared;
@@ -58,6 +58,9 @@ Result<CandidateInfo> find_candidate(const std::string& spelling);
 std::vector<std::string> default_candidates(const std::string& system);
 // Adds a candidate family (a mutant library, a plug-in). `make` gets what follows the '@' or the whole name.
 void register_candidate(const std::string& name, std::function<Result<CandidateInfo>(const std::string& spelling)> make);
+// Gives a registered family profiles: it is then spelled "family@profile", and these run when no candidate is named.
+void register_profiles(const std::string& family, std::vector<std::string> profiles);
+// Every spelling without changes to single policies: "layerwise@seed", "layerwise@hardened", …
 std::vector<std::string> candidate_names();
 
 }  // namespace reloadlab::sim

@@ -1,0 +1,138 @@
+#include "reference/layerwise/accounting/progress.h"
+
+#include "reference/layerwise/accounting/copy_counter.h"
+#include "reference/model/guard.h"
+
+namespace reloadlab::layerwise {
+
+using model::guarded;
+using model::Tap;
+using model::TapGuard;
+
+Result<Counted> NumelProgress::count(c10::function_ref<Status()> call) {
+  CopyCounter counter;
+  Status status = guarded([&] {
+    TapGuard tap(Tap::engine, counter);
+    return call();
+  });
+  if (!status.ok()) return status;
+  pending_ = counter.numel();
+  return Counted{.fresh = pending_};
+}
+
+std::vector<Missing> NumelProgress::missing() const {
+  if (complete()) return {};
+  return {{.numel = numel_total_ - numel_}};
+}
+
+int64_t StorageProgress::missing_bytes() const {
+  int64_t missing = 0;
+  loadable->for_each_part([&](const Footprint& part) { missing += part.bytes() - written.covered(part); });
+  return missing;
+}
+
+bool StorageProgress::is_pending(const Footprint& footprint) const {
+  if (overlapping) return overlapping->covered(footprint) == footprint.bytes();
+  return !pending.empty() && pending[0] == footprint;
+}
+
+void StorageProgress::take(const Footprint& footprint) {
+  if (is_pending(footprint)) return;
+  if (!pending.empty() && !overlapping) {
+    overlapping.emplace(written.space());
+    overlapping->add(pending[0]);
+  }
+  if (overlapping) overlapping->add(footprint);
+  if (pending.empty()) pending.push_back(footprint);
+}
+
+void StorageProgress::settle() {
+  if (!overlapping) return;
+  pending.clear();
+  overlapping->for_each_part([&](const Footprint& part) { pending.push_back(part); });
+  overlapping.reset();
+}
+
+StorageProgress& ElementProgress::add(const WriteSet& loadable) {
+  storages_.push_back(std::make_unique<StorageProgress>());
+  StorageProgress& storage = *storages_.back();
+  storage.loadable = &loadable;
+  storage.written = WriteSet(loadable.space());
+  storage.group = this;
+  loadable_bytes_ += loadable.bytes();
+  return storage;
+}
+
+Result<Counted> ElementProgress::count(c10::function_ref<Status()> call) {
+  for (StorageProgress* storage : touched_) {
+    storage->pending.clear();
+    storage->overlapping.reset();
+  }
+  touched_.clear();
+  pending_bytes_ = 0;
+  counted_ = false;
+  tracker_.start();
+  Status status = guarded([&] {
+    TapGuard tap(Tap::engine, tracker_);
+    return call();
+  });
+  if (!tracker_.refusal().ok()) return tracker_.refusal();
+  if (!status.ok()) return status;
+  for (const Write& write : tracker_.writes()) RELOADLAB_TRY(take(write));
+  Counted counted;
+  for (StorageProgress* storage : touched_) {
+    storage->settle();
+    const Counted one = weigh(*storage);
+    counted.fresh += one.fresh;
+    counted.repeated += one.repeated;
+  }
+  counted_ = true;
+  return counted;
+}
+
+// Adds one write to what is pending, so that a call which writes an element twice counts it once.
+Status ElementProgress::take(const Write& write) {
+  StorageProgress& storage = *static_cast<StorageProgress*>(write.watched);
+  if (storage.group != this) return Status(Code::rejected, "a loader wrote a tensor of a layer that is processed apart from its own");
+  if (write.transform && !storage.is_pending(write.footprint))
+    return Status(Code::rejected, "a loader transformed elements that it did not load");
+  if (storage.pending.empty()) touched_.push_back(&storage);
+  storage.take(write.footprint);
+  return {};
+}
+
+std::vector<Missing> ElementProgress::missing() const {
+  std::vector<Missing> all;
+  for (const auto& storage : storages_)
+    if (const int64_t bytes = storage->missing_bytes(); bytes > 0)
+      all.push_back({storage->layer, storage->slot, bytes / storage->item_bytes});
+  return all;
+}
+
+Counted ElementProgress::weigh(const StorageProgress& storage) {
+  int64_t bytes = 0, fresh = 0;
+  for (const Footprint& footprint : storage.pending) {
+    bytes += footprint.bytes();
+    storage.written.for_each_gap(footprint, [&](const Footprint& gap) {
+      fresh += gap.bytes();
+      pending_bytes_ += storage.loadable->covered(gap);
+    });
+  }
+  return {.fresh = fresh / storage.item_bytes, .repeated = (bytes - fresh) / storage.item_bytes};
+}
+
+void ElementProgress::credit() {
+  if (!std::exchange(counted_, false)) return;
+  for (StorageProgress* storage : touched_)
+    for (const Footprint& footprint : storage->pending) storage->written.add(footprint);
+  credited_bytes_ += std::exchange(pending_bytes_, 0);
+  received_ = received_ || !touched_.empty();
+}
+
+void ElementProgress::reset() {
+  for (auto& storage : storages_) storage->written = WriteSet(storage->written.space());
+  credited_bytes_ = pending_bytes_ = 0;
+  counted_ = received_ = false;
+}
+
+}  // namespace reloadlab::layerwise

@@ -1,0 +1,80 @@
+#include "reference/layerwise/accounting/write_tracker.h"
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+
+#include "reference/layerwise/accounting/indexed.h"
+
+namespace reloadlab::layerwise {
+
+void WriteTracker::watch(const c10::StorageImpl* storage, void* as) { watched_.insert_or_assign(storage, as); }
+
+void WriteTracker::start() {
+  writes_.clear();
+  lost_.clear();
+  refusal_ = Status();
+}
+
+void* WriteTracker::watched(const at::Tensor& tensor) const {
+  if (!tensor.defined() || !tensor.has_storage()) return nullptr;
+  auto found = watched_.find(tensor.unsafeGetTensorImpl()->unsafe_storage().unsafeGetStorageImpl());
+  return found == watched_.end() ? nullptr : found->second;
+}
+
+void WriteTracker::before(const c10::OperatorHandle& op, const torch::jit::Stack& stack) {
+  const OpRule rule = rules_.of(op);
+  if (rule == OpRule::reads) return;
+  const auto& arguments = op.schema().arguments();
+  const size_t first = stack.size() - arguments.size();
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    if (!arguments[i].alias_info() || !arguments[i].alias_info()->isWrite()) continue;
+    const c10::IValue& value = stack[first + i];
+    if (value.isTensor()) note(op, rule, stack, value.toTensor());
+    if (!value.isTensorList()) continue;
+    for (const at::Tensor& tensor : value.toTensorVector()) note(op, rule, stack, tensor);
+  }
+}
+
+void WriteTracker::note(const c10::OperatorHandle& op, OpRule rule, const torch::jit::Stack& stack, const at::Tensor& destination) {
+  void* as = watched(destination);
+  if (!as) return;
+  found_.clear();
+  Status status = footprints(rule, op, stack, destination);
+  if (!status.ok()) return refuse(as, std::move(status));
+  for (Footprint& footprint : found_) writes_.push_back({as, std::move(footprint), rule == OpRule::transforms});
+}
+
+Status WriteTracker::footprints(OpRule rule, const c10::OperatorHandle& op, const torch::jit::Stack& stack, const at::Tensor& destination) {
+  const size_t first = stack.size() - op.schema().arguments().size();
+  switch (rule) {
+    case OpRule::reads:
+      return {};
+    case OpRule::whole:
+    case OpRule::transforms:
+      return append_footprints(destination, found_);
+    case OpRule::index_put:
+      if (stack[first + 3].toBool()) break;
+      return append_index_put(destination, stack[first + 1], found_);
+    case OpRule::index_dim:
+      return append_index_dim(destination, stack[first + 1].toInt(), stack[first + 2].toTensor(), found_);
+    case OpRule::masked:
+      return append_masked(destination, stack[first + 1].toTensor(), found_);
+    case OpRule::sets_storage:
+      return Status(Code::rejected,
+                    fmt::format("{} gives a placeholder another storage; a loader has to write into it", op.schema().name()));
+    case OpRule::unaccountable:
+      break;
+  }
+  return Status(Code::rejected, fmt::format("unaccountable: {} writes a placeholder, and what it writes of it is not known",
+                                            c10::toString(op.operator_name())));
+}
+
+void WriteTracker::refuse(void* as, Status why) {
+  lost_.push_back(as);
+  if (what_ == Unaccountable::remember) return;
+  refusal_ = std::move(why);
+  throw std::runtime_error(refusal_.message());
+}
+
+}  // namespace reloadlab::layerwise

@@ -1,0 +1,14 @@
+#pragma once
+// abort=backup: a copy of everything that a group's kernel tensors hold, taken before anything is written to them.
+#include "reference/layerwise/core.h"
+
+namespace reloadlab::layerwise {
+
+int64_t kernel_bytes(const Group& group);
+void take_backup(Group& group);
+// Writes the copy back where it came from. May throw, and may then be called again.
+void restore_backup(Group& group);
+// Host copies and helper tensors of the layer, as they were when it was armed.
+void restore_extra(Member& member);
+
+}  // namespace reloadlab::layerwise

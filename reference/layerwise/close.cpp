@@ -1,0 +1,99 @@
+#include "reference/layerwise/close.h"
+
+#include "reference/layerwise/backup.h"
+#include "reference/layerwise/copy_back.h"
+#include "reference/layerwise/materialize.h"
+#include "reference/model/guard.h"
+#include "reference/model/post_load.h"
+
+namespace reloadlab::layerwise {
+namespace {
+
+void put_back(Core& core, Update& update, Group& group) {
+  if (group.state == Group::State::armed)
+    for (Member& member : group.members) put_kernel_back(core, member);
+  if (!group.kernel_written) return;
+  if (group.backup.empty()) {
+    update.broken = core.unusable = true;
+    return;
+  }
+  restore_backup(group);
+  for (Member& member : group.members) restore_extra(member);
+}
+
+// A deferred layer's own step ran on tensors that no load had changed, and derived from others that are back now.
+Status derive_again(Group& group) {
+  if (!group.own_step_ran || group.state == Group::State::committed) return {};
+  for (Member& member : group.members) {
+    restore_extra(member);
+    const model::LayerPtr layer = member.layer.lock();
+    RELOADLAB_TRY(run_in_place(*layer, [&] { return model::run_own_post_load(*layer); }));
+  }
+  return {};
+}
+
+bool alive(const Group& group) { return !group.members.front().layer.expired(); }
+
+}  // namespace
+
+void restore_flag(Update& update, model::Model& model) {
+  if (!update.remembers_flag) return;
+  model.flags.erase("_do_torchao_reload");
+  if (update.torchao_flag) model.flags.emplace("_do_torchao_reload", *update.torchao_flag);
+}
+
+Status report_missing(const Core& core, const Update& update) {
+  if (core.policy.missing == Coverage::silent) return {};
+  Status first;
+  for (const auto& group : update.groups) {
+    if (!group->progress) continue;
+    for (const Missing& missing : group->progress->missing()) {
+      const std::string& layer = missing.layer.empty() ? group->members.front().path : missing.layer;
+      Status status = core.cover(core.policy.missing, model::EngineEventKind::missing, layer, missing.slot, missing.numel, "did not come");
+      if (first.ok()) first = status;
+    }
+  }
+  return first;
+}
+
+bool complete(const Update& update) {
+  for (const auto& group : update.groups)
+    if (group->progress && !group->progress->complete()) return false;
+  return true;
+}
+
+Status abandon(Core& core, Update& update, model::Model& model) {
+  Status status = model::guarded([&]() -> Status {
+    for (const auto& group : update.groups)
+      if (alive(*group)) put_back(core, update, *group);
+    for (const auto& group : update.groups)
+      if (alive(*group)) RELOADLAB_TRY(derive_again(*group));
+    return {};
+  });
+  if (!status.ok()) {
+    update.broken = core.unusable = true;
+    return status;
+  }
+  close(core, update, model);
+  return {};
+}
+
+void close(Core& core, Update& update, model::Model& model) {
+  restore_flag(update, model);
+  if (update.hooked) model.on_unexpected_name = std::move(update.on_unexpected_before);
+  update.hooked = false;
+  update.open = false;
+  core.tracker.unwatch_all();
+  for (const auto& group : update.groups) {
+    group->loads.clear();
+    group->backup.clear();
+    group->buffered_bytes = 0;
+    group->state = Group::State::idle;
+    for (Member& member : group->members) {
+      member.kernel_parameters = member.kernel_buffers = model::Slots();
+      member.kernel_extra = model::ExtraState();
+    }
+  }
+}
+
+}  // namespace reloadlab::layerwise

@@ -1,0 +1,45 @@
+#pragma once
+// What an instance and the loaders that it left in a model share. It owns neither layers nor handles.
+#include <memory>
+#include <string_view>
+
+#include "reference/layerwise/layerwise.h"
+#include "reference/layerwise/record.h"
+#include "reference/layerwise/update.h"
+
+namespace reloadlab::layerwise {
+
+struct Core : std::enable_shared_from_this<Core> {
+  Core(const LayerwisePolicy& the_policy, const LayerwiseOptions& the_options) : policy(the_policy), options(the_options) {}
+
+  LayerwisePolicy policy;
+  LayerwiseOptions options;
+  Registry registry;
+  bool recorded = false;
+  bool first_load = true;  // loads are the first ones: they go straight through and are learned from
+  bool first_load_seen = false;
+  bool unusable = false;
+  bool closed = false;  // the instance is gone
+  std::weak_ptr<Update> update;
+  std::shared_ptr<Update> kept_update;  // lifetime=registry
+  WriteTracker tracker{WriteTracker::Unaccountable::refuse};
+  WriteTracker learner{WriteTracker::Unaccountable::remember};
+  std::vector<std::shared_ptr<RecordedStorage>> learning;  // what the learner watches
+  std::vector<std::weak_ptr<model::Parameter>> wrapped;    // handles whose wrapper keeps their layer
+
+  std::shared_ptr<Update> open_update() const;  // null when none is open
+  void tell(model::EngineEventKind kind, std::string_view layer, std::string_view slot = {}, int64_t numel = 0,
+            std::string_view detail = {}) const;
+  // Reports under a coverage policy; ok unless it rejects.
+  Status cover(Coverage policy_of_kind, model::EngineEventKind kind, std::string_view layer, std::string_view slot, int64_t numel,
+               std::string_view detail) const;
+};
+
+// The steps, one file each.
+Status record(Core& core, model::Model& model);
+Status first_load_done(Core& core, model::Model& model);
+Status prepare(Core& core, model::Model& model);
+Status finish(Core& core, model::Model& model);
+Status abort(Core& core, model::Model& model);
+
+}  // namespace reloadlab::layerwise

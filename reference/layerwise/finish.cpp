@@ -1,0 +1,102 @@
+// LW7: a reload ends.
+#include <fmt/format.h>
+
+#include "reference/layerwise/close.h"
+#include "reference/layerwise/copy_back.h"
+#include "reference/layerwise/grouping.h"
+#include "reference/layerwise/materialize.h"
+#include "reference/layerwise/memory.h"
+#include "reference/layerwise/process.h"
+#include "reference/model/guard.h"
+#include "reference/model/post_load.h"
+
+namespace reloadlab::layerwise {
+namespace {
+
+using model::EngineEventKind;
+
+void disarm(const Core& core, Group& group) {
+  for (Member& member : group.members) put_kernel_back(core, member);
+  if (group.state == Group::State::armed)
+    for (const Member& member : group.members) core.tell(EngineEventKind::disarmed, member.path);
+}
+
+// What a layer's record becomes when its part of the update is over (lent records are used again by the next begin).
+void reset(const Core& core, Group& group) {
+  if (core.policy.records == Records::sealed) {
+    if (group.state == Group::State::armed) group.state = Group::State::idle;
+    return;
+  }
+  group.state = Group::State::idle;
+  group.loads.clear();
+  group.buffered_bytes = 0;
+  if (group.progress) group.progress->reset();
+  for (Member& member : group.members) member.kernel_parameters = member.kernel_buffers = model::Slots();
+}
+
+Status run_own_steps(const Core& core, Group& group) {
+  group.own_step_ran = true;
+  for (const Member& member : group.members) {
+    const model::LayerPtr layer = member.layer.lock();
+    auto step = [&] { return model::run_own_post_load(*layer); };
+    RELOADLAB_TRY(core.policy.derived == Derived::in_place ? run_in_place(*layer, step) : step());
+  }
+  return {};
+}
+
+Status finish_deferred(Core& core, Update& update, Group& group) {
+  const bool received = group.progress && group.progress->received();
+  if (received && core.policy.scales == Scales::unsupported)
+    return Status(Code::unsupported, fmt::format("{}: reload of attention scales is not implemented", group.members.front().path));
+  if (received && group.state == Group::State::armed) return process(core, update, group, OwnStep::within);
+  if (core.policy.derived == Derived::in_turn || group.state == Group::State::armed) disarm(core, group);
+  return run_own_steps(core, group);
+}
+
+Status finish_group(Core& core, Update& update, Group& group) {
+  if (group.members.front().layer.expired()) return {};
+  if (group.deferred) {
+    RELOADLAB_TRY(finish_deferred(core, update, group));
+  } else if (group.state == Group::State::armed && !group.progress->received()) {
+    disarm(core, group);
+  } else if (group.state == Group::State::armed && !group.progress->complete()) {
+    RELOADLAB_TRY(stays_in_limit(core, update, processing_bytes(core, group)));
+    RELOADLAB_TRY(process(core, update, group, OwnStep::apart));
+  }
+  reset(core, group);
+  return {};
+}
+
+Status finish_groups(Core& core, Update& update) {
+  const bool in_turn = core.policy.derived == Derived::in_turn;
+  for (const auto& group : update.groups)
+    if (in_turn || !group->deferred) RELOADLAB_TRY(finish_group(core, update, *group));
+  for (const auto& group : update.groups)
+    if (!in_turn && group->deferred) RELOADLAB_TRY(finish_group(core, update, *group));
+  return {};
+}
+
+}  // namespace
+
+Status finish(Core& core, model::Model& model) {
+  std::shared_ptr<Update> update = core.open_update();
+  if (!update && core.policy.misuse == Misuse::error) return Status(Code::misuse, "no reload has begun");
+  if (!update) return Status(Code::failed, "the torchao-reload flag was never remembered");
+  if (core.policy.misuse == Misuse::undefined) {
+    restore_flag(*update, model);
+    form_groups(core, *update, model);
+    RELOADLAB_TRY(report_missing(core, *update));
+    return finish_groups(core, *update);
+  }
+  Status status = report_missing(core, *update);
+  if (status.ok()) status = model::guarded([&] { return finish_groups(core, *update); });
+  if (!status.ok()) {
+    Status abandoned = abandon(core, *update, model);
+    return abandoned.ok() ? status : Status(status.code(), status.message() + "; and it could not be abandoned: " + abandoned.message());
+  }
+  if (complete(*update)) core.unusable = false;
+  close(core, *update, model);
+  return {};
+}
+
+}  // namespace reloadlab::layerwise

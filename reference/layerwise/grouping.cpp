@@ -1,0 +1,73 @@
+#include "reference/layerwise/grouping.h"
+
+#include <numeric>
+
+namespace reloadlab::layerwise {
+namespace {
+
+// Union-find over layer indices; the smallest index stands for its set, so that groups keep module order.
+class Sets {
+ public:
+  explicit Sets(size_t count) : parent_(count) { std::iota(parent_.begin(), parent_.end(), size_t{0}); }
+  size_t find(size_t i) {
+    while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
+    return i;
+  }
+  void join(size_t a, size_t b) {
+    a = find(a), b = find(b);
+    parent_[std::max(a, b)] = std::min(a, b);
+  }
+
+ private:
+  std::vector<size_t> parent_;
+};
+
+// Calls fn(storage) for every storage that the layer had when it was recorded or has now.
+template <class Fn>
+void for_each_storage(const model::Layer& layer, const LayerRecord& record, Fn&& fn) {
+  for (const RecordedSlot& slot : record.slots)
+    if (slot.tensor) fn(slot.tensor->placeholder->tensor.storage().unsafeGetStorageImpl());
+  model::for_each_tensor(layer, [&](const model::Slot& slot, bool) { fn(slot.handle->tensor.storage().unsafeGetStorageImpl()); });
+}
+
+Sets sets_of(Core& core, const std::vector<model::LayerPtr>& layers) {
+  Sets sets(layers.size());
+  if (core.policy.grouping == Grouping::layer) return sets;
+  std::unordered_map<const c10::StorageImpl*, size_t> holder;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    for_each_storage(*layers[i], *core.registry.find_or_make(layers[i]),
+                     [&](const c10::StorageImpl* storage) { sets.join(i, holder.emplace(storage, i).first->second); });
+  }
+  return sets;
+}
+
+void add_member(Core& core, Group& group, const model::LayerPtr& layer) {
+  Member& member = group.members.emplace_back();
+  member.layer = layer;
+  member.path = layer->path();
+  member.record = core.registry.find_or_make(layer);
+  group.deferred = group.deferred || is_deferred(core.policy, *layer);
+}
+
+}  // namespace
+
+bool is_deferred(const LayerwisePolicy& policy, const model::Layer& layer) {
+  if (policy.derived == Derived::in_place && layer.own_post_load) return true;
+  return layer.class_name == "Attention" || layer.class_name == "MLAAttention";
+}
+
+void form_groups(Core& core, Update& update, const model::Model& model) {
+  std::vector<model::LayerPtr> layers;
+  for (const model::LayerPtr& layer : model.layers())
+    if (!update.find(layer)) layers.push_back(layer);
+  Sets sets = sets_of(core, layers);
+  std::vector<Group*> groups(layers.size());
+  for (size_t i = 0; i < layers.size(); ++i) {
+    Group*& group = groups[sets.find(i)];
+    if (!group) group = update.groups.emplace_back(std::make_unique<Group>()).get();
+    add_member(core, *group, layers[i]);
+    update.by_layer.emplace(layers[i], group);
+  }
+}
+
+}  // namespace reloadlab::layerwise

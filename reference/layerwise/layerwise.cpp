@@ -1,0 +1,47 @@
+#include "reference/layerwise/layerwise.h"
+
+#include "reference/layerwise/core.h"
+#include "reference/layerwise/learn.h"
+#include "reference/layerwise/load.h"
+#include "reference/model/guard.h"
+
+namespace reloadlab::layerwise {
+
+LayerwiseReload::LayerwiseReload(const LayerwisePolicy& policy, const LayerwiseOptions& options)
+    : core_(std::make_shared<Core>(policy, options)) {}
+
+// Wrappers that keep their layer are taken off, or model and wrapper would keep each other for ever.
+LayerwiseReload::~LayerwiseReload() {
+  core_->closed = true;
+  for (const auto& wrapped : core_->wrapped)
+    if (model::ParameterPtr handle = wrapped.lock()) handle->loader = unwrapped(handle->loader);
+  core_->registry.clear();
+  core_->kept_update.reset();
+}
+
+Status LayerwiseReload::record(model::Model& model) {
+  return model::guarded([&] { return layerwise::record(*core_, model); });
+}
+
+Status LayerwiseReload::first_load_done(model::Model& model) {
+  stop_learning(*core_, model);
+  return {};
+}
+
+Status LayerwiseReload::prepare(model::Model& model) {
+  return model::guarded([&] { return layerwise::prepare(*core_, model); });
+}
+
+Status LayerwiseReload::finish(model::Model& model, DType) {
+  return model::guarded([&] { return layerwise::finish(*core_, model); });
+}
+
+Status LayerwiseReload::abort(model::Model& model) {
+  return model::guarded([&] { return layerwise::abort(*core_, model); });
+}
+
+bool LayerwiseReload::unusable() const { return core_->unusable; }
+
+size_t LayerwiseReload::registered_layers() const { return core_->registry.size(); }
+
+}  // namespace reloadlab::layerwise

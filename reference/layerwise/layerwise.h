@@ -1,0 +1,79 @@
+#pragma once
+// Layerwise reload: new weights flow into a running model one layer at a time. Between prepare and finish a layer's tensors are
+// placeholders on the meta device; loads are counted on them and buffered. When a layer is complete it is processed: materialized,
+// the buffered loads replayed, the post-load step run, the result copied into the kernel tensors, whose addresses never change.
+// Rules LW1-LW8. The policy (policy.h) says what happens where implementations differ; there is one implementation.
+//
+// Under the seed profile a call does what the rules say and leaves what they leave. Everything below is what the hardened profile
+// promises on top.
+//
+// Calls.        record, [first load], first_load_done, then any number of updates: prepare, loads, finish or abort. Anything else is
+//               Code::misuse and changes nothing. Loads arrive through the loaders of the handles that the model holds at that time.
+// Load calls.   One that returns an error has changed nothing and may be sent again. The exception is a failure between two copies
+//               back under abort=unusable: the model is then unusable(), and the update can only be abandoned.
+// finish.       Groups that received loads and are not processed yet are processed now: those that are incomplete and deferred ones
+//               (attention). A finish that fails abandons the update as abort() does, and returns why. It fails when an incomplete
+//               layer cannot keep the elements that did not come (unloaded=preserve), when missing=reject and something is missing,
+//               and when something below it fails.
+// abort.        Puts the old weights back, under abort=backup bit for bit whatever was committed; ok when no update is open. Under
+//               abort=unusable a model of which a layer was committed becomes unusable() until an update has succeeded in full.
+// Loadable.     Which elements a complete checkpoint writes is learned in the first load, from the loaders' writes (record comes
+//               before it). What no first load wrote is padding or constant; it never delays completion. Where no first load was
+//               seen, every element of every parameter is waited for, and buffers are not.
+// Coverage.     Missing is reported at finish, one event a tensor, with the number of its loadable elements that did not come. A load
+//               onto elements that are already there is excess; it is kept and the last one wins until its group is processed. After
+//               that it is excess too, and dropped, unless it brings elements that never came: then it is refused.
+//
+// Groups.       Layers whose tensors share storage (ties, views) are processed together. Every handle has one placeholder, and views of
+//               one storage are views of one placeholder storage, in which write sets are kept.
+//
+// Memory, beyond what was there before prepare. All of it is gone when finish or abort returns.
+//   from a load call to the end of its group's processing   the loaded tensor: by reference, or a copy of our own if the transport
+//                                                           reuses its buffers
+//   while a group is processed, all at once                 a copy of its kernel tensors (abort=backup; taken first), its materialized
+//                                                           tensors (one storage for what shares one), what its post-load steps make
+//   from the end of processing to the end of the update     the copy of the kernel tensors (abort=backup)
+// Materialized tensors and post-load results are freed before the next load call is looked at.
+#include <memory>
+#include <optional>
+
+#include "reference/base/scalar.h"
+#include "reference/base/status.h"
+#include "reference/layerwise/policy.h"
+#include "reference/model/layer.h"
+#include "reference/model/observer.h"
+
+namespace reloadlab::layerwise {
+
+struct LayerwiseOptions {
+  model::Observer* observer = nullptr;       // outlives the instance
+  bool transport_reuses_buffers = false;     // a loaded tensor's bytes may change after its load call has returned
+  std::optional<int64_t> extra_bytes_limit;  // a load that would need more is refused
+};
+
+struct Core;
+
+// One instance serves the model of one rank, on that rank's thread. Model and instance may die in either order, also in the middle
+// of an update.
+class LayerwiseReload {
+ public:
+  LayerwiseReload(const LayerwisePolicy& policy, const LayerwiseOptions& options);
+  ~LayerwiseReload();
+  LayerwiseReload(const LayerwiseReload&) = delete;
+  LayerwiseReload& operator=(const LayerwiseReload&) = delete;
+
+  Status record(model::Model& model);           // once, after construction
+  Status first_load_done(model::Model& model);  // before the first post-load processing; loads from now on need a prepare
+  Status prepare(model::Model& model);
+  // `dtype` is the model's; deferred layers' steps take it from their tensors.
+  Status finish(model::Model& model, DType dtype);
+  Status abort(model::Model& model);
+  bool unusable() const;
+  // Layers that the registry knows and that are alive.
+  size_t registered_layers() const;
+
+ private:
+  std::shared_ptr<Core> core_;
+};
+
+}  // namespace reloadlab::layerwise

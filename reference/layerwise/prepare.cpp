@@ -1,0 +1,177 @@
+// LW3: a reload begins.
+#include <fmt/format.h>
+
+#include "reference/layerwise/grouping.h"
+#include "reference/layerwise/learn.h"
+#include "reference/layerwise/load.h"
+#include "reference/layerwise/storage.h"
+
+namespace reloadlab::layerwise {
+namespace {
+
+const std::string torchao_flag = "_do_torchao_reload";
+
+Status may_begin(const Core& core, const model::Model& model) {
+  if (core.policy.misuse == Misuse::undefined) return {};
+  if (core.open_update()) return Status(Code::misuse, "a reload has begun and has not ended");
+  for (const model::LayerPtr& layer : model.layers())
+    if (!core.registry.find(layer)) return Status(Code::misuse, fmt::format("begin without record: layer {}", layer->path()));
+  return {};
+}
+
+void switch_flag_off(Update& update, model::Model& model) {
+  auto flag = model.flags.find(torchao_flag);
+  update.torchao_flag = flag == model.flags.end() ? std::nullopt : std::optional(flag->second);
+  update.remembers_flag = true;
+  model.flags.insert_or_assign(torchao_flag, false);
+}
+
+// A fresh placeholder of a sealed record, one per handle; the record's own when it is lent.
+class Placeholders {
+ public:
+  explicit Placeholders(const LayerwisePolicy& policy) : policy_(policy) {}
+
+  model::ParameterPtr of(const RecordedTensor& recorded, const model::LayerPtr& layer) {
+    if (policy_.records == Records::lent) {
+      const model::LoaderPtr& loader = recorded.placeholder->loader;
+      if (loader && loader->is_method && loader->self.expired()) recorded.placeholder->loader = model::bind_loader(loader, layer);
+      return recorded.placeholder;
+    }
+    model::ParameterPtr& made = made_[&recorded];
+    if (!made) made = recorded.fresh();
+    return made;
+  }
+
+ private:
+  const LayerwisePolicy& policy_;
+  std::unordered_map<const RecordedTensor*, model::ParameterPtr> made_;
+};
+
+std::vector<std::string> names_of_tensors(const model::Layer& layer) {
+  std::vector<std::string> names;
+  model::for_each_tensor(layer, [&](const model::Slot& slot, bool) { names.push_back(slot.name); });
+  return names;
+}
+
+void place_reregistered(model::Layer& layer, const Member& member, Placeholders& placeholders) {
+  for (const std::string& name : names_of_tensors(layer))
+    if (!skips_tensor(name)) layer.erase(name);
+  for (const RecordedSlot& slot : member.record->slots) {
+    if (!slot.tensor) continue;
+    (slot.parameter ? layer.parameters : layer.buffers).set(slot.name, placeholders.of(*slot.tensor, member.layer.lock()));
+  }
+}
+
+void place_kept(model::Layer& layer, const Member& member, Placeholders& placeholders) {
+  model::Slots parameters, buffers;
+  for (const RecordedSlot& slot : member.record->slots) {
+    model::ParameterPtr handle;
+    if (slot.tensor) handle = placeholders.of(*slot.tensor, member.layer.lock());
+    if (slot.skipped) handle = layer.tensor(slot.name);
+    (slot.parameter ? parameters : buffers).set(slot.name, handle, slot.persistent);
+  }
+  layer.parameters = std::move(parameters);
+  layer.buffers = std::move(buffers);
+}
+
+bool waits_for(const Core& core, const model::Layer& layer, std::string_view name) {
+  return core.policy.skipped == Skipped::wrapped || (!skips_layer(layer) && !skips_tensor(name));
+}
+
+std::unique_ptr<Progress> numel_progress(const Core& core, const Group& group) {
+  int64_t total = 0;
+  for (const Member& member : group.members) {
+    const model::LayerPtr layer = member.layer.lock();
+    model::for_each_tensor(*layer, [&](const model::Slot& slot, bool) {
+      if (waits_for(core, *layer, slot.name)) total += slot.handle->tensor.numel();
+    });
+  }
+  return std::make_unique<NumelProgress>(total);
+}
+
+// A storage is reported as its largest tensor, a parameter before a buffer.
+bool better_name(const at::Tensor& tensor, bool parameter, const at::Tensor& than, bool than_parameter) {
+  return tensor.numel() != than.numel() ? tensor.numel() > than.numel() : parameter && !than_parameter;
+}
+
+std::unique_ptr<Progress> element_progress(Core& core, const Group& group) {
+  auto progress = std::make_unique<ElementProgress>(core.tracker);
+  std::unordered_map<const RecordedStorage*, std::pair<StorageProgress*, const RecordedSlot*>> known;
+  for (const Member& member : group.members) {
+    for (const RecordedSlot& slot : member.record->slots) {
+      if (!slot.tensor) continue;
+      const at::Tensor& placeholder = slot.tensor->placeholder->tensor;
+      auto& [storage, named] = known[slot.tensor->storage.get()];
+      if (storage && !better_name(placeholder, slot.parameter, named->tensor->placeholder->tensor, named->parameter)) continue;
+      if (!storage) storage = &progress->add(slot.tensor->storage->loadable);
+      named = &slot;
+      storage->item_bytes = static_cast<int64_t>(placeholder.itemsize());
+      storage->layer = member.path;
+      storage->slot = slot.name;
+      core.tracker.watch(placeholder.storage().unsafeGetStorageImpl(), storage);
+    }
+  }
+  return progress;
+}
+
+void wrap_member(Core& core, const std::shared_ptr<Update>& update, Group& group, size_t index) {
+  const model::LayerPtr layer = group.members[index].layer.lock();
+  model::for_each_tensor(*layer, [&](const model::Slot& slot, bool) {
+    if (waits_for(core, *layer, slot.name)) wrap(core, update, group, index, slot.name, layer, slot.handle);
+  });
+}
+
+void arm(Core& core, const std::shared_ptr<Update>& update, Group& group) {
+  Placeholders placeholders(core.policy);
+  for (Member& member : group.members) {
+    const model::LayerPtr layer = member.layer.lock();
+    member.kernel_parameters = layer->parameters;
+    member.kernel_buffers = layer->buffers;
+    member.kernel_extra = layer->extra;
+    member.post_load_done = layer->post_load_done;
+    if (core.policy.records == Records::lent && skips_layer(*layer)) continue;
+    core.policy.names == Names::keep ? place_kept(*layer, member, placeholders) : place_reregistered(*layer, member, placeholders);
+  }
+  group.progress = core.policy.completion == Completion::elements ? element_progress(core, group) : numel_progress(core, group);
+  for (size_t member = 0; member < group.members.size(); ++member) wrap_member(core, update, group, member);
+  group.state = Group::State::armed;
+  for (const Member& member : group.members) core.tell(model::EngineEventKind::armed, member.path);
+}
+
+std::shared_ptr<Update> begin_update(Core& core) {
+  if (core.kept_update) return core.kept_update;
+  auto update = std::make_shared<Update>();
+  core.update = update;
+  if (core.policy.lifetime == Lifetime::registry) core.kept_update = update;
+  return update;
+}
+
+// Names that no layer takes come through the model's hook. The hook also is what keeps the update alive: it dies with the model.
+void hear_unexpected_names(Core& core, const std::shared_ptr<Update>& update, model::Model& model) {
+  if (core.policy.unexpected == Coverage::silent && core.policy.lifetime == Lifetime::registry) return;
+  if (!update->hooked) update->on_unexpected_before = std::move(model.on_unexpected_name);
+  update->hooked = true;
+  model.on_unexpected_name = [shared = core.shared_from_this(), update](std::string_view name) {
+    return shared->cover(shared->policy.unexpected, model::EngineEventKind::unexpected, name, {}, 0, "no layer takes this name");
+  };
+}
+
+}  // namespace
+
+Status prepare(Core& core, model::Model& model) {
+  RELOADLAB_TRY(may_begin(core, model));
+  core.registry.purge();
+  stop_learning(core, model);
+  std::shared_ptr<Update> update = begin_update(core);
+  update->open = true;
+  switch_flag_off(*update, model);
+  form_groups(core, *update, model);
+  for (const auto& group : update->groups) {
+    const bool alive = !group->members.front().layer.expired();
+    if (alive && group->state != Group::State::armed) arm(core, update, *group);
+  }
+  hear_unexpected_names(core, update, model);
+  return {};
+}
+
+}  // namespace reloadlab::layerwise

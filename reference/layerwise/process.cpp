@@ -1,0 +1,109 @@
+#include "reference/layerwise/process.h"
+
+#include <fmt/format.h>
+
+#include "reference/layerwise/backup.h"
+#include "reference/layerwise/copy_back.h"
+#include "reference/layerwise/load.h"
+#include "reference/layerwise/materialize.h"
+#include "reference/layerwise/unloaded.h"
+#include "reference/model/guard.h"
+#include "reference/model/post_load.h"
+
+namespace reloadlab::layerwise {
+namespace {
+
+using model::EngineEventKind;
+
+void tell_all(const Core& core, const Group& group, EngineEventKind kind) {
+  for (const Member& member : group.members) core.tell(kind, member.path);
+}
+
+// Skipped tensors stand in their slots with the wrapper on; materialized ones have none.
+void unwrap_all(const Group& group) {
+  for (const Member& member : group.members)
+    model::for_each_tensor(*member.layer.lock(), [](const model::Slot& slot, bool) {
+      if (is_wrapped(*slot.handle)) slot.handle->loader = unwrapped(slot.handle->loader);
+    });
+}
+
+Status replay(const Group& group) {
+  for (const BufferedLoad& load : group.loads) {
+    const Member& member = group.members[load.member];
+    const model::ParameterPtr handle = member.layer.lock()->tensor(load.slot);
+    if (!handle) return Status(Code::failed, fmt::format("{} has no tensor called {}", member.path, load.slot));
+    RELOADLAB_TRY((*unwrapped(handle->loader))(*handle, load.loaded, load.args));
+  }
+  return {};
+}
+
+Status post_load(const Group& group, OwnStep own_step) {
+  for (const Member& member : group.members) {
+    const model::LayerPtr layer = member.layer.lock();
+    if (layer->quant_method) RELOADLAB_TRY(layer->quant_method->process_weights_after_loading(*layer));
+    if (own_step == OwnStep::within) RELOADLAB_TRY(model::run_own_post_load(*layer));
+  }
+  return {};
+}
+
+Status run(Core& core, Group& group, OwnStep own_step) {
+  if (core.policy.abort == Abort::backup) take_backup(group);
+  materialize(core, group);
+  RELOADLAB_TRY(fill_unloaded(core, group));
+  for (const Member& member : group.members) member.layer.lock()->post_load_done = false;
+  unwrap_all(group);
+  RELOADLAB_TRY(replay(group));
+  RELOADLAB_TRY(post_load(group, own_step));
+  tell_all(core, group, EngineEventKind::processed);
+  RELOADLAB_TRY(copy_back(core, group));
+  tell_all(core, group, EngineEventKind::copied_back);
+  return {};
+}
+
+// The group is done. Lent records go back to where they were before begin; sealed ones remember what came, for late loads.
+void retire(const Core& core, Group& group) {
+  for (Member& member : group.members) put_kernel_back(core, member);
+  group.loads.clear();
+  group.buffered_bytes = 0;
+  tell_all(core, group, EngineEventKind::disarmed);
+  group.state = core.policy.records == Records::lent ? Group::State::idle : Group::State::committed;
+  if (core.policy.records == Records::sealed) return;
+  group.progress->reset();
+  for (Member& member : group.members) member.kernel_parameters = member.kernel_buffers = model::Slots();
+}
+
+struct ArmedSlots {
+  model::Slots parameters, buffers;
+};
+
+void undo(Core& core, Update& update, Group& group, std::vector<ArmedSlots>& armed) {
+  for (size_t i = 0; i < group.members.size(); ++i) {
+    const model::LayerPtr layer = group.members[i].layer.lock();
+    layer->parameters = std::move(armed[i].parameters);
+    layer->buffers = std::move(armed[i].buffers);
+    restore_extra(group.members[i]);
+  }
+  if (group.kernel_written && group.backup.empty()) update.broken = core.unusable = true;
+  if (!group.kernel_written) group.backup.clear();
+  if (group.kernel_written && !group.backup.empty()) restore_backup(group);
+}
+
+}  // namespace
+
+Status process(Core& core, Update& update, Group& group, OwnStep own_step) {
+  std::vector<ArmedSlots> armed;
+  for (const Member& member : group.members) armed.push_back({member.layer.lock()->parameters, member.layer.lock()->buffers});
+  tell_all(core, group, EngineEventKind::completed);
+  Status status = model::guarded([&] { return run(core, group, own_step); });
+  if (status.ok()) {
+    group.progress->credit();
+    retire(core, group);
+    return {};
+  }
+  if (core.policy.failed_load == FailedLoad::keep) return status;
+  Status undone = model::guarded([&] { return undo(core, update, group, armed), Status(); });
+  if (!undone.ok()) update.broken = true;
+  return status;
+}
+
+}  // namespace reloadlab::layerwise

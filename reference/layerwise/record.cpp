@@ -1,0 +1,127 @@
+#include "reference/layerwise/record.h"
+
+#include <algorithm>
+#include <array>
+
+#include "reference/layerwise/core.h"
+#include "reference/layerwise/gate.h"
+#include "reference/layerwise/storage.h"
+
+namespace reloadlab::layerwise {
+namespace {
+
+constexpr std::array<std::string_view, 1> skipped_classes{"HadamardTransform"};
+constexpr std::array<std::string_view, 5> skipped_names{"_expert_map", "expert_mask", "expert_global_to_physical",
+                                                        "expert_physical_to_global", "expert_local_to_global"};
+
+// The way of a tensor to the meta device that keeps strides of dense tensors only.
+at::Tensor to_meta(const at::Tensor& tensor) {
+  return at::empty_like(tensor, tensor.options().device(at::kMeta), at::MemoryFormat::Preserve);
+}
+
+model::LoaderPtr without_own_layer(const model::LoaderPtr& loader, const model::LayerPtr& layer) {
+  return loader && loader->is_method && loader->self.lock() == layer ? model::unbind_loader(loader) : loader;
+}
+
+}  // namespace
+
+bool skips_layer(const model::Layer& layer) { return std::ranges::find(skipped_classes, layer.class_name) != skipped_classes.end(); }
+bool skips_tensor(std::string_view name) { return std::ranges::find(skipped_names, name) != skipped_names.end(); }
+
+model::ParameterPtr RecordedTensor::fresh() const {
+  auto handle = std::make_shared<model::Parameter>(*placeholder);
+  handle->tensor = tensor_on(storage->placeholder, placeholder->tensor);
+  return handle;
+}
+
+const RecordedSlot* LayerRecord::find(std::string_view name) const {
+  for (const RecordedSlot& slot : slots)
+    if (slot.name == name) return &slot;
+  return nullptr;
+}
+
+std::shared_ptr<LayerRecord> Registry::find(const model::LayerPtr& layer) const {
+  auto found = records_.find(layer);
+  return found == records_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<LayerRecord> Registry::find_or_make(const model::LayerPtr& layer) {
+  auto& record = records_[layer];
+  if (!record) record = std::make_shared<LayerRecord>();
+  return record;
+}
+
+void Registry::purge() {
+  std::erase_if(records_, [](const auto& entry) { return entry.first.expired(); });
+}
+
+size_t Registry::size() const {
+  return static_cast<size_t>(std::count_if(records_.begin(), records_.end(), [](const auto& entry) { return !entry.first.expired(); }));
+}
+
+void Recorder::record(const model::LayerPtr& layer, LayerRecord& record) {
+  const bool skips_all = skips_layer(*layer), leaves_out = policy_.records == Records::lent;
+  if (skips_all && leaves_out) return;
+  auto add = [&](const model::Slots& slots, bool parameter) {
+    for (const model::Slot& slot : slots) {
+      if (record.find(slot.name)) continue;
+      const bool skipped = skips_all || skips_tensor(slot.name);
+      record.slots.push_back({.name = slot.name,
+                              .parameter = parameter,
+                              .persistent = slot.persistent,
+                              .tensor = slot.handle && !(skipped && leaves_out) ? placeholder_of(layer, slot, parameter) : nullptr,
+                              .skipped = skipped});
+    }
+  };
+  add(layer->parameters, true);
+  add(layer->buffers, false);
+}
+
+std::shared_ptr<RecordedTensor> Recorder::placeholder_of(const model::LayerPtr& layer, const model::Slot& slot, bool parameter) {
+  std::shared_ptr<RecordedTensor> recorded;
+  if (policy_.records == Records::sealed) {
+    recorded = sealed(slot.handle);
+  } else {
+    recorded = std::make_shared<RecordedTensor>(RecordedTensor{.placeholder = std::make_shared<model::Parameter>(*slot.handle)});
+    recorded->placeholder->tensor = policy_.layout == Layout::dense ? to_meta(slot.handle->tensor) : exact_meta(slot.handle->tensor);
+    recorded->placeholder->loader = without_own_layer(slot.handle->loader, layer);
+  }
+  recorded->parameter = recorded->parameter && parameter;
+  return recorded;
+}
+
+std::shared_ptr<RecordedTensor> Recorder::sealed(const model::ParameterPtr& handle) {
+  auto& recorded = handles_[handle.get()];
+  if (recorded) return recorded;
+  recorded = std::make_shared<RecordedTensor>(RecordedTensor{.placeholder = std::make_shared<model::Parameter>(*handle)});
+  recorded->storage = storage_of(handle->tensor);
+  recorded->placeholder->tensor = tensor_on(recorded->storage->placeholder, handle->tensor);
+  recorded->placeholder->loader = ungated(handle->loader);
+  return recorded;
+}
+
+std::shared_ptr<RecordedStorage> Recorder::storage_of(const at::Tensor& tensor) {
+  auto& storage = storages_[tensor.storage().unsafeGetStorageImpl()];
+  if (storage) return storage;
+  storage = std::make_shared<RecordedStorage>();
+  storage->placeholder = at::empty({static_cast<int64_t>(tensor.storage().nbytes())}, at::TensorOptions(at::kByte).device(at::kMeta));
+  storage->loadable = WriteSet(IndexSpace(tensor));
+  return storage;
+}
+
+// LW1
+Status record(Core& core, model::Model& model) {
+  core.registry.purge();
+  if (core.policy.misuse == Misuse::error && core.recorded) return Status(Code::misuse, "the model is recorded already");
+  Recorder recorder(core.policy);
+  for (const model::LayerPtr& layer : model.layers()) {
+    std::shared_ptr<LayerRecord> fresh = core.registry.find_or_make(layer);
+    fresh->slots.clear();
+    recorder.record(layer, *fresh);
+  }
+  core.recorded = true;
+  if (core.policy.misuse == Misuse::error) install_gates(core, model);
+  return {};
+}
+
+}  // namespace reloadlab::layerwise

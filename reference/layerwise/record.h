@@ -1,0 +1,79 @@
+#pragma once
+// What is known of a layer's tensors as its constructor made them: for every slot a placeholder on the meta device with shape,
+// strides, dtype, tensor class, attributes and loader (LW1). Kept weakly by layer (LW2).
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "reference/layerwise/accounting/write_set.h"
+#include "reference/layerwise/policy.h"
+#include "reference/model/layer.h"
+
+namespace reloadlab::layerwise {
+
+// A storage of the model as constructed, and which of its elements a complete checkpoint writes.
+struct RecordedStorage {
+  at::Tensor placeholder;      // flat, on meta, keeps the placeholder storage alive
+  WriteSet loadable;           // learned from the loaders' writes in the first load
+  bool loadable_known = true;  // false: no first load was seen, or one wrote in a way that cannot be accounted for
+};
+
+// One handle of the model as constructed. INVARIANT of sealed records: never changed once made.
+struct RecordedTensor {
+  model::ParameterPtr fresh() const;         // records=sealed: a placeholder to register, on the recorded meta storage
+  model::ParameterPtr placeholder;           // records=lent: the one that is registered at every begin; sealed: never registered
+  std::shared_ptr<RecordedStorage> storage;  // records=sealed
+  bool parameter = true;                     // false: only buffers' slots hold it
+};
+
+struct RecordedSlot {
+  std::string name;
+  bool parameter = true;
+  bool persistent = true;
+  std::shared_ptr<RecordedTensor> tensor;  // null: an empty slot; records=lent: or a skipped one
+  bool skipped = false;                    // by name or by class
+};
+
+struct LayerRecord {
+  std::vector<RecordedSlot> slots;  // parameters first, in registration order
+  const RecordedSlot* find(std::string_view name) const;
+};
+
+// Skipped by class and by name (LW1).
+bool skips_layer(const model::Layer& layer);
+bool skips_tensor(std::string_view name);
+
+class Registry {
+ public:
+  std::shared_ptr<LayerRecord> find(const model::LayerPtr& layer) const;  // null: not recorded
+  std::shared_ptr<LayerRecord> find_or_make(const model::LayerPtr& layer);
+  // Forgets the layers that have died.
+  void purge();
+  size_t size() const;  // layers alive
+  void clear() { records_.clear(); }
+
+ private:
+  std::map<std::weak_ptr<model::Layer>, std::shared_ptr<LayerRecord>, std::owner_less<>> records_;
+};
+
+// Takes layers into the registry. One recorder serves one call of record(), so that what layers share is seen.
+class Recorder {
+ public:
+  explicit Recorder(const LayerwisePolicy& policy) : policy_(policy) {}
+  // Adds the slots that the layer's record does not have yet.
+  void record(const model::LayerPtr& layer, LayerRecord& record);
+
+ private:
+  std::shared_ptr<RecordedTensor> placeholder_of(const model::LayerPtr& layer, const model::Slot& slot, bool parameter);
+  std::shared_ptr<RecordedTensor> sealed(const model::ParameterPtr& handle);
+  std::shared_ptr<RecordedStorage> storage_of(const at::Tensor& tensor);
+
+  const LayerwisePolicy& policy_;
+  std::unordered_map<const model::Parameter*, std::shared_ptr<RecordedTensor>> handles_;
+  std::unordered_map<const c10::StorageImpl*, std::shared_ptr<RecordedStorage>> storages_;
+};
+
+}  // namespace reloadlab::layerwise

@@ -1,0 +1,82 @@
+#include "reference/layerwise/unloaded.h"
+
+#include <fmt/format.h>
+
+#include "reference/layerwise/storage.h"
+#include "reference/model/kind.h"
+#include "reference/model/post_load.h"
+
+namespace reloadlab::layerwise {
+namespace {
+
+const StorageProgress* progress_of(const Core& core, const RecordedTensor& recorded) {
+  return recorded.storage ? static_cast<const StorageProgress*>(core.tracker.find(recorded.storage->placeholder)) : nullptr;
+}
+
+// How much of a tensor came. Where only numbers are kept nobody knows, short of everything.
+struct Extent {
+  bool whole = false;         // every element
+  bool all_loadable = false;  // every element that a complete checkpoint writes
+};
+
+Extent extent_of(const Core& core, const Group& group, const RecordedTensor& recorded) {
+  const StorageProgress* progress = progress_of(core, recorded);
+  if (!progress) return {.whole = false, .all_loadable = group.progress->would_complete()};
+  std::vector<Footprint> footprints;
+  if (!append_footprints(recorded.placeholder->tensor, footprints).ok()) return {};
+  Extent extent{.whole = true, .all_loadable = true};
+  for (const Footprint& footprint : footprints) {
+    progress->for_each_unwritten(footprint, [&](const Footprint& gap) {
+      extent.whole = false;
+      if (progress->loadable->covered(gap) > 0) extent.all_loadable = false;
+    });
+  }
+  return extent;
+}
+
+// Deferred layers' own steps derive from the layer's tensors and leave them alone; nothing touches skipped ones.
+bool permutes_at_most(const model::Layer& layer, const RecordedSlot& slot) {
+  if (!layer.quant_method || slot.skipped) return true;
+  const model::QuantInfo* info = model::find_quant_method(layer.quant_method->id());
+  return info && info->permutes(slot.name);
+}
+
+// The kernel's values in checkpoint layout; undefined when they cannot be had.
+at::Tensor kernel_values(const Core& core, const Member& member, const model::Layer& layer, const RecordedSlot& slot) {
+  const model::Slot* kernel = (slot.parameter ? member.kernel_parameters : member.kernel_buffers).find(slot.name);
+  if (core.unusable || !kernel || !kernel->handle || !permutes_at_most(layer, slot)) return {};
+  const at::Tensor& processed = kernel->handle->tensor;
+  at::Tensor values = layer.quant_method && !slot.skipped ? layer.quant_method->checkpoint_layout(slot.name, processed) : processed;
+  const at::Tensor& placeholder = slot.tensor->placeholder->tensor;
+  return values.sizes() == placeholder.sizes() && values.scalar_type() == placeholder.scalar_type() ? values : at::Tensor();
+}
+
+Status fill_slot(const Core& core, const Group& group, const Member& member, const RecordedSlot& slot) {
+  const Extent extent = extent_of(core, group, *slot.tensor);
+  if (extent.whole && !slot.skipped) return {};  // loaders may look at skipped tensors at any time
+  const model::LayerPtr layer = member.layer.lock();
+  const model::ParameterPtr handle = layer->tensor(slot.name);
+  if (at::Tensor values = kernel_values(core, member, *layer, slot); values.defined()) {
+    copy_content(handle->tensor, values);
+    return {};
+  }
+  auto pad = handle->attributes.find("pad_value");
+  if (pad != handle->attributes.end() && extent.all_loadable) {
+    handle->tensor.fill_(std::get<double>(pad->second));
+    return {};
+  }
+  return Status(Code::rejected, fmt::format("{}.{} did not come whole, and what did not come cannot be kept: {}", member.path, slot.name,
+                                            core.unusable ? "the old weights are gone" : "its post-load step does more than permute"));
+}
+
+}  // namespace
+
+Status fill_unloaded(const Core& core, Group& group) {
+  if (core.policy.unloaded == Unloaded::uninitialized) return {};
+  for (const Member& member : group.members)
+    for (const RecordedSlot& slot : member.record->slots)
+      if (slot.tensor) RELOADLAB_TRY(fill_slot(core, group, member, slot));
+  return {};
+}
+
+}  // namespace reloadlab::layerwise

@@ -1,0 +1,70 @@
+#pragma once
+// What an update keeps while it lasts: which layers are processed together, how far they have come, the loads that wait, the kernel
+// tensors that come back.
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "reference/layerwise/accounting/progress.h"
+#include "reference/layerwise/record.h"
+#include "reference/model/layer.h"
+
+namespace reloadlab::layerwise {
+
+// One layer of a group, and what it held when it was armed.
+struct Member {
+  std::weak_ptr<model::Layer> layer;
+  std::string path;
+  std::shared_ptr<LayerRecord> record;
+  model::Slots kernel_parameters, kernel_buffers;
+  model::ExtraState kernel_extra;
+  bool post_load_done = false;
+};
+
+struct BufferedLoad {
+  size_t member = 0;
+  std::string slot;
+  at::Tensor loaded;
+  model::LoadArgs args;
+};
+
+// Bytes of one kernel storage as they were before the group's copy back.
+struct SavedTensor {
+  at::Tensor kernel;  // everything that the group holds of the storage, as one flat tensor of bytes
+  at::Tensor bytes;
+};
+
+// Layers that are armed, processed and put back together.
+struct Group {
+  enum class State {
+    idle,       // not armed
+    armed,      // its slots hold placeholders
+    committed,  // processed in this update
+  };
+  State state = State::idle;
+  bool deferred = false;  // a member's post-load step comes after all other layers'
+  bool own_step_ran = false;
+  std::vector<Member> members;
+  std::vector<BufferedLoad> loads;
+  int64_t buffered_bytes = 0;
+  std::unique_ptr<Progress> progress;
+  std::vector<SavedTensor> backup;
+  bool kernel_written = false;  // a byte of a kernel tensor may have changed
+
+  size_t index_of(const model::Layer& layer) const;  // REQUIRES that it is a member
+};
+
+struct Update {
+  bool open = true;
+  std::vector<std::unique_ptr<Group>> groups;  // in module order of their first layers
+  std::map<std::weak_ptr<model::Layer>, Group*, std::owner_less<>> by_layer;
+  std::optional<bool> torchao_flag;  // as it was before begin; none: the model had no such flag
+  bool remembers_flag = false;
+  std::function<Status(std::string_view)> on_unexpected_before;  // the model's hook, while ours is there
+  bool hooked = false;
+  bool broken = false;  // kernel tensors hold a mixture that nothing can undo
+  Group* find(const model::LayerPtr& layer);
+};
+
+}  // namespace reloadlab::layerwise
