@@ -19,9 +19,9 @@ const std::vector<std::string>& seeds() {
   static const std::vector<std::string> files = {
       stored("{}", 0),
       stored(R"({"__metadata__":{"format":"pt"},"a":{"dtype":"BF16","shape":[2,2],"data_offsets":[0,8]}})", 8),
-      stored(
-          R"({"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"b\u0041":{"dtype":"F4","shape":[2,0],"data_offsets":[4,4]},"c":{"dtype":"BOOL","shape":[3],"data_offsets":[4,7]}}  )",
-          7),
+      stored(R"({"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},)"
+             R"("b\u0041":{"dtype":"F4","shape":[2,0],"data_offsets":[4,4]},"c":{"dtype":"BOOL","shape":[3],"data_offsets":[4,7]}}  )",
+             7),
   };
   return files;
 }

@@ -68,9 +68,10 @@ TEST_F(Safetensors, EveryTypeOfTheFormatHasItsSize) {
 }
 
 TEST_F(Safetensors, MetadataPaddingScalarsAndEmptyTensorsAreFine) {
-  SafetensorsFile file = open(stored(
-      R"({"__metadata__":{"format":"pt","":"\u00e4"},"none":{"dtype":"F32","shape":[3,0],"data_offsets":[2,2]},"s":{"dtype":"F16","shape":[],"data_offsets":[0,2]}}      )",
-      2));
+  SafetensorsFile file =
+      open(stored(R"({"__metadata__":{"format":"pt","":"\u00e4"},)"
+                  R"("none":{"dtype":"F32","shape":[3,0],"data_offsets":[2,2]},"s":{"dtype":"F16","shape":[],"data_offsets":[0,2]}}      )",
+                  2));
   EXPECT_EQ(file.header().metadata, (std::map<std::string, std::string>{{"format", "pt"}, {"", "\u00e4"}}));
   EXPECT_EQ(file.header().find("s")->shape, Shape{});
   EXPECT_EQ(read(file, "none"), std::vector<int>{});

@@ -1,0 +1,18 @@
+#pragma once
+// What the tree must be like. Each check gives its complaints as "path:line: what, use what instead"; none means that it holds.
+// The tables that say what is allowed stand at the top of each check's file.
+#include "tests/tidy/tree.h"
+
+namespace reloadlab::tidy {
+
+using Complaints = std::vector<std::string>;
+
+Complaints check_arrows(const Tree& tree);        // a folder includes what the house's arrows allow (arrows.cpp)
+Complaints check_tensor_free(const Tree& tree);   // what must know nothing of LibTorch includes none of it, also not through others
+Complaints check_readmes(const Tree& tree);       // a folder with sources says in a screen what it is (registration.cpp)
+Complaints check_registration(const Tree& tree);  // every source and every folder is in a CMakeLists.txt
+Complaints check_dead_headers(const Tree& tree);  // every header is included by something
+Complaints check_words(const Tree& tree);         // no unfinished business, no enemy of replay (words.cpp)
+Complaints check_sizes(const Tree& tree);         // short files, short lines
+
+}  // namespace reloadlab::tidy

@@ -1,0 +1,170 @@
+// Every check is seen to fail, on trees of a few lines, and to hold on what it must let through.
+#include "tests/tidy/checks.h"
+
+#include <gtest/gtest.h>
+
+namespace reloadlab::tidy {
+namespace {
+
+// The one complaint of a check; "none", or all of them, when it is not exactly one.
+std::string only(const Complaints& complaints) {
+  if (complaints.empty()) return "none";
+  std::string text = complaints[0];
+  for (size_t i = 1; i < complaints.size(); ++i) text += "\n" + complaints[i];
+  return text;
+}
+
+TEST(Arrows, ReferenceMustNotIncludeSim) {
+  Tree tree = {{"reference/model/a.cpp", {"// a", "#include \"sim/law/law.h\""}}, {"sim/law/law.h", {}}};
+  EXPECT_EQ(
+      only(check_arrows(tree)),
+      "reference/model/a.cpp:2: reference/model must not include \"sim/law/law.h\", use what the arrows of tests/tidy/arrows.cpp allow, or "
+      "turn the dependency around");
+}
+
+TEST(Arrows, PointOneWayOnly) {
+  auto complaint = [](std::string from, std::string to) { return only(check_arrows({{from, {"#include \"" + to + "\""}}, {to, {}}})); };
+  for (auto [from, to] : std::vector<std::pair<std::string, std::string>>{{"reference/base/a.h", "reference/model/layer.h"},
+                                                                          {"reference/model/a.h", "reference/layerwise/engine.h"},
+                                                                          {"sim/scenario/a.h", "sim/evidence/evidence.h"},
+                                                                          {"sim/evidence/a.h", "sim/law/law.h"},
+                                                                          {"sim/law/a.cpp", "sim/replay/replay.h"},
+                                                                          {"sim/law/a.cpp", "sim/checkpoint/checkpoint.h"},
+                                                                          {"sim/candidate/a.cpp", "reference/layerwise/engine.h"},
+                                                                          {"sim/replay/a.cpp", "sim/report/report.h"},
+                                                                          {"sim/report/a.cpp", "sim/cli/cli.h"},
+                                                                          {"sim/report/a.cpp", "tests/x.h"},
+                                                                          {"tests/reference/model/a.cpp", "sim/law/law.h"}}) {
+    EXPECT_TRUE(complaint(from, to).starts_with(from + ":1: ")) << from << " -> " << to;
+    EXPECT_EQ(complaint(to, to), "none") << to;
+  }
+  for (auto [from, to] : std::vector<std::pair<std::string, std::string>>{{"reference/base/a.h", "reference/base/b.h"},
+                                                                          {"reference/model/kinds/a.cpp", "reference/model/layer.h"},
+                                                                          {"reference/layerwise/a.cpp", "reference/model/layer.h"},
+                                                                          {"sim/law/a.cpp", "reference/base/status.h"},
+                                                                          {"sim/law/a.cpp", "sim/checkpoint/digits.h"},
+                                                                          {"sim/candidate/builtin.cpp", "reference/layerwise/engine.h"},
+                                                                          {"sim/replay/a.cpp", "sim/world/world.h"},
+                                                                          {"sim/cli/a.cpp", "sim/report/report.h"},
+                                                                          {"tests/sim/law/a.cpp", "sim/law/law.h"}}) {
+    EXPECT_EQ(complaint(from, to), "none") << from << " -> " << to;
+  }
+}
+
+TEST(Arrows, APathIsFromTheRootAndItsFolderIsKnown) {
+  EXPECT_EQ(only(check_arrows({{"sim/law/a.cpp", {"#include \"law.h\""}}, {"sim/law/law.h", {}}})),
+            "sim/law/a.cpp:1: \"law.h\" is no file of ours, use the path from the root in quotes, or <> for others' headers");
+  EXPECT_EQ(only(check_arrows({{"sim/new/a.cpp", {}}})),
+            "sim/new/a.cpp:1: a folder without arrows, use a row in the table of tests/tidy/arrows.cpp");
+}
+
+// The rows of the table that name files must exist; these trees hold none of them.
+Complaints about(const Complaints& complaints, std::string_view path) {
+  Complaints found;
+  for (const std::string& complaint : complaints)
+    if (complaint.starts_with(path)) found.push_back(complaint);
+  return found;
+}
+
+TEST(TensorFree, NoTensorHeaderDirectlyOrThroughOurs) {
+  Tree tree = {{"sim/law/a.cpp", {"#include <ATen/ATen.h>"}},
+               {"sim/law/b.cpp", {"#include <string>", "#include \"sim/law/b.h\""}},
+               {"sim/law/b.h", {"#include \"reference/model/layer.h\""}},
+               {"sim/law/c.cpp", {"#include \"reference/model/kind.h\"", "#include <torchlike.h>"}},
+               {"sim/replay/d.cpp", {"#include <c10/core/Device.h>"}},
+               {"reference/model/kind.h", {}},
+               {"reference/model/layer.h", {"#include <vector>", "#include <torch/library.h>"}}};
+  Complaints complaints = check_tensor_free(tree);
+  EXPECT_EQ(only(about(complaints, "sim/law/a.cpp")),
+            "sim/law/a.cpp:1: LibTorch where no tensor is needed: ATen/ATen.h, use a header without tensors");
+  EXPECT_EQ(only(about(complaints, "sim/law/b.cpp")),
+            "sim/law/b.cpp:2: LibTorch where no tensor is needed: sim/law/b.h -> reference/model/layer.h -> torch/library.h, use a header "
+            "without tensors");
+  EXPECT_EQ(only(about(complaints, "sim/law/c.cpp")), "none");
+  EXPECT_EQ(only(about(complaints, "sim/replay")), "none");
+}
+
+TEST(TensorFree, IncludesThatGoInCirclesEnd) {
+  Tree tree = {{"sim/law/a.h", {"#include \"sim/law/b.h\""}}, {"sim/law/b.h", {"#include \"sim/law/a.h\""}}};
+  EXPECT_EQ(only(about(check_tensor_free(tree), "sim/law")), "none");
+}
+
+TEST(TensorFree, AFileOfTheTableThatIsGoneIsNamed) {
+  EXPECT_EQ(only(about(check_tensor_free({}), "sim/checkpoint/names.cpp")),
+            "sim/checkpoint/names.cpp:1: is to be free of tensors and does not exist, use its new name in tests/tidy/arrows.cpp");
+}
+
+TEST(Readmes, AFolderWithSourcesHasOneOfAScreen) {
+  EXPECT_EQ(only(check_readmes({{"sim/law/a.cpp", {}}})),
+            "sim/law/README.md:1: a folder without a README.md, use a screen: what lives here, what it may use, where to start");
+  EXPECT_EQ(only(check_readmes({{"sim/law/a.cpp", {}}, {"sim/law/README.md", std::vector<std::string>(61)}})),
+            "sim/law/README.md:61: 61 lines, use at most 60, a screen");
+  EXPECT_EQ(only(check_readmes({{"sim/law/a.cpp", {}}, {"sim/law/README.md", std::vector<std::string>(60)}})), "none");
+}
+
+TEST(Readmes, AMirroredFolderOfTestsNeedsNone) {
+  EXPECT_EQ(only(check_readmes({{"tests/sim/law/a.cpp", {}}, {"sim/law/CMakeLists.txt", {}}})), "none");
+  EXPECT_EQ(check_readmes({{"tests/properties/a.cpp", {}}}).size(), 1u);
+}
+
+TEST(Registration, ASourceIsInTheListOfItsFolderOrOneAbove) {
+  Tree tree = {{"CMakeLists.txt", {"add_subdirectory(sim)"}},
+               {"sim/CMakeLists.txt", {"add_library(x a.cpp", "  deep/b.cpp)  # c.cpp"}},
+               {"sim/a.cpp", {}},
+               {"sim/deep/b.cpp", {}}};
+  EXPECT_EQ(only(check_registration(tree)), "none");
+  tree["sim/c.cpp"];
+  EXPECT_EQ(only(check_registration(tree)),
+            "sim/c.cpp:1: a source in no CMakeLists.txt, use a line in its folder's CMakeLists.txt, or git rm");
+  tree.erase("sim/c.cpp");
+  tree["sim/other/a.cpp"];
+  EXPECT_EQ(check_registration(tree).size(), 1u);
+}
+
+TEST(Registration, AFolderIsAddedByTheOneAbove) {
+  EXPECT_EQ(only(check_registration({{"CMakeLists.txt", {"# add_subdirectory(sim)"}}, {"sim/CMakeLists.txt", {}}})),
+            "sim/CMakeLists.txt:1: a folder that no CMakeLists.txt adds, use add_subdirectory in the folder above");
+}
+
+TEST(DeadHeaders, AHeaderIsIncludedByItsWholePath) {
+  Tree tree = {{"sim/a.h", {}}, {"sim/a.cpp", {"#include \"sim/a.h\""}}};
+  EXPECT_EQ(only(check_dead_headers(tree)), "none");
+  tree["sim/a.cpp"] = {"#include \"other/sim/a.h\""};
+  EXPECT_EQ(only(check_dead_headers(tree)), "sim/a.h:1: a header that nothing includes, use it, or git rm");
+}
+
+TEST(Words, UnfinishedBusinessIsNamedWhereverItStands) {
+  const std::string word = std::string("TO") + "DO";
+  EXPECT_EQ(only(check_words({{"tests/a.cpp", {"", "// " + word + ": later"}}})),
+            "tests/a.cpp:2: " + word + " left behind, use the finished thing, or nothing");
+  EXPECT_EQ(check_words({{"cmake/a.cmake", {std::string("# FIX") + "ME"}}}).size(), 1u);
+  EXPECT_EQ(check_words({{"sim/README.md", {std::string("XX") + "X"}}}).size(), 1u);
+  EXPECT_EQ(only(check_words({{"tests/a.cpp", {"x" + word, word + "s"}}})), "none");
+}
+
+TEST(Words, EnemiesOfReplayAreNamedWithWhatToUse) {
+  EXPECT_EQ(only(check_words({{"sim/law/a.cpp", {"std::unordered_map<int, int> m;"}}})),
+            "sim/law/a.cpp:1: unordered_map is an enemy of replay, use std::map, or a sorted vector");
+  for (std::string line : {"auto t = std::time(nullptr);", "int r = rand();", "std::random_device d;", "std::chrono::system_clock::now();",
+                           "#include <unordered_set>"})
+    EXPECT_EQ(check_words({{"reference/model/a.h", {line}}}).size(), 1u) << line;
+}
+
+TEST(Words, EnemiesOfReplayAreAllowedInCommentsInTestsAndWhereTheTableSaysWhy) {
+  EXPECT_EQ(only(check_words({{"sim/law/a.cpp", {"int run_time(int operand);  // not time(), not rand()"}}})), "none");
+  EXPECT_EQ(only(check_words({{"tests/a.cpp", {"std::unordered_map<int, int> m;"}}})), "none");
+  EXPECT_EQ(only(check_words({{"sim/report/a.cpp", {"std::chrono::system_clock::now();"}}})), "none");
+}
+
+TEST(Sizes, FilesAndLinesHaveALimit) {
+  EXPECT_EQ(only(check_sizes({{"sim/a.cpp", std::vector<std::string>(400, std::string(140, 'x'))}})), "none");
+  EXPECT_EQ(only(check_sizes({{"sim/a.cpp", std::vector<std::string>(401)}})),
+            "sim/a.cpp:401: 401 lines, use at most 400: a noun in here wants its own file");
+  EXPECT_EQ(only(check_sizes({{"sim/a.cpp", {std::string(141, 'x')}}})), "sim/a.cpp:1: 141 columns, use at most 140");
+  std::string umlauts;
+  for (int i = 0; i < 140; ++i) umlauts += "\xC3\xA4";
+  EXPECT_EQ(only(check_sizes({{"sim/a.cpp", {umlauts}}})), "none");
+}
+
+}  // namespace
+}  // namespace reloadlab::tidy

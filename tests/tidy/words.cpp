@@ -1,0 +1,117 @@
+// Words that must not stand in the tree, and how long it may be.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tests/tidy/checks.h"
+
+namespace reloadlab::tidy {
+namespace {
+
+// Words of unfinished business, in two halves so that this file does not hold them.
+constexpr std::string_view unfinished[] = {
+    "TO"
+    "DO",
+    "FIX"
+    "ME",
+    "XX"
+    "X"};
+
+struct Banned {
+  std::string_view word;
+  std::string_view instead;
+};
+
+// Enemies of replay, in the code (not in comments) of reference/ and sim/.
+constexpr Banned banned[] = {
+    {"system_clock", "the times that the run object of a report is given"},
+    {"high_resolution_clock", "std::chrono::steady_clock, for durations that no result holds"},
+    {"gettimeofday", "the times that the run object of a report is given"},
+    {"time(", "the times that the run object of a report is given"},
+    {"rand(", "reloadlab::Prng"},
+    {"srand(", "reloadlab::Prng"},
+    {"random_device", "a seed that the caller passes"},
+    {"mt19937", "reloadlab::Prng"},
+    {"default_random_engine", "reloadlab::Prng"},
+    {"unordered_map", "std::map, or a sorted vector"},
+    {"unordered_set", "std::set, or a sorted vector"},
+    {"unordered_multimap", "std::multimap"},
+    {"unordered_multiset", "std::multiset"},
+};
+
+struct Exception {
+  std::string_view path;  // a file or a folder
+  std::string_view word;
+  std::string_view reason;
+};
+constexpr Exception exceptions[] = {
+    {"sim/report", "system_clock", "the run object says when the run was"},
+    {"sim/cli", "system_clock", "run folders are named by the time of the run"},
+};
+
+constexpr size_t file_lines_max = 400;
+constexpr size_t line_columns_max = 140;
+
+bool is_word_character(char c) { return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+// Whole words only: "time(" is not in "run_time(".
+bool has_word(std::string_view text, std::string_view word) {
+  for (size_t at = text.find(word); at != text.npos; at = text.find(word, at + 1)) {
+    size_t end = at + word.size();
+    bool starts = at == 0 || !is_word_character(text[at - 1]);
+    bool ends = !is_word_character(word.back()) || end == text.size() || !is_word_character(text[end]);
+    if (starts && ends) return true;
+  }
+  return false;
+}
+
+bool is_excepted(std::string_view path, std::string_view word) {
+  return std::any_of(std::begin(exceptions), std::end(exceptions),
+                     [&](const Exception& exception) { return exception.word == word && is_below(path, exception.path); });
+}
+
+// Characters, not bytes: continuation bytes of UTF-8 take no column.
+size_t columns(std::string_view line) {
+  return static_cast<size_t>(
+      std::count_if(line.begin(), line.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+bool is_measured(std::string_view path) { return !path.ends_with(".md"); }
+
+}  // namespace
+
+Complaints check_words(const Tree& tree) {
+  Complaints complaints;
+  for (const auto& [path, lines] : tree) {
+    bool replayed = is_cpp(path) && (is_below(path, "reference") || is_below(path, "sim"));
+    for (size_t i = 0; i < lines.size(); ++i) {
+      int number = static_cast<int>(i + 1);
+      for (std::string_view word : unfinished)
+        if (has_word(lines[i], word))
+          complaints.push_back(message(path, number, fmt::format("{} left behind", word), "the finished thing, or nothing"));
+      if (!replayed) continue;
+      for (const Banned& one : banned)
+        if (has_word(without_comment(lines[i]), one.word) && !is_excepted(path, one.word))
+          complaints.push_back(message(path, number, fmt::format("{} is an enemy of replay", one.word), one.instead));
+    }
+  }
+  return complaints;
+}
+
+Complaints check_sizes(const Tree& tree) {
+  Complaints complaints;
+  for (const auto& [path, lines] : tree) {
+    if (!is_measured(path)) continue;
+    if (lines.size() > file_lines_max) {
+      complaints.push_back(message(path, static_cast<int>(file_lines_max + 1), fmt::format("{} lines", lines.size()),
+                                   fmt::format("at most {}: a noun in here wants its own file", file_lines_max)));
+    }
+    for (size_t i = 0; i < lines.size(); ++i)
+      if (columns(lines[i]) > line_columns_max)
+        complaints.push_back(message(path, static_cast<int>(i + 1), fmt::format("{} columns", columns(lines[i])),
+                                     fmt::format("at most {}", line_columns_max)));
+  }
+  return complaints;
+}
+
+}  // namespace reloadlab::tidy
