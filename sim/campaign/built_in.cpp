@@ -1,5 +1,6 @@
 // The one file of the campaign that touches tensors.
 #include <ATen/Parallel.h>
+#include <fmt/ranges.h>
 #include <torch/version.h>
 
 #include "sim/campaign/engine.h"
@@ -12,6 +13,17 @@ namespace {
 Result<Evidence> replay_named(const Case& the_case, const std::string& candidate, const EngineOptions& options) {
   RELOADLAB_ASSIGN(const CandidateInfo info, find_candidate(candidate));
   return replay(the_case, info, {.prove_determinism = options.prove_determinism, .on_step = options.on_step});
+}
+
+// No world with a device is built into this program, so whatever asks for one is for another.
+std::string lacks(const Case& the_case) {
+  const Requires& needs = the_case.needs;
+  if (needs.gpus > 0) return fmt::format("needs {} GPUs; this program drives none", needs.gpus);
+  if (needs.vram_gib > 0) return fmt::format("needs {} GiB on a GPU; this program drives none", needs.vram_gib);
+  if (!needs.features.empty()) return fmt::format("needs {}, which this program does not have", fmt::join(needs.features, ", "));
+  if (the_case.world != WorldKind::cpu && the_case.world != WorldKind::meta)
+    return fmt::format("world {} is not part of this program", world_name(the_case.world));
+  return {};
 }
 
 }  // namespace
@@ -27,6 +39,7 @@ Engine built_in_engine() {
   engine.default_candidates = default_candidates;
   engine.candidate_names = candidate_names;
   engine.replay = replay_named;
+  engine.lacks = lacks;
   engine.judge = judge;
   for (const LawInfo& law : laws()) engine.laws.push_back({std::string(law.id), std::string(law.sentence)});
   return engine;

@@ -57,7 +57,7 @@ class Campaign {
       return problem_.ok() && !stopped_;
     };
     RELOADLAB_TRY(make_runner()->run(
-        expanded(), [&] { return why_not(); }, on_answer));
+        expanded(), [&](const Job& job) { return why_not(job); }, on_answer));
     RELOADLAB_TRY(problem_);
     while (result_.cases.size() < jobs_.size())
       take(unjudged(jobs_[result_.cases.size()], End::skipped, "not run: --fail-fast stopped the run before it"));
@@ -107,9 +107,10 @@ class Campaign {
     return repeated_;
   }
 
-  std::string why_not() const {
+  std::string why_not(const Job& job) const {
     const double spent = std::chrono::duration<double>(Clock::now() - begin_).count();
-    return options_.seconds && spent >= *options_.seconds ? fmt::format("not run: {} s were over (--for)", *options_.seconds) : "";
+    return options_.seconds && spent >= *options_.seconds ? fmt::format("not run: {} s were over (--for)", *options_.seconds)
+                                                          : engine_.lacks(job.the_case);
   }
 
   // A case is through: expectations, files, screen.

@@ -29,6 +29,8 @@ struct Engine {
   std::function<std::vector<std::string>()> candidate_names;
   // Code::data: a checkpoint is missing or does not fit. Code::unsupported: this program cannot run such a case.
   std::function<Result<Evidence>(const Case&, const std::string& candidate, const EngineOptions&)> replay;
+  // What the case requires and this machine or program lacks; empty when it can run here.
+  std::function<std::string(const Case&)> lacks;
   std::function<std::vector<Verdict>(const Evidence&)> judge;
   std::vector<LawText> laws;  // in registry order
 

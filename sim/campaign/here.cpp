@@ -12,7 +12,7 @@ class Here : public Runner {
   Status run(std::span<const Job> jobs, const WhyNot& why_not, const OnAnswer& on_answer) override {
     for (size_t index = 0; index < jobs.size(); ++index) {
       const auto begin = std::chrono::steady_clock::now();
-      const std::string reason = why_not();
+      const std::string reason = why_not(jobs[index]);
       Answer answer = reason.empty() ? attempt(jobs[index], engine_) : unjudged(jobs[index], End::skipped, reason);
       answer.result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
       if (!on_answer(index, std::move(answer))) break;

@@ -60,7 +60,7 @@ class Pool : public Runner {
   // Gives an idle desk a worker and a job.
   Status seat(Desk& desk) {
     if (desk.job || next_ >= jobs_.size() || !going_on_) return {};
-    if (const std::string reason = (*why_not_)(); !reason.empty()) {
+    if (const std::string reason = (*why_not_)(jobs_[next_]); !reason.empty()) {
       const size_t index = next_++;
       going_on_ = (*on_answer_)(index, unjudged(jobs_[index], End::skipped, reason));
       return {};

@@ -13,7 +13,7 @@ class Runner {
   // The answer to jobs[index]; false: start no more, what is under way is dropped.
   using OnAnswer = std::function<bool(size_t index, Answer answer)>;
   // Asked before each job starts; a reason not to makes it skipped.
-  using WhyNot = std::function<std::string()>;
+  using WhyNot = std::function<std::string(const Job&)>;
 
   virtual ~Runner() = default;
   virtual Status run(std::span<const Job> jobs, const WhyNot& why_not, const OnAnswer& on_answer) = 0;

@@ -21,8 +21,11 @@ void set(pugi::xml_node node, const char* name, const std::string& value) { node
 std::string details(const LawResult& law) {
   if (!law.finding) return {};
   const Finding& finding = *law.finding;
-  return fmt::format("{}{}rank {}, step {}: {}\n{} {}\n{}\n{}\n", finding.execution, finding.execution.empty() ? "" : ", ", finding.rank,
-                     finding.step, law.step_text, finding.tensor, finding.what, finding.first, finding.why);
+  std::string text = fmt::format("{}{}rank {}, step {}{}{}\n", finding.execution, finding.execution.empty() ? "" : ", ", finding.rank,
+                                 finding.step, law.step_text.empty() ? "" : ": ", law.step_text);
+  for (const std::string& line : {finding.tensor, finding.what, finding.first, finding.why, law.reason})
+    if (!line.empty()) text += line + "\n";
+  return text;
 }
 
 void child(pugi::xml_node node, const char* kind, std::string_view type, const std::string& message, const std::string& text = {}) {

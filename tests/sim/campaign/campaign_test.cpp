@@ -1,0 +1,151 @@
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "sim/report/json.h"
+#include "sim/scenario/scenario.h"
+#include "tests/sim/campaign/fixture.h"
+
+namespace reloadlab::tests {
+namespace {
+
+using namespace sim;
+
+std::string without_run(const std::filesystem::path& folder) {
+  auto json = nlohmann::ordered_json::parse(read_file(folder / "result.json"));
+  json.erase("run");
+  return json.dump(1);
+}
+
+TEST_F(CampaignTest, GoodCandidatesHold) {
+  scenario("small");
+  const RunResult result = run({"fake@good"});
+  EXPECT_EQ(exit_code(result), Exit::held);
+  ASSERT_EQ(result.cases.size(), 2u);
+  EXPECT_EQ(law_of(result, "fake@good", "law_a").state, State::pass);
+  EXPECT_EQ(law_of(result, "fake@good", "survives").state, State::pass);
+  EXPECT_FALSE(std::filesystem::exists(result.run.folder + "/failing"));
+}
+
+TEST_F(CampaignTest, WithoutCandidatesBothProfilesRun) {
+  scenario("small");
+  const RunResult result = run({});
+  ASSERT_EQ(result.cases.size(), 4u);
+  EXPECT_EQ(result.cases[0].candidate, "fake@good");
+  EXPECT_EQ(result.cases[1].candidate, "fake@bad");
+}
+
+TEST_F(CampaignTest, AFailureIsExplainedAndCanBeRunAgain) {
+  scenario("small");
+  const RunResult result = run({"fake@bad"});
+  EXPECT_EQ(exit_code(result), Exit::failed);
+  const LawResult law = law_of(result, "fake@bad", "law_a", "ranks=2");
+  EXPECT_EQ(law.step_text, "reload to B");
+  ASSERT_EQ(law.tail.size(), 2u);
+  EXPECT_EQ(law.tail[1].events, std::vector<std::string>{"up.weight 24"});
+  EXPECT_NE(screen().find("FAIL  law_a   fake@bad"), std::string::npos);
+  EXPECT_NE(screen().find("again  reloadlab run " + result.run.folder + "/failing/small.ranks-2.yaml --candidate fake@bad"),
+            std::string::npos);
+  options.selection.paths = {result.run.folder + "/failing/small.ranks-2.yaml"};
+  const RunResult again = run({"fake@bad"});
+  ASSERT_EQ(again.cases.size(), 1u);
+  EXPECT_EQ(again.cases[0].ranks, 2);
+  EXPECT_EQ(exit_code(again), Exit::failed);
+}
+
+TEST_F(CampaignTest, AnExceptionAcrossTheBoundaryIsAFailure) {
+  scenario("small");
+  const LawResult law = law_of(run({"fake@throws"}), "fake@throws", "survives");
+  EXPECT_EQ(law.state, State::fail);
+  EXPECT_EQ(law.finding->step, 1);
+  EXPECT_NE(law.finding->what.find("boom"), std::string::npos);
+}
+
+TEST_F(CampaignTest, EndsThatAreNoVerdictHaveTheirExitCodes) {
+  scenario("small");
+  EXPECT_EQ(exit_code(run({"fake@good", "fake@unsure"})), Exit::inconclusive);
+  EXPECT_EQ(exit_code(run({"fake@not_here"})), Exit::nothing_ran);
+  EXPECT_EQ(exit_code(run({"fake@good", "fake@not_here"})), Exit::held);
+  EXPECT_EQ(exit_code(run({"fake@good", "fake@no_data"})), Exit::bad_scenario);
+  EXPECT_EQ(exit_code(run({"fake@good", "fake@broken"})), Exit::defect);
+  EXPECT_NE(screen().find("the harness slipped"), std::string::npos);
+}
+
+TEST_F(CampaignTest, TwoRunsLeaveTheSameResult) {
+  scenario("small");
+  const RunResult first = run({"fake@good", "fake@bad"}), second = run({"fake@good", "fake@bad"});
+  EXPECT_NE(first.run.folder, second.run.folder);
+  EXPECT_EQ(without_run(first.run.folder), without_run(second.run.folder));
+  EXPECT_EQ(read_file(first.run.folder + "/trace.jsonl"), read_file(second.run.folder + "/trace.jsonl"));
+  EXPECT_FALSE(read_file(first.run.folder + "/trace.jsonl").empty());
+}
+
+TEST_F(CampaignTest, RepeatFindsWhatDiffers) {
+  scenario("small");
+  options.repeat = 3;
+  const RunResult result = run({"fake@good", "fake@unlike"});
+  EXPECT_EQ(exit_code(result), Exit::flaky);
+  EXPECT_EQ(law_of(result, "fake@good", "same_again").state, State::pass);
+  const LawResult law = law_of(result, "fake@unlike", "same_again");
+  EXPECT_EQ(law.state, State::flaky);
+  EXPECT_NE(law.reason.find("run 2 of 3 first differs from run 1 at line 2 of the trace"), std::string::npos) << law.reason;
+}
+
+TEST_F(CampaignTest, FailFastStopsAtTheFirstFailure) {
+  scenario("small");
+  options.fail_fast = true;
+  const RunResult result = run({"fake@bad"});
+  ASSERT_EQ(result.cases.size(), 2u);
+  EXPECT_EQ(result.cases[1].end, End::skipped);
+  EXPECT_EQ(exit_code(result), Exit::failed);
+}
+
+TEST_F(CampaignTest, ForStartsNothingWhenTheTimeIsOver) {
+  scenario("small");
+  options.seconds = 0;
+  const RunResult result = run({"fake@good"});
+  EXPECT_EQ(result.cases[0].end, End::skipped);
+  EXPECT_EQ(exit_code(result), Exit::nothing_ran);
+}
+
+TEST_F(CampaignTest, FiltersNarrowAndWrongNamesAreUsageErrorsWithTheNearest) {
+  scenario("small");
+  scenario("large", "About.", "slow");
+  options.selection.names = {"sm*"};
+  options.selection.ranks = 2;
+  EXPECT_EQ(run({"fake@good"}).cases.size(), 1u);
+  options.selection = {.paths = options.selection.paths, .tags = {"slow"}};
+  EXPECT_EQ(run({"fake@good"}).cases.size(), 2u);
+  options.selection.laws = {"law_a"};
+  EXPECT_EQ(run({"fake@good"}).cases.size(), 2u);
+  options.selection.world = WorldKind::meta;
+  EXPECT_EQ(exit_code(run({"fake@good"})), Exit::nothing_ran);
+  const std::pair<Selection, std::string> wrong[] = {
+      {{.tags = {"slwo"}}, "slow"}, {{.names = {"smal"}}, "small"}, {{.laws = {"law_c"}}, "law_a"}};
+  for (const auto& [selection, meant] : wrong) {
+    const auto paths = options.selection.paths;
+    options.selection = selection;
+    options.selection.paths = paths;
+    const auto result = try_run({"fake@good"});
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.status().code(), Code::usage);
+    EXPECT_NE(result.status().message().find("did you mean \"" + meant), std::string::npos) << result.status().message();
+  }
+  options.selection = {.paths = options.selection.paths};
+  EXPECT_NE(try_run({"fake@god"}).status().message().find("did you mean \"fake@good\""), std::string::npos);
+}
+
+TEST_F(CampaignTest, AllBadFilesAreReportedAndNothingRuns) {
+  scenario("small");
+  write("scenarios/layerwise/one.yaml", "reloadlab: 1\nscenarioo: x\n");
+  write("scenarios/layerwise/two.yaml", "reloadlab: 9\n");
+  const auto result = try_run({"fake@good"});
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.status().code(), Code::data);
+  EXPECT_NE(result.status().message().find("one.yaml:2:1:"), std::string::npos);
+  EXPECT_NE(result.status().message().find("two.yaml:1:"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(options.out));
+}
+
+}  // namespace
+}  // namespace reloadlab::tests

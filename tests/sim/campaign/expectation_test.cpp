@@ -1,0 +1,159 @@
+#include <gtest/gtest.h>
+
+#include "sim/campaign/expectation_book.h"
+#include "tests/sim/campaign/fixture.h"
+
+namespace reloadlab::tests {
+namespace {
+
+using namespace sim;
+
+const std::string kHead = "reloadlab: 1\nscenario: small\nknown:\n";
+const std::string kFile = "scenarios/expectations/layerwise/small.yaml";
+const std::string kBadAtStep1 = "  - {candidate: fake@bad, law: law_a, rule: B10, execution: warm, step: 1, tensor: up.weight}\n";
+
+std::string message_of(const std::string& text) {
+  const auto read =
+      parse_expectations(text, "x.yaml", {.laws = {"law_a", "law_b"}, .variants = {"ranks=1", "ranks=2"}, .scenario = "small"});
+  return read.ok() ? "" : read.status().message();
+}
+
+TEST(Expectations, ReadBackAsWritten) {
+  const std::string text =
+      kHead + kBadAtStep1 +
+      "  - {candidate: fake@bad, law: law_b, rule: \"LW5: two, reasons\", variants: [ranks=1], execution: order 2, step: -1}\n";
+  const auto read = parse_expectations(text, "x.yaml", {});
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  ASSERT_EQ(read->known.size(), 2u);
+  EXPECT_EQ(read->known[1].rule, "LW5: two, reasons");
+  EXPECT_EQ(read->known[1].first.step, -1);
+  EXPECT_EQ(expectations_text(*read), text);
+}
+
+TEST(Expectations, ErrorsSayWhereAndWhatWasMeant) {
+  EXPECT_EQ(message_of(kHead + kBadAtStep1), "");
+  EXPECT_EQ(message_of("[]"), "x.yaml:1:1: expected a map, found a list");
+  EXPECT_EQ(message_of("reloadlab: 2\nscenario: small\nknown: []\n"), "x.yaml:1:12: this program reads schema version 1");
+  EXPECT_EQ(message_of("reloadlab: 1\nscenario: small\nknwon: []\nknown: []\n"),
+            "x.yaml:3:1: unknown key \"knwon\"; did you mean \"known\"?");
+  EXPECT_EQ(message_of("reloadlab: 1\nscenario: large\nknown: []\n"),
+            "x.yaml:1:1: this file is for scenario \"large\", its name is for \"small\"");
+  EXPECT_EQ(message_of("reloadlab: 1\nscenario: small\n"), "x.yaml:1:1: key \"known\" is missing");
+  EXPECT_EQ(message_of(kHead + "  - {candidate: c, law: law_c, rule: LW1, execution: warm, step: 1}\n"),
+            "x.yaml:4:25: no law is called \"law_c\"; did you mean \"law_a\"?");
+  EXPECT_EQ(message_of(kHead + "  - {candidate: c, law: law_a, rule: \"\", execution: warm, step: 1}\n"),
+            "x.yaml:4:38: expected text, found an empty one");
+  EXPECT_EQ(message_of(kHead + "  - {candidate: c, law: law_a, execution: warm, step: 1}\n"), "x.yaml:4:5: key \"rule\" is missing");
+  EXPECT_EQ(message_of(kHead + "  - {candidate: c, law: law_a, rule: LW1, execution: warm, step: one}\n"),
+            "x.yaml:4:66: expected an integer, found \"one\"");
+  EXPECT_EQ(message_of(kHead + "  - {candidate: c, law: law_a, rule: LW1, execution: warm, step: 1, variants: [ranks=3]}\n"),
+            "x.yaml:4:80: no variant of this scenario is called \"ranks=3\"; did you mean \"ranks=1\"?");
+  EXPECT_EQ(message_of(kHead + "  - {candidate: c, law: law_a, rule: LW1, execution: warm, step: 1, variants: []}\n"),
+            "x.yaml:4:79: an empty list covers no case; leave the key out to cover all");
+  EXPECT_EQ(message_of(kHead + kBadAtStep1 + kBadAtStep1), "x.yaml:5:5: another entry already covers fake@bad and law_a here");
+}
+
+TEST(Expectations, TheRuleComesFromWhatTheScenarioIsAbout) {
+  EXPECT_EQ(first_rule("Repeated shard: LW5, B08."), "LW5");
+  EXPECT_EQ(first_rule("See (B08) and L09."), "B08");
+  EXPECT_EQ(first_rule("BF16 rows, L2 cache, ABC12"), "L2");
+  EXPECT_EQ(first_rule("Nothing in particular."), "");
+}
+
+TEST_F(CampaignTest, AKnownFailureHolds) {
+  scenario("small");
+  write(kFile, kHead + kBadAtStep1);
+  const RunResult result = run({"fake@good", "fake@bad"});
+  EXPECT_EQ(exit_code(result), Exit::held);
+  EXPECT_EQ(law_of(result, "fake@bad", "law_a", "ranks=2").state, State::known);
+  EXPECT_EQ(law_of(result, "fake@bad", "law_a", "ranks=2").rule, "B10");
+  options.expectations = false;
+  EXPECT_EQ(exit_code(run({"fake@bad"})), Exit::failed);
+}
+
+TEST_F(CampaignTest, AKnownFailureThatMovesIsAFailure) {
+  scenario("small");
+  write(kFile, kHead + "  - {candidate: fake@moving, law: law_a, rule: B10, execution: warm, step: 1, tensor: up.weight}\n");
+  const RunResult result = run({"fake@moving"});
+  EXPECT_EQ(exit_code(result), Exit::failed);
+  EXPECT_NE(law_of(result, "fake@moving", "law_a").reason.find("known to fail otherwise (B10): warm, step 1, up.weight"),
+            std::string::npos);
+}
+
+TEST_F(CampaignTest, AKnownFailureThatPassesIsUnexpected) {
+  scenario("small");
+  write(kFile, kHead + "  - {candidate: fake@good, law: law_a, rule: B10, execution: warm, step: 1, variants: [ranks=2]}\n");
+  const RunResult result = run({"fake@good"});
+  EXPECT_EQ(exit_code(result), Exit::unexpected_pass);
+  EXPECT_EQ(law_of(result, "fake@good", "law_a", "ranks=1").state, State::pass);
+  EXPECT_EQ(law_of(result, "fake@good", "law_a", "ranks=2").state, State::unexpected_pass);
+}
+
+TEST_F(CampaignTest, ABadExpectationFileStopsTheRun) {
+  scenario("small");
+  write(kFile, kHead + "  - {}\n");
+  EXPECT_EQ(try_run({"fake@good"}).status().code(), Code::data);
+}
+
+TEST_F(CampaignTest, UpdateWritesOneEntryForAllVariantsWithTheScenariosRule) {
+  scenario("small");
+  options.update_expectations = true;
+  EXPECT_EQ(exit_code(run({"fake@good", "fake@bad"})), Exit::held);
+  EXPECT_EQ(read_file(folder / kFile),
+            kHead + "  - {candidate: fake@bad, law: law_a, rule: LW5, execution: warm, step: 1, tensor: up.weight}\n");
+  options.update_expectations = false;
+  EXPECT_EQ(exit_code(run({"fake@good", "fake@bad"})), Exit::held);
+}
+
+TEST_F(CampaignTest, UpdateKeepsTheRuleOfWhatStillHoldsAndWhatDidNotRun) {
+  scenario("small");
+  const std::string other = "  - {candidate: fake@other, law: law_b, rule: B99, execution: warm, step: 0}\n";
+  write(kFile, kHead + kBadAtStep1 + other);
+  options.update_expectations = true;
+  options.selection.ranks = 1;
+  run({"fake@bad"});
+  EXPECT_EQ(read_file(folder / kFile), kHead + kBadAtStep1 + other);
+}
+
+TEST_F(CampaignTest, UpdateOfOneVariantLeavesTheOthers) {
+  scenario("small");
+  write(kFile, kHead + "  - {candidate: fake@moving, law: law_a, rule: B10, execution: warm, step: 1, tensor: up.weight}\n");
+  options.update_expectations = true;
+  options.selection.ranks = 2;
+  run({"fake@moving"});
+  EXPECT_EQ(read_file(folder / kFile),
+            kHead +
+                "  - {candidate: fake@moving, law: law_a, rule: B10, variants: [ranks=1], execution: warm, step: 1, tensor: up.weight}\n" +
+                "  - {candidate: fake@moving, law: law_a, rule: LW5, variants: [ranks=2], execution: warm, step: 0, tensor: up.weight}\n");
+}
+
+TEST_F(CampaignTest, UpdateRemovesWhatPassesNow) {
+  scenario("small");
+  write(kFile, kHead + "  - {candidate: fake@good, law: law_a, rule: B10, execution: warm, step: 1}\n");
+  options.update_expectations = true;
+  run({"fake@good"});
+  EXPECT_FALSE(std::filesystem::exists(folder / kFile));
+}
+
+TEST_F(CampaignTest, UpdateDoesNotWriteDownWhatNoRuleExplains) {
+  scenario("small", "Nothing in particular.");
+  options.update_expectations = true;
+  EXPECT_EQ(exit_code(run({"fake@bad"})), Exit::failed);
+  EXPECT_FALSE(std::filesystem::exists(folder / kFile));
+  EXPECT_NE(screen().find("no rule explains it"), std::string::npos);
+}
+
+TEST_F(CampaignTest, LintFindsOrphansOnlyWhereEverythingWasGiven) {
+  scenario("small");
+  write("scenarios/expectations/layerwise/gone.yaml", "reloadlab: 1\nscenario: gone\nknown: []\n");
+  const auto selected = select_cases(options.selection, engine);
+  ASSERT_TRUE(selected.ok());
+  const auto found = lint_expectations(selected->all, {"law_a"}, options.selection.paths);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_NE(found[0].find("gone.yaml:1:1: no scenario here is called \"gone\""), std::string::npos) << found[0];
+  const std::vector<std::string> one_file{(folder / "scenarios/layerwise/small.yaml").string()};
+  EXPECT_TRUE(lint_expectations(selected->all, {"law_a"}, one_file).empty());
+}
+
+}  // namespace
+}  // namespace reloadlab::tests

@@ -1,0 +1,101 @@
+#include "tests/sim/campaign/fake_engine.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <stdexcept>
+
+#include "reference/base/nearest.h"
+#include "sim/campaign/worker.h"
+
+namespace reloadlab::tests {
+namespace {
+
+using namespace sim;
+
+constexpr std::string_view kNames[] = {"fake@good",   "fake@bad",      "fake@moving",  "fake@unsure",   "fake@throws",
+                                       "fake@unlike", "fake@crash",    "fake@abort",   "fake@exit",     "fake@loop",
+                                       "fake@lies",   "fake@nonsense", "fake@no_data", "fake@not_here", "fake@broken"};
+
+Result<EngineCandidate> find(const std::string& spelling) {
+  for (const std::string_view name : kNames)
+    if (name == spelling) return EngineCandidate{spelling, "layerwise"};
+  return Status(Code::usage, fmt::format("no candidate is called \"{}\"{}", spelling, did_you_mean(spelling, kNames)));
+}
+
+void misbehave(const std::string& candidate) {
+  if (candidate == "fake@crash") std::raise(SIGSEGV);
+  if (candidate == "fake@abort") std::abort();
+  if (candidate == "fake@exit") std::_Exit(3);
+  if (candidate == "fake@nonsense" && ::write(kWorkerSocket, "nonsense, nonsense", 18) < 0) std::abort();
+  if (candidate == "fake@loop")
+    for (;;) ::pause();
+}
+
+Execution run_of(const Case& the_case, const std::string& candidate, Variation::Kind kind, const EngineOptions& options) {
+  Execution execution{
+      .variation = {.kind = kind}, .steps = the_case.steps, .ranks = std::vector<RankRun>(static_cast<size_t>(the_case.ranks))};
+  static int64_t serial = 0;
+  for (int step = 0; step < static_cast<int>(the_case.steps.size()); ++step)
+    for (int rank = 0; rank < the_case.ranks; ++rank) {
+      if (options.on_step) options.on_step(execution.variation, rank, step);
+      if (step == 1) misbehave(candidate);
+      RankRun& run = execution.ranks[static_cast<size_t>(rank)];
+      run.events.push_back({.kind = EventKind::load_begin, .step = step, .layer = 0, .text = "up.weight"});
+      run.events.push_back(
+          {.kind = EventKind::load_counted, .step = step, .layer = 0, .numel = candidate == "fake@unlike" ? ++serial : 24});
+      StepOutcome outcome{.step = step};
+      if (candidate == "fake@throws" && step == 1) outcome.crashed = true, outcome.status = Status(Code::failed, "boom");
+      run.outcomes.push_back(outcome);
+    }
+  return execution;
+}
+
+Result<Evidence> replay(const Case& the_case, const std::string& candidate, const EngineOptions& options) {
+  if (candidate == "fake@no_data") return Status(Code::data, "model.safetensors: cannot be read");
+  if (candidate == "fake@not_here") return Status(Code::unsupported, "no such world here");
+  if (candidate == "fake@broken") throw std::runtime_error("the harness slipped");
+  Evidence evidence{.the_case = the_case, .candidate = candidate, .layers = {"up"}};
+  evidence.plan.resize(static_cast<size_t>(the_case.ranks + (candidate == "fake@lies")));
+  evidence.executions.push_back(run_of(the_case, candidate, Variation::Kind::warm, options));
+  if (options.prove_determinism) evidence.executions.push_back(run_of(the_case, candidate, Variation::Kind::again, options));
+  return evidence;
+}
+
+std::vector<Verdict> judge(const Evidence& evidence) {
+  Verdict a{.law = "law_a", .checks = 2}, b{.law = "law_b", .checks = 2};
+  if (evidence.candidate == "fake@bad" || evidence.candidate == "fake@moving") {
+    a.outcome = Outcome::fail;
+    a.finding = Finding{
+        .law = "law_a", .execution = "warm", .rank = 0, .step = evidence.candidate == "fake@bad", .tensor = "up.weight", .what = "differs"};
+  }
+  if (evidence.candidate == "fake@unsure") b.outcome = Outcome::inconclusive, b.reason = "nothing compared";
+  return {a, b};
+}
+
+}  // namespace
+
+Engine fake_engine() {
+  return {.candidate = find,
+          .default_candidates =
+              [](const std::string&) {
+                return std::vector<std::string>{"fake@good", "fake@bad"};
+              },
+          .candidate_names = [] { return std::vector<std::string>(std::begin(kNames), std::end(kNames)); },
+          .replay = replay,
+          .lacks = [](const Case& one) { return one.needs.gpus > 0 ? std::string("needs a GPU") : std::string(); },
+          .judge = judge,
+          .laws = {{"law_a", "A holds."}, {"law_b", "B holds."}}};
+}
+
+std::string small_scenario(const std::string& name, const std::string& about, const std::string& tag) {
+  return fmt::format(
+      "reloadlab: 1\nscenario: {}\nabout: {}\nsystem: layerwise\ntags: [{}]\nworld: {{kind: cpu, ranks: [1, 2]}}\n"
+      "model:\n  dtype: f32\n  layers:\n    - {{name: up, kind: column_parallel_linear, in: 4, out: 6}}\n"
+      "checkpoints: {{A: {{synthetic: 1}}, B: {{synthetic: 2}}}}\nsteps:\n  - load: A\n  - reload: B\n",
+      name, about, tag);
+}
+
+}  // namespace reloadlab::tests

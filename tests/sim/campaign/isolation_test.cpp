@@ -1,0 +1,146 @@
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "sim/campaign/frame.h"
+#include "sim/campaign/messages.h"
+#include "tests/sim/campaign/fixture.h"
+
+namespace reloadlab::tests {
+namespace {
+
+using namespace sim;
+
+class Isolated : public CampaignTest {
+ protected:
+  Isolated() { options.isolation = Isolation::workers; }
+};
+
+std::string results_of(const RunResult& run) {
+  auto json = nlohmann::ordered_json::parse(read_file(run.run.folder + "/result.json"));
+  return json["results"].dump(1);
+}
+
+TEST_F(Isolated, SaysWhatItSaysInOneProcess) {
+  scenario("small");
+  scenario("other");
+  const RunResult workers = run({"fake@good", "fake@bad", "fake@unsure", "fake@no_data", "fake@not_here"});
+  options.isolation = Isolation::per_case;
+  const RunResult per_case = run({"fake@good", "fake@bad", "fake@unsure", "fake@no_data", "fake@not_here"});
+  options.isolation = Isolation::none;
+  const RunResult here = run({"fake@good", "fake@bad", "fake@unsure", "fake@no_data", "fake@not_here"});
+  options.jobs = 3;
+  const RunResult side_by_side = run({"fake@good", "fake@bad", "fake@unsure", "fake@no_data", "fake@not_here"});
+  EXPECT_EQ(results_of(workers), results_of(here));
+  EXPECT_EQ(results_of(per_case), results_of(here));
+  EXPECT_EQ(results_of(side_by_side), results_of(here));
+  EXPECT_EQ(read_file(workers.run.folder + "/trace.jsonl"), read_file(here.run.folder + "/trace.jsonl"));
+  EXPECT_EQ(read_file(side_by_side.run.folder + "/trace.jsonl"), read_file(here.run.folder + "/trace.jsonl"));
+}
+
+struct Death {
+  std::string candidate, what;
+  State state;
+};
+
+class Dying : public Isolated, public testing::WithParamInterface<Death> {};
+
+TEST_P(Dying, CostsOneCaseAndNamesTheStep) {
+  scenario("small");
+  const RunResult result = run({"fake@good", GetParam().candidate});
+  ASSERT_EQ(result.cases.size(), 4u);
+  for (const char* variant : {"ranks=1", "ranks=2"}) {
+    EXPECT_EQ(law_of(result, "fake@good", "law_a", variant).state, State::pass);
+    const LawResult law = law_of(result, GetParam().candidate, "survives", variant);
+    EXPECT_EQ(law.state, GetParam().state);
+    ASSERT_TRUE(law.finding);
+    EXPECT_NE(law.finding->what.find(GetParam().what), std::string::npos) << law.finding->what;
+    EXPECT_EQ(law.finding->execution, "warm");
+    EXPECT_EQ(law.finding->step, 1);
+    EXPECT_EQ(law.step_text, "reload to B");
+  }
+  EXPECT_EQ(exit_code(result), GetParam().state == State::hang ? Exit::hang : Exit::failed);
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, Dying,
+                         testing::Values(Death{"fake@crash", "killed by signal 11 (SIGSEGV)", State::fail},
+                                         Death{"fake@abort", "killed by signal 6 (SIGABRT)", State::fail},
+                                         Death{"fake@exit", "left with exit code 3", State::fail},
+                                         Death{"fake@nonsense", "no message", State::fail},
+                                         Death{"fake@lies", "does not hold together", State::fail},
+                                         Death{"fake@loop", "no step began for 2 s", State::hang}),
+                         [](const auto& death) { return death.param.candidate.substr(5); });
+
+TEST_F(Isolated, AThrowInTheHarnessIsADefectAndTheWorkerGoesOn) {
+  scenario("small");
+  const RunResult result = run({"fake@broken", "fake@good"});
+  EXPECT_EQ(result.cases[0].end, End::defect);
+  EXPECT_EQ(result.cases[0].reason, "the harness slipped");
+  EXPECT_EQ(law_of(result, "fake@good", "law_a").state, State::pass);
+}
+
+TEST_F(Isolated, WorkersThatDoNotComeUpAreAnError) {
+  scenario("small");
+  options.worker_command = {"/bin/true"};
+  EXPECT_NE(try_run({"fake@good"}).status().message().find("do not come up"), std::string::npos);
+  options.worker_command = {"/no/such/program"};
+  EXPECT_NE(try_run({"fake@good"}).status().message().find("/no/such/program"), std::string::npos);
+}
+
+TEST_F(Isolated, FailFastDropsWhatIsUnderWay) {
+  scenario("small");
+  options.fail_fast = true;
+  options.jobs = 2;
+  const RunResult result = run({"fake@crash", "fake@loop"});
+  EXPECT_EQ(exit_code(result), Exit::failed);
+  EXPECT_EQ(result.cases.back().end, End::skipped);
+}
+
+TEST(Frames, AreCutWhereverTheBytesBreak) {
+  const std::string bytes =
+      frame_bytes(FrameKind::step, "one") + frame_bytes(FrameKind::evidence, std::string("\0two", 4)) + frame_bytes(FrameKind::ready, "");
+  for (size_t piece = 1; piece <= bytes.size(); ++piece) {
+    FrameReader reader;
+    std::vector<Frame> frames;
+    for (size_t at = 0; at < bytes.size(); at += piece) {
+      reader.feed(std::string_view(bytes).substr(at, piece));
+      for (auto frame = reader.next(); frame.ok() && frame->has_value(); frame = reader.next()) frames.push_back(**frame);
+    }
+    ASSERT_EQ(frames.size(), 3u) << piece;
+    EXPECT_EQ(frames[1].body, std::string("\0two", 4));
+    EXPECT_EQ(frames[2].kind, FrameKind::ready);
+  }
+}
+
+TEST(Frames, NonsenseAndGreedAreRefused) {
+  FrameReader nonsense, greedy;
+  nonsense.feed("hello, world");
+  EXPECT_FALSE(nonsense.next().ok());
+  greedy.feed("E\xff\xff\xff\xff\xff\xff\xff\xff");
+  EXPECT_FALSE(greedy.next().ok());
+}
+
+TEST(Messages, ReadBackAndRefuseTheRest) {
+  Job job{.the_case = {.scenario = "x", .file = "x.yaml", .variant = "ranks=2"}, .candidate = "fake@good", .prove_determinism = true};
+  job.the_case.seed = ~uint64_t{0};
+  job.the_case.ranks = 2;
+  const auto read = parse_job(job_text({job, true}));
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  EXPECT_EQ(job_text(*read), job_text({job, true}));
+  EXPECT_EQ(read->job.the_case.seed, job.the_case.seed);
+  const auto step = parse_step(step_message_text({"order 2", 1, 3}));
+  ASSERT_TRUE(step.ok());
+  EXPECT_EQ(step->step, 3);
+  const Status status = parse_status(status_text(Status(Code::data, "a\nb")));
+  EXPECT_EQ(status.code(), Code::data);
+  EXPECT_EQ(status.message(), "a\nb");
+  for (const char* text : {"", "{", "[]", "{}", R"({"step": "x"})"}) {
+    EXPECT_FALSE(parse_job(text).ok());
+    EXPECT_FALSE(parse_step(text).ok());
+    EXPECT_FALSE(parse_answer(text).ok());
+    EXPECT_FALSE(parse_status(text).ok());
+  }
+}
+
+}  // namespace
+}  // namespace reloadlab::tests

@@ -1,0 +1,33 @@
+#pragma once
+// Runs a built program in a folder of its own, as a person would.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+
+namespace reloadlab::tests {
+
+struct Ran {
+  int exit_code = -1;
+  std::string out, err;
+};
+
+class ProgramTest : public testing::Test {
+ protected:
+  ProgramTest();
+  ~ProgramTest() override;
+  void write(const std::string& path, const std::string& text);
+  std::string read(const std::string& path) const;
+  // One layer, two checkpoints, ranks 1 and 2.
+  void small_scenario();
+  // `arguments` as a shell reads them.
+  Ran reloadlab(const std::string& arguments) const;
+  Ran naughty(const std::string& arguments) const;
+
+  const std::filesystem::path folder;
+
+ private:
+  Ran run(const std::string& program, const std::string& arguments) const;
+};
+
+}  // namespace reloadlab::tests

@@ -1,0 +1,99 @@
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/sim/cli/program_run.h"
+#include "tests/sim/report/golden.h"
+
+namespace reloadlab::tests {
+namespace {
+
+class Running : public ProgramTest {
+ protected:
+  // Of the run whose folder the program printed.
+  nlohmann::ordered_json result(const Ran& ran) const {
+    return nlohmann::ordered_json::parse(read(ran.out.substr(0, ran.out.find('\n')) + "/result.json"));
+  }
+  // The verdict about whether the candidate came back, of every case.
+  std::vector<std::string> survival(const Ran& ran) const {
+    std::vector<std::string> said;
+    for (const auto& one : result(ran)["results"])
+      for (const auto& law : one["laws"])
+        if (law["law"] == "survives")
+          said.push_back(one["candidate"].get<std::string>() + " " + law["state"].get<std::string>() +
+                         (law.contains("finding")
+                              ? ": " + law["finding"]["what"].get<std::string>() + " at " + law["step_text"].get<std::string>()
+                              : ""));
+    return said;
+  }
+};
+
+TEST_F(Running, HardenedHoldsAndTwoRunsAreEqualButForRun) {
+  small_scenario();
+  const Ran first = reloadlab("run --candidate layerwise@hardened"), second = reloadlab("run --candidate layerwise@hardened --jobs 2");
+  EXPECT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_EQ(second.exit_code, 0) << second.err;
+  EXPECT_TRUE(matches(first.out, "out/{any}-scenarios\n")) << first.out;
+  auto one = result(first), other = result(second);
+  EXPECT_NE(one["run"], other["run"]);
+  one.erase("run");
+  other.erase("run");
+  EXPECT_EQ(one.dump(1), other.dump(1));
+  EXPECT_NE(reloadlab("show").out.find("verdicts"), std::string::npos);
+}
+
+TEST_F(Running, TheReportForPeopleIsGolden) {
+  small_scenario();
+  const Ran ran = reloadlab("run --candidate layerwise@hardened --law cold_load_equal --law no_leak");
+  EXPECT_TRUE(is_golden(ran.err, "program.txt"));
+}
+
+TEST_F(Running, NothingRanIs4) {
+  small_scenario();
+  EXPECT_EQ(reloadlab("run --world meta").exit_code, 4);
+  EXPECT_EQ(reloadlab("run --for 0s").exit_code, 4);
+}
+
+TEST_F(Running, BothProfilesRunWithoutACandidate) {
+  small_scenario();
+  const Ran ran = reloadlab("run --ranks 1 --no-expectations");
+  ASSERT_EQ(result(ran)["results"].size(), 2u);
+  EXPECT_EQ(result(ran)["results"][0]["candidate"], "layerwise@seed");
+  EXPECT_EQ(result(ran)["results"][1]["candidate"], "layerwise@hardened");
+}
+
+TEST_F(Running, ACandidateThatLeavesThePathCostsItsCasesOnly) {
+  small_scenario();
+  const Ran ran = naughty(
+      "run --ranks 1 --isolate --law cold_load_equal --candidate naughty@crash --candidate naughty@abort --candidate naughty@throw "
+      "--candidate naughty@exit "
+      "--candidate layerwise@hardened");
+  EXPECT_EQ(ran.exit_code, 1) << ran.err;
+  EXPECT_EQ(survival(ran),
+            (std::vector<std::string>{"naughty@crash fail: killed by signal 11 (SIGSEGV) at reload to B",
+                                      "naughty@abort fail: killed by signal 6 (SIGABRT) at reload to B",
+                                      "naughty@throw fail: an exception crossed the boundary: boom at reload to B",
+                                      "naughty@exit fail: left with exit code 7 at reload to B", "layerwise@hardened pass"}));
+}
+
+TEST_F(Running, AHangIs6AndNamesTheStep) {
+  small_scenario();
+  const Ran ran =
+      naughty("run --ranks 1 --isolate=case --hang-after 3s --candidate naughty@loop --candidate layerwise@hardened --law cold_load_equal");
+  EXPECT_EQ(ran.exit_code, 6) << ran.err;
+  EXPECT_EQ(survival(ran),
+            (std::vector<std::string>{"naughty@loop hang: no step began for 3 s at reload to B", "layerwise@hardened pass"}));
+}
+
+TEST_F(Running, KnownFailuresAreWrittenDownAndThenHold) {
+  small_scenario();
+  const std::string arguments = "run --isolate --law cold_load_equal --candidate naughty@abort";
+  EXPECT_EQ(naughty(arguments).exit_code, 1);
+  EXPECT_EQ(naughty(arguments + " --update-expectations").exit_code, 0);
+  EXPECT_NE(read("scenarios/expectations/layerwise/small.yaml").find("law: survives, rule: LW6"), std::string::npos);
+  EXPECT_EQ(naughty(arguments).exit_code, 0);
+  EXPECT_EQ(naughty(arguments + " --no-expectations").exit_code, 1);
+}
+
+}  // namespace
+}  // namespace reloadlab::tests
