@@ -184,7 +184,7 @@ LoadPlan bind_delivery(const Node& node, std::string_view object, const StepCont
     at = Reader(node, object).at(key);
   }
   if (std::find(context.checkpoints.begin(), context.checkpoints.end(), plan.checkpoint) == context.checkpoints.end())
-    diagnostics.error(at, fmt::format("no checkpoint is called {}", plan.checkpoint),
+    diagnostics.error(at, fmt::format("no checkpoint is called \"{}\"", plan.checkpoint),
                       diagnostics.suggest(plan.checkpoint, context.checkpoints));
   return plan;
 }

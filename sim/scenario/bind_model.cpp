@@ -21,7 +21,11 @@ class ModelBinder {
     const size_t errors_before = diagnostics_.count();
     bound_.spec.architecture = model_.text("architecture");
     bound_.spec.dtype = *dtype_from_name(model_.text("dtype"));
-    add_layers();
+    if (bound_.spec.architecture == "layers") {
+      add_layers();
+    } else {
+      expand();
+    }
     if (diagnostics_.count() == errors_before) check_layers_alone();
     if (diagnostics_.count() == errors_before) check_ties();
     if (diagnostics_.count() == errors_before) name_deliveries(errors_before);
@@ -29,6 +33,16 @@ class ModelBinder {
   }
 
  private:
+  void expand() {
+    for (const model::KeyInfo& info : model::find_architecture(bound_.spec.architecture)->keys)
+      bound_.spec.values[std::string(info.name)] = model_.value(info.name);
+    const Status status = model::expand_architecture(bound_.spec);
+    if (!status.ok()) diagnostics_.error(node_.at, status.message());
+    if (bound_.spec.layers.size() > static_cast<size_t>(limits::layers))
+      diagnostics_.error(node_.at, fmt::format("{} layers, expected at most {}", bound_.spec.layers.size(), limits::layers));
+    bound_.positions.assign(bound_.spec.layers.size(), node_.at);
+  }
+
   void add_layers() {
     const Node* layers = model_.node("layers");
     if (!layers || layers->items.empty()) {
@@ -63,8 +77,14 @@ class ModelBinder {
     bound_.positions.push_back(at);
   }
 
-  Value value_of(const Reader& layer, const model::KeyInfo& info, const Expanded& name) const {
-    if (info.name == "hidden" && !layer.has("hidden") && model_.has("hidden")) return model_.integer("hidden");
+  Value value_of(const Reader& layer, const model::KeyInfo& info, const Expanded& name) {
+    if (layer.row(info.name).inherited && !layer.has(info.name)) {
+      if (model_.has(info.name)) return model_.integer(info.name);
+      if (info.required)
+        diagnostics_.error(layer.at(info.name),
+                           fmt::format("layer without {}, expected {} here or in model", info.name, expected(layer.row(info.name))));
+      return info.fallback;
+    }
     Value value = layer.value(info.name);
     if (auto* word = std::get_if<std::string>(&value)) *word = follow(*word, name.bindings);
     return value;

@@ -62,7 +62,7 @@ void check_chain(const Node& node, const std::string& name, Diagnostics& diagnos
   while (const Node::Entry* base = at->value->find("perturb")) {
     const Node::Entry* next = node.find(base->value->text);
     if (!next) {
-      diagnostics.error(base->value->at, fmt::format("no checkpoint is called {}", base->value->text),
+      diagnostics.error(base->value->at, fmt::format("no checkpoint is called \"{}\"", base->value->text),
                         diagnostics.suggest(base->value->text, names));
       return;
     }

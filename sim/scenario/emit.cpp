@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "reference/base/check.h"
+#include "reference/model/architecture/architecture.h"
 #include "reference/model/kind.h"
 #include "sim/scenario/scenario.h"
 #include "sim/scenario/schema.h"
@@ -93,6 +94,11 @@ class Writer {
 
   void write_model(const model::ModelSpec& spec) {
     put("dtype", dtype_name(spec.dtype));
+    if (const model::ArchitectureInfo* architecture = model::find_architecture(spec.architecture)) {
+      put("architecture", spec.architecture);
+      write_values(spec.values, architecture->keys);
+      return;
+    }
     key("layers"), out_ << YAML::BeginSeq;
     for (const model::LayerSpec& layer : spec.layers) out_ << YAML::Flow, begin(), write_layer(layer, spec.dtype), end();
     out_ << YAML::EndSeq;

@@ -68,8 +68,9 @@ constexpr std::array varied_keys = {"model", "checkpoints", "steps", "laws", "ex
 
 bool can_vary(const Axis& axis, Diagnostics& diagnostics) {
   if (std::find(varied_keys.begin(), varied_keys.end(), axis.path[0]) != varied_keys.end()) return true;
-  const std::string what =
-      fmt::format("vary: a path that begins with {}, expected model, checkpoints, steps, laws, expect or limits", axis.path[0]);
+  const std::string what = fmt::format(
+      "vary: a path that begins with {}, expected model, checkpoints, steps, laws, expect or limits (lists in world multiply as they are)",
+      axis.path[0]);
   diagnostics.error(axis.at, what, diagnostics.suggest(axis.path[0], varied_keys));
   return false;
 }

@@ -39,7 +39,7 @@ std::vector<size_t> DeliveryNames::matches(const std::string& name) const {
 std::vector<std::string> DeliveryNames::resolve(const std::string& pattern, Position at, Diagnostics& diagnostics) const {
   const auto expanded = expand_ranges(pattern, static_cast<size_t>(limits::names_in_list));
   if (!expanded) {
-    diagnostics.error(at, fmt::format("{}: a range that is not {{first..last}} or makes too many names", pattern));
+    diagnostics.error(at, fmt::format("\"{}\": a range that is not {{first..last}} or makes too many names", pattern));
     return {};
   }
   std::vector<std::string> names;
@@ -47,7 +47,8 @@ std::vector<std::string> DeliveryNames::resolve(const std::string& pattern, Posi
     const std::vector<size_t> found = matches(one.name);
     for (size_t index : found) names.push_back(deliveries_[index].name);
     if (found.empty())
-      diagnostics.error(at, fmt::format("{} matches no tensor that the model takes", one.name), diagnostics.suggest(one.name, spellings_));
+      diagnostics.error(at, fmt::format("\"{}\" matches no tensor that the model takes", one.name),
+                        diagnostics.suggest(one.name, spellings_));
   }
   return names;
 }

@@ -103,7 +103,8 @@ class FileParser {
     const std::vector<NodePtr> items = node->kind == Node::Kind::list ? node->items : std::vector{std::make_shared<const Node>(*node)};
     for (const NodePtr& item : items) {
       if (std::find(options_.known_laws.begin(), options_.known_laws.end(), item->text) == options_.known_laws.end())
-        diagnostics_.error(item->at, fmt::format("no law is called {}", item->text), diagnostics_.suggest(item->text, options_.known_laws));
+        diagnostics_.error(item->at, fmt::format("no law is called \"{}\"", item->text),
+                           diagnostics_.suggest(item->text, options_.known_laws));
       if (std::find(laws.begin(), laws.end(), item->text) != laws.end())
         diagnostics_.error(item->at, fmt::format("laws: {} a second time, expected each law once", item->text));
       laws.push_back(item->text);

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "reference/base/check.h"
+#include "reference/model/architecture/architecture.h"
 #include "reference/model/kind.h"
 #include "sim/scenario/scalars.h"
 #include "sim/scenario/structure.h"
@@ -22,16 +23,30 @@ std::vector<std::string> split_list(const std::string& written) {
   return items;
 }
 
+std::string_view chosen(const Node& node, std::string_view key) {
+  const Node::Entry* entry = node.kind == Node::Kind::map ? node.find(key) : nullptr;
+  return entry ? std::string_view(entry->value->text) : std::string_view();
+}
+
 }  // namespace
 
 std::vector<Key> keys_for(const Node& node, std::string_view object) {
   std::vector<Key> keys = keys_of(object);
-  if (object != "layer") return keys;
-  const Node::Entry* named = node.kind == Node::Kind::map ? node.find("kind") : nullptr;
-  const model::LayerKind* kind = named ? model::find_layer_kind(named->value->text) : nullptr;
-  if (!kind) return keys;
-  for (const model::KeyInfo& info : kind->keys()) keys.push_back(key_from(info, object));
+  if (object == "layer") {
+    if (const model::LayerKind* kind = model::find_layer_kind(chosen(node, "kind")))
+      for (const model::KeyInfo& info : kind->keys()) keys.push_back(key_from(info, object));
+  } else if (object == "model") {
+    const model::ArchitectureInfo* architecture = model::find_architecture(chosen(node, "architecture"));
+    if (architecture) keys = keys_with(*architecture);
+  }
   return keys;
+}
+
+bool keys_are_known(const Node& node, std::string_view object) {
+  if (object == "layer") return model::find_layer_kind(chosen(node, "kind")) != nullptr;
+  if (object != "model" || !node.find("architecture")) return true;
+  const std::string_view architecture = chosen(node, "architecture");
+  return architecture == "layers" || model::find_architecture(architecture) != nullptr;
 }
 
 const Key& Reader::row(std::string_view key) const {

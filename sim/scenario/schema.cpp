@@ -58,15 +58,19 @@ std::vector<std::string> choices_of(std::string_view choices) {
 std::string integer_words(const Key& key, std::string_view plural) {
   const std::string base = plural.empty() ? "an integer" : std::string(plural);
   if (key.minimum < 0) return base;
-  if (key.minimum == key.maximum) return fmt::format("{} {}", base, key.minimum);
+  if (key.minimum == key.maximum) return fmt::format("{}", key.minimum);
   if (key.maximum < int64_t{1} << 53) return fmt::format("{} from {} to {}", base, key.minimum, key.maximum);
   return fmt::format("{} of at least {}", base, key.minimum);
 }
 
-std::string text_words(const Key& key, std::string_view plural) {
-  const std::string lead = plural.empty() ? "" : std::string(plural) + " of ";
-  if (!key.allowed.empty()) return fmt::format("{}{}", lead, fmt::join(key.allowed, " | "));
-  return lead.empty() ? std::string(pattern_about(key.pattern)) : lead + std::string(pattern_about(key.pattern));
+std::string text_words(const Key& key) {
+  if (!key.allowed.empty()) return fmt::format("{}", fmt::join(key.allowed, " | "));
+  return std::string(pattern_about(key.pattern));
+}
+
+std::string list_words(const Key& key) {
+  if (key.allowed.empty() || key.free_list) return fmt::format("a list, each {}", pattern_about(key.pattern));
+  return key.forms & form::text ? "a list of them" : fmt::format("a list of {}", fmt::join(key.allowed, " | "));
 }
 
 }  // namespace
@@ -126,7 +130,19 @@ Key key_from(const model::KeyInfo& info, std::string_view object_name) {
   key.allowed = choices_of(info.choices);
   key.minimum = info.minimum;
   key.maximum = limits::layer_integer;
+  key.inherited = object_name == "layer" && info.name == "hidden";
+  if (key.inherited) key.required = false;
   return key;
+}
+
+std::vector<Key> keys_with(const model::ArchitectureInfo& architecture) {
+  std::vector<Key> keys = keys_of("model");
+  std::erase_if(keys, [](const Key& key) { return key.name == "hidden" || key.name == "layers"; });
+  for (const model::KeyInfo& info : architecture.keys) {
+    keys.push_back(key_from(info, "model"));
+    if (info.name == "blocks") keys.back().maximum = limits::layers;  // how often an architecture repeats its layers
+  }
+  return keys;
 }
 
 std::string expected(const Key& key) {
@@ -134,9 +150,9 @@ std::string expected(const Key& key) {
   if (key.forms & form::boolean) forms.emplace_back("true or false");
   if (key.forms & form::integer) forms.push_back(integer_words(key, ""));
   if (key.forms & form::number) forms.emplace_back("a number");
-  if (key.forms & form::text) forms.push_back(text_words(key, ""));
+  if (key.forms & form::text) forms.push_back(text_words(key));
   if (key.forms & form::integers) forms.push_back(integer_words(key, "a list of integers"));
-  if (key.forms & form::texts) forms.push_back(key.forms & form::text ? "a list of them" : text_words(key, "a list"));
+  if (key.forms & form::texts) forms.push_back(list_words(key));
   if (key.forms & form::object) forms.emplace_back(key.child == "nothing" ? "{}" : "a map");
   if (key.forms & form::objects) forms.emplace_back("a list of maps");
   if (key.forms & form::named) forms.emplace_back("a map of names");

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "reference/model/architecture/architecture.h"
 #include "reference/model/spec.h"
 
 namespace reloadlab::sim {
@@ -77,6 +78,8 @@ struct Key {
   Pattern pattern = Pattern::any;
   int64_t minimum = 0;                 // integers, and elements of integer lists
   int64_t maximum = int64_t{1} << 53;  // integers; for texts the length is limits::name_length unless `long_text`
+  bool free_list = false;              // `allowed` holds for a text alone, not for those of a list
+  bool inherited = false;              // absent, it has the value of the model's key of the same name
   bool long_text = false;              // a sentence or a path, up to 4,096 characters
 };
 
@@ -90,8 +93,10 @@ std::span<const Object> schema_objects();           // the file itself first
 const std::vector<Key>& schema_keys();              // the table, in the order of the documentation
 std::vector<Key> keys_of(std::string_view object);  // its rows and those that it includes
 
-// Rows for the keys of a layer kind or an architecture.
+// A row for a key of a layer kind.
 Key key_from(const model::KeyInfo& info, std::string_view object);
+// The rows of `model` when an architecture makes the layers: its own keys in place of `hidden` and `layers`.
+std::vector<Key> keys_with(const model::ArchitectureInfo& architecture);
 // "an integer", "text or a list of texts", "one of listed, by_layer": what a message says was expected.
 std::string expected(const Key& key);
 

@@ -41,7 +41,7 @@ Json of_key(const Key& key) {
   if (key.forms & form::number) forms.push_back({{"type", "number"}});
   if (key.forms & form::text) forms.push_back(of_text(key));
   if (key.forms & form::integers) forms.push_back(list_of(of_integer(key)));
-  if (key.forms & form::texts) forms.push_back(list_of(of_text(key.forms & form::object ? Key{.pattern = key.pattern} : key)));
+  if (key.forms & form::texts) forms.push_back(list_of(of_text(key.free_list ? Key{.pattern = key.pattern} : key)));
   if (key.forms & form::object) forms.push_back(reference(key));
   if (key.forms & form::objects) forms.push_back(list_of(reference(key)));
   if (key.forms & form::named) forms.push_back(of_names(key));
@@ -79,6 +79,25 @@ void add_kinds(Json& layer) {
   }
 }
 
+// A model is a list of layers, or an architecture with its keys.
+Json of_model() {
+  Json models = Json::array();
+  std::vector<Key> keys = keys_of("model");
+  auto only = [&](std::string_view architecture) {
+    for (Key& key : keys)
+      if (key.name == "architecture") key.allowed = {std::string(architecture)};
+    return of_object(keys);
+  };
+  models.push_back(only("layers"));
+  models.back()["required"] = Json::array({"layers"});
+  for (const model::ArchitectureInfo& architecture : model::architectures()) {
+    keys = keys_with(architecture);
+    models.push_back(only(architecture.id));
+    models.back()["required"] = Json::array({"architecture"});
+  }
+  return {{"oneOf", models}};
+}
+
 }  // namespace
 
 std::string json_schema() {
@@ -87,6 +106,7 @@ std::string json_schema() {
   result.update(schema);
   for (const Object& object : schema_objects())
     if (object.name != "scenario") result["$defs"][std::string(object.name)] = of_object(keys_of(object.name));
+  result["$defs"]["model"] = of_model();
   add_kinds(result["$defs"]["layer"]);
   for (const Limit& limit : schema_limits()) result["x-limits"][std::string(limit.what)] = limit.value;
   return result.dump(2) + "\n";

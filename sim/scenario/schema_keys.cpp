@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "reference/base/scalar.h"
+#include "reference/model/architecture/architecture.h"
 #include "reference/model/kind.h"
 #include "sim/scenario/schema.h"
 
@@ -25,6 +26,12 @@ std::vector<std::string> kind_names() {
 std::vector<std::string> quant_names() {
   std::vector<std::string> names;
   for (const model::QuantInfo& method : model::quant_methods()) names.emplace_back(method.id);
+  return names;
+}
+
+std::vector<std::string> architecture_names() {
+  std::vector<std::string> names{"layers"};
+  for (const model::ArchitectureInfo& architecture : model::architectures()) names.emplace_back(architecture.id);
   return names;
 }
 
@@ -161,7 +168,7 @@ std::vector<Key> model_keys() {
        .forms = text,
        .about = "`layers`: the list below; otherwise a known architecture with keys of its own.",
        .fallback = "layers",
-       .pattern = Pattern::word},
+       .allowed = architecture_names()},
       {.object = "model",
        .name = "hidden",
        .forms = integer,
@@ -305,7 +312,8 @@ std::vector<Key> delivery_keys() {
        .fallback = "listed",
        .allowed = {"listed", "by_layer", "reversed", "interleaved"},
        .child = "order",
-       .pattern = Pattern::names},
+       .pattern = Pattern::names,
+       .free_list = true},
       {.object = "order", .name = "shuffle", .forms = integer, .about = "Seed of the permutation.", .required = true},
       {.object = "delivery",
        .name = "chunk",

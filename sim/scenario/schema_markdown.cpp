@@ -22,6 +22,7 @@ std::string cell(std::string_view words) {
 
 std::string default_of(const Key& key) {
   if (key.required) return "required";
+  if (key.inherited) return fmt::format("`model.{}`", key.name);
   if (!key.group.empty()) return "one of these";
   return code(key.fallback);
 }
@@ -39,6 +40,16 @@ void add_kinds(std::string& text) {
     std::vector<Key> keys;
     for (const model::KeyInfo& info : kind->keys()) keys.push_back(key_from(info, "layer"));
     if (!keys.empty()) add_rows(text, keys);
+  }
+}
+
+void add_architectures(std::string& text) {
+  text += "\n### Architectures and their keys in `model`\n";
+  for (const model::ArchitectureInfo& architecture : model::architectures()) {
+    fmt::format_to(std::back_inserter(text), "\n#### `{}`: {}\n", architecture.id, architecture.about);
+    std::vector<Key> keys;
+    for (const model::KeyInfo& info : architecture.keys) keys.push_back(key_from(info, "model"));
+    add_rows(text, keys);
   }
 }
 
@@ -66,6 +77,7 @@ std::string schema_markdown() {
     add_rows(text, own);
   }
   add_kinds(text);
+  add_architectures(text);
   add_quant(text);
   add_limits(text);
   return text;

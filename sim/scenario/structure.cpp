@@ -51,15 +51,21 @@ struct Check {
     return value && *value >= key.minimum && *value <= key.maximum;
   }
 
+  size_t length_max() const { return key.long_text ? long_text_length : static_cast<size_t>(limits::name_length); }
+
   bool is_text(const Node& node) const {
     const std::optional<std::string_view> word = as_text(node);
-    if (!word || word->size() > (key.long_text ? long_text_length : static_cast<size_t>(limits::name_length))) return false;
+    if (!word || word->size() > length_max()) return false;
     if (!key.allowed.empty()) return std::find(key.allowed.begin(), key.allowed.end(), *word) != key.allowed.end();
     return matches(node.text, key.pattern);
   }
 
   bool text_or_fail(const Node& node) const {
     if (is_text(node)) return true;
+    if (node.kind == Node::Kind::scalar && node.text.size() > length_max()) {
+      diagnostics.error(node.at, fmt::format("{}: {} characters, expected at most {}", key.name, node.text.size(), length_max()));
+      return false;
+    }
     const std::optional<std::string_view> word = as_text(node);
     return fail(node, word ? diagnostics.suggest(*word, key.allowed) : std::string());
   }
@@ -74,11 +80,14 @@ struct Check {
 
   bool list(const Node& node) const {
     bool good = true;
+    Key free = key;
+    free.allowed.clear();
+    const Check each{key.free_list ? free : key, diagnostics};
     for (const NodePtr& item : node.items) {
       if (key.forms & form::integers) {
         if (!is_integer(*item)) good = fail(*item);
       } else if (key.forms & form::texts) {
-        good = text_or_fail(*item) && good;
+        good = each.text_or_fail(*item) && good;
       } else if (key.forms & form::objects) {
         good = check_object(*item, key.child, diagnostics) && good;
       } else {
@@ -89,6 +98,7 @@ struct Check {
   }
 
   bool map(const Node& node) const {
+    if (key.child == "nothing" && !node.entries.empty()) return fail(node);
     if (key.forms & form::object) return check_object(node, key.child, diagnostics);
     if (!(key.forms & (form::named | form::free_map))) return fail(node);
     bool good = true;
@@ -133,14 +143,13 @@ bool check_groups(const Node& node, const std::vector<Key>& keys, std::string_vi
 
 }  // namespace
 
-bool check_keys(const Node& node, const std::vector<Key>& keys, std::string_view object, Diagnostics& diagnostics) {
+bool check_keys(const Node& node, const std::vector<Key>& keys, std::string_view object, Diagnostics& diagnostics, bool known) {
   std::vector<std::string> names;
   for (const Key& key : keys) names.push_back(key.name);
   bool good = true;
   for (const Node::Entry& entry : node.entries) {
-    if (std::find(names.begin(), names.end(), entry.key) != names.end()) continue;
-    const std::string choice = names.empty() ? "no keys" : fmt::format("one of {}", fmt::join(names, ", "));
-    diagnostics.error(entry.at, fmt::format("unknown key {} in {}, expected {}", entry.key, object, choice),
+    if (!known || std::find(names.begin(), names.end(), entry.key) != names.end()) continue;
+    diagnostics.error(entry.at, fmt::format("unknown key {} in {}, expected one of {}", entry.key, object, fmt::join(names, ", ")),
                       diagnostics.suggest(entry.key, names));
     good = false;
   }
@@ -158,7 +167,7 @@ bool check_object(const Node& node, std::string_view object, Diagnostics& diagno
     return false;
   }
   const std::vector<Key> keys = keys_for(node, object);
-  bool good = check_keys(node, keys, object, diagnostics);
+  bool good = check_keys(node, keys, object, diagnostics, keys_are_known(node, object));
   for (const Key& key : keys)
     if (const Node::Entry* entry = node.find(key.name)) good = check_value(*entry->value, key, diagnostics) && good;
   return good;

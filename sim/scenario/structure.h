@@ -10,15 +10,17 @@
 
 namespace reloadlab::sim {
 
-// Both return whether nothing was wrong at or below the node, and report what was. `more` are rows beyond the table's, for keys that
-// depend on another key (a layer's kind); `known_elsewhere` are names to offer as nearest spelling only.
+// Both return whether nothing was wrong at or below the node, and report what was.
 bool check_object(const Node& node, std::string_view object, Diagnostics& diagnostics);
 bool check_value(const Node& node, const Key& key, Diagnostics& diagnostics);
-// The keys of `node` alone: a map, none unknown, none missing, one of each group. Returns as above, without looking at the values.
-bool check_keys(const Node& node, const std::vector<Key>& keys, std::string_view object, Diagnostics& diagnostics);
+// The keys of `node` alone: none unknown (unless `known` is false), none missing, one of each group. The values are not looked at.
+// REQUIRES a map.
+bool check_keys(const Node& node, const std::vector<Key>& keys, std::string_view object, Diagnostics& diagnostics, bool known = true);
 
 // Rows of an object as this node selects them: for a layer its kind's keys, for a model its architecture's.
 std::vector<Key> keys_for(const Node& node, std::string_view object);
+// False where the node selects something that does not exist, so that nobody can tell which further keys are right.
+bool keys_are_known(const Node& node, std::string_view object);
 
 // A checked map, read through the table: absent keys give the table's default.
 class Reader {

@@ -108,7 +108,7 @@ class TreeBuilder : public YAML::EventHandler {
     if (top.node->kind == Node::Kind::list) {
       top.node->items.push_back(value);
     } else if (!top.key) {
-      top.key = Node::Entry{key_text(*value, at), at, nullptr};
+      top.key = Node::Entry{key_text(*value, at), at, value->kind == Node::Kind::scalar ? value : nullptr};
     } else {
       add_entry(top, *std::exchange(top.key, std::nullopt), value);
     }
@@ -121,6 +121,7 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   void add_entry(Open& map, Node::Entry entry, const NodePtr& value) {
+    if (!entry.value) return;  // the key was no word, and has been reported
     entry.value = value;
     auto [first, fresh] = map.keys.try_emplace(entry.key, entry.at);
     if (fresh) {
