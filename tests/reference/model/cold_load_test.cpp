@@ -1,0 +1,242 @@
+// The cold load of every layer kind against closed-form shard arithmetic: a checkpoint numbers its elements, the loaders put them
+// where they put them, and every element of every slot must be the one that placements() says, or the declared value.
+#include <ATen/ops/arange.h>
+#include <ATen/ops/ones.h>
+
+#include <cmath>
+#include <set>
+
+#include "reference/model/device.h"
+#include "tests/reference/model/fixture.h"
+
+namespace reloadlab::model {
+namespace {
+
+struct ColdCase {
+  std::string name;
+  LayerSpec spec;
+};
+void PrintTo(const ColdCase& cold_case, std::ostream* out) { *out << cold_case.name; }
+
+std::vector<ColdCase> cases() {
+  using Integers = std::vector<int64_t>;
+  const auto text = [](const char* word) { return std::string(word); };
+  std::vector<ColdCase> all;
+  const auto add = [&](std::string name, std::string kind, Values values) {
+    all.push_back({std::move(name), layer_of(std::move(kind), std::move(values))});
+  };
+  add("vocab", "vocab_parallel_embedding", {{"vocab", 1000L}, {"hidden", 3L}});
+  add("vocab_rank_of_padding_only", "vocab_parallel_embedding", {{"vocab", 5L}, {"hidden", 2L}, {"pad_value", -1.5}});
+  add("vocab_unpadded", "vocab_parallel_embedding", {{"vocab", 48L}, {"hidden", 2L}, {"pad_to", 1L}});
+  add("vocab_loader_pads", "vocab_parallel_embedding", {{"vocab", 70L}, {"hidden", 2L}, {"loader_pads", true}, {"pad_value", 7.0}});
+  add("vocab_free_loader", "vocab_parallel_embedding", {{"vocab", 70L}, {"hidden", 2L}, {"loader", text("free")}});
+  add("head", "parallel_lm_head", {{"vocab", 100L}, {"hidden", 3L}, {"pad_to", 8L}});
+  add("column", "column_parallel_linear", {{"in", 5L}, {"out", 24L}, {"bias", true}});
+  add("column_padded", "column_parallel_linear",
+      {{"in", 5L}, {"out", 21L}, {"bias", true}, {"pad_rows_to", 24L}, {"pad_cols_to", 4L}, {"pad_value", 0.5}});
+  add("column_free_loader", "column_parallel_linear", {{"in", 5L}, {"out", 24L}, {"bias", true}, {"loader", text("free")}});
+  add("column_no_loader", "column_parallel_linear", {{"in", 5L}, {"out", 24L}, {"bias", true}, {"loader", text("none")}});
+  add("row", "row_parallel_linear", {{"in", 24L}, {"out", 5L}, {"bias", true}});
+  add("row_padded", "row_parallel_linear",
+      {{"in", 13L}, {"out", 5L}, {"bias", true}, {"pad_rows_to", 4L}, {"pad_cols_to", 24L}, {"pad_value", -2.0}});
+  add("merged", "merged_column_parallel_linear", {{"in", 4L}, {"outs", Integers{24, 48, 24}}, {"bias", true}});
+  add("merged_named", "merged_column_parallel_linear",
+      {{"in", 4L}, {"outs", Integers{24, 24}}, {"names", text("gate_proj,up_proj")}, {"loader", text("free")}});
+  add("qkv", "qkv_parallel_linear", {{"hidden", 48L}, {"heads", 24L}, {"bias", true}});
+  add("qkv_grouped", "qkv_parallel_linear", {{"hidden", 10L}, {"heads", 8L}, {"kv_heads", 2L}, {"head_dim", 3L}, {"bias", true}});
+  add("qkv_one_kv_head", "qkv_parallel_linear", {{"hidden", 12L}, {"heads", 24L}, {"kv_heads", 1L}, {"head_dim", 2L}});
+  add("norm", "norm", {{"hidden", 7L}, {"bias", true}});
+  add("embedding", "embedding", {{"rows", 6L}, {"hidden", 3L}});
+  add("composed", "composed", {{"size", 24L}, {"transform", text("negate")}});
+  add("composed_a_last", "composed", {{"size", 24L}, {"transform", text("negate")}, {"order", text("a_last")}, {"loader", text("free")}});
+  add("scalars", "scalars",
+      {{"rows", 24L}, {"columns", 3L}, {"scales", 2L}, {"scale_dims", 0L}, {"shape_deliveries", 3L}, {"trailing", 4L}});
+  add("scalars_one", "scalars", {{"rows", 24L}, {"columns", 3L}, {"shape_deliveries", 1L}});
+  add("attention", "attention", {{"heads", 24L}, {"sinks", true}});
+  add("attention_scales_not_delivered", "attention", {{"heads", 24L}, {"scales_delivered", false}});
+  add("hadamard", "hadamard", {{"size", 4L}});
+  add("hadamard_delivered", "hadamard", {{"size", 4L}, {"delivered", true}});
+  add("buffers_everything", "buffers",
+      {{"shape", Integers{4, 6}},
+       {"bias", text("loaded")},
+       {"second_name", text("other")},
+       {"buffer", Integers{3}},
+       {"buffer_persistent", false},
+       {"constant", Integers{2, 2}},
+       {"expanded", Integers{4, 8}},
+       {"empty_buffer", true},
+       {"skip", text("_expert_map")},
+       {"skip_delivered", true},
+       {"view_of", text("weight")},
+       {"view_shape", Integers{2, 3}},
+       {"view_start", 5L}});
+  add("buffers_strided", "buffers", {{"shape", Integers{4, 4}}, {"strides", Integers{8, 1}}, {"bias", text("empty")}});
+  for (const char* via : {"copy", "rows", "steps", "transpose", "flat", "bytes", "twice", "temporary", "broadcast", "foreach", "index_copy",
+                          "index_put", "mask", "set", "data"})
+    add(std::string("via_") + via, "custom_loader", {{"rows", 5L}, {"columns", 3L}, {"bias", true}, {"via", text(via)}});
+  return all;
+}
+
+class ColdLoad : public ::testing::TestWithParam<std::tuple<ColdCase, int>> {
+ protected:
+  const LayerSpec& spec() const { return std::get<0>(GetParam()).spec; }
+  int size() const { return std::get<1>(GetParam()); }
+  const LayerKind& kind() const { return *find_layer_kind(spec().kind); }
+  bool fits() const { return check_model(model_of({spec()}), size()).ok(); }
+};
+
+// Calls fn(source element, target element) for each element of the box, row-major.
+template <class Fn>
+void walk(const Placement& box, const Shape& source, const Shape& target, Fn&& fn) {
+  Shape at(box.extent.size(), 0);
+  for (int64_t left = numel(box.extent); left > 0; --left) {
+    int64_t from = 0, to = 0;
+    for (size_t dim = 0; dim < at.size(); ++dim) {
+      from = from * source[dim] + box.source_start[dim] + at[dim];
+      to = to * target[dim] + box.target_start[dim] + at[dim];
+    }
+    fn(from, to);
+    for (size_t dim = at.size(); dim > 0 && ++at[dim - 1] == box.extent[dim - 1]; --dim) at[dim - 1] = 0;
+  }
+}
+
+// What the slot must hold: NaN where neither a delivery nor a declared value reaches.
+std::vector<double> expected_values(const LayerKind& kind, const LayerSpec& spec, const SlotSpec& slot, TensorParallel tp,
+                                    const Source& source) {
+  std::vector<double> expected(static_cast<size_t>(numel(slot.shape)), slot.initial.value_or(std::nan("")));
+  for (const Delivery& delivery : kind.deliveries(spec)) {
+    if (delivery.slot != slot.name) continue;
+    const std::vector<double> loaded = values_of(source(delivery));
+    for (const Placement& box : kind.placements(spec, delivery, tp))
+      walk(box, delivery.shape, slot.shape,
+           [&](int64_t from, int64_t to) { expected[to] = slot.transform == SlotSpec::Transform::negate ? -loaded[from] : loaded[from]; });
+  }
+  return expected;
+}
+
+TEST_P(ColdLoad, every_element_is_the_one_that_the_arithmetic_names) {
+  if (!fits()) GTEST_SKIP() << "sizes do not split over these ranks";
+  const ModelSpec model_spec = model_of({spec()});
+  const Source source = numbered(model_spec);
+  for (int rank = 0; rank < size(); ++rank) {
+    const TensorParallel tp{rank, size()};
+    std::unique_ptr<Model> model = cold(model_spec, tp);
+    for (const SlotSpec& slot : kind().slots(spec(), tp)) {
+      if (slot.alias_of || slot.kind == SlotSpec::Kind::empty_parameter || slot.kind == SlotSpec::Kind::empty_buffer) continue;
+      EXPECT_EQ(values_of(tensor_at(*model, "x." + slot.name)), expected_values(kind(), spec(), slot, tp, source))
+          << slot.name << " rank " << rank;
+    }
+  }
+}
+
+TEST_P(ColdLoad, slots_are_as_declared) {
+  if (!fits()) GTEST_SKIP() << "sizes do not split over these ranks";
+  for (int rank = 0; rank < size(); ++rank) {
+    std::unique_ptr<Model> model = cold(model_of({spec()}), {rank, size()});
+    const LayerPtr& layer = model->layers().front();
+    const std::vector<SlotSpec> declared = kind().slots(spec(), {rank, size()});
+    size_t next = 0;
+    const auto compare = [&](const Slot& slot, bool is_parameter) {
+      ASSERT_LT(next, declared.size());
+      const SlotSpec& expected = declared[next++];
+      using enum SlotSpec::Kind;
+      EXPECT_EQ(slot.name, expected.name);
+      EXPECT_EQ(is_parameter, expected.kind == SlotSpec::Kind::parameter || expected.kind == empty_parameter) << slot.name;
+      EXPECT_EQ(slot.handle == nullptr, expected.kind == empty_parameter || expected.kind == empty_buffer) << slot.name;
+      if (!slot.handle) return;
+      EXPECT_EQ(slot.handle->tensor.sizes().vec(), expected.shape) << slot.name;
+      EXPECT_EQ(from_torch(slot.handle->tensor.scalar_type()), expected.dtype) << slot.name;
+      EXPECT_EQ(slot.persistent, expected.persistent) << slot.name;
+      if (!expected.strides.empty()) {
+        EXPECT_EQ(slot.handle->tensor.strides().vec(), expected.strides) << slot.name;
+      }
+    };
+    for (const Slot& slot : layer->parameters) compare(slot, true);
+    for (const Slot& slot : layer->buffers) compare(slot, false);
+    EXPECT_EQ(next, declared.size());
+  }
+}
+
+// Counted over the ranks, each delivered element lands somewhere, and on each rank at most once for each slot element.
+TEST_P(ColdLoad, no_delivered_element_is_lost) {
+  if (!fits()) GTEST_SKIP() << "sizes do not split over these ranks";
+  for (const Delivery& delivery : kind().deliveries(spec())) {
+    std::set<int64_t> landed;
+    for (int rank = 0; rank < size(); ++rank) {
+      const TensorParallel tp{rank, size()};
+      std::set<int64_t> written;
+      for (const SlotSpec& slot : kind().slots(spec(), tp)) {
+        if (slot.name != delivery.slot) continue;
+        for (const Placement& box : kind().placements(spec(), delivery, tp))
+          walk(box, delivery.shape, slot.shape, [&](int64_t from, int64_t to) {
+            landed.insert(from);
+            EXPECT_TRUE(written.insert(to).second) << delivery.name << " writes element " << to << " twice on rank " << rank;
+          });
+      }
+    }
+    EXPECT_EQ(static_cast<int64_t>(landed.size()), numel(delivery.shape)) << delivery.name;
+  }
+}
+
+// Engines run loaders on placeholders to see what they would write: both kinds of source must do.
+TEST_P(ColdLoad, loaders_run_on_placeholders) {
+  if (!fits()) GTEST_SKIP() << "sizes do not split over these ranks";
+  const std::string& name = std::get<0>(GetParam()).name;
+  const bool replaces = name == "via_set" || name == "via_data";
+  DeviceScope scope(at::kMeta);
+  for (const bool meta_source : {false, true}) {
+    for (int rank = 0; rank < size(); ++rank) {
+      std::unique_ptr<Model> model = build_model(model_of({spec()}), {rank, size()});
+      const Source source = numbered(model->spec);
+      const Status status = load_all(*model, [&](const Delivery& delivery) {
+        const at::Tensor real = source(delivery);
+        return meta_source && real.numel() > 1 ? real.to(at::kMeta) : real;
+      });
+      EXPECT_EQ(status.ok(), !replaces || meta_source) << status.message();
+    }
+  }
+}
+
+// A checkpoint tensor of another shape is refused, whatever the kind.
+TEST_P(ColdLoad, loaders_refuse_other_shapes) {
+  if (!fits()) GTEST_SKIP() << "sizes do not split over these ranks";
+  std::unique_ptr<Model> model = build_model(model_of({spec()}), {size() - 1, size()});
+  for (const Delivery& delivery : deliveries_of(model->spec)) {
+    Shape longer = delivery.shape;
+    if (longer.empty())
+      longer = {2};
+    else
+      longer[0] += 1;
+    EXPECT_FALSE(load_one(*model, delivery, at::ones(longer, to_torch(delivery.dtype))).ok()) << delivery.name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(kinds, ColdLoad, ::testing::Combine(::testing::ValuesIn(cases()), ::testing::Values(1, 2, 3, 4, 8)),
+                         [](const auto& made) {
+                           return std::get<0>(made.param).name + "_ranks_" + std::to_string(std::get<1>(made.param));
+                         });
+
+TEST(ColdLoadCases, cover_every_kind_and_every_rank_count) {
+  std::set<std::string, std::less<>> covered;
+  for (const ColdCase& each : cases()) covered.insert(each.spec.kind);
+  for (const LayerKind* kind : layer_kinds()) EXPECT_TRUE(covered.contains(kind->id())) << kind->id();
+  for (int size : {1, 2, 3, 4, 8}) {
+    int fitting = 0;
+    for (const ColdCase& each : cases()) fitting += check_model(model_of({each.spec}), size).ok() ? 1 : 0;
+    EXPECT_GE(fitting, 30) << size;
+  }
+}
+
+TEST(ColdLoadComposed, negative_exponential_is_undone) {
+  const ModelSpec spec = model_of({layer_of("composed", {{"size", 4L}})});
+  const Source source = [](const Delivery&) { return at::arange(4, at::kFloat) / 2; };
+  std::unique_ptr<Model> model = cold(spec, {}, source);
+  const std::vector<double> a = values_of(tensor_at(*model, "x.A"));
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_FLOAT_EQ(a[i], -std::exp(i / 2.0));
+    EXPECT_NEAR(undo(SlotSpec::Transform::negative_exp, a[i]), i / 2.0, 1e-6);
+  }
+}
+
+}  // namespace
+}  // namespace reloadlab::model

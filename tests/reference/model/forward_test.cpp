@@ -1,0 +1,128 @@
+#include "reference/model/architecture/forward.h"
+
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/zeros.h>
+
+#include "reference/base/prng.h"
+#include "reference/model/post_load.h"
+#include "tests/reference/model/fixture.h"
+
+namespace reloadlab::model {
+namespace {
+
+// Small values, so that sums stay near one.
+Source small_values(const ModelSpec& spec) {
+  const Source source = numbered(spec);
+  return
+      [source](const Delivery& delivery) { return ((source(delivery).to(at::kDouble) * 0.37).sin() * 0.2).to(to_torch(delivery.dtype)); };
+}
+
+at::Tensor whole(const ModelSpec& spec, const Source& source, std::string_view name) {
+  for (const Delivery& delivery : deliveries_of(spec))
+    if (delivery.name == name) return source(delivery);
+  ADD_FAILURE() << name;
+  return {};
+}
+
+TEST(Forward, row_parallel_partials_sum_to_the_unsplit_layer) {
+  const ModelSpec spec = model_of({layer_of("row_parallel_linear", {{"in", 24L}, {"out", 5L}, {"bias", true}})});
+  const Source source = small_values(spec);
+  const at::Tensor input = find_layer_kind("row_parallel_linear")->example_input(spec.layers[0], {}, 7 ^ hash_name("x"));
+  const at::Tensor expected = at::linear(input, whole(spec, source, "x.weight"), whole(spec, source, "x.bias"));
+  for (int size : {1, 2, 3, 4, 8}) {
+    Group group = cold_group(spec, size, source);
+    const std::vector<ForwardOutput> outputs = run_forward(group.ranks, 7);
+    ASSERT_EQ(outputs.size(), 1u);
+    EXPECT_EQ(outputs[0].name, "x");
+    for (const at::Tensor& output : outputs[0].ranks) EXPECT_TRUE(at::allclose(output, expected, 0, 1e-6)) << size;
+  }
+}
+
+TEST(Forward, vocab_parallel_partials_sum_to_the_rows_of_the_tokens) {
+  const ModelSpec spec = model_of({layer_of("vocab_parallel_embedding", {{"vocab", 50L}, {"hidden", 3L}, {"pad_value", 9.0}})});
+  const Source source = numbered(spec);
+  const at::Tensor weight = whole(spec, source, "x.weight");
+  const LayerKind& kind = *find_layer_kind("vocab_parallel_embedding");
+  const at::Tensor tokens = kind.example_input(spec.layers[0], {}, 3);
+  for (int size : {1, 2, 3, 4, 8}) {
+    Group group = cold_group(spec, size, source);
+    std::vector<at::Tensor> partials;
+    for (Model* model : group.ranks) partials.push_back(kind.forward(*model->find("x"), tokens));
+    EXPECT_EQ(values_of(sum_in_rank_order(partials)), values_of(weight.index_select(0, tokens))) << size;
+  }
+}
+
+// What ranks of a column-parallel layer compute is the unsplit output, cut: with padding, and through a permuting post-load step.
+TEST(Forward, column_parallel_outputs_are_rows_of_the_unsplit_layer) {
+  ModelSpec spec = model_of({layer_of("column_parallel_linear", {{"in", 5L}, {"out", 21L}, {"pad_rows_to", 24L}, {"pad_cols_to", 8L}})});
+  spec.layers[0].quant = "tile_permute";
+  const Source source = small_values(spec);
+  const LayerKind& kind = *find_layer_kind("column_parallel_linear");
+  const at::Tensor input = kind.example_input(spec.layers[0], {}, 3);
+  const at::Tensor expected = at::linear(input, whole(spec, source, "x.weight"));
+  for (int size : {1, 2, 3, 4, 8}) {
+    std::vector<at::Tensor> parts;
+    Group group = cold_group(spec, size, source);
+    for (Model* model : group.ranks) {
+      ASSERT_TRUE(process_model_after_loading(*model).ok());
+      parts.push_back(kind.forward(*model->find("x"), input));
+    }
+    const at::Tensor all = at::cat(parts, 1);
+    EXPECT_EQ(all.size(1), 24);
+    EXPECT_TRUE(at::allclose(all.narrow(1, 0, 21), expected, 0, 1e-6)) << size;
+    EXPECT_TRUE(at::allclose(all.narrow(1, 21, 3), at::zeros({3, 3}))) << size;
+  }
+}
+
+TEST(Forward, every_kind_has_one_that_depends_on_what_was_loaded) {
+  using Integers = std::vector<int64_t>;
+  const ModelSpec spec = model_of({
+      layer_of("vocab_parallel_embedding", {{"vocab", 16L}, {"hidden", 2L}}, "a"),
+      layer_of("column_parallel_linear", {{"in", 4L}, {"out", 4L}, {"bias", true}}, "b"),
+      layer_of("row_parallel_linear", {{"in", 4L}, {"out", 4L}, {"bias", true}}, "c"),
+      layer_of("merged_column_parallel_linear", {{"in", 4L}, {"outs", Integers{2, 4}}, {"bias", true}}, "d"),
+      layer_of("qkv_parallel_linear", {{"hidden", 4L}, {"heads", 2L}, {"bias", true}}, "e.qkv"),
+      layer_of("parallel_lm_head", {{"vocab", 100L}, {"hidden", 2L}}, "f"),
+      layer_of("norm", {{"hidden", 4L}, {"bias", true}}, "g"),
+      layer_of("embedding", {{"rows", 4L}, {"hidden", 2L}}, "h"),
+      layer_of("buffers", {{"shape", Integers{4}}, {"buffer", Integers{2}}, {"bias", std::string("empty")}}, "i"),
+      layer_of("composed", {{"size", 4L}}, "j"),
+      layer_of("scalars", {{"rows", 4L}, {"columns", 4L}}, "k"),
+      layer_of("attention", {{"heads", 4L}, {"sinks", true}}, "l"),
+      layer_of("hadamard", {{"size", 4L}, {"delivered", true}}, "m"),
+      layer_of("custom_loader", {{"rows", 4L}, {"columns", 4L}}, "n"),
+  });
+  const Source source = small_values(spec);
+  const Source other = [&](const Delivery& delivery) { return source(delivery) * 1.5 + 0.25; };
+  for (int size : {1, 2}) {
+    Group a = cold_group(spec, size, source), again = cold_group(spec, size, source), b = cold_group(spec, size, other);
+    const auto first = run_forward(a.ranks, 5), second = run_forward(again.ranks, 5), third = run_forward(b.ranks, 5);
+    ASSERT_EQ(first.size(), spec.layers.size());
+    for (size_t i = 0; i < first.size(); ++i) {
+      for (int rank = 0; rank < size; ++rank) {
+        EXPECT_TRUE(first[i].ranks[rank].equal(second[i].ranks[rank])) << first[i].name;
+        EXPECT_FALSE(first[i].ranks[rank].equal(third[i].ranks[rank])) << first[i].name;
+      }
+    }
+    EXPECT_TRUE(joined(first, size - 1).equal(joined(second, size - 1)));
+  }
+}
+
+TEST(Forward, covers_every_kind_above) { EXPECT_EQ(layer_kinds().size(), 14u); }
+
+TEST(Forward, a_reducer_of_the_world_is_used) {
+  const ModelSpec spec = model_of({layer_of("row_parallel_linear", {{"in", 4L}, {"out", 2L}})});
+  Group group = cold_group(spec, 2, numbered(spec));
+  size_t seen = 0;
+  const auto outputs = run_forward(group.ranks, 1, [&](std::vector<at::Tensor> partials) {
+    seen = partials.size();
+    return at::zeros({1});
+  });
+  EXPECT_EQ(seen, 2u);
+  EXPECT_EQ(outputs[0].ranks[1].numel(), 1);
+}
+
+}  // namespace
+}  // namespace reloadlab::model

@@ -1,0 +1,199 @@
+#include "reference/model/post_load.h"
+
+#include "reference/model/device.h"
+#include "tests/reference/model/fixture.h"
+#include "tests/reference/model/memory_probe.h"
+
+namespace reloadlab::model {
+namespace {
+
+struct Recorder : PostLoadListener {
+  Status enter(Layer& layer) override { return note("enter", layer); }
+  Status middle(Layer& layer) override { return note("middle", layer); }
+  void leave(Layer& layer, const Status& outcome) override { (void)note(outcome.ok() ? "leave" : "leave failed", layer); }
+  Status note(const std::string& what, Layer& layer) {
+    log.push_back(what + " " + layer.path());
+    return what == fail_at ? Status(Code::failed, "on purpose") : Status();
+  }
+  std::vector<std::string> log;
+  std::string fail_at;
+};
+
+LayerSpec quantized(std::string name = "x", std::string quant = "tile_permute", DType dtype = DType::f32, int64_t rows = 7) {
+  LayerSpec spec = layer_of("column_parallel_linear", {{"in", 3L}, {"out", rows}}, std::move(name), dtype);
+  spec.quant = std::move(quant);
+  return spec;
+}
+
+TEST(PostLoad, runs_in_module_order_and_deferred_layers_last) {
+  std::unique_ptr<Model> model = cold(
+      model_of({layer_of("attention", {{"heads", 2L}}, "attn"), quantized("a"), layer_of("norm", {{"hidden", 2L}}, "n"), quantized("b")}));
+  Recorder recorder;
+  PostLoadScope scope(recorder);
+  EXPECT_TRUE(process_model_after_loading(*model).ok());
+  EXPECT_EQ(recorder.log, (std::vector<std::string>{"enter a", "middle a", "leave a", "enter b", "middle b", "leave b", "enter attn",
+                                                    "middle attn", "leave attn"}));
+}
+
+TEST(PostLoad, a_listener_may_fail_the_entry_and_then_nothing_is_processed) {
+  std::unique_ptr<Model> model = cold(model_of({quantized()}));
+  ParameterPtr before = model->find_tensor("x.weight");
+  Recorder recorder;
+  PostLoadScope scope(recorder);
+  recorder.fail_at = "enter";
+  EXPECT_EQ(process_model_after_loading(*model).message(), "on purpose");
+  EXPECT_EQ(model->find_tensor("x.weight"), before);
+  EXPECT_EQ(recorder.log.back(), "leave failed x");
+}
+
+TEST(PostLoad, a_listener_may_fail_the_step_between_its_writes) {
+  std::unique_ptr<Model> model = cold(model_of({quantized()}));
+  ParameterPtr before = model->find_tensor("x.weight");
+  Recorder recorder;
+  PostLoadScope scope(recorder);
+  recorder.fail_at = "middle";
+  EXPECT_FALSE(process_model_after_loading(*model).ok());
+  EXPECT_NE(model->find_tensor("x.weight"), before);
+  EXPECT_EQ(model->find_tensor("x.weight_row_max"), nullptr);
+}
+
+TEST(PostLoad, attention_keeps_its_scales_on_the_host) {
+  const ModelSpec spec = model_of({layer_of("attention", {{"heads", 2L}})});
+  std::unique_ptr<Model> model = cold(spec);
+  EXPECT_TRUE(process_model_after_loading(*model).ok());
+  const auto& host = model->find("x")->extra.host;
+  EXPECT_EQ(host.at("k_scale_float"), values_of(tensor_at(*model, "x.k_scale"))[0]);
+  EXPECT_EQ(host.at("v_scale_float"), 2.0);
+}
+
+TEST(TilePermute, interleaves_the_halves_and_derives_row_maxima) {
+  std::unique_ptr<Model> model = cold(model_of({quantized()}));
+  ASSERT_TRUE(process_model_after_loading(*model).ok());
+  std::vector<double> first_of_row, maxima = values_of(tensor_at(*model, "x.weight_row_max"));
+  const std::vector<double> weight = values_of(tensor_at(*model, "x.weight"));
+  for (size_t row = 0; row < 7; ++row) first_of_row.push_back(weight[row * 3]);
+  EXPECT_EQ(first_of_row, (std::vector<double>{1, 10, 4, 13, 7, 16, 19}));
+  for (size_t row = 0; row < 7; ++row) EXPECT_EQ(maxima[row], first_of_row[row] + 2);
+}
+
+TEST(TilePermute, keeps_attributes_class_and_loader_under_a_new_handle) {
+  std::unique_ptr<Model> model = cold(model_of({quantized()}));
+  ParameterPtr before = model->find_tensor("x.weight");
+  ASSERT_TRUE(process_model_after_loading(*model).ok());
+  ParameterPtr after = model->find_tensor("x.weight");
+  EXPECT_NE(before, after);
+  EXPECT_EQ(before->attributes, after->attributes);
+  EXPECT_EQ(before->tensor_class, after->tensor_class);
+  EXPECT_EQ(before->loader, after->loader);
+  EXPECT_FALSE(before->tensor.is_alias_of(after->tensor));
+}
+
+class TilePermuteSizes : public ::testing::TestWithParam<std::tuple<DType, int64_t>> {
+ protected:
+  LayerSpec spec() const { return quantized("x", "tile_permute", std::get<0>(GetParam()), std::get<1>(GetParam())); }
+  const QuantInfo& info() const { return *find_quant_method("tile_permute"); }
+  std::vector<SlotSpec> before() const { return find_layer_kind(spec().kind)->slots(spec(), {}); }
+};
+
+TEST_P(TilePermuteSizes, takes_exactly_the_bytes_that_it_declares) {
+  std::unique_ptr<Model> model = cold(model_of({spec()}));
+  MemoryProbe probe;
+  ASSERT_TRUE(process_model_after_loading(*model).ok());
+  EXPECT_EQ(probe.peak(), info().extra_bytes(before()));
+}
+
+TEST_P(TilePermuteSizes, leaves_the_slots_that_it_declares) {
+  std::unique_ptr<Model> model = cold(model_of({spec()}));
+  ASSERT_TRUE(process_model_after_loading(*model).ok());
+  for (const SlotSpec& slot : info().results(before())) {
+    const at::Tensor& tensor = tensor_at(*model, "x." + slot.name);
+    EXPECT_EQ(tensor.sizes().vec(), slot.shape) << slot.name;
+    EXPECT_EQ(from_torch(tensor.scalar_type()), slot.dtype) << slot.name;
+  }
+  EXPECT_FALSE(model->find("x")->buffers.find("weight_row_max")->persistent);
+}
+
+TEST_P(TilePermuteSizes, is_the_declared_permutation_and_is_undone_for_computing) {
+  std::unique_ptr<Model> model = cold(model_of({spec()}));
+  const std::vector<double> loaded = values_of(tensor_at(*model, "x.weight"));
+  ASSERT_TRUE(process_model_after_loading(*model).ok());
+  const at::Tensor& processed = tensor_at(*model, "x.weight");
+  const std::vector<double> after = values_of(processed);
+  const std::vector<int64_t> permutation = info().permutation(before()[0]);
+  ASSERT_EQ(permutation.size(), after.size());
+  for (size_t i = 0; i < after.size(); ++i) EXPECT_EQ(after[i], loaded[permutation[i]]);
+  EXPECT_EQ(values_of(model->find("x")->quant_method->checkpoint_layout("weight", processed)), loaded);
+}
+
+INSTANTIATE_TEST_SUITE_P(sizes, TilePermuteSizes,
+                         ::testing::Combine(::testing::Values(DType::f32, DType::bf16, DType::f64, DType::i8, DType::i32),
+                                            ::testing::Values(1, 2, 7, 32)),
+                         [](const auto& made) {
+                           return std::string(dtype_name(std::get<0>(made.param))) + "_" + std::to_string(std::get<1>(made.param));
+                         });
+
+TEST(TilePermute, runs_on_placeholders) {
+  DeviceScope scope(at::kMeta);
+  std::unique_ptr<Model> model = build_model(model_of({quantized()}), {});
+  ASSERT_TRUE(process_model_after_loading(*model).ok());
+  EXPECT_TRUE(tensor_at(*model, "x.weight_row_max").is_meta());
+}
+
+std::unique_ptr<Model> processed_twice(std::string quant) {
+  std::unique_ptr<Model> model = cold(model_of({quantized("x", std::move(quant))}));
+  EXPECT_TRUE(process_model_after_loading(*model).ok());
+  EXPECT_EQ(values_of(tensor_at(*model, "x.weight")).size(), 21u);
+  EXPECT_TRUE(process_model_after_loading(*model).ok());
+  return model;
+}
+
+TEST(Drifting, leaves_something_else_from_the_second_run_on) {
+  EXPECT_EQ(tensor_at(*processed_twice("drifting_shape"), "x.weight").sizes().vec(), (Shape{1, 3}));
+  EXPECT_EQ(tensor_at(*processed_twice("drifting_dtype"), "x.weight").scalar_type(), at::kDouble);
+  EXPECT_NE(processed_twice("drifting_extra")->find_tensor("x.late_scale"), nullptr);
+  std::unique_ptr<Model> renamed = processed_twice("drifting_rename");
+  EXPECT_EQ(renamed->find_tensor("x.weight"), nullptr);
+  EXPECT_NE(renamed->find_tensor("x.weight_packed"), nullptr);
+}
+
+TEST(Drifting, takes_the_bytes_that_it_declares) {
+  for (const char* id : {"drifting_shape", "drifting_dtype", "drifting_extra", "drifting_rename"}) {
+    const LayerSpec spec = quantized("x", id);
+    std::unique_ptr<Model> model = cold(model_of({spec}));
+    ASSERT_TRUE(process_model_after_loading(*model).ok());
+    ParameterPtr before = model->find_tensor("x.weight");
+    MemoryProbe probe;
+    ASSERT_TRUE(process_model_after_loading(*model).ok());
+    EXPECT_EQ(probe.peak(), find_quant_method(id)->extra_bytes(find_layer_kind(spec.kind)->slots(spec, {}))) << id;
+  }
+}
+
+// What a loader allocates for itself when it writes a real tensor is declared, since it counts in the memory formula.
+TEST(LoaderScratch, is_what_the_loader_takes) {
+  std::vector<LayerSpec> layers;
+  for (const char* via : {"copy", "rows", "steps", "transpose", "flat", "bytes", "twice", "temporary", "broadcast", "foreach", "index_copy",
+                          "index_put", "mask"})
+    layers.push_back(layer_of("custom_loader", {{"rows", 5L}, {"columns", 3L}, {"via", std::string(via)}}, via, DType::bf16));
+  for (const char* transform : {"negate", "negative_exp"})
+    for (DType dtype : {DType::f32, DType::bf16})
+      layers.push_back(layer_of("composed", {{"size", 8L}, {"transform", std::string(transform)}},
+                                std::string(transform) + std::string(dtype_name(dtype)), dtype));
+  layers.push_back(
+      layer_of("scalars", {{"rows", 4L}, {"columns", 3L}, {"shape_deliveries", 1L}, {"trailing", 2L}}, "scalars", DType::bf16));
+  layers.push_back(layer_of("qkv_parallel_linear", {{"hidden", 4L}, {"heads", 2L}, {"bias", true}}, "qkv"));
+  layers.push_back(layer_of("vocab_parallel_embedding", {{"vocab", 5L}, {"hidden", 2L}, {"loader_pads", true}}, "vocab"));
+  const ModelSpec spec = model_of(layers);
+  std::unique_ptr<Model> model = build_model(spec, {});
+  const Source source = numbered(spec);
+  for (const LayerSpec& layer : layers) {
+    for (const Delivery& delivery : find_layer_kind(layer.kind)->deliveries(layer)) {
+      const at::Tensor loaded = source(delivery);
+      MemoryProbe probe;
+      ASSERT_TRUE(load_one(*model, delivery, loaded).ok()) << delivery.name;
+      EXPECT_EQ(probe.peak(), find_layer_kind(layer.kind)->loader_scratch_bytes(layer, delivery, {})) << delivery.name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace reloadlab::model
