@@ -40,10 +40,21 @@ static_assert(digit_bits(DType::bf16) - 1 <= float_bits(DType::bf16).mantissa_bi
 static_assert(digit_bits(DType::e4m3) - 1 <= float_bits(DType::e4m3).mantissa_bits);
 static_assert(digit_bits(DType::e5m2) - 1 <= float_bits(DType::e5m2).mantissa_bits);
 
-std::array<uint64_t, base_max> digit_codes(DType dtype) {
-  std::array<uint64_t, base_max> codes{};
+using DigitCodes = std::array<uint64_t, base_max>;
+
+DigitCodes codes_of(DType dtype) {
+  DigitCodes codes{};
   for (unsigned digit = 0; digit <= digit_mask(dtype); ++digit) codes[digit] = encode(dtype, digit);
   return codes;
+}
+
+const DigitCodes& digit_codes(DType dtype) {
+  static const std::vector<DigitCodes> tables = [] {
+    std::vector<DigitCodes> all;
+    for (DType each : all_dtypes()) all.push_back(codes_of(each));
+    return all;
+  }();
+  return tables[static_cast<size_t>(dtype)];
 }
 
 // The only digit that these bits could encode.
@@ -91,7 +102,7 @@ std::optional<int> digit_of(DType dtype, const std::byte* element) {
 }
 
 void fill_digits(std::span<std::byte> bytes, DType dtype, int64_t first_number, int plane) {
-  const std::array<uint64_t, base_max> codes = digit_codes(dtype);
+  const DigitCodes codes = digit_codes(dtype);  // a copy: stores into `bytes` could change the table for all that is known
   with_elements(bytes, dtype, [&]<class Bits>(std::span<Bits> elements) {
     for (size_t i = 0; i < elements.size(); ++i) {
       elements[i] = static_cast<Bits>(codes[static_cast<size_t>(digit_at(dtype, first_number + static_cast<int64_t>(i), plane))]);

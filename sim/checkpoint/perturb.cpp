@@ -23,8 +23,10 @@ class FloatChange {
     uint64_t steps = steps_max_ - (hash >> 8 & (steps_max_ - 1) >> 1);
     if (magnitude == 0) return static_cast<Bits>(sign | (from_zero_ + steps));
     if (magnitude > bits_.largest) return static_cast<Bits>(sign | (bits_.power_of_two(0) + steps));
-    bool up = magnitude <= steps || (hash % 2 != 0 && magnitude + steps <= bits_.largest);
-    Bits changed = static_cast<Bits>(sign | (up ? magnitude + steps : magnitude - steps));
+    // Without a branch on the hash, which no processor can foretell.
+    bool up = (magnitude <= steps) | ((hash & 1) & static_cast<uint64_t>(magnitude + steps <= bits_.largest));
+    uint64_t down = static_cast<uint64_t>(up) - 1;  // all ones or zero
+    Bits changed = static_cast<Bits>(sign | (magnitude + ((steps ^ down) - down)));
     if (changed == poison_a5<Bits>) changed = static_cast<Bits>(up ? changed + 1 : changed - 1);
     return changed;
   }

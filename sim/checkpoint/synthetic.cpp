@@ -51,12 +51,13 @@ constexpr Codes codes_of(DType dtype) {
 
 template <class Bits>
 void fill(std::span<Bits> elements, const Codes codes, uint64_t key, uint64_t rotation) {
+  const int sign_bits = codes.sign_mask != 0;
   for (size_t i = 0; i < elements.size(); ++i) {
     uint64_t value = static_cast<uint64_t>(static_cast<unsigned __int128>(mix64(key + i)) * codes.values >> 64) + rotation;
     value -= value >= codes.values ? codes.values : 0;
-    uint64_t magnitude = codes.lowest + (codes.sign_mask ? value >> 1 : value);
+    uint64_t magnitude = codes.lowest + (value >> sign_bits);
     magnitude += magnitude >= codes.skipped;
-    elements[i] = static_cast<Bits>(magnitude | (value & 1 ? codes.sign_mask : 0));
+    elements[i] = static_cast<Bits>(magnitude | ((0 - (value & 1)) & codes.sign_mask));
   }
 }
 

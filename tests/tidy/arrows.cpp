@@ -15,7 +15,7 @@ struct Arrows {
   std::vector<std::string_view> to;  // beside itself, reference/base and what the rows above it allow
 };
 
-// cli -> report -> replay -> {law, world, candidate, checkpoint} -> evidence -> scenario -> reference/model -> reference/base
+// cli -> campaign -> {report, replay} -> {law, world, candidate, checkpoint} -> evidence -> scenario -> reference/model -> reference/base
 const std::vector<Arrows>& arrows() {
   static const std::vector<Arrows> table = {
       {"reference/base", {}},
@@ -31,7 +31,8 @@ const std::vector<Arrows>& arrows() {
       // Laws number elements and read digits as checkpoints write them.
       {"sim/law", {"sim/evidence", "sim/scenario", "sim/checkpoint/digits.h", "reference/model"}},
       {"sim/replay", {"sim/law", "sim/world", "sim/candidate", "sim/checkpoint", "sim/evidence", "sim/scenario", "reference/model"}},
-      {"sim/report", {"sim/replay", "sim/law", "sim/candidate", "sim/evidence", "sim/scenario", "reference/model"}},
+      {"sim/report", {"sim/law", "sim/evidence", "sim/scenario", "reference/model"}},
+      {"sim/campaign", {"sim/report", "sim/replay", "sim/law", "sim/candidate", "sim/evidence", "sim/scenario", "reference/model"}},
       {"sim/cli", {"sim", "reference/model"}},
       {"tests/reference", {"tests", "reference"}},
       {"tests", {"reference", "sim"}},

@@ -33,6 +33,8 @@ TEST(Arrows, PointOneWayOnly) {
                                                                           {"sim/candidate/a.cpp", "reference/layerwise/engine.h"},
                                                                           {"sim/replay/a.cpp", "sim/report/report.h"},
                                                                           {"sim/report/a.cpp", "sim/cli/cli.h"},
+                                                                          {"sim/report/a.cpp", "sim/replay/replay.h"},
+                                                                          {"sim/campaign/a.cpp", "sim/world/world.h"},
                                                                           {"sim/report/a.cpp", "tests/x.h"},
                                                                           {"tests/reference/model/a.cpp", "sim/law/law.h"}}) {
     EXPECT_TRUE(complaint(from, to).starts_with(from + ":1: ")) << from << " -> " << to;
@@ -46,6 +48,7 @@ TEST(Arrows, PointOneWayOnly) {
                                                                           {"sim/candidate/builtin.cpp", "reference/layerwise/engine.h"},
                                                                           {"sim/replay/a.cpp", "sim/world/world.h"},
                                                                           {"sim/cli/a.cpp", "sim/report/report.h"},
+                                                                          {"sim/campaign/a.cpp", "sim/report/report.h"},
                                                                           {"tests/sim/law/a.cpp", "sim/law/law.h"}}) {
     EXPECT_EQ(complaint(from, to), "none") << from << " -> " << to;
   }
@@ -144,7 +147,8 @@ TEST(Words, UnfinishedBusinessIsNamedWhereverItStands) {
 
 TEST(Words, EnemiesOfReplayAreNamedWithWhatToUse) {
   EXPECT_EQ(only(check_words({{"sim/law/a.cpp", {"std::unordered_map<int, int> m;"}}})),
-            "sim/law/a.cpp:1: unordered_map is an enemy of replay, use std::map, or a sorted vector");
+            "sim/law/a.cpp:1: unordered_ is an enemy of replay, use std::map, std::set or a sorted vector, or a row with its reason in "
+            "tests/tidy/words.cpp");
   for (std::string line : {"auto t = std::time(nullptr);", "int r = rand();", "std::random_device d;", "std::chrono::system_clock::now();",
                            "#include <unordered_set>"})
     EXPECT_EQ(check_words({{"reference/model/a.h", {line}}}).size(), 1u) << line;
@@ -153,7 +157,18 @@ TEST(Words, EnemiesOfReplayAreNamedWithWhatToUse) {
 TEST(Words, EnemiesOfReplayAreAllowedInCommentsInTestsAndWhereTheTableSaysWhy) {
   EXPECT_EQ(only(check_words({{"sim/law/a.cpp", {"int run_time(int operand);  // not time(), not rand()"}}})), "none");
   EXPECT_EQ(only(check_words({{"tests/a.cpp", {"std::unordered_map<int, int> m;"}}})), "none");
-  EXPECT_EQ(only(check_words({{"sim/report/a.cpp", {"std::chrono::system_clock::now();"}}})), "none");
+  EXPECT_EQ(only(check_words({{"sim/campaign/campaign.cpp", {"std::time(nullptr);"}}})), "none");
+}
+
+TEST(Words, AnUnorderedContainerIsNeverWalkedAlsoWhereItIsAllowed) {
+  Tree tree = {{"sim/replay/watch.h", {"std::unordered_map<int, std::vector<int>> seen_;  // by number"}},
+               {"sim/replay/watch.cpp", {"#include \"sim/replay/watch.h\"", "auto it = seen_.find(1);", "for (int i : foreseen_) ++i;"}},
+               {"sim/replay/other.cpp", {"for (auto& x : seen_) ++x;"}}};
+  EXPECT_EQ(only(check_words(tree)), "none");
+  tree["sim/replay/watch.cpp"].push_back("for (auto& [key, value] : seen_) ++value;");
+  EXPECT_EQ(only(check_words(tree)), "sim/replay/watch.cpp:4: walks seen_, which has no order, use an ordered container");
+  tree["sim/replay/watch.cpp"].back() = "std::vector<int> all(seen_.begin(), seen_.end());";
+  EXPECT_EQ(only(check_words(tree)), "sim/replay/watch.cpp:4: walks seen_, which has no order, use an ordered container");
 }
 
 TEST(Sizes, FilesAndLinesHaveALimit) {
