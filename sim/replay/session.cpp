@@ -80,14 +80,20 @@ void RankSession::end_outcome(Status status) {
     outcome_.extra_bytes_after = account_->live_bytes() - baseline_bytes_;
   }
   outcome_.unusable = reloader_ && reloader_->unusable();
-  outcome_.live_layers = model::Counted<model::Layer>::live_count();
-  outcome_.live_parameters = model::Counted<model::Parameter>::live_count();
-  outcome_.live_allocations = account_->live_allocations();
-  outcome_.live_bytes = account_->live_bytes();
+  count_living(outcome_);
   AccountScope nobody(nullptr);
   if (model_) run_.censuses.push_back(census_.take(*model_, outcome_.step));
   run_.outcomes.push_back(std::move(outcome_));
 }
+
+void RankSession::count_living(StepOutcome& outcome) const {
+  outcome.live_layers = model::Counted<model::Layer>::live_count() - layers_before_;
+  outcome.live_parameters = model::Counted<model::Parameter>::live_count() - parameters_before_;
+  outcome.live_allocations = account_->live_allocations();
+  outcome.live_bytes = account_->live_bytes();
+}
+
+void RankSession::recount() { count_living(run_.outcomes.back()); }
 
 Status RankSession::run_step(int number, const Step& step) {
   watch_.at_step(number, step.fault);
@@ -154,7 +160,7 @@ Status RankSession::prepare(const Step& step) {
     AccountScope nobody(nullptr);
     watch_.remember_kernels(*model_);
   }
-  resolve_all(step.plan);
+  if (step.plan.resolve == LoadPlan::Resolve::before_prepare) resolve_all();
   watch_.event(EventKind::prepare_begin);
   Status status = supervised([&] { return reloader_->prepare(*model_); });
   watch_.event(EventKind::prepare_end, -1, 0, status.message());
@@ -207,13 +213,19 @@ model::ParameterPtr RankSession::resolve(int delivery) const {
   return layer->tensor(stage_.catalogue.deliveries()[at(delivery)].slot);
 }
 
-void RankSession::resolve_all(const LoadPlan& plan) {
+void RankSession::resolve_all() {
   resolved_.clear();
-  if (plan.resolve != LoadPlan::Resolve::before_prepare) return;
   for (size_t i = 0; i < stage_.catalogue.deliveries().size(); ++i) resolved_.push_back(resolve(static_cast<int>(i)));
 }
 
 Status RankSession::deliver(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source) {
+  if (plan.resolve == LoadPlan::Resolve::loads_begin) resolve_all();
+  Status status = send(plan, limit, source);
+  resolved_.clear();
+  return status;
+}
+
+Status RankSession::send(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source) {
   Transport transport(stage_.catalogue, sequence(stage_.catalogue, plan), source, plan.chunk > 0, stage_.world.has_bytes());
   for (size_t i = 0; i < transport.sent().size(); ++i) {
     if (limit && static_cast<int64_t>(i) >= *limit) return {};
@@ -221,7 +233,7 @@ Status RankSession::deliver(const LoadPlan& plan, const std::optional<int64_t>& 
     const int layer = sent.delivery < 0 ? -1 : stage_.catalogue.layer_of(sent.delivery);
     watch_.at_load(static_cast<int>(i));
     watch_.event(EventKind::load_begin, layer, 0, sent.delivery < 0 ? sent.unknown : stage_.catalogue.deliveries()[at(sent.delivery)].name);
-    Status status = deliver_one(transport, i, plan);
+    Status status = deliver_one(transport, i);
     watch_.event(EventKind::load_end, layer, 0, status.message());
     outcome_.load_statuses.push_back(status);
     RELOADLAB_TRY(status);
@@ -229,7 +241,7 @@ Status RankSession::deliver(const LoadPlan& plan, const std::optional<int64_t>& 
   return {};
 }
 
-Status RankSession::deliver_one(Transport& transport, size_t position, const LoadPlan& plan) {
+Status RankSession::deliver_one(Transport& transport, size_t position) {
   const Sent& sent = transport.sent()[position];
   if (sent.delivery < 0) {
     return supervised([&] { return model_->on_unexpected_name ? model_->on_unexpected_name(sent.unknown) : Status(); });
@@ -238,9 +250,8 @@ Status RankSession::deliver_one(Transport& transport, size_t position, const Loa
   Result<at::Tensor> loaded = transport.fetch(position);
   account_->hold_peak(false);
   if (!loaded.ok()) return harness_error_ = loaded.status();
-  const bool early = plan.resolve == LoadPlan::Resolve::before_prepare && !resolved_.empty();
-  return call_loader(early ? resolved_[at(sent.delivery)] : resolve(sent.delivery), stage_.catalogue.deliveries()[at(sent.delivery)],
-                     *loaded);
+  return call_loader(resolved_.empty() ? resolve(sent.delivery) : resolved_[at(sent.delivery)],
+                     stage_.catalogue.deliveries()[at(sent.delivery)], *loaded);
 }
 
 Status RankSession::call_loader(const model::ParameterPtr& handle, const model::Delivery& delivery, const at::Tensor& loaded) {

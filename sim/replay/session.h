@@ -47,6 +47,8 @@ class RankSession {
   // `forward` is done by all ranks together: the model if it may be used (null otherwise), and where the output is noted.
   model::Model* usable_model();
   void note_forward(int number, Status status, const at::Tensor* output);
+  // Counts again what is alive, once all ranks have done the step: what ranks share a thread with is counted too.
+  void recount();
   const Chances& chances() const { return watch_.chances(); }
 
  private:
@@ -60,13 +62,15 @@ class RankSession {
   Status finish();
   Status abort();
   Status deliver(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source);
-  Status deliver_one(Transport& transport, size_t position, const LoadPlan& plan);
+  Status send(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source);
+  Status deliver_one(Transport& transport, size_t position);
   Status call_loader(const model::ParameterPtr& handle, const model::Delivery& delivery, const at::Tensor& loaded);
   model::ParameterPtr resolve(int delivery) const;
-  void resolve_all(const LoadPlan& plan);
+  void resolve_all();
   void begin_outcome(int number);
   void end_outcome(Status status);
   void destroy();
+  void count_living(StepOutcome& outcome) const;
 
   const Stage& stage_;
   int rank_;
@@ -77,7 +81,7 @@ class RankSession {
   std::unique_ptr<model::Model> model_;
   std::vector<model::Layer*> layers_;  // by catalogue index
   std::unique_ptr<Reloader> reloader_;
-  std::vector<model::ParameterPtr> resolved_;  // handles looked up before prepare, by delivery
+  std::vector<model::ParameterPtr> resolved_;  // handles looked up for a batch of loads, by delivery
   StepOutcome outcome_;                        // of the step that runs
   Status harness_error_;
   bool update_open_ = false;

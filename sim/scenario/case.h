@@ -46,8 +46,10 @@ struct LoadPlan {
     std::optional<Shape> shape;
     std::optional<DType> dtype;
   };
-  std::vector<Wrong> wrong;                                                       // delivered with this shape or dtype instead
-  enum class Resolve { each_load, before_prepare } resolve = Resolve::each_load;  // when parameter handles are looked up
+  std::vector<Wrong> wrong;  // delivered with this shape or dtype instead
+  // When parameter handles are looked up: once as a batch of loads begins (what engines' load_weights does), for each load, or
+  // before the update begins.
+  enum class Resolve { loads_begin, each_load, before_prepare } resolve = Resolve::loads_begin;
 };
 
 // A fault that the harness injects, once: at the nth (from 0) chance of its kind within the step.

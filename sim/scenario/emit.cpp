@@ -164,7 +164,7 @@ class Writer {
     for (auto [name, list] : {std::pair{"only", &plan.only}, {"omit", &plan.omit}, {"excess", &plan.excess}, {"unknown", &plan.unknown}})
       if (!list->empty()) put(name, *list);
     if (!plan.wrong.empty()) write_wrong(plan.wrong);
-    if (plan.resolve != LoadPlan::Resolve::each_load) put("resolve", spell(resolve_spellings, plan.resolve));
+    if (plan.resolve != LoadPlan::Resolve::loads_begin) put("resolve", spell(resolve_spellings, plan.resolve));
   }
 
   void write_order(const LoadPlan& plan) {

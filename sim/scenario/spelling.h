@@ -23,8 +23,9 @@ inline constexpr Spellings<Fault::At, 4> fault_spellings{{{Fault::At::loader, "l
                                                           {Fault::At::post_load_enter, "post_load_enter"},
                                                           {Fault::At::post_load_middle, "post_load_middle"},
                                                           {Fault::At::copy_back, "copy_back"}}};
-inline constexpr Spellings<LoadPlan::Resolve, 2> resolve_spellings{
-    {{LoadPlan::Resolve::each_load, "each_load"}, {LoadPlan::Resolve::before_prepare, "before_prepare"}}};
+inline constexpr Spellings<LoadPlan::Resolve, 3> resolve_spellings{{{LoadPlan::Resolve::loads_begin, "loads_begin"},
+                                                                    {LoadPlan::Resolve::each_load, "each_load"},
+                                                                    {LoadPlan::Resolve::before_prepare, "before_prepare"}}};
 inline constexpr Spellings<StepKind, 10> step_spellings{{{StepKind::load, "load"},
                                                          {StepKind::reload, "reload"},
                                                          {StepKind::prepare, "prepare"},
