@@ -85,7 +85,9 @@ class RankSession {
   StepOutcome outcome_;                        // of the step that runs
   Status harness_error_;
   bool update_open_ = false;
-  int64_t baseline_bytes_ = 0;  // live when the update began
+  int64_t baseline_bytes_ = 0;                                          // live when the update began
+  int64_t layers_before_ = model::Counted<model::Layer>::live_count();  // not of this execution
+  int64_t parameters_before_ = model::Counted<model::Parameter>::live_count();
 };
 
 }  // namespace reloadlab::sim
