@@ -30,7 +30,7 @@ constexpr uint64_t digit_mask(DType dtype) { return (1ULL << digit_bits(dtype)) 
 constexpr uint64_t encode(DType dtype, unsigned digit) {
   if (digit == 0 || !is_float(dtype)) return digit;
   FloatBits bits = float_bits(dtype);
-  int power = std::bit_width(digit) - 1;
+  int power = static_cast<int>(std::bit_width(digit)) - 1;
   uint64_t fraction = digit ^ (1u << power);
   return bits.power_of_two(power) | fraction << (bits.mantissa_bits - power);
 }
@@ -81,7 +81,7 @@ int digit_planes(const std::vector<model::Delivery>& deliveries) {
   std::vector<int64_t> first = first_numbers(deliveries);
   int planes = 0;
   for (size_t i = 0; i < deliveries.size(); ++i) {
-    int bits = std::bit_width(static_cast<uint64_t>(first[i + 1] - 1));  // of the delivery's last number
+    int bits = static_cast<int>(std::bit_width(static_cast<uint64_t>(first[i + 1] - 1)));  // of the delivery's last number
     int per_plane = digit_bits(deliveries[i].dtype);
     planes = std::max(planes, (bits + per_plane - 1) / per_plane);
   }

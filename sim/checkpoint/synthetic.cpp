@@ -22,7 +22,7 @@ constexpr Codes wide_float(DType dtype, uint64_t skipped = nothing_skipped) {
 }
 
 // 0x01 to 0x3F: subnormals are welcome where there are so few values.
-constexpr Codes small_float() { return {2 * (0x3F - 1), 1, 0x25, 0x80}; }
+constexpr Codes small_float() { return {2ULL * (0x3F - 1), 1, 0x25, 0x80}; }
 
 constexpr Codes codes_of(DType dtype) {
   switch (dtype) {

@@ -90,7 +90,7 @@ std::string way_to_tensors(const Tree& tree, const std::string& path, std::set<s
   for (const Include& include : includes_of(file->second)) {
     if (is_tensor_header(include.target)) return include.target;
     if (!include.ours) continue;
-    if (std::string way = way_to_tensors(tree, include.target, visited); !way.empty()) return include.target + " -> " + way;
+    if (std::string way = way_to_tensors(tree, include.target, visited); !way.empty()) return fmt::format("{} -> {}", include.target, way);
   }
   return {};
 }
@@ -131,7 +131,7 @@ Complaints check_tensor_free(const Tree& tree) {
                         : include.ours                   ? way_to_tensors(tree, include.target, visited)
                                                          : "";
       if (way.empty()) continue;
-      if (way != include.target) way = include.target + " -> " + way;
+      if (way != include.target) way = fmt::format("{} -> {}", include.target, way);
       complaints.push_back(
           message(path, include.line, fmt::format("LibTorch where no tensor is needed: {}", way), "a header without tensors"));
     }
