@@ -4,10 +4,11 @@
 // it does not know, and remembers the first error with its path ("executions/3/ranks/0/events/17/kind"). Neither throws.
 #include <fmt/format.h>
 
+#include <cmath>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <type_traits>
-#include <unordered_map>
 
 #include "sim/evidence/enums.h"
 #include "sim/evidence/evidence.h"
@@ -61,7 +62,7 @@ class Writer {
   }
   Json put(const BlobPtr& blob) {
     if (!blob) return nullptr;
-    const auto [found, fresh] = index_.try_emplace({blob->fingerprint[0], blob->fingerprint[1]}, blobs.size());
+    const auto [found, fresh] = index_.try_emplace(blob->fingerprint, blobs.size());
     if (fresh) blobs.push_back(blob);
     return found->second;
   }
@@ -107,10 +108,7 @@ class Writer {
   static bool is_default(const Status& value, const Status&) { return value.ok(); }
   static bool is_default(const BlobPtr& value, const BlobPtr&) { return !value; }
 
-  struct PrintHash {
-    size_t operator()(const std::pair<uint64_t, uint64_t>& print) const { return print.first ^ print.second; }
-  };
-  std::unordered_map<std::pair<uint64_t, uint64_t>, size_t, PrintHash> index_;
+  std::map<std::array<uint64_t, 2>, size_t> index_;  // by fingerprint
 };
 
 class Reader {

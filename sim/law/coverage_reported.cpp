@@ -26,6 +26,7 @@ class Judge {
       : evidence_(evidence), plan_(evidence.plan[rank]), run_(warm_of(evidence)->ranks[rank]), rank_(rank), tally_(tally) {}
 
   std::optional<Finding> update(StepRange update) {
+    if (!outcome_of(run_, update.last)) return std::nullopt;
     const bool refused = any_failure(update);
     for (const Debt& debt : debts(update)) {
       const std::string policy = policy_of(debt.kind);

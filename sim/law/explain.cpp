@@ -67,6 +67,7 @@ std::string repeats(const Story& story, const Place& until) {
 }
 
 std::string completion(const Story& story, int64_t total) {
+  if (story.loads.empty()) return {};
   const Event* event = story.processed();
   int64_t arrived = 0, position = 0, distinct = 0;
   const Place until = event ? Place{event->step, event->load} : Place{story.update.last, -1};
@@ -77,11 +78,9 @@ std::string completion(const Story& story, int64_t total) {
     distinct += load->fresh;
   }
   if (!event) {
-    if (story.loads.empty()) return {};
     return fmt::format("never processed: {} of {} elements arrived", count_text(arrived), count_text(total));
   }
   if (event->load < 0) {
-    if (story.loads.empty()) return "processed at finish without a load";
     if (distinct >= total) return {};
     return fmt::format("processed at finish with {} of {} elements loaded", count_text(distinct), count_text(total));
   }

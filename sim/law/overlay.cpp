@@ -77,16 +77,21 @@ class Images {
 struct Layers {
   std::set<std::string, std::less<>> touched, rewritten;  // rewritten: touched, with a post-load step
   std::set<std::string, std::less<>> incomplete;
+  std::set<std::string, std::less<>> touched_slots, incomplete_slots;  // paths
 };
 
 Layers layers_of(const Evidence& evidence, size_t rank, StepRange update) {
   Layers layers;
   for (const PlannedLoad& load : evidence.plan[rank].loads) {
     if (!update.has(load.step) || load.wrong || load.placements.empty()) continue;
+    layers.touched_slots.insert(load.layer + "." + load.slot);
     if (layers.touched.insert(load.layer).second && has_post_load(evidence, rank, load.layer)) layers.rewritten.insert(load.layer);
   }
   for (const RankPlan::Missing& missing : evidence.plan[rank].missing)
-    if (update.has(missing.step)) layers.incomplete.insert(missing.layer);
+    if (update.has(missing.step)) {
+      layers.incomplete.insert(missing.layer);
+      layers.incomplete_slots.insert(missing.layer + "." + missing.slot);
+    }
   return layers;
 }
 
@@ -101,6 +106,27 @@ bool may_derive(const Evidence& evidence, size_t rank, std::string_view layer, c
   if (layers.touched.contains(layer) || !has_post_load(evidence, rank, layer)) return false;
   const std::string_view parent = layer.substr(0, layer.rfind('.') == std::string_view::npos ? 0 : layer.rfind('.') + 1);
   return std::ranges::any_of(layers.touched, [&](const std::string& other) { return other.starts_with(parent); });
+}
+
+enum class Fate {
+  overlaid,  // the old bytes with the delivered elements over them
+  kept,      // the old bytes
+  replaced,  // what a cold load of the checkpoint gives
+  open,      // nothing is expected
+};
+
+// Where a post-load step rewrites a layer that is incomplete, slots that came whole are new, slots that got nothing are old, and
+// what is derived or came in part is open.
+Fate fate_of(const Evidence& evidence, const CensusEntry& entry, const Layers& layers) {
+  if (!layers.rewritten.contains(entry.layer)) return Fate::overlaid;
+  if (!layers.incomplete.contains(entry.layer)) return Fate::replaced;
+  const bool is_delivered = std::ranges::any_of(evidence.deliveries, [&](const model::Delivery& delivery) {
+    return delivery.layer == entry.layer && entry.path.ends_with("." + delivery.slot) &&
+           entry.path.size() == delivery.layer.size() + 1 + delivery.slot.size();
+  });
+  if (!is_delivered) return Fate::open;
+  if (!layers.touched_slots.contains(entry.path)) return Fate::kept;
+  return layers.incomplete_slots.contains(entry.path) ? Fate::open : Fate::replaced;
 }
 
 void apply(const Evidence& evidence, size_t rank, StepRange update, const Census& base, const Layers& layers, Images& images) {
@@ -130,11 +156,19 @@ Overlay overlay(const Evidence& evidence, size_t rank, const std::vector<Resting
   apply(evidence, rank, update, base, layers, images);
   for (const CensusEntry& entry : base.entries) {
     if (!has_content(entry) || may_derive(evidence, rank, entry.layer, layers)) continue;
-    if (!layers.rewritten.contains(entry.layer)) {
-      expected.emplace(entry.path, images.read(entry));
-    } else if (!layers.incomplete.contains(entry.layer) && cold) {
-      const CensusEntry* whole = cold->find(entry.path);
-      if (whole && whole->content) expected.emplace(entry.path, whole->content->bytes);
+    const CensusEntry* whole = cold ? cold->find(entry.path) : nullptr;
+    switch (fate_of(evidence, entry, layers)) {
+      case Fate::overlaid:
+        expected.emplace(entry.path, images.read(entry));
+        break;
+      case Fate::kept:
+        expected.emplace(entry.path, entry.content->bytes);
+        break;
+      case Fate::replaced:
+        if (whole && whole->content) expected.emplace(entry.path, whole->content->bytes);
+        break;
+      case Fate::open:
+        break;
     }
   }
   return expected;

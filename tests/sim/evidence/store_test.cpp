@@ -1,0 +1,113 @@
+#include "sim/evidence/store.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "sim/evidence/fingerprint.h"
+#include "tests/sim/evidence/sample.h"
+
+namespace reloadlab::sim {
+namespace {
+
+std::span<const std::byte> bytes_of(const std::vector<uint8_t>& octets) { return std::as_bytes(std::span(octets)); }
+
+// Every field in one line: what is written out must not silently lose one.
+constexpr std::string_view kGolden =
+    R"({"blobs":["Af8=","Bw==","AQ=="],"evidence":1,"run":{"candidate":"layerwise@seed","case":{"about":"Über padding",)"
+    R"("checkpoints":[["B",{"base":"A","map":"bert","path":"path","seed":9,"source":"perturbed"}]],"expect":{"completed":"at_finish"},)"
+    R"("file":"scenarios/padded.yaml","laws":["no_leak"],"limits":{"extra_bytes":4096},"model":{"architecture":"bert","layers":[)"
+    R"({"dtype":"f16","kind":"linear","name":"fc","quant":"tile_permute","tied_to":"embed.weight","values":{"flag":true,"list":[1,2],)"
+    R"("number":0.5,"size":3,"text":"t"}}],"values":{"hidden":64}},"scenario":"padded","seed":5,"steps":[STEP],"system":"layerwise",)"
+    R"("tags":["smoke"],"variant":"ranks=1","world":"sim"},"declared":{"abort":"none"},"deliveries":[{"dtype":"f16","expert":3,)"
+    R"("layer":"fc","name":"d","part":"w1","shape":[4],"shard":"q","slot":"weight"}],"executions":[{"ranks":[{"at_post_load":[)"
+    R"({"content":2,"dtype":"bool","path":"fc.weight","shape":[1]}],"censuses":[{"entries":[{"attributes":"a=1","class":"Buffer",)"
+    R"("content":0,"dtype":"u8","handle":1,"host":0.1,"kind":"buffer","layer":"fc","loader":"-","offset":3,"on_meta":true,)"
+    R"("path":"fc.weight","persistent":false,"shape":[2],"storage":2,"strides":[1]}],"flags":"flag=1","step":0}],"coverage":[)"
+    R"({"kind":"unexpected","layer":"fc","slot":"weight","step":0}],"events":[{"kind":"write_kernel","layer":0,"load":4,"numel":6,)"
+    R"("step":0,"text":"weight","value":7}],"outcomes":[{"crashed":true,"extra_bytes_after":2,"extra_bytes_peak":1,)"
+    R"("live_allocations":5,"live_bytes":6,"live_layers":3,"live_parameters":4,"load_statuses":[null,{"code":"failed","message":"x"}],)"
+    R"("output":1,"status":{"code":"rejected","message":"no"},"step":0,"unusable":true}]}],"steps":[STEP],"variation":{"fault":)"
+    R"({"at":"copy_back","nth":2},"index":1,"kind":"fault","name":"n"}}],"layers":["fc"],"plan":[{"loads":[{"bytes":8,)"
+    R"("completes":true,"delivery":"d","excess":true,"fresh":4,"index":1,"layer":"fc","placements":[{"extent":[3],"source":[1],)"
+    R"("target":[2]}],"slot":"weight","step":0,"wrong":true}],"missing":[{"elements":2,"layer":"fc","slot":"weight"}],)"
+    R"("peaks":[{"extra_bytes":64}],"states":[{"checkpoint":"B","partial":true}],"totals":[{"layer":"fc",)"
+    R"("loadable":4}]}],"transforms":{"fc.weight":"negate"}}})";
+constexpr std::string_view kStep =
+    R"({"abort_after":7,"body":[{"kind":"forward","plan":{}}],"fault":{"at":"post_load_middle","nth":3},"kind":"reload","line":12,)"
+    R"("outcome":"error","plan":{"checkpoint":"B","chunk":4,"excess":["x"],"omit":["m"],"only":["o"],"order":"explicit_list",)"
+    R"("order_list":["b","a"],"order_seed":18446744073709551615,"repeat":[{"tensor":"a","times":3}],"resolve":"before_prepare",)"
+    R"("unknown":["u"],"wrong":[{"dtype":"i8","shape":[2,3],"tensor":"w"}]},"times":2})";
+
+std::string golden() {
+  std::string text(kGolden);
+  for (size_t at; (at = text.find("STEP")) != std::string::npos;) text.replace(at, 4, kStep);
+  return text;
+}
+
+TEST(Store, EveryFieldIsWritten) { EXPECT_EQ(to_text(sample_evidence()), golden()); }
+
+TEST(Store, TextComesBackAsItWent) {
+  const Result<Evidence> back = evidence_from_text(golden());
+  ASSERT_TRUE(back.ok()) << back.status().message();
+  EXPECT_EQ(to_text(*back), golden());
+}
+
+TEST(Store, CborComesBackAsItWent) {
+  const std::vector<uint8_t> cbor = to_cbor(sample_evidence());
+  const Result<Evidence> back = evidence_from_cbor(bytes_of(cbor));
+  ASSERT_TRUE(back.ok()) << back.status().message();
+  EXPECT_EQ(to_text(*back), golden());
+}
+
+TEST(Store, EqualContentIsStoredOnceAndSharedAgain) {
+  Evidence evidence = sample_evidence();
+  RankRun& run = evidence.executions[0].ranks[0];
+  run.censuses.push_back(run.censuses[0]);
+  run.censuses.back().entries[0].content = make_blob(run.censuses[0].entries[0].content->bytes);
+  const Result<Evidence> back = evidence_from_text(to_text(evidence));
+  ASSERT_TRUE(back.ok());
+  const auto& censuses = back->executions[0].ranks[0].censuses;
+  EXPECT_EQ(censuses[0].entries[0].content, censuses[1].entries[0].content);
+  EXPECT_EQ(censuses[0].entries[0].content->fingerprint, run.censuses[0].entries[0].content->fingerprint);
+}
+
+TEST(Store, NumbersThatJsonLacksSurvive) {
+  for (const double host : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
+    Evidence evidence = sample_evidence();
+    evidence.executions[0].ranks[0].censuses[0].entries[0].host = host;
+    const Result<Evidence> back = evidence_from_text(to_text(evidence));
+    ASSERT_TRUE(back.ok()) << back.status().message();
+    const double read = back->executions[0].ranks[0].censuses[0].entries[0].host;
+    EXPECT_TRUE(read == host || (std::isnan(read) && std::isnan(host)));
+  }
+}
+
+TEST(Store, MessagesThatAreNoUtf8AreMended) {
+  Evidence evidence = sample_evidence();
+  evidence.executions[0].ranks[0].outcomes[0].status = Status(Code::failed, "bad \xff\xfe byte");
+  const Result<Evidence> back = evidence_from_cbor(bytes_of(to_cbor(evidence)));
+  ASSERT_TRUE(back.ok());
+  EXPECT_EQ(back->executions[0].ranks[0].outcomes[0].status.message(), "bad ?? byte");
+}
+
+TEST(Store, ACaseGoesAlone) {
+  const nlohmann::json json = to_json(sample_evidence().the_case);
+  const Result<Case> back = case_from_json(json);
+  ASSERT_TRUE(back.ok());
+  EXPECT_EQ(to_json(*back), json);
+  EXPECT_EQ(case_from_json("no").status().message(), "evidence: expected an object");
+}
+
+TEST(Store, TheTraceHasOneEventALine) {
+  std::ostringstream out;
+  write_trace(out, sample_evidence(), "padded[ranks=1]");
+  EXPECT_EQ(out.str(), R"({"case":"padded[ranks=1]","candidate":"layerwise@seed","execution":"fault copy_back 2","rank":0,"clock":0,)"
+                       R"("event":"write_kernel","step":0,"load":4,"layer":"fc","numel":6,"value":7,"text":"weight"})"
+                       "\n");
+}
+
+}  // namespace
+}  // namespace reloadlab::sim

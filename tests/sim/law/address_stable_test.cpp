@@ -1,0 +1,72 @@
+#include <gtest/gtest.h>
+
+#include "tests/sim/law/fixture.h"
+
+namespace reloadlab::sim {
+namespace {
+
+constexpr std::string_view kLaw = "address_stable";
+
+template <class Fn>
+std::string after(Fn&& change) {
+  Fixture fixture;
+  change(fixture, fixture.entry(kToB, "fc.weight"));
+  return text(fixture.judge(kLaw));
+}
+
+TEST(AddressStable, ANewStorageIsAMove) {
+  EXPECT_EQ(after([](Fixture&, CensusEntry& entry) { entry.storage = 9; }),
+            "fail: warm, rank 0, step 1, fc.weight: is storage 9 at offset 0, was storage 0 at offset 0");
+}
+
+TEST(AddressStable, OffsetsStridesTypesAndClassesStay) {
+  EXPECT_EQ(after([](Fixture&, CensusEntry& entry) { entry.offset = 2; }),
+            "fail: warm, rank 0, step 1, fc.weight: is storage 0 at offset 2, was storage 0 at offset 0");
+  EXPECT_EQ(after([](Fixture&, CensusEntry& entry) {
+              entry.strides = {1, 4};
+            }),
+            "fail: warm, rank 0, step 1, fc.weight: has strides [1, 4], had [2, 1]");
+  EXPECT_EQ(after([](Fixture&, CensusEntry& entry) { entry.dtype = DType::f16; }),
+            "fail: warm, rank 0, step 1, fc.weight: is f16 [4, 2], was bf16 [4, 2]");
+  EXPECT_EQ(after([](Fixture&, CensusEntry& entry) { entry.tensor_class = "Tensor"; }),
+            "fail: warm, rank 0, step 1, fc.weight: is a Tensor, was a Parameter");
+}
+
+TEST(AddressStable, ANameThatIsGoneLeavesADanglingAddress) {
+  EXPECT_EQ(after([](Fixture& fixture, CensusEntry&) { fixture.census(kToB).entries.pop_back(); }),
+            "fail: warm, rank 0, step 1, norm.weight: is gone: whoever holds its address reads freed memory");
+}
+
+TEST(AddressStable, TiedParametersStayTiedAndOthersApart) {
+  Fixture tied;
+  tied.census(kLoadA).entries[1].handle = 0;
+  EXPECT_EQ(text(tied.judge(kLaw)), "fail: warm, rank 0, step 1, norm.weight: no longer is the same parameter as fc.weight");
+  EXPECT_EQ(after([](Fixture& fixture, CensusEntry&) { fixture.entry(kToB, "norm.weight").handle = 0; }),
+            "fail: warm, rank 0, step 1, norm.weight: is now the same parameter as fc.weight");
+}
+
+TEST(AddressStable, HandlesMayBeNewObjectsAsLongAsTheyShareAsBefore) {
+  EXPECT_EQ(after([](Fixture&, CensusEntry& entry) { entry.handle = 40; }), "pass");
+}
+
+TEST(AddressStable, ScratchThatIsRegisteredNowhereCounts) {
+  Fixture fixture;
+  for (int step : {kLoadA, kToB, kToA}) {
+    CensusEntry scratch = fixture.entry(step, "norm.weight");
+    scratch.path = "norm.extra:scratch", scratch.kind = CensusEntry::Kind::extra_tensor, scratch.storage = step == kToA ? 8 : 7;
+    fixture.census(step).entries.push_back(scratch);
+  }
+  EXPECT_EQ(text(fixture.judge(kLaw)),
+            "fail: warm, rank 0, step 2, norm.extra:scratch: is storage 8 at offset 0, was storage 7 at offset 0");
+}
+
+TEST(AddressStable, OneStateIsNoComparison) {
+  Fixture fixture;
+  fixture.warm().ranks[0].censuses.resize(1);
+  EXPECT_EQ(text(fixture.judge(kLaw)), "inconclusive: no update leaves the model at rest");
+  fixture.warm().steps.resize(1);
+  EXPECT_EQ(text(fixture.judge(kLaw)), "unsupported: the scenario updates nothing");
+}
+
+}  // namespace
+}  // namespace reloadlab::sim

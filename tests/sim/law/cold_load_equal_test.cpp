@@ -1,0 +1,181 @@
+#include <gtest/gtest.h>
+
+#include "tests/sim/law/fixture.h"
+
+namespace reloadlab::sim {
+namespace {
+
+constexpr std::string_view kLaw = "cold_load_equal";
+constexpr uint16_t kPoison = 0xFFFF;
+
+// The first element of every row of fc.k arrives as fresh memory had it, because the layer completed without it.
+Fixture half_loaded() {
+  Fixture fixture;
+  for (int element : {4, 5, 6, 7}) fixture.set_bits(fixture.entry(kToB, "fc.weight"), element, kPoison);
+  auto& events = fixture.events();
+  std::erase_if(events, event_at(kToB, EventKind::completed, 0));
+  std::erase_if(events, event_at(kToB, EventKind::write_kernel, 0));
+  fixture.insert_after(event_at(kToB, EventKind::load_counted, 0), {EventKind::completed, kToB, 0, 0});
+  return fixture;
+}
+
+TEST(ColdLoadEqual, AnElementThatDiffersIsNamedWithBothValuesAndItsSource) {
+  Fixture fixture;
+  fixture.set(fixture.entry(kToB, "fc.weight"), 5, 7);
+  EXPECT_EQ(text(fixture.judge(kLaw)),
+            "fail: warm, rank 0, step 1, fc.weight: bf16 [4, 2]: 1 of 8 elements differ: row 2 | "
+            "[2, 1] is 7, should be 106, from B: fc.k [0, 1]");
+}
+
+TEST(ColdLoadEqual, PoisonIsNamedAndTheMechanismExplained) {
+  EXPECT_EQ(text(half_loaded().judge(kLaw)),
+            "fail: warm, rank 0, step 1, fc.weight: bf16 [4, 2]: 4 of 8 elements differ: rows 2-3 | "
+            "[2, 0] is nan (poison: never written), should be 105, from B: fc.k [0, 0] | "
+            "completed at load 1 of 2: 4 elements counted, 4 of 8 distinct");
+}
+
+TEST(ColdLoadEqual, ARepeatedShardAndADroppedOneAreNamed) {
+  Fixture fixture = half_loaded();
+  PlannedLoad again = fixture.load(kToB, "fc.q");
+  again.index = 1, again.fresh = 0, again.excess = true;
+  fixture.load(kToB, "fc.k").index = 2;
+  fixture.plan().loads.insert(fixture.plan().loads.begin() + 1, again);
+  std::erase_if(fixture.events(), [](const Event& event) { return event.step == kToB && event.load == 1; });
+  std::erase_if(fixture.events(), event_at(kToB, EventKind::completed, 0));
+  fixture.insert_after(event_at(kToB, EventKind::load_counted, 0), {EventKind::load_counted, kToB, 1, 0, 4});
+  fixture.insert_after([](const Event& event) { return event.load == 1 && event.kind == EventKind::load_counted; },
+                       {EventKind::completed, kToB, 1, 0});
+  fixture.insert_before(event_at(kToB, EventKind::finish_begin), {EventKind::load_dropped, kToB, 2, 0, 0, 0, "layer not armed"});
+  EXPECT_EQ(fixture.judge(kLaw).finding->why,
+            "completed at load 2 of 3: 8 elements counted, 4 of 8 distinct (fc.q arrived twice); fc.k was dropped (layer not armed)");
+}
+
+TEST(ColdLoadEqual, ALayerThatWasNeverProcessedIsExplained) {
+  Fixture fixture;
+  fixture.entry(kToB, "norm.weight") = fixture.entry(kLoadA, "norm.weight");
+  for (const EventKind kind : {EventKind::completed, EventKind::write_kernel, EventKind::copied_back})
+    std::erase_if(fixture.events(), event_at(kToB, kind, 1));
+  EXPECT_EQ(text(fixture.judge(kLaw)),
+            "fail: warm, rank 0, step 1, norm.weight: bf16 [2]: 2 of 2 elements differ: all elements | "
+            "[0] is 9, should be 109, from B: norm.weight [0] | never processed: 2 of 2 elements arrived");
+}
+
+TEST(ColdLoadEqual, AFailedStepIsTheReason) {
+  Fixture fixture;
+  fixture.entry(kToB, "norm.weight") = fixture.entry(kLoadA, "norm.weight");
+  fixture.outcome(kToB).status = Status(Code::failed, "out of luck");
+  EXPECT_EQ(fixture.judge(kLaw).finding->why, "the step failed: out of luck");
+}
+
+TEST(ColdLoadEqual, GoneReshapedAndPlaceholderTensorsAreDifferences) {
+  Fixture gone;
+  gone.census(kToB).entries.pop_back();
+  EXPECT_EQ(gone.judge(kLaw).finding->what, "is gone");
+  Fixture reshaped;
+  reshaped.entry(kToB, "fc.weight").shape = {2, 4};
+  EXPECT_EQ(reshaped.judge(kLaw).finding->what, "is bf16 [2, 4], should be bf16 [4, 2]");
+  Fixture placeholder;
+  placeholder.entry(kToB, "fc.weight").on_meta = true;
+  EXPECT_EQ(placeholder.judge(kLaw).finding->what, "is on meta: it has no values");
+  Fixture emptied;
+  emptied.entry(kToB, "fc.weight").kind = CensusEntry::Kind::empty_parameter;
+  EXPECT_EQ(emptied.judge(kLaw).finding->what, "is an empty slot, should be bf16 [4, 2]");
+}
+
+TEST(ColdLoadEqual, StaleHostCopiesAreDifferences) {
+  Fixture fixture;
+  fixture.each_rank_run([](Execution&, RankRun& run) {
+    for (Census& census : run.censuses)
+      census.entries.push_back({.path = "norm.extra:scale", .layer = "norm", .kind = CensusEntry::Kind::extra_host, .host = 2});
+  });
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  fixture.entry(kToB, "norm.extra:scale").host = 1.5;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "fail: warm, rank 0, step 1, norm.extra:scale: the host value differs | is 1.5, should be 2");
+}
+
+TEST(ColdLoadEqual, BytesThatFollowThePoisonAreUninitialized) {
+  Fixture fixture;
+  // Both cold loads leave element 3 as they found it, so nothing is expected of its value, but nobody may see it either.
+  for (const char* name : {"A", "B"})
+    fixture.set_bits(fixture.entry(fixture.run(Variation::Kind::cold, name, 1), 0, "fc.weight"), 3, 0xA5A5);
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  fixture.set_bits(fixture.entry(kToB, "fc.weight"), 3, kPoison);
+  EXPECT_EQ(text(fixture.judge(kLaw)),
+            "fail: poison, rank 0, step 1, fc.weight: bf16 [4, 2]: 1 of 8 elements are uninitialized: row 1 | "
+            "[1, 1] is 0xffff or 0x42d0, by what fresh memory held");
+}
+
+// Step 1 delivers fc.k alone: A with rows 2-3 of B is expected.
+Fixture partial_update() {
+  Fixture fixture;
+  fixture.each_rank_run([&](Execution& execution, RankRun& run) {
+    if (execution.variation.kind == Variation::Kind::cold) return;
+    for (Census& census : run.censuses) {
+      if (census.step != kToB) continue;
+      for (int element : {0, 1, 2, 3}) fixture.set(census.entries[0], element, static_cast<float>(1 + element));
+      for (int element : {0, 1}) fixture.set(census.entries[1], element, static_cast<float>(9 + element));
+    }
+  });
+  std::erase_if(fixture.plan().loads, [](const PlannedLoad& load) { return load.step == kToB && load.delivery != "fc.k"; });
+  std::erase_if(fixture.events(), [](const Event& event) { return event.step == kToB && (event.load == 0 || event.load == 2); });
+  for (Event& event : fixture.events())
+    if (event.step == kToB && event.kind != EventKind::load_counted) event.load = -1;
+  fixture.plan().states[kToB].partial = true;
+  fixture.plan().missing = {{kToB, "fc", "weight", 4}, {kToB, "norm", "weight", 2}};
+  return fixture;
+}
+
+TEST(ColdLoadEqual, APartialUpdateIsTheOldModelOverlaidWithWhatWasDelivered) { EXPECT_EQ(text(partial_update().judge(kLaw)), "pass"); }
+
+TEST(ColdLoadEqual, APartialUpdateMustKeepWhatWasNotDelivered) {
+  Fixture fixture = partial_update();
+  fixture.set(fixture.entry(kToB, "fc.weight"), 0, 101);
+  EXPECT_EQ(text(fixture.judge(kLaw)),
+            "fail: warm, rank 0, step 1, fc.weight: bf16 [4, 2]: 1 of 8 elements differ: row 0 | "
+            "[0, 0] is 101, should be 1 as before, overlaid with what was delivered | "
+            "processed at finish with 4 of 8 elements loaded");
+}
+
+TEST(ColdLoadEqual, APartialUpdateMustBringWhatWasDelivered) {
+  Fixture fixture = partial_update();
+  fixture.set(fixture.entry(kToB, "fc.weight"), 7, 8);
+  EXPECT_EQ(fixture.judge(kLaw).finding->first, "[3, 1] is 8, should be 108 as before, overlaid with what was delivered");
+}
+
+TEST(ColdLoadEqual, AViewFollowsTheStorageInAPartialUpdate) {
+  Fixture fixture = partial_update();
+  fixture.each_rank_run([&](Execution&, RankRun& run) {
+    for (Census& census : run.censuses) {
+      CensusEntry view = census.entries[0];
+      view.path = "norm.view", view.layer = "norm", view.offset = 6, view.shape = {2}, view.strides = {1};
+      const Bytes& all = census.entries[0].content->bytes;
+      view.content = std::make_shared<const Blob>(Blob{{}, Bytes(all.begin() + 12, all.end())});
+      census.entries.push_back(view);
+    }
+  });
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  fixture.set(fixture.entry(kToB, "norm.view"), 0, 7);
+  EXPECT_EQ(fixture.judge(kLaw).finding->first, "[0] is 7, should be 107 as before, overlaid with what was delivered");
+}
+
+TEST(ColdLoadEqual, WhatACandidateCallsUnusableIsNotJudged) {
+  Fixture fixture;
+  fixture.set(fixture.entry(kToB, "fc.weight"), 5, 7);
+  fixture.outcome(kToB).unusable = true;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+}
+
+TEST(ColdLoadEqual, AWorldWithoutBytesCannotShowIt) {
+  Fixture fixture;
+  fixture.evidence.the_case.world = WorldKind::meta;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "unsupported: this world has no bytes to compare");
+}
+
+TEST(ColdLoadEqual, WithoutAColdLoadNothingIsProven) {
+  Fixture fixture;
+  std::erase_if(fixture.evidence.executions, [](const Execution& e) { return e.variation.kind != Variation::Kind::warm; });
+  EXPECT_EQ(text(fixture.judge(kLaw)), "inconclusive: no step leaves the model at rest with a cold load to compare with");
+}
+
+}  // namespace
+}  // namespace reloadlab::sim

@@ -1,0 +1,99 @@
+#include <gtest/gtest.h>
+
+#include "tests/sim/law/fixture.h"
+
+namespace reloadlab::sim {
+namespace {
+
+constexpr std::string_view kLaw = "event_order";
+const Event kWriteNorm{EventKind::write_kernel, kToB, -1, 1, 2, 0, "weight aten::copy_"};
+
+std::string what(const Fixture& fixture) {
+  const Verdict verdict = fixture.judge(kLaw);
+  return verdict.finding ? verdict.finding->tensor + ": " + verdict.finding->what : text(verdict);
+}
+
+// A cold load of fc runs one post-load step; so does each reload, before it copies back.
+Fixture quantized() {
+  Fixture fixture;
+  fixture.evidence.the_case.model.layers[0].quant = "tile_permute";
+  for (const char* name : {"A", "B"})
+    for (int poison : {0, 1})
+      fixture.run(Variation::Kind::cold, name, poison).ranks[0].events.push_back({EventKind::post_load_begin, 0, -1, 0});
+  for (int step : {kToB, kToA}) {
+    fixture.insert_before(event_at(step, EventKind::write_kernel, 0), {EventKind::post_load_begin, step, 1, 0});
+    fixture.insert_before(event_at(step, EventKind::write_kernel, 0), {EventKind::post_load_end, step, 1, 0});
+  }
+  return fixture;
+}
+
+TEST(EventOrder, KernelTensorsAreWrittenWithinTheUpdateOnly) {
+  Fixture early;
+  early.insert_before(event_at(kToB, EventKind::prepare_end), kWriteNorm);
+  EXPECT_EQ(text(early.judge(kLaw)),
+            "fail: warm, rank 0, step 1, norm: a kernel tensor was written outside of loads and finish: weight aten::copy_");
+  Fixture late;
+  late.insert_after(event_at(kToB, EventKind::finish_end), kWriteNorm);
+  EXPECT_EQ(what(late), "norm: a kernel tensor was written outside of loads and finish: weight aten::copy_");
+}
+
+TEST(EventOrder, ProcessingComesOncePerUpdate) {
+  EXPECT_EQ(what(quantized()), "pass");
+  Fixture fixture = quantized();
+  fixture.insert_after(event_at(kToB, EventKind::finish_begin), {EventKind::post_load_begin, kToB, -1, 0});
+  EXPECT_EQ(what(fixture), "fc: its post-load step ran 2 times in one update, 1 in a cold load");
+}
+
+TEST(EventOrder, ProcessingComesAfterTheFirstLoadAndWithinTheUpdate) {
+  Fixture unloaded = quantized();
+  unloaded.insert_after(event_at(kToB, EventKind::prepare_end), {EventKind::post_load_begin, kToB, -1, 0});
+  EXPECT_EQ(what(unloaded), "fc: its post-load step ran before its first load");
+  Fixture outside = quantized();
+  outside.insert_before(event_at(kToB, EventKind::prepare_begin), {EventKind::post_load_begin, kToB, -1, 0});
+  EXPECT_EQ(what(outside), "fc: its post-load step ran outside of the update");
+}
+
+TEST(EventOrder, CopyingBackComesAfterProcessing) {
+  Fixture fixture = quantized();
+  fixture.insert_before(event_at(kToB, EventKind::post_load_end, 0), {EventKind::write_kernel, kToB, 1, 0, 8, 0, "weight aten::copy_"});
+  EXPECT_EQ(what(fixture), "fc: a kernel tensor was written before its post-load step had ended: weight aten::copy_");
+}
+
+TEST(EventOrder, WhatIsDerivedComesAfterWhatItDependsOn) {
+  Fixture fixture;
+  for (const char* name : {"A", "B"})
+    fixture.run(Variation::Kind::cold, name).ranks[0].events.push_back({EventKind::post_load_begin, 0, -1, 1});
+  fixture.insert_after(event_at(kToB, EventKind::finish_begin), {EventKind::post_load_begin, kToB, -1, 1});
+  EXPECT_EQ(what(fixture), "pass");
+  fixture.insert_before(event_at(kToB, EventKind::finish_end), {EventKind::write_kernel, kToB, -1, 0, 8, 0, "weight aten::copy_"});
+  EXPECT_EQ(what(fixture), "fc: a kernel tensor was written (weight aten::copy_) after norm had derived its own from it");
+}
+
+TEST(EventOrder, PrepareAndFinishComeOnceEach) {
+  Fixture twice;
+  twice.insert_after(event_at(kToB, EventKind::prepare_end), {EventKind::prepare_begin, kToB});
+  EXPECT_EQ(what(twice), ": prepare began twice");
+  Fixture never;
+  never.erase(event_at(kToB, EventKind::finish_begin));
+  EXPECT_EQ(what(never), ": finish ended without having begun");
+  Fixture silent;
+  for (EventKind kind : {EventKind::finish_begin, EventKind::finish_end}) silent.erase(event_at(kToB, kind));
+  EXPECT_EQ(what(silent), ": the update ended well without prepare and finish in this order");
+}
+
+TEST(EventOrder, TheCandidatesOwnStoryMustBeInOrderToo) {
+  Fixture fixture;
+  fixture.insert_after(event_at(kToB, EventKind::copied_back, 1), {EventKind::completed, kToB, 2, 1});
+  EXPECT_EQ(what(fixture), "norm: it says that it was completed after it was copied_back");
+}
+
+TEST(EventOrder, UpdatesThatFailedAreOutsideTheLaw) {
+  Fixture fixture;
+  for (int step : {kToB, kToA}) fixture.outcome(step).status = Status(Code::failed, "no");
+  EXPECT_EQ(what(fixture), "unsupported: no update of the scenario went through");
+  fixture.warm().steps.resize(1);
+  EXPECT_EQ(what(fixture), "unsupported: the scenario updates nothing");
+}
+
+}  // namespace
+}  // namespace reloadlab::sim

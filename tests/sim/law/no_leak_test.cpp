@@ -1,0 +1,54 @@
+#include <gtest/gtest.h>
+
+#include "tests/sim/law/fixture.h"
+
+namespace reloadlab::sim {
+namespace {
+
+constexpr std::string_view kLaw = "no_leak";
+constexpr int kFirstExtra = 3, kLastExtra = 5, kDestroy = 6;
+
+Execution& repeat(Fixture& fixture) { return fixture.run(Variation::Kind::repeat, {}, 3); }
+
+TEST(NoLeak, WhatGrowsIsNamedWithItsGrowth) {
+  Fixture fixture;
+  fixture.outcome(repeat(fixture), kLastExtra).live_bytes += 2048;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "fail: repeat 3, rank 0, step 5, : 2,048 more bytes alive after 2 more reloads than before");
+}
+
+TEST(NoLeak, LayersParametersAndAllocationsCount) {
+  for (auto measure : {&StepOutcome::live_layers, &StepOutcome::live_parameters, &StepOutcome::live_allocations}) {
+    Fixture fixture;
+    fixture.outcome(repeat(fixture), kFirstExtra + 1).*measure += 1;
+    EXPECT_EQ(fixture.judge(kLaw).outcome, Outcome::fail);
+  }
+}
+
+TEST(NoLeak, WhatShrinksIsNotLevelEither) {
+  Fixture fixture;
+  fixture.outcome(repeat(fixture), kFirstExtra + 1).live_allocations -= 1;
+  EXPECT_EQ(fixture.judge(kLaw).finding->what, "1 fewer allocations alive after 1 more reload than before");
+}
+
+TEST(NoLeak, TheScenariosOwnReloadsMayKeepSomethingOnce) {
+  Fixture fixture;
+  fixture.outcome(repeat(fixture), kToB).live_bytes -= 64;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+}
+
+TEST(NoLeak, NothingOutlivesTheModel) {
+  Fixture fixture;
+  fixture.outcome(repeat(fixture), kDestroy).live_layers = 2;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "fail: repeat 3, rank 0, step 6, : 2 layers outlive the model");
+}
+
+TEST(NoLeak, WithoutRepetitionThereIsNothingToSee) {
+  Fixture fixture;
+  repeat(fixture).ranks[0] = {};
+  EXPECT_EQ(text(fixture.judge(kLaw)), "inconclusive: no reload was repeated");
+  std::erase_if(fixture.evidence.executions, [](const Execution& e) { return e.variation.kind == Variation::Kind::repeat; });
+  EXPECT_EQ(text(fixture.judge(kLaw)), "unsupported: the scenario has no reload to repeat");
+}
+
+}  // namespace
+}  // namespace reloadlab::sim

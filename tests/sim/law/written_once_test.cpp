@@ -1,0 +1,151 @@
+#include <gtest/gtest.h>
+
+#include "tests/sim/law/fixture.h"
+
+namespace reloadlab::sim {
+namespace {
+
+constexpr std::string_view kLaw = "written_once";
+
+CensusEntry& digits_of(Fixture& fixture, const std::string& path) { return fixture.entry(fixture.run(Variation::Kind::digit), kToB, path); }
+
+TEST(WrittenOnce, AnElementFromTheWrongSourceIsNamedWithBothSources) {
+  Fixture fixture;
+  fixture.set(digits_of(fixture, "fc.weight"), 4, 2);  // number 2 is fc.q [0, 1]
+  EXPECT_EQ(text(fixture.judge(kLaw)),
+            "fail: digit 0, rank 0, step 1, fc.weight: bf16 [4, 2]: 1 of 8 elements do not come from where they should: row 2 | "
+            "[2, 0] holds fc.q [0, 1], should hold fc.k [0, 0]");
+}
+
+TEST(WrittenOnce, SwappedShardsOfEqualShapeAreSeen) {
+  Fixture fixture;
+  CensusEntry& weight = digits_of(fixture, "fc.weight");
+  for (int element = 0; element < 8; ++element) fixture.set(weight, element, static_cast<float>((element + 4) % 8 + 1));
+  EXPECT_EQ(fixture.judge(kLaw).finding->what, "bf16 [4, 2]: 8 of 8 elements do not come from where they should: all rows");
+  EXPECT_EQ(fixture.judge(kLaw).finding->first, "[0, 0] holds fc.k [0, 0], should hold fc.q [0, 0]");
+}
+
+TEST(WrittenOnce, ValuesThatAreNoDigitsAreToldApart) {
+  Fixture poisoned;
+  poisoned.set_bits(digits_of(poisoned, "norm.weight"), 0, 0xFFFF);
+  EXPECT_EQ(poisoned.judge(kLaw).finding->first, "[0] holds poison: never written, should hold norm.weight [0]");
+  Fixture summed;
+  summed.set(digits_of(summed, "norm.weight"), 0, 4.5);
+  EXPECT_EQ(summed.judge(kLaw).finding->first, "[0] holds 4.5, which no source element is, should hold norm.weight [0]");
+  Fixture nobody;
+  nobody.set(digits_of(nobody, "norm.weight"), 0, 0);
+  EXPECT_EQ(nobody.judge(kLaw).finding->first, "[0] holds no source element, should hold norm.weight [0]");
+}
+
+TEST(WrittenOnce, ElementsThatNoLoadCoversAreNotJudged) {
+  Fixture fixture;
+  fixture.load(kToB, "norm.weight").placements[0].extent = {1};
+  fixture.set(digits_of(fixture, "norm.weight"), 1, 0.25);
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+}
+
+TEST(WrittenOnce, ALoadersTransformIsUndone) {
+  Fixture fixture;
+  using Transform = model::SlotSpec::Transform;
+  fixture.evidence.transforms["norm.weight"] = Transform::negate;
+  for (int step : {kToB, kToA})
+    for (int element : {0, 1})
+      fixture.set(fixture.entry(fixture.run(Variation::Kind::digit), step, "norm.weight"), element, static_cast<float>(-9 - element));
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  fixture.evidence.transforms["norm.weight"] = Transform::negative_exp;
+  EXPECT_EQ(fixture.judge(kLaw).outcome, Outcome::fail);
+  for (int step : {kToB, kToA}) {
+    CensusEntry& norm = fixture.entry(fixture.run(Variation::Kind::digit), step, "norm.weight");
+    fixture.set(norm, 0, -8103.08f), fixture.set(norm, 1, -22026.47f);  // -exp(9), -exp(10)
+  }
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+}
+
+// The layer fc gets a post-load step: what it was given is judged there, not what it made of it.
+Fixture with_post_load() {
+  Fixture fixture;
+  fixture.evidence.the_case.model.layers[0].quant = "tile_permute";
+  for (const char* name : {"A", "B"})
+    for (int poison : {0, 1})
+      fixture.run(Variation::Kind::cold, name, poison).ranks[0].events.push_back({EventKind::post_load_begin, 0, -1, 0});
+  for (int step : {kToB, kToA}) fixture.insert_before(event_at(step, EventKind::write_kernel, 0), {EventKind::post_load_begin, step, 1, 0});
+  Execution& digit = fixture.run(Variation::Kind::digit);
+  for (int step : {kToB, kToA}) {
+    CensusEntry& after = fixture.entry(digit, step, "fc.weight");
+    digit.ranks[0].at_post_load.push_back({step, "fc.weight", after.shape, after.dtype, after.content});
+    fixture.set(after, 0, 77);
+  }
+  return fixture;
+}
+
+TEST(WrittenOnce, ProvenanceIsReadAtTheEntryOfThePostLoadStep) {
+  Fixture fixture = with_post_load();
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  CensusEntry given = fixture.entry(kToB, "fc.weight");
+  given.content = fixture.run(Variation::Kind::digit).ranks[0].at_post_load[0].content;
+  fixture.set(given, 7, 1);
+  fixture.run(Variation::Kind::digit).ranks[0].at_post_load[0].content = given.content;
+  EXPECT_EQ(fixture.judge(kLaw).finding->first, "[3, 1] holds fc.q [0, 0], should hold fc.k [1, 1]");
+}
+
+TEST(WrittenOnce, CompletionBeforeTheLastMissingElementIsTooEarly) {
+  Fixture fixture;
+  fixture.insert_before([](const Event& event) { return event.step == kToB && event.kind == EventKind::load_end; },
+                        {EventKind::write_kernel, kToB, 0, 0, 8, 0, "weight aten::copy_"});
+  EXPECT_EQ(text(fixture.judge(kLaw)),
+            "fail: warm, rank 0, step 1, fc: processed with fc.q, its last missing element arrives with fc.k | "
+            "completed at load 1 of 2: 4 elements counted, 4 of 8 distinct");
+}
+
+TEST(WrittenOnce, CompletionAfterTheLastMissingElementIsTooLate) {
+  Fixture fixture;
+  fixture.erase(event_at(kToB, EventKind::write_kernel, 1));
+  fixture.insert_after(event_at(kToB, EventKind::finish_begin), {EventKind::write_kernel, kToB, -1, 1, 2, 0, "weight aten::copy_"});
+  EXPECT_EQ(fixture.judge(kLaw).finding->what, "processed at finish, its last missing element arrives with norm.weight");
+}
+
+TEST(WrittenOnce, ACompleteLayerMustBeProcessed) {
+  Fixture fixture;
+  fixture.erase(event_at(kToB, EventKind::write_kernel, 1));
+  EXPECT_EQ(fixture.judge(kLaw).finding->what, "complete with norm.weight, and never processed");
+}
+
+TEST(WrittenOnce, AnIncompleteOrDeferredLayerIsDueAtFinish) {
+  Fixture fixture;
+  fixture.load(kToB, "norm.weight").completes = false;
+  EXPECT_EQ(fixture.judge(kLaw).finding->what, "processed with norm.weight, it is due at finish, after norm.weight");
+  fixture.erase(event_at(kToB, EventKind::write_kernel, 1));
+  fixture.insert_after(event_at(kToB, EventKind::finish_begin), {EventKind::write_kernel, kToB, -1, 1, 2, 0, "weight aten::copy_"});
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+}
+
+TEST(WrittenOnce, LayersThatShareStorageCompleteTogether) {
+  Fixture fixture;
+  fixture.each_rank_run([](Execution&, RankRun& run) {
+    for (Census& census : run.censuses) census.entries[1].storage = census.entries[0].storage;
+  });
+  fixture.load(kToB, "fc.k").completes = fixture.load(kToA, "fc.k").completes = false;
+  EXPECT_EQ(fixture.judge(kLaw).finding->what, "processed with fc.k, its last missing element arrives with norm.weight");
+}
+
+TEST(WrittenOnce, AScenarioMayLeaveCompletionOpen) {
+  Fixture fixture;
+  fixture.erase(event_at(kToB, EventKind::write_kernel, 1));
+  fixture.evidence.the_case.expect.completed = Expect::Completed::unspecified;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+}
+
+TEST(WrittenOnce, UpdatesThatFailedProveNothing) {
+  Fixture fixture;
+  for (int step : {kToB, kToA}) fixture.outcome(step).status = Status(Code::failed, "no");
+  EXPECT_EQ(text(fixture.judge(kLaw)), "inconclusive: no update went through");
+}
+
+TEST(WrittenOnce, AScenarioWithoutUpdatesHasNoWrites) {
+  Fixture fixture;
+  fixture.plan().loads.clear();
+  EXPECT_EQ(text(fixture.judge(kLaw)), "unsupported: the scenario updates nothing");
+}
+
+}  // namespace
+}  // namespace reloadlab::sim
