@@ -40,7 +40,12 @@ class Replayer {
     evidence_.candidate = candidate_.name;
     evidence_.declared = candidate_.declared;
     evidence_.deliveries = catalogue_.deliveries();
-    for (int layer = 0; layer < catalogue_.layer_count(); ++layer) evidence_.layers.push_back(catalogue_.layer(layer).name);
+    for (int layer = 0; layer < catalogue_.layer_count(); ++layer) {
+      const model::LayerSpec& spec = catalogue_.layer(layer);
+      evidence_.layers.push_back(spec.name);
+      for (const model::SlotSpec& slot : catalogue_.kind(layer).slots(spec, {0, case_.ranks}))
+        if (slot.transform != model::SlotSpec::Transform::none) evidence_.transforms.emplace(spec.name + "." + slot.name, slot.transform);
+    }
     auto declared = candidate_.declared.find("abort");
     const PlanPolicies policies{.backup = declared != candidate_.declared.end() && declared->second == "backup"};
     for (int rank = 0; rank < case_.ranks; ++rank) evidence_.plan.push_back(make_plan(catalogue_, warm_, {rank, case_.ranks}, policies));
