@@ -1,5 +1,6 @@
 #include "reference/model/post_load.h"
 #include "tests/reference/model/fixture.h"
+#include "tests/reference/model/memory_probe.h"
 
 namespace reloadlab::model {
 namespace {
@@ -16,6 +17,12 @@ ModelSpec tied_model() {
 TEST(Build, tied_slots_hold_one_handle) {
   std::unique_ptr<Model> model = cold(tied_model(), {1, 2});
   EXPECT_EQ(model->find_tensor("embed.weight"), model->find_tensor("head.weight"));
+}
+
+TEST(Build, a_tied_slot_takes_no_memory) {
+  MemoryProbe probe;
+  std::unique_ptr<Model> model = build_model(tied_model(), {});
+  EXPECT_EQ(probe.peak(), tensor_at(*model, "embed.weight").nbytes());
 }
 
 TEST(Build, a_tied_slot_is_an_alias_without_deliveries) {
@@ -90,6 +97,19 @@ TEST(Build, padding_is_declared_on_the_parameter) {
   std::unique_ptr<Model> model = cold(model_of({padded}), {1, 2});
   EXPECT_EQ(std::get<double>(model->find_tensor("x.weight")->attributes.at("pad_value")), 1.5);
   EXPECT_FALSE(cold(model_of({padded}), {0, 2})->find_tensor("x.weight")->attributes.contains("pad_value"));
+}
+
+// The constructor pads once; a loader that pads does it each time.
+TEST(Build, a_loader_that_pads_restores_the_padding) {
+  for (const bool pads : {false, true}) {
+    const ModelSpec spec = model_of(
+        {layer_of("vocab_parallel_embedding", {{"vocab", 3L}, {"hidden", 1L}, {"pad_to", 4L}, {"pad_value", 2.0}, {"loader_pads", pads}})});
+    std::unique_ptr<Model> model = cold(spec);
+    EXPECT_EQ(values_of(tensor_at(*model, "x.weight")), (std::vector<double>{1, 2, 3, 2}));
+    tensor_at(*model, "x.weight").fill_(9);
+    ASSERT_TRUE(load_all(*model, numbered(spec)).ok());
+    EXPECT_EQ(values_of(tensor_at(*model, "x.weight")).back(), pads ? 2 : 9);
+  }
 }
 
 TEST(Build, loaders_are_attached_as_the_key_says) {
