@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "reference/model/device.h"
 #include "reference/model/kinds/kind_base.h"
 

@@ -10,6 +10,8 @@
 #include <ATen/ops/empty_like.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "reference/model/post_load.h"
 #include "reference/model/quant/registry.h"
 

@@ -227,6 +227,26 @@ TEST(ColdLoadCases, cover_every_kind_and_every_rank_count) {
   }
 }
 
+// Zeros and ones are exact in all of them.
+TEST(ColdLoadDTypes, every_element_type_can_be_padded_loaded_and_computed_with) {
+  for (DType dtype : all_dtypes()) {
+    LayerSpec spec = layer_of("column_parallel_linear", {{"in", 3L}, {"out", 5L}, {"bias", true}, {"pad_rows_to", 8L}, {"pad_value", 1.0}});
+    spec.dtype = dtype;
+    const ModelSpec model_spec = model_of({spec});
+    const Source bits = [&, source = numbered(model_spec)](const Delivery& delivery) {
+      Delivery wide = delivery;
+      wide.dtype = DType::i64;
+      return source(wide).remainder(2).to(to_torch(delivery.dtype));
+    };
+    std::unique_ptr<Model> model = cold(model_spec, {1, 2}, bits);
+    for (const SlotSpec& slot : find_layer_kind(spec.kind)->slots(spec, {1, 2}))
+      EXPECT_EQ(values_of(tensor_at(*model, "x." + slot.name)), expected_values(*find_layer_kind(spec.kind), spec, slot, {1, 2}, bits))
+          << dtype_name(dtype);
+    LayerPtr layer = model->find("x");
+    EXPECT_EQ(layer->kind->forward(*layer, layer->kind->example_input(spec, {1, 2}, 1)).sizes().vec(), (Shape{3, 4})) << dtype_name(dtype);
+  }
+}
+
 TEST(ColdLoadComposed, negative_exponential_is_undone) {
   const ModelSpec spec = model_of({layer_of("composed", {{"size", 4L}})});
   const Source source = [](const Delivery&) { return at::arange(4, at::kFloat) / 2; };
