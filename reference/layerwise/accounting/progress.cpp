@@ -31,19 +31,26 @@ int64_t StorageProgress::missing_bytes() const {
   return missing;
 }
 
-bool StorageProgress::is_pending(const Footprint& footprint) const {
-  if (overlapping) return overlapping->covered(footprint) == footprint.bytes();
-  return !pending.empty() && pending[0] == footprint;
+void StorageProgress::unite() {
+  if (overlapping) return;
+  overlapping.emplace(written.space());
+  for (const Footprint& footprint : pending) overlapping->add(footprint);
+}
+
+bool StorageProgress::is_pending(const Footprint& footprint) {
+  if (pending.empty()) return false;
+  if (pending.size() == 1 && pending[0] == footprint) return true;
+  unite();
+  return overlapping->covered(footprint) == footprint.bytes();
 }
 
 void StorageProgress::take(const Footprint& footprint) {
   if (is_pending(footprint)) return;
-  if (!pending.empty() && !overlapping) {
-    overlapping.emplace(written.space());
-    overlapping->add(pending[0]);
+  if (pending.empty()) {
+    pending.push_back(footprint);
+  } else {
+    overlapping->add(footprint);
   }
-  if (overlapping) overlapping->add(footprint);
-  if (pending.empty()) pending.push_back(footprint);
 }
 
 void StorageProgress::settle() {

@@ -71,9 +71,12 @@ struct StorageProgress {
     for (const Footprint& part : pending) all.add(part);
     all.for_each_gap(footprint, fn);
   }
-  bool is_pending(const Footprint& footprint) const;
+  bool is_pending(const Footprint& footprint);  // written whole by the call that is counted
   void take(const Footprint& footprint);
   void settle();
+
+ private:
+  void unite();
 };
 
 class ElementProgress final : public Progress {
