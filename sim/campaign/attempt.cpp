@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "reference/base/check.h"
+#include "reference/base/prng.h"
 #include "sim/evidence/archive.h"
 #include "sim/evidence/store.h"
 #include "sim/report/json.h"
@@ -71,11 +72,46 @@ std::string difference(const nlohmann::json& one, const nlohmann::json& other, c
   return path.empty() ? path : path.substr(1);
 }
 
-// The events of every execution, without what only laws need.
-std::string trace_of(const Job& job, const Evidence& evidence) {
+// All executions of a hundred reloads are a hundred times what people look at: the warm one, and those that findings name.
+std::string trace_of(const Job& job, const Evidence& evidence, const std::vector<LawResult>& laws) {
+  Evidence shown{.candidate = evidence.candidate, .layers = evidence.layers};
+  for (const Execution& execution : evidence.executions) {
+    const std::string label = execution.variation.label();
+    const bool named =
+        std::any_of(laws.begin(), laws.end(), [&](const LawResult& law) { return law.finding && law.finding->execution == label; });
+    if (execution.variation.kind != Variation::Kind::warm && !named) continue;
+    Execution& copy = shown.executions.emplace_back(Execution{.variation = execution.variation});
+    for (const RankRun& rank : execution.ranks) copy.ranks.push_back({.events = rank.events});
+  }
   std::ostringstream out;
-  write_trace(out, evidence, job.the_case.id());
+  write_trace(out, shown, job.the_case.id());
   return out.str();
+}
+
+class Print {
+ public:
+  void add(uint64_t value) { print_ = mix64(print_ ^ value); }
+  void add(const Event& event) {
+    for (const int64_t value :
+         {static_cast<int64_t>(event.kind), int64_t{event.step}, int64_t{event.load}, int64_t{event.layer}, event.numel, event.value})
+      add(static_cast<uint64_t>(value));
+    add(hash_name(event.text));
+  }
+  uint64_t value() const { return print_; }
+
+ private:
+  uint64_t print_ = 0;
+};
+
+uint64_t print_of(const Evidence& evidence) {
+  Print print;
+  for (const Execution& execution : evidence.executions)
+    for (const RankRun& rank : execution.ranks) {
+      for (const Event& event : rank.events) print.add(event);
+      for (const Census& census : rank.censuses)
+        for (const CensusEntry& entry : census.entries) print.add(entry.content ? entry.content->fingerprint[0] : 0);
+    }
+  return print.value();
 }
 
 }  // namespace
@@ -93,14 +129,14 @@ CaseResult blank_result(const Job& job) {
 }
 
 Answer unjudged(const Job& job, End end, std::string reason) {
-  Answer answer{blank_result(job), {}};
+  Answer answer{blank_result(job), {}, 0};
   answer.result.end = end;
   answer.result.reason = std::move(reason);
   return answer;
 }
 
 Answer lost(const Job& job, State state, const Finding& where, const std::string& step_text) {
-  Answer answer{blank_result(job), {}};
+  Answer answer{blank_result(job), {}, 0};
   LawResult law{.law = std::string(kSurvives), .state = state, .finding = where, .step_text = step_text, .checks = 1};
   law.finding->law = law.law;
   answer.result.laws.push_back(std::move(law));
@@ -113,7 +149,7 @@ Answer failed_replay(const Job& job, const Status& status) {
 }
 
 Answer judge_evidence(const Job& job, const Evidence& evidence, const Engine& engine) try {
-  Answer answer{blank_result(job), trace_of(job, evidence)};
+  Answer answer{blank_result(job), {}, print_of(evidence)};
   for (Verdict& verdict : engine.judge(evidence)) {
     LawResult law{.law = verdict.law, .state = state_of(verdict.outcome), .reason = std::move(verdict.reason), .checks = verdict.checks};
     law.finding = std::move(verdict.finding);
@@ -126,6 +162,7 @@ Answer judge_evidence(const Job& job, const Evidence& evidence, const Engine& en
   const Execution* warm = evidence.find(Variation::Kind::warm);
   const Execution* again = evidence.find(Variation::Kind::again);
   if (warm && again) answer.result.laws.push_back(same_again(first_difference(*warm, *again), 1));
+  answer.trace = trace_of(job, evidence, answer.result.laws);
   return answer;
 } catch (const std::exception& error) {
   return unjudged(job, End::defect, fmt::format("while judging: {}", error.what()));
@@ -153,7 +190,7 @@ std::string first_difference(const Execution& one, const Execution& other) {
 std::string first_difference(const Answer& one, const Answer& other) {
   const auto as_json = [](const Answer& answer) { return nlohmann::json::parse(result_to_json(answer.result).dump()); };
   if (const std::string at = difference(as_json(one), as_json(other), ""); !at.empty()) return at;
-  if (one.trace == other.trace) return {};
+  if (one.trace == other.trace) return one.print == other.print ? "" : "an execution beyond the warm one";
   const auto at = std::mismatch(one.trace.begin(), one.trace.end(), other.trace.begin(), other.trace.end()).first;
   return fmt::format("line {} of the trace", 1 + std::count(one.trace.begin(), at, '\n'));
 }

@@ -13,8 +13,9 @@ struct Job {
 };
 
 struct Answer {
-  CaseResult result;  // as judged, before expectations
-  std::string trace;  // lines of trace.jsonl
+  CaseResult result;   // as judged, before expectations
+  std::string trace;   // lines of trace.jsonl: the warm execution, and those that findings name
+  uint64_t print = 0;  // of everything seen, for comparing runs
 };
 
 // The case's own words, before anything has run.

@@ -52,12 +52,14 @@ Result<StepMessage> parse_step(std::string_view text) {
   });
 }
 
-std::string answer_text(const Answer& answer) { return dumped({{"result", result_to_json(answer.result)}, {"trace", answer.trace}}); }
+std::string answer_text(const Answer& answer) {
+  return dumped({{"result", result_to_json(answer.result)}, {"trace", answer.trace}, {"print", answer.print}});
+}
 
 Result<Answer> parse_answer(std::string_view text) {
   return parsed(text, "answer", [](const Json& json) -> Result<Answer> {
     RELOADLAB_ASSIGN(CaseResult result, result_from_json(json.at("result")));
-    return Answer{std::move(result), json.at("trace").get<std::string>()};
+    return Answer{std::move(result), json.at("trace").get<std::string>(), json.at("print").get<uint64_t>()};
   });
 }
 

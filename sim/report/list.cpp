@@ -3,12 +3,25 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "sim/report/steps.h"
 #include "sim/report/text.h"
 
 namespace reloadlab::sim {
+namespace {
+
+constexpr size_t kAboutShown = 80;
+
+std::string in_short(std::string about) {
+  about.erase(std::min(about.find('\n'), about.size()));
+  if (columns(about) <= kAboutShown) return about;
+  while (columns(about) >= kAboutShown) about.pop_back();
+  return about.substr(0, about.rfind(' ')) + " …";
+}
+
+}  // namespace
 
 std::string list_text(std::span<const Case> cases) {
   std::vector<std::vector<std::string>> rows;
@@ -18,7 +31,7 @@ std::string list_text(std::span<const Case> cases) {
     scenarios += one.file != file;
     file = one.file;
     rows.push_back({one.id(), std::string(world_name(one.world)), plural(one.ranks, "rank"), one.system,
-                    fmt::format("{}", fmt::join(one.tags, " ")), one.about.substr(0, one.about.find('\n'))});
+                    fmt::format("{}", fmt::join(one.tags, " ")), in_short(one.about)});
   }
   return aligned(rows, "  ") +
          fmt::format("{} in {}\n", plural(static_cast<int64_t>(cases.size()), "case"), plural(static_cast<int64_t>(scenarios), "scenario"));

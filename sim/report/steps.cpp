@@ -94,13 +94,15 @@ std::vector<Cell> cells_of(const Evidence& evidence, const RankRun& rank, const 
   for (const Event& event : rank.events) {
     if (finding.step >= 0 && event.step != finding.step) continue;
     Word word = word_of(evidence, event);
-    if (word.text.empty()) continue;
+    const std::string where = layer_name(evidence, event.layer);
+    // What a call led to on other layers belongs to other stories.
+    if (word.text.empty() || (!word.opens && !layer.empty() && !where.empty() && where != layer)) continue;
     while (!word.text.empty() && word.text.back() == ' ') word.text.pop_back();
     if (word.opens || cells.empty())
       cells.push_back({std::move(word.text)});
     else
       cells.back().text += " " + word.text;
-    if (!layer.empty() && layer_name(evidence, event.layer) == layer) cells.back().on_layer = true;
+    if (!layer.empty() && where == layer) cells.back().on_layer = true;
   }
   return cells;
 }

@@ -83,12 +83,13 @@ TEST_F(CampaignTest, TwoRunsLeaveTheSameResult) {
 TEST_F(CampaignTest, RepeatFindsWhatDiffers) {
   scenario("small");
   options.repeat = 3;
-  const RunResult result = run({"fake@good", "fake@unlike"});
+  const RunResult result = run({"fake@good", "fake@unlike", "fake@hidden"});
   EXPECT_EQ(exit_code(result), Exit::flaky);
   EXPECT_EQ(law_of(result, "fake@good", "same_again").state, State::pass);
   const LawResult law = law_of(result, "fake@unlike", "same_again");
   EXPECT_EQ(law.state, State::flaky);
   EXPECT_NE(law.reason.find("run 2 of 3 first differs from run 1 at line 2 of the trace"), std::string::npos) << law.reason;
+  EXPECT_NE(law_of(result, "fake@hidden", "same_again").reason.find("beyond the warm one"), std::string::npos);
 }
 
 TEST_F(CampaignTest, FailFastStopsAtTheFirstFailure) {

@@ -15,9 +15,9 @@ namespace {
 
 using namespace sim;
 
-constexpr std::string_view kNames[] = {"fake@good",   "fake@bad",      "fake@moving",  "fake@unsure",   "fake@throws",
-                                       "fake@unlike", "fake@crash",    "fake@abort",   "fake@exit",     "fake@loop",
-                                       "fake@lies",   "fake@nonsense", "fake@no_data", "fake@not_here", "fake@broken"};
+constexpr std::string_view kNames[] = {"fake@good",    "fake@bad",      "fake@moving", "fake@unsure", "fake@throws", "fake@unlike",
+                                       "fake@crash",   "fake@abort",    "fake@exit",   "fake@loop",   "fake@lies",   "fake@nonsense",
+                                       "fake@no_data", "fake@not_here", "fake@broken", "fake@hidden"};
 
 Result<EngineCandidate> find(const std::string& spelling) {
   for (const std::string_view name : kNames)
@@ -61,6 +61,7 @@ Result<Evidence> replay(const Case& the_case, const std::string& candidate, cons
   evidence.plan.resize(static_cast<size_t>(the_case.ranks + (candidate == "fake@lies")));
   evidence.executions.push_back(run_of(the_case, candidate, Variation::Kind::warm, options));
   if (options.prove_determinism) evidence.executions.push_back(run_of(the_case, candidate, Variation::Kind::again, options));
+  if (candidate == "fake@hidden") evidence.executions.push_back(run_of(the_case, "fake@unlike", Variation::Kind::cold, options));
   return evidence;
 }
 

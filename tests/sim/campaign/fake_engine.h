@@ -4,10 +4,14 @@
 
 namespace reloadlab::tests {
 
-// Candidates of system "layerwise": fake@
-//   good · bad (breaks law_a at step 1 of warm) · moving (breaks it at step 0) · unsure (law_b inconclusive) · throws (crosses the
-//   boundary) unlike (two runs differ) · crash, abort, exit, loop, nonsense, lies (in step 1: what a worker process has to survive) no_data
-//   · not_here · broken (replay fails with Code::data, Code::unsupported, an exception)
+// Candidates of system "layerwise":
+//   fake@good
+//   fake@bad       breaks law_a at step 1 of the warm execution; fake@moving at step 0
+//   fake@unsure    law_b is inconclusive
+//   fake@throws    an exception crosses the boundary
+//   fake@unlike    two runs differ; fake@hidden: in their cold execution
+//   fake@crash     in step 1, as abort, exit, loop, nonsense and lies: what a worker process has to survive
+//   fake@no_data   replay fails with Code::data; fake@not_here with Code::unsupported, fake@broken with an exception
 sim::Engine fake_engine();
 
 // A scenario file with two cases (1 and 2 ranks) that the real parser reads.

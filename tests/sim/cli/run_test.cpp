@@ -17,7 +17,8 @@ class Running : public ProgramTest {
   // The verdict about whether the candidate came back, of every case.
   std::vector<std::string> survival(const Ran& ran) const {
     std::vector<std::string> said;
-    for (const auto& one : result(ran)["results"])
+    const auto all = result(ran);
+    for (const auto& one : all["results"])
       for (const auto& law : one["laws"])
         if (law["law"] == "survives")
           said.push_back(one["candidate"].get<std::string>() + " " + law["state"].get<std::string>() +

@@ -110,7 +110,8 @@ Case listed(const std::string& scenario, const std::string& variant, int ranks) 
 }
 
 TEST(List, IsGoldenInBothForms) {
-  const std::vector<Case> cases{listed("padded", "ranks=1", 1), listed("padded", "ranks=2", 2), listed("tied", "", 1)};
+  std::vector<Case> cases{listed("padded", "ranks=1", 1), listed("padded", "ranks=2", 2), listed("tied", "", 1)};
+  cases[2].about = "A sentence that goes on and on, well beyond what fits into one line of a list that people read.";
   EXPECT_TRUE(is_golden(list_text(cases), "list.txt"));
   EXPECT_TRUE(is_golden(list_json(cases), "list.json"));
 }

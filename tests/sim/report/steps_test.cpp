@@ -55,6 +55,14 @@ TEST_F(LastEvents, OnlyTheFindingsLayerAndStep) {
   EXPECT_EQ(tails[1].rank, 1);
 }
 
+TEST_F(LastEvents, WhatAFinishLedToOnOtherLayersIsLeftOut) {
+  load(0, 1, "norm.weight", 64);
+  see(0, EventKind::finish_begin, -1);
+  for (const int layer : {0, 1}) see(0, EventKind::processed, layer), see(0, EventKind::copied_back, layer);
+  finding.tensor = "norm.weight";
+  EXPECT_EQ(last_events(evidence, finding)[0].events, (std::vector<std::string>{"norm.weight 64", "finish → process → copy back"}));
+}
+
 TEST_F(LastEvents, TheLastOnesWhenThereAreMany) {
   for (int i = 0; i < 9; ++i) load(0, 0, "w" + std::to_string(i), i);
   const auto tails = last_events(evidence, finding);
