@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "reference/model/kind.h"
 #include "tests/properties/draw.h"
 
 namespace reloadlab::sim {
