@@ -26,7 +26,7 @@ class Sets {
 template <class Fn>
 void for_each_storage(const model::Layer& layer, const LayerRecord& record, Fn&& fn) {
   for (const RecordedSlot& slot : record.slots)
-    if (slot.tensor) fn(slot.tensor->placeholder->tensor.storage().unsafeGetStorageImpl());
+    if (slot.tensor) fn(slot.tensor->placeholder.storage().unsafeGetStorageImpl());
   model::for_each_tensor(layer, [&](const model::Slot& slot, bool) { fn(slot.handle->tensor.storage().unsafeGetStorageImpl()); });
 }
 
@@ -52,7 +52,8 @@ void add_member(Core& core, Group& group, const model::LayerPtr& layer) {
 }  // namespace
 
 bool is_deferred(const LayerwisePolicy& policy, const model::Layer& layer) {
-  if (policy.derived == Derived::in_place && layer.own_post_load) return true;
+  const model::LayerKind* kind = model::find_layer_kind(layer.spec.kind);
+  if (policy.derived == Derived::in_place && (layer.own_post_load || (kind && kind->deferred()))) return true;
   return layer.class_name == "Attention" || layer.class_name == "MLAAttention";
 }
 

@@ -23,7 +23,7 @@ bool still_watched(const Core& core, const model::Layer& layer, const RecordedSl
 
 void expect_everything(const RecordedTensor& tensor) {
   std::vector<Footprint> footprints;
-  if (!tensor.parameter || !append_footprints(tensor.placeholder->tensor, footprints).ok()) return;
+  if (!tensor.parameter || !append_footprints(tensor.placeholder, footprints).ok()) return;
   for (const Footprint& footprint : footprints) tensor.storage->loadable.add(footprint);
 }
 

@@ -35,7 +35,7 @@ class Materials {
 model::ParameterPtr placeholder_in(const Core& core, const Member& member, const model::Slot& slot) {
   if (core.policy.records == Records::lent) return skips_tensor(slot.name) ? nullptr : slot.handle;
   const RecordedSlot* recorded = member.record->find(slot.name);
-  if (recorded && recorded->skipped) return recorded->tensor ? recorded->tensor->placeholder : nullptr;
+  if (recorded && recorded->skipped) return recorded->tensor ? recorded->tensor->fresh() : nullptr;
   return is_wrapped(*slot.handle) ? slot.handle : nullptr;
 }
 

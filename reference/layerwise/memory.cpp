@@ -16,7 +16,7 @@ std::vector<model::SlotSpec> slots_before(const Member& member, std::set<const c
   std::vector<model::SlotSpec> slots;
   for (const RecordedSlot& slot : member.record->slots) {
     if (!slot.tensor) continue;
-    const at::Tensor& tensor = slot.tensor->placeholder->tensor;
+    const at::Tensor& tensor = slot.tensor->placeholder;
     model::SlotSpec spec{.name = slot.name, .shape = tensor.sizes().vec(), .dtype = model::from_torch(tensor.scalar_type())};
     spec.kind = slot.parameter ? model::SlotSpec::Kind::parameter : model::SlotSpec::Kind::buffer;
     if (!seen.insert(tensor.storage().unsafeGetStorageImpl()).second) spec.alias_of = slot.name;

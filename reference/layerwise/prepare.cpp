@@ -26,19 +26,25 @@ void switch_flag_off(Update& update, model::Model& model) {
   model.flags.insert_or_assign(torchao_flag, false);
 }
 
-// A fresh placeholder of a sealed record, one per handle; the record's own when it is lent.
+// The record's own placeholder, made once; its loader is bound again where it was unbound.
+model::ParameterPtr lend(RecordedTensor& recorded, const model::LayerPtr& layer) {
+  if (!recorded.lent)
+    recorded.lent = std::make_shared<model::Parameter>(
+        model::Parameter{recorded.placeholder, recorded.tensor_class, recorded.attributes, recorded.loader, {}});
+  const model::LoaderPtr& loader = recorded.lent->loader;
+  if (loader && loader->is_method && loader->self.expired()) recorded.lent->loader = model::bind_loader(loader, layer);
+  return recorded.lent;
+}
+
+// Of a sealed record a fresh placeholder, one per handle of the group.
 class Placeholders {
  public:
   explicit Placeholders(const LayerwisePolicy& policy) : policy_(policy) {}
 
-  model::ParameterPtr of(const RecordedTensor& recorded, const model::LayerPtr& layer) {
-    if (policy_.records == Records::lent) {
-      const model::LoaderPtr& loader = recorded.placeholder->loader;
-      if (loader && loader->is_method && loader->self.expired()) recorded.placeholder->loader = model::bind_loader(loader, layer);
-      return recorded.placeholder;
-    }
-    model::ParameterPtr& made = made_[&recorded];
-    if (!made) made = recorded.fresh();
+  model::ParameterPtr of(const std::shared_ptr<RecordedTensor>& recorded, const model::LayerPtr& layer) {
+    if (policy_.records == Records::lent) return lend(*recorded, layer);
+    model::ParameterPtr& made = made_[recorded.get()];
+    if (!made) made = recorded->fresh();
     return made;
   }
 
@@ -58,7 +64,7 @@ void place_reregistered(model::Layer& layer, const Member& member, Placeholders&
     if (!skips_tensor(name)) layer.erase(name);
   for (const RecordedSlot& slot : member.record->slots) {
     if (!slot.tensor) continue;
-    (slot.parameter ? layer.parameters : layer.buffers).set(slot.name, placeholders.of(*slot.tensor, member.layer.lock()));
+    (slot.parameter ? layer.parameters : layer.buffers).set(slot.name, placeholders.of(slot.tensor, member.layer.lock()));
   }
 }
 
@@ -66,7 +72,7 @@ void place_kept(model::Layer& layer, const Member& member, Placeholders& placeho
   model::Slots parameters, buffers;
   for (const RecordedSlot& slot : member.record->slots) {
     model::ParameterPtr handle;
-    if (slot.tensor) handle = placeholders.of(*slot.tensor, member.layer.lock());
+    if (slot.tensor) handle = placeholders.of(slot.tensor, member.layer.lock());
     if (slot.skipped) handle = layer.tensor(slot.name);
     (slot.parameter ? parameters : buffers).set(slot.name, handle, slot.persistent);
   }
@@ -100,9 +106,9 @@ std::unique_ptr<Progress> element_progress(Core& core, const Group& group) {
   for (const Member& member : group.members) {
     for (const RecordedSlot& slot : member.record->slots) {
       if (!slot.tensor) continue;
-      const at::Tensor& placeholder = slot.tensor->placeholder->tensor;
+      const at::Tensor& placeholder = slot.tensor->placeholder;
       auto& [storage, named] = known[slot.tensor->storage.get()];
-      if (storage && !better_name(placeholder, slot.parameter, named->tensor->placeholder->tensor, named->parameter)) continue;
+      if (storage && !better_name(placeholder, slot.parameter, named->tensor->placeholder, named->parameter)) continue;
       if (!storage) storage = &progress->add(slot.tensor->storage->loadable);
       named = &slot;
       storage->item_bytes = static_cast<int64_t>(placeholder.itemsize());

@@ -29,9 +29,8 @@ bool skips_layer(const model::Layer& layer) { return std::ranges::find(skipped_c
 bool skips_tensor(std::string_view name) { return std::ranges::find(skipped_names, name) != skipped_names.end(); }
 
 model::ParameterPtr RecordedTensor::fresh() const {
-  auto handle = std::make_shared<model::Parameter>(*placeholder);
-  handle->tensor = tensor_on(storage->placeholder, placeholder->tensor);
-  return handle;
+  return std::make_shared<model::Parameter>(
+      model::Parameter{tensor_on(storage->placeholder, placeholder), tensor_class, attributes, loader, {}});
 }
 
 const RecordedSlot* LayerRecord::find(std::string_view name) const {
@@ -78,25 +77,26 @@ void Recorder::record(const model::LayerPtr& layer, LayerRecord& record) {
 }
 
 std::shared_ptr<RecordedTensor> Recorder::placeholder_of(const model::LayerPtr& layer, const model::Slot& slot, bool parameter) {
-  std::shared_ptr<RecordedTensor> recorded;
-  if (policy_.records == Records::sealed) {
-    recorded = sealed(slot.handle);
-  } else {
-    recorded = std::make_shared<RecordedTensor>(RecordedTensor{.placeholder = std::make_shared<model::Parameter>(*slot.handle)});
-    recorded->placeholder->tensor = policy_.layout == Layout::dense ? to_meta(slot.handle->tensor) : exact_meta(slot.handle->tensor);
-    recorded->placeholder->loader = without_own_layer(slot.handle->loader, layer);
-  }
+  std::shared_ptr<RecordedTensor> recorded = policy_.records == Records::sealed ? sealed(*slot.handle) : lent(*slot.handle, layer);
   recorded->parameter = recorded->parameter && parameter;
   return recorded;
 }
 
-std::shared_ptr<RecordedTensor> Recorder::sealed(const model::ParameterPtr& handle) {
-  auto& recorded = handles_[handle.get()];
+std::shared_ptr<RecordedTensor> Recorder::lent(const model::Parameter& handle, const model::LayerPtr& layer) {
+  const bool dense = policy_.layout == Layout::dense;
+  return std::make_shared<RecordedTensor>(RecordedTensor{.placeholder = dense ? to_meta(handle.tensor) : exact_meta(handle.tensor),
+                                                         .tensor_class = handle.tensor_class,
+                                                         .attributes = handle.attributes,
+                                                         .loader = without_own_layer(handle.loader, layer)});
+}
+
+std::shared_ptr<RecordedTensor> Recorder::sealed(const model::Parameter& handle) {
+  auto& recorded = handles_[&handle];
   if (recorded) return recorded;
-  recorded = std::make_shared<RecordedTensor>(RecordedTensor{.placeholder = std::make_shared<model::Parameter>(*handle)});
-  recorded->storage = storage_of(handle->tensor);
-  recorded->placeholder->tensor = tensor_on(recorded->storage->placeholder, handle->tensor);
-  recorded->placeholder->loader = ungated(handle->loader);
+  recorded = std::make_shared<RecordedTensor>(
+      RecordedTensor{.tensor_class = handle.tensor_class, .attributes = handle.attributes, .loader = ungated(handle.loader)});
+  recorded->storage = storage_of(handle.tensor);
+  recorded->placeholder = tensor_on(recorded->storage->placeholder, handle.tensor);
   return recorded;
 }
 

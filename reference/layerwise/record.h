@@ -21,12 +21,18 @@ struct RecordedStorage {
   bool loadable_known = true;  // false: no first load was seen, or one wrote in a way that cannot be accounted for
 };
 
-// One handle of the model as constructed. INVARIANT of sealed records: never changed once made.
+// One handle of the model as constructed. Plain data, so that a record keeps no handle: but lent ones, from the first begin on.
 struct RecordedTensor {
-  model::ParameterPtr fresh() const;         // records=sealed: a placeholder to register, on the recorded meta storage
-  model::ParameterPtr placeholder;           // records=lent: the one that is registered at every begin; sealed: never registered
-  std::shared_ptr<RecordedStorage> storage;  // records=sealed
+  at::Tensor placeholder;
+  std::string tensor_class;
+  Values attributes;
+  model::LoaderPtr loader;
+  std::shared_ptr<RecordedStorage> storage;  // records=sealed: the placeholder is a view of it
   bool parameter = true;                     // false: only buffers' slots hold it
+  model::ParameterPtr lent;                  // records=lent: what every begin registers again
+
+  // A handle with this class, these attributes and this loader. REQUIRES records=sealed.
+  model::ParameterPtr fresh() const;
 };
 
 struct RecordedSlot {
@@ -68,7 +74,8 @@ class Recorder {
 
  private:
   std::shared_ptr<RecordedTensor> placeholder_of(const model::LayerPtr& layer, const model::Slot& slot, bool parameter);
-  std::shared_ptr<RecordedTensor> sealed(const model::ParameterPtr& handle);
+  std::shared_ptr<RecordedTensor> lent(const model::Parameter& handle, const model::LayerPtr& layer);
+  std::shared_ptr<RecordedTensor> sealed(const model::Parameter& handle);
   std::shared_ptr<RecordedStorage> storage_of(const at::Tensor& tensor);
 
   const LayerwisePolicy& policy_;

@@ -23,7 +23,7 @@ Extent extent_of(const Core& core, const Group& group, const RecordedTensor& rec
   const StorageProgress* progress = progress_of(core, recorded);
   if (!progress) return {.whole = false, .all_loadable = group.progress->would_complete()};
   std::vector<Footprint> footprints;
-  if (!append_footprints(recorded.placeholder->tensor, footprints).ok()) return {};
+  if (!append_footprints(recorded.placeholder, footprints).ok()) return {};
   Extent extent{.whole = true, .all_loadable = true};
   for (const Footprint& footprint : footprints) {
     progress->for_each_unwritten(footprint, [&](const Footprint& gap) {
@@ -47,7 +47,7 @@ at::Tensor kernel_values(const Core& core, const Member& member, const model::La
   if (core.unusable || !kernel || !kernel->handle || !permutes_at_most(layer, slot)) return {};
   const at::Tensor& processed = kernel->handle->tensor;
   at::Tensor values = layer.quant_method && !slot.skipped ? layer.quant_method->checkpoint_layout(slot.name, processed) : processed;
-  const at::Tensor& placeholder = slot.tensor->placeholder->tensor;
+  const at::Tensor& placeholder = slot.tensor->placeholder;
   return values.sizes() == placeholder.sizes() && values.scalar_type() == placeholder.scalar_type() ? values : at::Tensor();
 }
 

@@ -54,6 +54,8 @@ class Attention final : public KindBase {
                   {.name = "sinks", .type = KeyInfo::Type::boolean, .fallback = false, .about = "has sinks [heads], copied by the loader"},
                   loader_key()}) {}
 
+  bool deferred() const override { return true; }
+
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
     if (delivery.slot != "sinks") return place_whole(delivery.shape);
     const Piece heads = piece_of(spec.integer("heads"), spec.integer("heads"), tp);

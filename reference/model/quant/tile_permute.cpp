@@ -83,8 +83,14 @@ int64_t extra_bytes(const std::vector<SlotSpec>& before) {
   return (numel(weight.shape) + weight.shape[0]) * dtype_size(weight.dtype);
 }
 
-std::vector<int64_t> permutation(const SlotSpec& weight) {
+// Slots beside the weight are left alone.
+std::vector<int64_t> permutation(const SlotSpec& slot) {
   std::vector<int64_t> all;
+  if (slot.name != source) {
+    for (int64_t i = 0; i < numel(slot.shape); ++i) all.push_back(i);
+    return all;
+  }
+  const SlotSpec& weight = slot;
   const int64_t rows = weight.shape[0], columns = weight.shape[1];
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t column = 0; column < columns; ++column) all.push_back(source_row(row, rows) * columns + column);
@@ -111,7 +117,7 @@ QuantInfo tile_permute() {
           .make = []() -> std::shared_ptr<QuantMethod> { return std::make_shared<TilePermute>(); },
           .results = results,
           .extra_bytes = extra_bytes,
-          .permutes = [](std::string_view slot) { return slot == source; },
+          .permutes = [](std::string_view slot) { return slot != derived; },
           .permutation = permutation,
           .check = check};
 }

@@ -489,13 +489,16 @@ TEST(Hardened, HundredReloadsLeaveNothingBehind) {
 
 TEST(Hardened, NothingOutlivesTheModelAlsoInTheMiddleOfAnUpdate) {
   const int64_t layers = model::Counted<model::Layer>::live_count();
+  const int64_t parameters = model::Counted<model::Parameter>::live_count();
   Rig rig(aliases());
   rig.start();
+  EXPECT_OK(rig.reload(2));
   EXPECT_OK(rig.prepare());
   EXPECT_OK(rig.send(rig.deliveries[0].name));
   const c10::weak_intrusive_ptr<c10::TensorImpl> kernel(rig.handle("embed.weight")->tensor.getIntrusivePtr());
   rig.model.reset();
   EXPECT_EQ(layers, model::Counted<model::Layer>::live_count());
+  EXPECT_EQ(parameters, model::Counted<model::Parameter>::live_count());
   EXPECT_TRUE(kernel.expired());
   EXPECT_EQ(0u, rig.engine->registered_layers());
 }
