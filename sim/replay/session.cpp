@@ -87,8 +87,8 @@ void RankSession::end_outcome(Status status) {
 }
 
 void RankSession::count_living(StepOutcome& outcome) const {
-  outcome.live_layers = model::Counted<model::Layer>::live_count() - layers_before_;
-  outcome.live_parameters = model::Counted<model::Parameter>::live_count() - parameters_before_;
+  outcome.live_layers = model::Counted<model::Layer>::live_count() - stage_.layers_before;
+  outcome.live_parameters = model::Counted<model::Parameter>::live_count() - stage_.parameters_before;
   outcome.live_allocations = account_->live_allocations();
   outcome.live_bytes = account_->live_bytes();
 }

@@ -30,6 +30,9 @@ struct Stage {
   const Checkpoints& checkpoints;
   std::shared_ptr<const Checkpoint> digits;  // digit executions: what updates read instead
   bool keep_allocations = false;
+  // Alive on this thread before the execution: not its own.
+  int64_t layers_before = model::Counted<model::Layer>::live_count();
+  int64_t parameters_before = model::Counted<model::Parameter>::live_count();
 };
 
 // Every call runs with the rank's account current (World::each_rank sees to it).
@@ -86,8 +89,6 @@ class RankSession {
   Status harness_error_;
   bool update_open_ = false;
   int64_t baseline_bytes_ = 0;                                          // live when the update began
-  int64_t layers_before_ = model::Counted<model::Layer>::live_count();  // not of this execution
-  int64_t parameters_before_ = model::Counted<model::Parameter>::live_count();
 };
 
 }  // namespace reloadlab::sim

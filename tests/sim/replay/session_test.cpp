@@ -81,6 +81,16 @@ TEST(Replay, AnUnreadableCheckpointIsNoEvidence) {
   EXPECT_EQ(evidence.status().code(), Code::data);
 }
 
+TEST(Replay, NothingOutlivesTheModelOnAnyRank) {
+  const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}, 2), candidate<InPlace>());
+  ASSERT_TRUE(evidence.ok());
+  for (const RankRun& run : evidence->find(Variation::Kind::repeat, {}, 4)->ranks) {
+    EXPECT_EQ(run.outcomes.back().live_layers, 0);
+    EXPECT_EQ(run.outcomes.back().live_parameters, 0);
+    EXPECT_EQ(run.outcomes.back().live_bytes, 0);
+  }
+}
+
 TEST(Replay, FreshMemoryHoldsTheExecutionsPoison) {
   const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}), candidate<InPlace>());
   ASSERT_TRUE(evidence.ok());
