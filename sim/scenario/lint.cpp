@@ -102,7 +102,8 @@ class Linter {
       say(one, one.steps.front().line, "the first step is not a load: the model begins with poison");
   }
 
-  // A tag that one file alone uses and that is a slip away from one that several use.
+  // A tag that one file alone uses and that is a slip away from one that several use. Tags with digits are numbers of rules and
+  // bugs, where the neighbour is another number.
   void tags_spelt_alike() {
     std::map<std::string, std::set<std::string>> files_of;
     for (const Case& one : cases_)
@@ -112,7 +113,7 @@ class Linter {
       if (files.size() > 1) common.push_back(tag);
     for (const Case& one : cases_)
       for (const std::string& tag : one.tags)
-        if (files_of[tag].size() == 1)
+        if (files_of[tag].size() == 1 && tag.find_first_of("0123456789") == std::string::npos)
           if (const std::string_view near = nearest(tag, common); !near.empty())
             say(one, 0, fmt::format("tag {} is used here alone; did you mean \"{}\"?", tag, near));
   }

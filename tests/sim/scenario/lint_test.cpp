@@ -63,6 +63,30 @@ TEST(Lint, finds_a_model_that_begins_with_poison) {
   EXPECT_TRUE(says(cases("t", "{reload: A}, {reload: B}"), "the first step is not a load"));
 }
 
+TEST(Lint, takes_tags_with_digits_for_numbers) {
+  const std::string steps = "{load: A}, {reload: B}";
+  std::vector<Case> all = cases("a", steps, "tags: [b10]\n");
+  for (const Case& one : cases("b", steps, "tags: [b10]\n")) all.push_back(one);
+  for (const Case& one : cases("c", steps, "tags: [b11]\n")) all.push_back(one);
+  EXPECT_TRUE(lint(all).empty());
+}
+
+TEST(Lint, says_nothing_about_the_scenarios_of_the_repository) {
+  ParseOptions options{.cache_dir = "/cache"};
+  for (const char* law : {"cold_load_equal", "return_exact", "order_free", "written_once", "address_stable", "no_residue", "memory_bound",
+                          "event_order", "coverage_reported", "failure_atomic", "no_leak"})
+    options.known_laws.emplace_back(law);
+  std::vector<Case> all;
+  const auto files = find_scenarios({std::string(RELOADLAB_SOURCE_DIR) + "/scenarios"});
+  ASSERT_TRUE(files.ok());
+  for (const auto& file : *files) {
+    const auto parsed = read_scenario(file, options);
+    ASSERT_TRUE(parsed.ok()) << parsed.status().message();
+    all.insert(all.end(), parsed->begin(), parsed->end());
+  }
+  EXPECT_EQ(lint(all), std::vector<std::string>());
+}
+
 TEST(Lint, finds_tags_and_names_across_files) {
   const std::string steps = "{load: A}, {reload: B}";
   std::vector<Case> all = cases("a", steps, "tags: [padding]\n");
