@@ -1,0 +1,214 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "sim/law/memory_bound.h"
+#include "sim/replay/replay.h"
+#include "sim/scenario/scenario.h"
+#include "tests/mutants/wrong.h"
+
+namespace reloadlab::mutants {
+namespace {
+
+using sim::Evidence;
+using sim::Outcome;
+using sim::Verdict;
+
+constexpr std::string_view kShards = R"(
+reloadlab: 1
+scenario: shards
+about: Layers of three shards each.
+system: layerwise
+world: {ranks: 1}
+model:
+  layers:
+    - {name: "blocks.{0..3}.qkv", kind: qkv_parallel_linear, hidden: 8, heads: 2, kv_heads: 2}
+checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}
+steps:
+  - load: A
+  - reload: {to: B}
+  - reload: {to: A}
+)";
+
+constexpr std::string_view kOnce = R"(
+reloadlab: 1
+scenario: once
+about: One update, which ends with other bytes than it found.
+system: layerwise
+world: {ranks: 1}
+model:
+  layers:
+    - {name: qkv, kind: qkv_parallel_linear, hidden: 8, heads: 2, kv_heads: 2}
+checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}
+steps:
+  - load: A
+  - reload: {to: B}
+)";
+
+constexpr std::string_view kRepeatedShard = R"(
+reloadlab: 1
+scenario: repeated-shard
+about: The first shard comes twice.
+system: layerwise
+world: {ranks: 2}
+model:
+  layers:
+    - {name: qkv, kind: qkv_parallel_linear, hidden: 8, heads: 2, kv_heads: 2}
+checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}
+steps:
+  - load: A
+  - reload: {to: B, repeat: ["q_proj.weight x2"]}
+)";
+
+constexpr std::string_view kOneLayer = R"(
+reloadlab: 1
+scenario: one-layer
+about: A layer that a post-load step rewrites.
+system: layerwise
+world: {ranks: 1}
+model:
+  layers:
+    - {name: up, kind: column_parallel_linear, in: 4, out: 6, quant: tile_permute}
+checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}
+steps:
+  - load: A
+  - reload: {to: B}
+  - reload: {to: A}
+)";
+
+constexpr std::string_view kAttention = R"(
+reloadlab: 1
+scenario: attention
+about: A deferred layer that keeps host copies of what was loaded.
+system: layerwise
+world: {ranks: 1}
+model:
+  layers:
+    - {name: blocks.0.attn, kind: attention, heads: 2}
+checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}
+steps:
+  - load: A
+  - reload: {to: B}
+  - reload: {to: A}
+)";
+
+constexpr std::string_view kLate = R"(
+reloadlab: 1
+scenario: late
+about: The first forward registers a parameter.
+system: layerwise
+world: {ranks: 1}
+model:
+  layers:
+    - {name: up, kind: buffers, shape: [3, 2], late: true}
+checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}
+steps:
+  - load: A
+  - forward: {}
+  - reload: {to: B}
+  - reload: {to: A}
+)";
+
+constexpr std::string_view kOmitted = R"(
+reloadlab: 1
+scenario: omitted
+about: One layer of two is not sent.
+system: layerwise
+world: {ranks: 1}
+model:
+  layers:
+    - {name: "up.{0..1}", kind: column_parallel_linear, in: 4, out: 6}
+checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}
+steps:
+  - load: A
+  - reload: {to: B, omit: ["up.1.weight"]}
+)";
+
+constexpr std::string_view kAll[] = {kShards, kOnce, kRepeatedShard, kOneLayer, kAttention, kLate, kOmitted};
+
+std::vector<Verdict> verdicts(std::string_view scenario, const std::string& candidate) {
+  sim::ParseOptions options;
+  for (const sim::LawInfo& law : sim::laws()) options.known_laws.emplace_back(law.id);
+  const auto cases = sim::parse_scenario(scenario, "mutants.yaml", options);
+  EXPECT_TRUE(cases.ok()) << cases.status().message();
+  const auto info = sim::find_candidate(candidate);
+  EXPECT_TRUE(info.ok()) << info.status().message();
+  const auto evidence = sim::replay((*cases)[0], *info);
+  EXPECT_TRUE(evidence.ok()) << evidence.status().message();
+  return sim::judge(*evidence);
+}
+
+std::string told(const Verdict& verdict) {
+  const sim::Finding& found = *verdict.finding;
+  return verdict.law + ": " + found.execution + " step " + std::to_string(found.step) + " " + found.tensor + " " + found.what + " | " +
+         found.first + " | " + found.why + "\n";
+}
+
+struct Kills {
+  std::set<std::string> laws;
+  std::string text;
+};
+
+Kills kills(std::string_view scenario, std::string_view mutant) {
+  Kills killed;
+  for (const Verdict& verdict : verdicts(scenario, "mutant@" + std::string(mutant))) {
+    EXPECT_NE(verdict.outcome, Outcome::inconclusive) << verdict.law << ": " << verdict.reason;
+    if (verdict.outcome != Outcome::fail) continue;
+    killed.laws.insert(verdict.law);
+    killed.text += told(verdict);
+  }
+  return killed;
+}
+
+class Mutants : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { register_mutants(); }
+};
+
+using Laws = std::set<std::string>;
+
+TEST_F(Mutants, TheControlPassesEveryLawEverywhere) {
+  for (std::string_view scenario : kAll) EXPECT_EQ(kills(scenario, "none").text, "");
+}
+
+TEST_F(Mutants, EachIsKilledByItsLawAlone) {
+  const struct {
+    std::string_view name, scenario;
+  } lone[] = {{"stale_derived", kAttention}, {"late_zeroed", kLate},    {"order_swayed", kOnce}, {"finish_only", kOneLayer},
+              {"fresh_storage", kOneLayer},  {"wrapper_left", kShards}, {"hoarding", kShards},   {"derives_twice", kAttention},
+              {"silent", kOmitted},          {"no_rollback", kShards},  {"handle_kept", kShards}};
+  Laws covered;
+  for (const auto& [name, scenario] : lone) {
+    const auto mutant = std::ranges::find(all_mutants(), name, &Mutant::name);
+    const Kills killed = kills(scenario, name);
+    EXPECT_EQ(killed.laws, Laws{std::string(mutant->law)}) << name << "\n" << killed.text;
+    covered.insert(std::string(mutant->law));
+  }
+  for (const sim::LawInfo& law : sim::laws()) EXPECT_TRUE(covered.contains(std::string(law.id))) << law.id << " kills no mutant alone";
+}
+
+TEST_F(Mutants, OthersAreKilledBySeveralLaws) {
+  const struct {
+    std::string_view name, scenario;
+    Laws laws;
+  } several[] = {
+      {"sums", kRepeatedShard, {"cold_load_equal", "failure_atomic", "order_free", "written_once"}},
+      {"swapped_shards", kOnce, {"cold_load_equal", "failure_atomic", "order_free", "written_once"}},
+      {"dropped_last", kOnce, {"cold_load_equal", "failure_atomic", "order_free", "written_once"}},
+      {"early_copy", kOneLayer, {"event_order"}},
+      {"throwing", kOneLayer, {"failure_atomic"}},
+  };
+  for (const auto& [name, scenario, laws] : several) {
+    const Kills killed = kills(scenario, name);
+    EXPECT_EQ(killed.laws, laws) << name << "\n" << killed.text;
+  }
+}
+
+TEST_F(Mutants, TheReferencePassesWhereTheControlDoes) {
+  for (std::string_view scenario : kAll)
+    for (const Verdict& verdict : verdicts(scenario, "layerwise@hardened")) EXPECT_NE(verdict.outcome, Outcome::fail) << told(verdict);
+}
+
+}  // namespace
+}  // namespace reloadlab::mutants

@@ -1,0 +1,239 @@
+#include "tests/mutants/plain_reloader.h"
+
+#include <ATen/ops/empty_strided.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "reference/model/device.h"
+#include "reference/model/guard.h"
+#include "reference/model/kind.h"
+#include "reference/model/post_load.h"
+
+namespace reloadlab::mutants {
+namespace {
+
+using model::EngineEventKind;
+using model::Layer;
+
+const model::LoaderPtr& loader_of(const model::LoaderPtr& loader) { return loader ? loader : model::default_weight_loader(); }
+
+int64_t taken(const Layer& layer, const model::Delivery& delivery) {
+  int64_t elements = 0;
+  for (const model::Placement& box : layer.kind->placements(layer.spec, delivery, layer.tp)) elements += numel(box.extent);
+  return elements;
+}
+
+}  // namespace
+
+void PlainReloader::say(EngineEventKind kind, const Layer& layer, std::string_view slot, int64_t numel) {
+  if (observer_) observer_->on({.kind = kind, .layer = layer.path(), .slot = slot, .numel = numel});
+}
+
+Status PlainReloader::record(model::Model& model) {
+  for (const model::LayerPtr& layer : model.layers()) {
+    std::vector<Recorded>& slots = record_[layer->path()];
+    for (const model::Delivery& delivery : layer->kind->deliveries(layer->spec)) {
+      if (std::ranges::find(slots, delivery.slot, &Recorded::slot) != slots.end()) continue;
+      const model::ParameterPtr handle = layer->tensor(delivery.slot);
+      const at::Tensor& tensor = handle->tensor;
+      slots.push_back({delivery.slot, tensor.sizes().vec(), tensor.strides().vec(), tensor.scalar_type(), handle->tensor_class,
+                       handle->attributes, handle->loader});
+    }
+  }
+  return {};
+}
+
+Status PlainReloader::prepare(model::Model& model) {
+  if (open_) return Status(Code::misuse, "an update is open");
+  open_ = true;
+  for (const model::LayerPtr& layer : model.layers()) arm(*layer);
+  model.on_unexpected_name = [this](std::string_view name) -> Status {
+    if (observer_) observer_->on({.kind = EngineEventKind::unexpected, .layer = name});
+    return {};
+  };
+  return {};
+}
+
+void PlainReloader::arm(Layer& layer) {
+  auto armed = std::make_unique<Armed>();
+  armed->layer = &layer;
+  armed->host = layer.extra.host;
+  for (model::Delivery& delivery : layer.kind->deliveries(layer.spec)) {
+    const int64_t elements = taken(layer, delivery);
+    armed->elements_wanted += elements;
+    if (elements > 0) armed->waited.push_back(std::move(delivery));
+  }
+  for_each_tensor(layer, [&](const model::Slot& slot, bool) { armed->kernels.push_back({slot.name, slot.handle, {}}); });
+  for (const Recorded& recorded : record_[layer.path()]) place_placeholder(*armed, recorded);
+  say(EngineEventKind::armed, layer);
+  armed_.push_back(std::move(armed));
+}
+
+void PlainReloader::place_placeholder(Armed& armed, const Recorded& recorded) {
+  auto placeholder = std::make_shared<model::Parameter>();
+  placeholder->tensor = at::empty_strided(recorded.shape, recorded.strides, at::TensorOptions(recorded.dtype).device(at::kMeta));
+  placeholder->tensor_class = recorded.tensor_class;
+  placeholder->attributes = recorded.attributes;
+  auto wrapper = std::make_shared<model::Loader>();
+  wrapper->name = "plain_reload";
+  wrapper->wrapped = loader_of(recorded.loader);
+  wrapper->function = [this, &armed, slot = recorded.slot](Layer*, model::Parameter&, const at::Tensor& loaded,
+                                                           const model::LoadArgs& args) { return load(armed, slot, loaded, args); };
+  placeholder->loader = std::move(wrapper);
+  armed.layer->assign(recorded.slot, placeholder);
+}
+
+Status PlainReloader::load(Armed& armed, const std::string& slot, const at::Tensor& loaded, const model::LoadArgs& args) {
+  const auto delivery = std::ranges::find_if(armed.waited, [&](const model::Delivery& each) {
+    return each.slot == slot && each.shard == args.shard && each.expert == args.expert && each.part == args.part;
+  });
+  if (delivery == armed.waited.end()) return {};  // of another rank
+  const auto index = static_cast<size_t>(delivery - armed.waited.begin());
+  const int64_t elements = taken(*armed.layer, *delivery);
+  say(EngineEventKind::load_counted, *armed.layer, slot, elements);
+  const bool again = !armed.arrived.insert(index).second;
+  if (armed.done || again) say(EngineEventKind::excess, *armed.layer, slot);
+  if (armed.done) return {};
+  armed.elements_counted += elements;
+  armed.buffer.push_back({index, loaded, args});
+  const bool now = is_complete(armed) && !armed.layer->own_post_load && wrong_ != Wrong::finish_only;
+  return now ? process(armed) : Status();
+}
+
+bool PlainReloader::is_complete(const Armed& armed) const {
+  if (wrong_ == Wrong::sums) return armed.elements_counted >= armed.elements_wanted;
+  return armed.arrived.size() == armed.waited.size();
+}
+
+Status PlainReloader::process(Armed& armed) {
+  Layer& layer = *armed.layer;
+  armed.done = true;
+  say(EngineEventKind::completed, layer);
+  return model::guarded([&]() -> Status {
+    for (Kernel& kernel : armed.kernels) kernel.before = kernel.handle->tensor.clone();
+    RELOADLAB_TRY(replay(armed));
+    if (wrong_ == Wrong::early_copy) RELOADLAB_TRY(copy_back(armed));
+    layer.post_load_done = false;
+    if (layer.quant_method) RELOADLAB_TRY(layer.quant_method->process_weights_after_loading(layer));
+    say(EngineEventKind::processed, layer);
+    RELOADLAB_TRY(copy_back(armed));
+    say(EngineEventKind::copied_back, layer);
+    put_back(armed);
+    return {};
+  });
+}
+
+// Materializes the placeholders and runs the buffered loads on them. What a layer without post-load step was not sent is kept.
+Status PlainReloader::replay(Armed& armed) {
+  const bool in_order = std::ranges::is_sorted(armed.buffer, {}, &Buffered::delivery);
+  for (const Recorded& recorded : record_[armed.layer->path()]) {
+    const model::ParameterPtr target = armed.layer->tensor(recorded.slot);
+    target->tensor = at::empty_strided(recorded.shape, recorded.strides, at::TensorOptions(recorded.dtype).device(model::default_device()));
+    const auto kernel = std::ranges::find(armed.kernels, recorded.slot, &Kernel::slot);
+    const bool keeps = !armed.layer->quant_method && wrong_ != Wrong::dropped_last && wrong_ != Wrong::sums;
+    if (keeps) target->tensor.copy_(kernel->handle->tensor);
+  }
+  if (wrong_ == Wrong::order_swayed && !in_order) armed.buffer.pop_back();
+  if (wrong_ == Wrong::dropped_last) armed.buffer.pop_back();
+  if (wrong_ == Wrong::swapped_shards && armed.buffer.size() > 1 && armed.buffer[0].loaded.sizes() == armed.buffer[1].loaded.sizes())
+    std::swap(armed.buffer[0].loaded, armed.buffer[1].loaded);
+  for (const Buffered& each : armed.buffer) {
+    const std::string& slot = armed.waited[each.delivery].slot;
+    const auto recorded = std::ranges::find(record_[armed.layer->path()], slot, &Recorded::slot);
+    RELOADLAB_TRY((*loader_of(recorded->loader))(*armed.layer->tensor(slot), each.loaded, each.args));
+  }
+  if (wrong_ != Wrong::hoarding) armed.buffer.clear();
+  return {};
+}
+
+Status PlainReloader::copy_back(Armed& armed) {
+  for (const Kernel& kernel : armed.kernels) {
+    const model::ParameterPtr source = armed.layer->tensor(kernel.slot);
+    if (!source || source == kernel.handle) continue;
+    if (wrong_ == Wrong::fresh_storage) {
+      kernel.handle->tensor = source->tensor;
+    } else {
+      kernel.handle->tensor.copy_(source->tensor);
+    }
+  }
+  return {};
+}
+
+void PlainReloader::put_back(Armed& armed) {
+  for (const Kernel& kernel : armed.kernels) {
+    const model::ParameterPtr placeholder = armed.layer->tensor(kernel.slot);
+    const bool wrapped = placeholder != kernel.handle && placeholder->loader && placeholder->loader->wrapped;
+    if (wrong_ == Wrong::wrapper_left && wrapped) kernel.handle->loader = placeholder->loader;
+    armed.layer->assign(kernel.slot, kernel.handle);
+  }
+  say(EngineEventKind::disarmed, *armed.layer);
+}
+
+Status PlainReloader::finish(model::Model& model, const sim::FinishConfig&) {
+  if (!open_) return Status(Code::misuse, "no update is open");
+  Status status;
+  for (const auto& armed : armed_)
+    if (status.ok()) status = close(*armed);
+  if (status.ok()) status = model::guarded([&] { return derive(); });
+  if (!status.ok()) {
+    Status rolled_back = abort(model);
+    return status;
+  }
+  clear(model);
+  if (wrong_ == Wrong::throwing) throw std::runtime_error("bad_weak_ptr");
+  return {};
+}
+
+Status PlainReloader::close(Armed& armed) {
+  report_missing(armed);
+  if (armed.done) return {};
+  if (armed.arrived.empty()) {
+    put_back(armed);
+    return {};
+  }
+  const bool incomplete = armed.arrived.size() < armed.waited.size();
+  if (incomplete && armed.layer->quant_method) return Status(Code::rejected, "layer " + armed.layer->path() + " is incomplete");
+  return process(armed);
+}
+
+void PlainReloader::report_missing(const Armed& armed) {
+  std::map<std::string, int64_t> missing;
+  for (size_t i = 0; i < armed.waited.size(); ++i)
+    if (!armed.arrived.contains(i)) missing[armed.waited[i].slot] += taken(*armed.layer, armed.waited[i]);
+  for (const auto& [slot, elements] : missing)
+    if (wrong_ != Wrong::silent) say(EngineEventKind::missing, *armed.layer, slot, elements);
+}
+
+Status PlainReloader::derive() {
+  if (wrong_ == Wrong::late_zeroed)
+    for (const auto& armed : armed_)
+      for (const Kernel& kernel : armed->kernels)
+        if (kernel.slot == "late") kernel.handle->tensor.zero_();
+  if (wrong_ == Wrong::stale_derived) return {};
+  for (const auto& armed : armed_)
+    for (int times = wrong_ == Wrong::derives_twice ? 2 : 1; times > 0; --times) RELOADLAB_TRY(model::run_own_post_load(*armed->layer));
+  return {};
+}
+
+Status PlainReloader::abort(model::Model& model) {
+  for (const auto& armed : armed_) {
+    put_back(*armed);
+    armed->layer->extra.host = armed->host;
+    for (const Kernel& kernel : armed->kernels) {
+      if (!kernel.before.defined() || wrong_ == Wrong::no_rollback) continue;
+      kernel.handle->tensor.copy_(kernel.before);
+    }
+  }
+  clear(model);
+  return {};
+}
+
+void PlainReloader::clear(model::Model& model) {
+  if (wrong_ == Wrong::handle_kept) kept_.push_back(std::make_shared<model::Parameter>());
+  armed_.clear();
+  model.on_unexpected_name = nullptr;
+  open_ = false;
+}
+
+}  // namespace reloadlab::mutants

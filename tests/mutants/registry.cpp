@@ -1,0 +1,52 @@
+#include <algorithm>
+
+#include "sim/candidate/builtin.h"
+#include "tests/mutants/plain_reloader.h"
+
+namespace reloadlab::mutants {
+namespace {
+
+constexpr Mutant kMutants[] = {
+    {Wrong::none, "none", ""},
+    {Wrong::stale_derived, "stale_derived", "cold_load_equal"},
+    {Wrong::late_zeroed, "late_zeroed", "return_exact"},
+    {Wrong::order_swayed, "order_swayed", "order_free"},
+    {Wrong::finish_only, "finish_only", "written_once"},
+    {Wrong::fresh_storage, "fresh_storage", "address_stable"},
+    {Wrong::wrapper_left, "wrapper_left", "no_residue"},
+    {Wrong::hoarding, "hoarding", "memory_bound"},
+    {Wrong::derives_twice, "derives_twice", "event_order"},
+    {Wrong::silent, "silent", "coverage_reported"},
+    {Wrong::no_rollback, "no_rollback", "failure_atomic"},
+    {Wrong::handle_kept, "handle_kept", "no_leak"},
+    {Wrong::sums, "sums", "cold_load_equal"},
+    {Wrong::swapped_shards, "swapped_shards", "written_once"},
+    {Wrong::dropped_last, "dropped_last", "cold_load_equal"},
+    {Wrong::early_copy, "early_copy", "event_order"},
+    {Wrong::throwing, "throwing", "failure_atomic"},
+};
+
+Result<sim::CandidateInfo> make(const std::string& name) {
+  const auto found = std::ranges::find(kMutants, name, &Mutant::name);
+  if (found == std::end(kMutants)) return Status(Code::usage, "no mutant is called \"" + name + "\"");
+  sim::CandidateInfo info{.name = "mutant@" + name, .system = "layerwise"};
+  info.declared = {{"abort", "backup"},           {"excess", "warn"},         {"missing", "warn"}, {"unexpected", "warn"},
+                   {"buffering", "by_reference"}, {"completion", "elements"}, {"misuse", "error"}, {"reports", "yes"}};
+  info.make_reloader = [wrong = found->wrong](const sim::CandidateContext& context) -> Result<std::unique_ptr<sim::Reloader>> {
+    return std::unique_ptr<sim::Reloader>(std::make_unique<PlainReloader>(wrong, context));
+  };
+  return info;
+}
+
+}  // namespace
+
+std::span<const Mutant> all_mutants() { return kMutants; }
+
+void register_mutants() {
+  sim::register_candidate("mutant", make);
+  std::vector<std::string> names;
+  for (const Mutant& mutant : kMutants) names.emplace_back(mutant.name);
+  sim::register_profiles("mutant", names);
+}
+
+}  // namespace reloadlab::mutants

@@ -1,0 +1,40 @@
+#pragma once
+// The ways in which the plain reloader can be wrong, each the mistake of one small change in one place.
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace reloadlab::mutants {
+
+enum class Wrong {
+  none,            // nothing: the control, which every law must pass
+  stale_derived,   // never runs deferred layers' own post-load step again: what it derives stays that of the old weights
+  late_zeroed,     // clears parameters that were registered after the record
+  order_swayed,    // forgets a layer's last load when its loads came in another order than the model lists them
+  finish_only,     // processes every layer at finish, also those that were complete before
+  fresh_storage,   // puts the new tensor into the kernel's handle instead of copying into its storage
+  wrapper_left,    // leaves its wrapper on the parameters
+  hoarding,        // keeps every buffered load until finish
+  derives_twice,   // runs deferred layers' own post-load step twice
+  silent,          // says nothing about what is missing
+  no_rollback,     // abort puts the handles back, and not the bytes of layers that were copied back already
+  handle_kept,     // keeps one more parameter alive after every update
+  sums,            // completes a layer by the sum of loaded elements, so that a shard that came twice counts twice
+  swapped_shards,  // gives a layer's first two loads each other's tensors when their shapes are equal
+  dropped_last,    // drops each layer's last load, and so leaves it uninitialized
+  early_copy,      // copies back before the post-load step as well
+  throwing,        // throws out of finish
+};
+
+struct Mutant {
+  Wrong wrong;
+  std::string_view name;
+  std::string_view law;  // the law that it is for; empty for the control
+};
+
+std::span<const Mutant> all_mutants();
+// Makes them findable as "mutant@name". Once a process.
+void register_mutants();
+
+}  // namespace reloadlab::mutants
