@@ -79,7 +79,7 @@ StepRange update_of(const Execution& execution, int step) {
   StepRange range{step, step};
   if (!end || stands_alone(end->kind) || end->kind == StepKind::load) return range;
   for (int before = step; const Step* candidate = step_at(execution, before); --before) {
-    if (before != step && (stands_alone(candidate->kind) || ends(candidate->kind))) break;
+    if (before != step && (stands_alone(candidate->kind) || ends(candidate->kind) || candidate->kind == StepKind::load)) break;
     range.first = before;
     if (candidate->kind == StepKind::prepare) break;
   }

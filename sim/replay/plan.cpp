@@ -89,7 +89,7 @@ class Planner {
       case StepKind::retry:
         begin_update();
         loads(number, step);
-        finish(number);
+        finish(number, step.abort_after.has_value());
         break;
       case StepKind::prepare:
         begin_update();
@@ -98,7 +98,7 @@ class Planner {
         loads(number, step);
         break;
       case StepKind::finish:
-        finish(number);
+        finish(number, false);
         break;
       case StepKind::abort:
       case StepKind::forward:
@@ -170,7 +170,8 @@ class Planner {
     memory_.process(group);
   }
 
-  void finish(int number) {
+  void finish(int number, bool abandoned) {
+    if (abandoned) return;  // nothing is processed, and what did not come is nobody's loss
     for (int layer = 0; layer < catalogue_.layer_count(); ++layer)
       if (memory_.has_buffered(layer)) memory_.process(layer);
     for (size_t d = 0; d < catalogue_.deliveries().size(); ++d) note_missing(number, static_cast<int>(d));

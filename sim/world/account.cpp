@@ -21,6 +21,8 @@ struct alignas(64) Header {
 };
 static_assert(sizeof(Header) == 64);
 
+Header* header_of(void* data) { return static_cast<Header*>(data) - 1; }
+
 }  // namespace
 
 struct CountingAllocator final : c10::Allocator {
@@ -35,12 +37,13 @@ struct CountingAllocator final : c10::Allocator {
       header->serial = account->next_serial_++;
       account->change(header->bytes, header->serial);
     }
-    return {data, header, &release, device};
+    // The context is the data: raw_allocate() relies on it.
+    return {data, data, &release, device};
   }
 
-  static void release(void* context) {
-    if (!context) return;
-    auto* header = static_cast<Header*>(context);
+  static void release(void* data) {
+    if (!data) return;
+    Header* header = header_of(data);
     if (Account* account = header->account.get()) {
       std::memset(static_cast<void*>(header + 1), static_cast<int>(account->poison_), static_cast<size_t>(header->bytes));
       account->change(-header->bytes, header->serial);
@@ -49,7 +52,7 @@ struct CountingAllocator final : c10::Allocator {
     c10::free_cpu(header);
   }
 
-  c10::DeleterFnPtr raw_deleter() const override { return nullptr; }
+  c10::DeleterFnPtr raw_deleter() const override { return &release; }
   void copy_data(void* to, const void* from, size_t bytes) const override { std::memcpy(to, from, bytes); }
 };
 
@@ -71,7 +74,7 @@ AccountScope::~AccountScope() { current() = std::move(before_); }
 int64_t allocation_serial(const c10::Storage& storage) {
   const c10::DataPtr& data = storage.data_ptr();
   if (data.get_deleter() != &CountingAllocator::release || !data.get_context()) return -1;
-  return static_cast<const Header*>(data.get_context())->serial;
+  return header_of(data.get_context())->serial;
 }
 
 void install_counting_allocator() {
