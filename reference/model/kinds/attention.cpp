@@ -15,16 +15,17 @@ namespace {
 
 constexpr const char* scale_names[] = {"k_scale", "v_scale"};
 
-void keep_on_host(Layer& layer, std::string_view name) {
-  const at::Tensor& scale = layer.tensor(name)->tensor;
-  if (!scale.is_meta()) layer.extra.host[std::string(name) + "_float"] = scale.item<float>();
+Status keep_on_host(Layer& layer, std::string_view name) {
+  const ParameterPtr scale = layer.tensor(name);
+  if (!scale) return Status(Code::failed, fmt::format("layer {} has no {}", layer.path(), name));
+  if (!scale->tensor.is_meta()) layer.extra.host[std::string(name) + "_float"] = scale->tensor.item<float>();
+  return {};
 }
 
 Status keep_scales_on_host(Layer& layer) {
-  keep_on_host(layer, scale_names[0]);
+  RELOADLAB_TRY(keep_on_host(layer, scale_names[0]));
   RELOADLAB_TRY(post_load_middle(layer));
-  keep_on_host(layer, scale_names[1]);
-  return {};
+  return keep_on_host(layer, scale_names[1]);
 }
 
 std::string_view class_name_of(const LayerSpec& spec) {
