@@ -9,14 +9,11 @@
 namespace reloadlab::layerwise {
 namespace {
 
-void put_back(Core& core, Update& update, Group& group) {
+void put_back(Core& core, Group& group) {
   if (group.state == Group::State::armed)
     for (Member& member : group.members) put_kernel_back(core, member);
   if (!group.kernel_written) return;
-  if (group.backup.empty()) {
-    update.broken = core.unusable = true;
-    return;
-  }
+  if (group.backup.empty()) return core.spoil(group);
   restore_backup(group);
   for (Member& member : group.members) restore_extra(member);
 }
@@ -56,22 +53,18 @@ Status report_missing(const Core& core, const Update& update) {
   return first;
 }
 
-bool complete(const Update& update) {
-  for (const auto& group : update.groups)
-    if (group->progress && !group->progress->complete()) return false;
-  return true;
-}
-
 Status abandon(Core& core, Update& update, model::Model& model) {
   Status status = model::guarded([&]() -> Status {
     for (const auto& group : update.groups)
-      if (alive(*group)) put_back(core, update, *group);
+      if (alive(*group)) put_back(core, *group);
     for (const auto& group : update.groups)
       if (alive(*group)) RELOADLAB_TRY(derive_again(*group));
     return {};
   });
   if (!status.ok()) {
-    update.broken = core.unusable = true;
+    update.broken = true;
+    for (const auto& group : update.groups)
+      if (group->kernel_written) core.spoil(*group);
     return status;
   }
   close(core, update, model);

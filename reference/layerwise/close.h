@@ -7,7 +7,6 @@ namespace reloadlab::layerwise {
 void restore_flag(Update& update, model::Model& model);
 // Reports loadable elements that did not come, one event a tensor; Code::rejected under missing=reject if there is any.
 Status report_missing(const Core& core, const Update& update);
-bool complete(const Update& update);
 // Old weights back where that is possible, then close(). Where it is not, the model becomes unusable. Fails, with the update still
 // open, when an operator throws.
 Status abandon(Core& core, Update& update, model::Model& model);

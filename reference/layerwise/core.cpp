@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "reference/base/check.h"
 
 namespace reloadlab::layerwise {
@@ -25,6 +27,20 @@ std::shared_ptr<Update> Core::open_update() const {
 
 void Core::tell(model::EngineEventKind kind, std::string_view layer, std::string_view slot, int64_t numel, std::string_view detail) const {
   if (options.observer && !closed) options.observer->on({kind, layer, slot, numel, detail});
+}
+
+void Core::spoil(const Group& group) {
+  for (const Member& member : group.members) spoiled.insert(member.layer);
+}
+
+void Core::heal(const Update& finished) {
+  for (const auto& group : finished.groups)
+    if (group->progress && group->progress->complete())
+      for (const Member& member : group->members) spoiled.erase(member.layer);
+}
+
+bool Core::unusable() const {
+  return std::any_of(spoiled.begin(), spoiled.end(), [](const auto& layer) { return !layer.expired(); });
 }
 
 Status Core::cover(Coverage policy_of_kind, model::EngineEventKind kind, std::string_view layer, std::string_view slot, int64_t numel,

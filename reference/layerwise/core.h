@@ -1,6 +1,7 @@
 #pragma once
 // What an instance and the loaders that it left in a model share. It owns neither layers nor handles.
 #include <memory>
+#include <set>
 #include <string_view>
 
 #include "reference/layerwise/layerwise.h"
@@ -18,18 +19,23 @@ struct Core : std::enable_shared_from_this<Core> {
   bool recorded = false;
   bool first_load = true;  // loads are the first ones: they go straight through and are learned from
   bool first_load_seen = false;
-  bool unusable = false;
   bool closed = false;  // the instance is gone
   std::weak_ptr<Update> update;
   std::shared_ptr<Update> kept_update;  // lifetime=registry
   WriteTracker tracker{WriteTracker::Unaccountable::refuse};
   WriteTracker learner{WriteTracker::Unaccountable::remember};
   std::vector<std::shared_ptr<RecordedStorage>> learning;  // what the learner watches
-  std::vector<std::weak_ptr<model::Parameter>> wrapped;    // handles whose wrapper keeps their layer
+  std::set<std::weak_ptr<model::Layer>, std::owner_less<>> spoiled;
+  std::vector<std::weak_ptr<model::Parameter>> wrapped;  // handles whose wrapper keeps their layer
 
   std::shared_ptr<Update> open_update() const;  // null when none is open
   void tell(model::EngineEventKind kind, std::string_view layer, std::string_view slot = {}, int64_t numel = 0,
             std::string_view detail = {}) const;
+  // Kernel tensors of the group hold a mixture, or weights of an update that was abandoned, until it has been loaded whole.
+  void spoil(const Group& group);
+  void heal(const Update& finished);
+  bool is_spoiled(const model::LayerPtr& layer) const { return spoiled.contains(layer); }
+  bool unusable() const;
   // Reports under a coverage policy; ok unless it rejects.
   Status cover(Coverage policy_of_kind, model::EngineEventKind kind, std::string_view layer, std::string_view slot, int64_t numel,
                std::string_view detail) const;

@@ -94,7 +94,7 @@ Status finish(Core& core, model::Model& model) {
     Status abandoned = abandon(core, *update, model);
     return abandoned.ok() ? status : Status(status.code(), status.message() + "; and it could not be abandoned: " + abandoned.message());
   }
-  if (complete(*update)) core.unusable = false;
+  core.heal(*update);
   close(core, *update, model);
   return {};
 }

@@ -40,7 +40,7 @@ Status LayerwiseReload::abort(model::Model& model) {
   return model::guarded([&] { return layerwise::abort(*core_, model); });
 }
 
-bool LayerwiseReload::unusable() const { return core_->unusable; }
+bool LayerwiseReload::unusable() const { return core_->unusable(); }
 
 size_t LayerwiseReload::registered_layers() const { return core_->registry.size(); }
 

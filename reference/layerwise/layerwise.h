@@ -16,7 +16,8 @@
 //               layer cannot keep the elements that did not come (unloaded=preserve), when missing=reject and something is missing,
 //               and when something below it fails.
 // abort.        Puts the old weights back, under abort=backup bit for bit whatever was committed; ok when no update is open. Under
-//               abort=unusable a model of which a layer was committed becomes unusable() until an update has succeeded in full.
+//               abort=unusable a model of which layers were committed becomes unusable() until updates that succeed have brought all
+//               of those layers whole; nothing of the abandoned update is kept as an old value.
 // Loadable.     Which elements a complete checkpoint writes is learned in the first load, from the loaders' writes (record comes
 //               before it). What no first load wrote is padding or constant; it never delays completion. Where no first load was
 //               seen, every element of every parameter is waited for, and buffers are not.

@@ -83,7 +83,10 @@ void undo(Core& core, Update& update, Group& group, std::vector<ArmedSlots>& arm
     layer->buffers = std::move(armed[i].buffers);
     restore_extra(group.members[i]);
   }
-  if (group.kernel_written && group.backup.empty()) update.broken = core.unusable = true;
+  if (group.kernel_written && group.backup.empty()) {
+    update.broken = true;
+    core.spoil(group);
+  }
   if (!group.kernel_written) group.backup.clear();
   if (group.kernel_written && !group.backup.empty()) restore_backup(group);
 }

@@ -19,11 +19,18 @@ struct Extent {
   bool all_loadable = false;  // every element that a complete checkpoint writes
 };
 
+// The bytes of an expanded constant, each once.
+at::Tensor without_expansion(at::Tensor tensor) {
+  for (int64_t dim = tensor.dim() - 1; dim >= 0; --dim)
+    if (tensor.stride(dim) == 0) tensor = tensor.select(dim, 0);
+  return tensor;
+}
+
 Extent extent_of(const Core& core, const Group& group, const RecordedTensor& recorded) {
   const StorageProgress* progress = progress_of(core, recorded);
   if (!progress) return {.whole = false, .all_loadable = group.progress->would_complete()};
   std::vector<Footprint> footprints;
-  if (!append_footprints(recorded.placeholder, footprints).ok()) return {};
+  if (!append_footprints(without_expansion(recorded.placeholder), footprints).ok()) return {};
   Extent extent{.whole = true, .all_loadable = true};
   for (const Footprint& footprint : footprints) {
     progress->for_each_unwritten(footprint, [&](const Footprint& gap) {
@@ -41,10 +48,12 @@ bool permutes_at_most(const model::Layer& layer, const RecordedSlot& slot) {
   return info && info->permutes(slot.name);
 }
 
-// The kernel's values in checkpoint layout; undefined when they cannot be had.
-at::Tensor kernel_values(const Core& core, const Member& member, const model::Layer& layer, const RecordedSlot& slot) {
+// The kernel's values in checkpoint layout; undefined when they cannot be had. After an update that broke off in the middle only what
+// no checkpoint writes is still what it was.
+at::Tensor kernel_values(const Core& core, const Member& member, const model::Layer& layer, const RecordedSlot& slot, Extent extent) {
   const model::Slot* kernel = (slot.parameter ? member.kernel_parameters : member.kernel_buffers).find(slot.name);
-  if (core.unusable || !kernel || !kernel->handle || !permutes_at_most(layer, slot)) return {};
+  if ((core.is_spoiled(member.layer.lock()) && !extent.all_loadable) || !kernel || !kernel->handle || !permutes_at_most(layer, slot))
+    return {};
   const at::Tensor& processed = kernel->handle->tensor;
   at::Tensor values = layer.quant_method && !slot.skipped ? layer.quant_method->checkpoint_layout(slot.name, processed) : processed;
   const at::Tensor& placeholder = slot.tensor->placeholder;
@@ -56,7 +65,7 @@ Status fill_slot(const Core& core, const Group& group, const Member& member, con
   if (extent.whole && !slot.skipped) return {};  // loaders may look at skipped tensors at any time
   const model::LayerPtr layer = member.layer.lock();
   const model::ParameterPtr handle = layer->tensor(slot.name);
-  if (at::Tensor values = kernel_values(core, member, *layer, slot); values.defined()) {
+  if (at::Tensor values = kernel_values(core, member, *layer, slot, extent); values.defined()) {
     copy_content(handle->tensor, values);
     return {};
   }
@@ -65,8 +74,9 @@ Status fill_slot(const Core& core, const Group& group, const Member& member, con
     handle->tensor.fill_(std::get<double>(pad->second));
     return {};
   }
-  return Status(Code::rejected, fmt::format("{}.{} did not come whole, and what did not come cannot be kept: {}", member.path, slot.name,
-                                            core.unusable ? "the old weights are gone" : "its post-load step does more than permute"));
+  return Status(Code::rejected,
+                fmt::format("{}.{} did not come whole, and what did not come cannot be kept: {}", member.path, slot.name,
+                            core.is_spoiled(layer) ? "the old weights are gone" : "its post-load step does more than permute"));
 }
 
 }  // namespace
