@@ -135,7 +135,7 @@ struct RankRun {
 struct Variation {
   enum class Kind {
     warm,    // the scenario's steps, poison pattern 0
-    poison,  // the same with poison pattern 1
+    poison,  // the same with poison pattern 1, which is also its index
     cold,    // a fresh model, checkpoint `name` loaded, no candidate; index: poison pattern
     digit,   // the scenario's steps, the delivered values replaced by digit plane `index` of each element's global index + 1
     order,   // the scenario's steps, deliveries of the reloads in another order; index: which

@@ -30,11 +30,12 @@ class Judge {
 
   // The same steps with fresh memory poisoned differently: a byte that differs was never written.
   std::optional<Finding> poison() {
-    const Execution* other = evidence_.find(Variation::Kind::poison);
+    const Execution* other = evidence_.find(Variation::Kind::poison, {}, 1);
     for (size_t rank = 0; other && rank < warm_.ranks.size(); ++rank)
       for (const RestingState& state : resting_states(evidence_, rank)) {
         const Census* second = census_after(other->ranks[rank], state.planned.step);
         if (!second) continue;
+        if (auto finding = poisoned_output(*other, rank, state.planned.step)) return finding;
         for (size_t i = 0; i < state.census->entries.size(); ++i) {
           const CensusEntry& entry = state.census->entries[i];
           const CensusEntry* twin = counterpart(*second, i, entry.path);
@@ -47,6 +48,17 @@ class Judge {
   }
 
  private:
+  std::optional<Finding> poisoned_output(const Execution& other, size_t rank, int step) {
+    const Blob *one = output_of(warm_.ranks[rank], step), *two = output_of(other.ranks[rank], step);
+    if (!one || !two) return std::nullopt;
+    tally_.check();
+    if (one->bytes == two->bytes) return std::nullopt;
+    return Finding{.execution = other.variation.label(),
+                   .rank = static_cast<int>(rank),
+                   .step = step,
+                   .what = "the forward's output depends on what fresh memory held"};
+  }
+
   std::optional<Finding> whole(size_t rank, const RestingState& state) {
     const std::string& checkpoint = state.planned.checkpoint;
     const Census* cold = last_census(evidence_.find(Variation::Kind::cold, checkpoint, 0), rank);

@@ -40,7 +40,7 @@ class Judge {
     tally_.check();
     if (!outcome) return finding(step, {"", "was never run", ""});
     if (outcome->crashed) return finding(step, {"", "an exception crossed the boundary: " + outcome->status.message(), ""});
-    if (planned.kind == StepKind::forward && outcome->unusable) return std::nullopt;
+    if (planned.kind == StepKind::forward && (outcome->unusable || !has_bytes(evidence_))) return std::nullopt;
     if (planned.outcome == Step::Outcome::ok && !outcome->status.ok())
       return finding(step, {"", fmt::format("failed, should have gone through: {}", outcome->status.message()), ""});
     if (planned.outcome == Step::Outcome::error && outcome->status.ok())

@@ -54,6 +54,11 @@ const StepOutcome* outcome_of(const RankRun& run, int step) {
   return found == run.outcomes.end() ? nullptr : &*found;
 }
 
+const Blob* output_of(const RankRun& run, int step) {
+  const StepOutcome* outcome = outcome_of(run, step);
+  return outcome && outcome->output ? outcome->output->get() : nullptr;
+}
+
 const Step* step_at(const Execution& execution, int step) {
   return step >= 0 && static_cast<size_t>(step) < execution.steps.size() ? &execution.steps[static_cast<size_t>(step)] : nullptr;
 }

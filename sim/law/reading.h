@@ -26,9 +26,11 @@ class Tally {
 bool has_bytes(const Evidence& evidence);  // false on meta
 const Execution* warm_of(const Evidence& evidence);
 
-const Census* census_after(const RankRun& run, int step);           // null: none was taken
-const StepOutcome* outcome_of(const RankRun& run, int step);        // null: the step was not run
-const Step* step_at(const Execution& execution, int step);          // null: no such step
+const Census* census_after(const RankRun& run, int step);     // null: none was taken
+const StepOutcome* outcome_of(const RankRun& run, int step);  // null: the step was not run
+const Step* step_at(const Execution& execution, int step);    // null: no such step
+// What a forward step gave on the rank; null: no forward, or no output.
+const Blob* output_of(const RankRun& run, int step);
 int layer_index(const Evidence& evidence, std::string_view layer);  // -1: none
 const model::LayerSpec* layer_spec(const Evidence& evidence, std::string_view layer);
 

@@ -28,6 +28,7 @@ class Judge {
     std::erase_if(states, [](const RestingState& state) { return state.planned.partial; });
     for (size_t now = 1; now < states.size(); ++now) {
       if (auto finding = changed(rank, states[now - 1], states[now])) return finding;
+      if (auto finding = same_output(rank, states, now)) return finding;
       for (size_t before = now; before-- > 0;) {
         if (states[before].planned.checkpoint != states[now].planned.checkpoint) continue;
         if (auto finding = returned(rank, states[before], states[now])) return finding;
@@ -48,6 +49,24 @@ class Judge {
       };
       tally_.check();
       if (auto difference = compare(got, expected)) return finding(rank, now, want, difference->what, difference->first);
+    }
+    return std::nullopt;
+  }
+
+  // The model computes what it computed when it last held this checkpoint.
+  std::optional<Finding> same_output(size_t rank, const std::vector<RestingState>& states, size_t now) {
+    const Blob* output = output_of(warm_.ranks[rank], states[now].planned.step);
+    for (size_t before = now; output && before-- > 0;) {
+      const RankPlan::State& state = states[before].planned;
+      const Blob* earlier = output_of(warm_.ranks[rank], state.step);
+      if (!earlier || state.checkpoint != states[now].planned.checkpoint) continue;
+      tally_.check();
+      if (earlier->bytes == output->bytes) return std::nullopt;
+      return Finding{
+          .execution = warm_.variation.label(),
+          .rank = static_cast<int>(rank),
+          .step = states[now].planned.step,
+          .what = fmt::format("the forward gives another output than at step {}, which also holds {}", state.step, state.checkpoint)};
     }
     return std::nullopt;
   }

@@ -105,6 +105,15 @@ TEST(ColdLoadEqual, BytesThatFollowThePoisonAreUninitialized) {
             "[1, 1] is 0xffff or 0x42d0, by what fresh memory held");
 }
 
+TEST(ColdLoadEqual, OutputsThatFollowThePoisonComeFromUninitializedMemory) {
+  Fixture fixture;
+  Execution& poison = fixture.run(Variation::Kind::poison, {}, 1);
+  fixture.outcome(kToB).output = fixture.outcome(poison, kToB).output = fixture.entry(kToB, "norm.weight").content;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  fixture.outcome(poison, kToB).output = fixture.entry(kToA, "norm.weight").content;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "fail: poison, rank 0, step 1, : the forward's output depends on what fresh memory held");
+}
+
 // Step 1 delivers fc.k alone: A with rows 2-3 of B is expected.
 Fixture partial_update() {
   Fixture fixture;

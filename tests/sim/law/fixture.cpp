@@ -175,7 +175,7 @@ Fixture::Fixture(int ranks) {
   };
   using Kind = Variation::Kind;
   add({.kind = Kind::warm}, own_steps());
-  add({.kind = Kind::poison}, own_steps());
+  add({.kind = Kind::poison, .index = 1}, own_steps());
   for (const char* name : {"A", "B"})
     for (int poison : {0, 1}) add({.kind = Kind::cold, .name = name, .index = poison}, {step_of(StepKind::load, name)});
   add({.kind = Kind::digit}, own_steps());

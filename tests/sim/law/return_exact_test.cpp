@@ -36,6 +36,15 @@ TEST(ReturnExact, ATensorThatIsEqualInBothCheckpointsMayStay) {
   EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
 }
 
+TEST(ReturnExact, AForwardGivesWhatItGaveBefore) {
+  Fixture fixture;
+  fixture.outcome(kLoadA).output = fixture.outcome(kToA).output = fixture.entry(kLoadA, "norm.weight").content;
+  fixture.outcome(kToB).output = fixture.entry(kToB, "norm.weight").content;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  fixture.outcome(kToA).output = fixture.entry(kToB, "norm.weight").content;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "fail: warm, rank 0, step 2, : the forward gives another output than at step 0, which also holds A");
+}
+
 TEST(ReturnExact, AScenarioWithOneStateHasNothingToReturnTo) {
   Fixture fixture;
   fixture.plan().states.resize(1);
