@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <ostream>
 
 #include "sim/campaign/frame.h"
 #include "sim/campaign/messages.h"
@@ -42,6 +43,8 @@ struct Death {
   std::string candidate, what;
   State state;
 };
+
+void PrintTo(const Death& death, std::ostream* out) { *out << death.candidate; }
 
 class Dying : public Isolated, public testing::WithParamInterface<Death> {};
 

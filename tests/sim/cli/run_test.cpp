@@ -73,7 +73,7 @@ TEST_F(Running, ACandidateThatLeavesThePathCostsItsCasesOnly) {
   EXPECT_EQ(survival(ran),
             (std::vector<std::string>{"naughty@crash fail: killed by signal 11 (SIGSEGV) at reload to B",
                                       "naughty@abort fail: killed by signal 6 (SIGABRT) at reload to B",
-                                      "naughty@throw fail: an exception crossed the boundary: boom at reload to B",
+                                      "naughty@throw fail: an exception crossed the boundary: not abandoned: boom at reload to B",
                                       "naughty@exit fail: left with exit code 7 at reload to B", "layerwise@hardened pass"}));
 }
 
