@@ -15,7 +15,7 @@ class Defect : public std::logic_error {
 }  // namespace reloadlab
 
 // RELOADLAB_CHECK(index < size, fmt::format("rank {} layer {}", rank, layer)): the context is evaluated only on failure.
-#define RELOADLAB_CHECK(condition, context)                                                     \
-  do {                                                                                          \
-    if (!(condition)) ::reloadlab::fail_check(__FILE__, __LINE__, #condition, (context));       \
+#define RELOADLAB_CHECK(condition, context)                                               \
+  do {                                                                                    \
+    if (!(condition)) ::reloadlab::fail_check(__FILE__, __LINE__, #condition, (context)); \
   } while (false)

@@ -4,13 +4,20 @@ namespace reloadlab {
 
 std::string_view code_name(Code code) {
   switch (code) {
-    case Code::ok: return "ok";
-    case Code::usage: return "usage";
-    case Code::data: return "data";
-    case Code::misuse: return "misuse";
-    case Code::rejected: return "rejected";
-    case Code::failed: return "failed";
-    case Code::unsupported: return "unsupported";
+    case Code::ok:
+      return "ok";
+    case Code::usage:
+      return "usage";
+    case Code::data:
+      return "data";
+    case Code::misuse:
+      return "misuse";
+    case Code::rejected:
+      return "rejected";
+    case Code::failed:
+      return "failed";
+    case Code::unsupported:
+      return "unsupported";
   }
   return "unknown";
 }

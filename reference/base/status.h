@@ -11,12 +11,12 @@ namespace reloadlab {
 
 enum class Code {
   ok,
-  usage,         // the command line or a call's arguments are wrong
-  data,          // a file says something that is not allowed; the message holds its position
-  misuse,        // a call came out of order (begin twice, finish without begin, a stale handle)
-  rejected,      // a policy refuses what was delivered (excess, missing, unknown, limit, unaccountable write)
-  failed,        // something below failed: an operator threw, a fault was injected
-  unsupported,   // this implementation cannot do it, and says so
+  usage,        // the command line or a call's arguments are wrong
+  data,         // a file says something that is not allowed; the message holds its position
+  misuse,       // a call came out of order (begin twice, finish without begin, a stale handle)
+  rejected,     // a policy refuses what was delivered (excess, missing, unknown, limit, unaccountable write)
+  failed,       // something below failed: an operator threw, a fault was injected
+  unsupported,  // this implementation cannot do it, and says so
 };
 
 std::string_view code_name(Code code);
@@ -42,7 +42,7 @@ class [[nodiscard]] Status {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}       // NOLINT: implicit on purpose
+  Result(T value) : value_(std::move(value)) {}          // NOLINT: implicit on purpose
   Result(Status status) : status_(std::move(status)) {}  // NOLINT: REQUIRES !status.ok()
   bool ok() const { return value_.has_value(); }
   const Status& status() const { return status_; }
@@ -62,8 +62,8 @@ class [[nodiscard]] Result {
 #define RELOADLAB_CONCAT_(a, b) a##b
 #define RELOADLAB_CONCAT(a, b) RELOADLAB_CONCAT_(a, b)
 // Returns from the enclosing function when `expression` is a Status that is not ok.
-#define RELOADLAB_TRY(expression)                                             \
-  do {                                                                        \
+#define RELOADLAB_TRY(expression)                                                              \
+  do {                                                                                         \
     if (::reloadlab::Status try_status_ = (expression); !try_status_.ok()) return try_status_; \
   } while (false)
 // Declares `declaration` from a Result, or returns its status.

@@ -100,13 +100,26 @@ std::vector<StepRange> updates_of(const Execution& execution) {
   return updates;
 }
 
-bool went_through(const Evidence& evidence, size_t rank, StepRange update) {
-  const Execution& warm = *warm_of(evidence);
+namespace {
+
+// The step is to end an update well: it is meant to be ok, gives nothing up, and has a state.
+bool meant_to_commit(const Evidence& evidence, size_t rank, int step) {
+  const Step* end = step_at(*warm_of(evidence), step);
   const auto& states = evidence.plan[rank].states;
-  const Step* end = step_at(warm, update.last);
-  const StepOutcome* outcome = outcome_of(warm.ranks[rank], update.last);
-  return end && outcome && outcome->status.ok() && end->outcome == Step::Outcome::ok && end->kind != StepKind::abort && !end->abort_after &&
-         std::ranges::find(states, update.last, &RankPlan::State::step) != states.end();
+  return end && end->outcome == Step::Outcome::ok && end->kind != StepKind::abort && !end->abort_after &&
+         std::ranges::find(states, step, &RankPlan::State::step) != states.end();
+}
+
+}  // namespace
+
+bool went_through(const Evidence& evidence, size_t rank, StepRange update) {
+  const StepOutcome* outcome = outcome_of(warm_of(evidence)->ranks[rank], update.last);
+  return outcome && outcome->status.ok() && meant_to_commit(evidence, rank, update.last);
+}
+
+bool means_to_update(const Evidence& evidence, size_t rank) {
+  return std::ranges::any_of(updates_of(*warm_of(evidence)),
+                             [&](StepRange update) { return meant_to_commit(evidence, rank, update.last); });
 }
 
 std::vector<RestingState> resting_states(const Evidence& evidence, size_t rank) {

@@ -49,6 +49,8 @@ std::vector<StepRange> updates_of(const Execution& execution);
 
 // True where the warm execution's update ended well and was meant to: the step that ends it is ok, gives nothing up, and has a state.
 bool went_through(const Evidence& evidence, size_t rank, StepRange update);
+// True where some update of the scenario is meant to end well on the rank, whether it did or not.
+bool means_to_update(const Evidence& evidence, size_t rank);
 
 // States of the warm execution's plan at which the model is at rest: no update is open, a census was taken, and the candidate does
 // not call the model unusable.

@@ -113,6 +113,14 @@ std::optional<Finding> judge_completion(const Evidence& evidence, Tally& tally) 
   return std::nullopt;
 }
 
+bool any_went_through(const Evidence& evidence) {
+  const std::vector<StepRange> updates = updates_of(*warm_of(evidence));
+  for (size_t rank = 0; rank < evidence.plan.size(); ++rank)
+    for (const StepRange& update : updates)
+      if (went_through(evidence, rank, update)) return true;
+  return false;
+}
+
 }  // namespace
 
 Verdict judge_written_once(const Evidence& evidence) {
@@ -121,9 +129,11 @@ Verdict judge_written_once(const Evidence& evidence) {
   if (!warm_of(evidence)) return tally.done("the scenario's own execution is missing");
   if (auto finding = judge_completion(evidence, tally)) return tally.fail(*std::move(finding));
   if (auto finding = judge_provenance(evidence, tally)) return tally.fail(*std::move(finding));
-  const bool delivers = std::ranges::any_of(evidence.plan, [](const RankPlan& plan) { return !plan.loads.empty(); });
-  if (!delivers) return tally.unsupported("the scenario updates nothing");
-  return tally.done("no update went through");
+  bool meant = false;
+  for (size_t rank = 0; rank < evidence.plan.size(); ++rank) meant = meant || means_to_update(evidence, rank);
+  if (!meant) return tally.unsupported("no update of the scenario is meant to go through");
+  if (!any_went_through(evidence)) return tally.unsupported("no update of the scenario went through");
+  return tally.done("no element was compared");
 }
 
 }  // namespace reloadlab::sim

@@ -88,7 +88,7 @@ class RankSession {
   StepOutcome outcome_;                        // of the step that runs
   Status harness_error_;
   bool update_open_ = false;
-  int64_t baseline_bytes_ = 0;                                          // live when the update began
+  int64_t baseline_bytes_ = 0;  // live when the update began
 };
 
 }  // namespace reloadlab::sim

@@ -161,4 +161,6 @@ LayerSpec linear(const std::string& name, int64_t in, int64_t out, Values more) 
   return layer_of("column_parallel_linear", std::move(more), name);
 }
 
+ModelSpec two_linears() { return model_of({linear("a", 4, 6, {{"bias", true}}), linear("b")}); }
+
 }  // namespace reloadlab::layerwise

@@ -75,6 +75,9 @@ class Rig {
 // Small layers that many tests need.
 LayerSpec linear(const std::string& name, int64_t in = 4, int64_t out = 4, Values more = {});
 
+// A layer with a bias and one without.
+ModelSpec two_linears();
+
 }  // namespace reloadlab::layerwise
 
 #define EXPECT_OK(expression)                       \
