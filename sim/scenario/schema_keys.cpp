@@ -1,21 +1,16 @@
-// The table itself. One row a key; the order is the order of the documentation.
+// The table of keys: what a file, a world, a model and a checkpoint are. One row a key; the order is the order of the documentation.
 #include <limits>
 
 #include "reference/base/scalar.h"
 #include "reference/model/architecture/architecture.h"
 #include "reference/model/kind.h"
 #include "sim/scenario/schema.h"
+#include "sim/scenario/schema_parts.h"
 
 namespace reloadlab::sim {
 namespace {
 
 using namespace form;
-
-std::vector<std::string> dtype_names() {
-  std::vector<std::string> names;
-  for (DType dtype : all_dtypes()) names.emplace_back(dtype_name(dtype));
-  return names;
-}
 
 std::vector<std::string> kind_names() {
   std::vector<std::string> names;
@@ -225,158 +220,6 @@ std::vector<Key> model_keys() {
        .about = "With `safetensors`: the name map; without it names are taken as they are.",
        .allowed = {"bert"}},
       {.object = "checkpoint", .name = "seed", .forms = integer, .about = "With `perturb`: which changes.", .fallback = "0"},
-  };
-}
-
-std::vector<Key> step_keys() {
-  return {
-      {.object = "step",
-       .name = "load",
-       .forms = text | object,
-       .about = "The first load: a checkpoint's name, or a map. No candidate takes part.",
-       .child = "load",
-       .group = "kind",
-       .pattern = Pattern::word},
-      {.object = "step",
-       .name = "reload",
-       .forms = text | object,
-       .about = "A whole update: prepare, loads, finish.",
-       .child = "reload",
-       .group = "kind",
-       .pattern = Pattern::word},
-      {.object = "step", .name = "prepare", .forms = object, .about = "Begins an update.", .child = "nothing", .group = "kind"},
-      {.object = "step",
-       .name = "loads",
-       .forms = text | object,
-       .about = "Load calls without begin or end.",
-       .child = "load",
-       .group = "kind",
-       .pattern = Pattern::word},
-      {.object = "step", .name = "finish", .forms = object, .about = "Ends an update.", .child = "nothing", .group = "kind"},
-      {.object = "step", .name = "abort", .forms = object, .about = "Abandons an update.", .child = "nothing", .group = "kind"},
-      {.object = "step",
-       .name = "retry",
-       .forms = object,
-       .about = "A whole update once more: the loads of the last `reload` or `loads`, without its fault or abort.",
-       .child = "nothing",
-       .group = "kind"},
-      {.object = "step", .name = "forward", .forms = object, .about = "Runs the model's forward.", .child = "nothing", .group = "kind"},
-      {.object = "step",
-       .name = "destroy",
-       .forms = object,
-       .about = "Destroys the model; nothing of it may be left.",
-       .child = "nothing",
-       .group = "kind"},
-      {.object = "step", .name = "repeat", .forms = object, .about = "Steps several times over.", .child = "repeat", .group = "kind"},
-      {.object = "step",
-       .name = "outcome",
-       .forms = text,
-       .about = "What the step comes to; `error` is any refusal, `unspecified` judges nothing. `expect.outcome` when absent.",
-       .allowed = {"ok", "error", "unspecified"}},
-      {.object = "step",
-       .name = "fault",
-       .forms = object,
-       .about = "A fault within `load`, `reload`, `prepare`, `loads` or `finish`.",
-       .child = "fault"},
-      {.object = "step",
-       .name = "abort_after",
-       .forms = integer,
-       .about = "Within `reload` and `loads`: the update is abandoned after this many load calls.",
-       .maximum = 1 << 20},
-      {.object = "load", .name = "from", .forms = text, .about = "The checkpoint.", .required = true, .pattern = Pattern::word},
-      {.object = "reload", .name = "to", .forms = text, .about = "The checkpoint.", .required = true, .pattern = Pattern::word},
-      {.object = "repeat", .name = "times", .forms = integer, .about = "How often.", .required = true, .minimum = 1, .maximum = 10000},
-      {.object = "repeat", .name = "steps", .forms = objects, .about = "The steps.", .required = true, .child = "step"},
-      {.object = "fault",
-       .name = "at",
-       .forms = text,
-       .about = "Inside a loader, on entry to post-load processing, between two of its writes, or between two copies back.",
-       .required = true,
-       .allowed = {"loader", "post_load_enter", "post_load_middle", "copy_back"}},
-      {.object = "fault",
-       .name = "nth",
-       .forms = integer,
-       .about = "Which chance within the step, counted from 0.",
-       .fallback = "0",
-       .maximum = 1 << 20},
-  };
-}
-
-std::vector<Key> delivery_keys() {
-  return {
-      {.object = "delivery",
-       .name = "order",
-       .forms = text | object | texts,
-       .about = "`listed`: as the model lists its tensors; `by_layer`: grouped by layer; `reversed`; `interleaved`: one tensor of each "
-                "layer in turn; `{shuffle: seed}`; or the names themselves, every delivered one once.",
-       .fallback = "listed",
-       .allowed = {"listed", "by_layer", "reversed", "interleaved"},
-       .child = "order",
-       .pattern = Pattern::names,
-       .free_list = true},
-      {.object = "order", .name = "shuffle", .forms = integer, .about = "Seed of the permutation.", .required = true},
-      {.object = "delivery",
-       .name = "chunk",
-       .forms = integer,
-       .about = "The transport hands over this many tensors at a time in one buffer that it reuses. 0: every tensor has its own.",
-       .fallback = "0",
-       .maximum = 1 << 20},
-      {.object = "delivery",
-       .name = "repeat",
-       .forms = texts,
-       .about = "Tensors delivered several times in a row: `name x2`.",
-       .fallback = "[]"},
-      {.object = "delivery", .name = "only", .forms = texts, .about = "Deliver these only.", .fallback = "[]", .pattern = Pattern::names},
-      {.object = "delivery", .name = "omit", .forms = texts, .about = "Leave these out.", .fallback = "[]", .pattern = Pattern::names},
-      {.object = "delivery",
-       .name = "excess",
-       .forms = texts,
-       .about = "Deliver these once more, after everything else.",
-       .fallback = "[]",
-       .pattern = Pattern::names},
-      {.object = "delivery",
-       .name = "unknown",
-       .forms = texts,
-       .about = "Names that no layer takes, delivered after everything else.",
-       .fallback = "[]",
-       .pattern = Pattern::path},
-      {.object = "delivery",
-       .name = "wrong",
-       .forms = objects,
-       .about = "Tensors delivered with another shape or element type.",
-       .child = "wrong"},
-      {.object = "delivery",
-       .name = "resolve",
-       .forms = text,
-       .about = "When parameter handles are looked up: all as the loads begin, as engines do; for each load; or all before the update begins.",
-       .fallback = "loads_begin",
-       .allowed = {"loads_begin", "each_load", "before_prepare"}},
-      {.object = "wrong", .name = "tensor", .forms = text, .about = "The tensor.", .required = true, .pattern = Pattern::names},
-      {.object = "wrong", .name = "shape", .forms = integers, .about = "Its shape instead.", .maximum = 1 << 20},
-      {.object = "wrong", .name = "dtype", .forms = text, .about = "Its element type instead.", .allowed = dtype_names()},
-  };
-}
-
-std::vector<Key> verdict_keys() {
-  return {
-      {.object = "expect",
-       .name = "completed",
-       .forms = text,
-       .about = "When each layer's last missing element arrives: at that load, or only at finish.",
-       .fallback = "at_last_load",
-       .allowed = {"at_last_load", "at_finish", "unspecified"}},
-      {.object = "expect",
-       .name = "outcome",
-       .forms = text,
-       .about = "Outcome of the steps that name none.",
-       .fallback = "ok",
-       .allowed = {"ok", "error", "unspecified"}},
-      {.object = "limits",
-       .name = "extra_bytes",
-       .forms = integer | text,
-       .about = "Bytes beyond the model that a reload may take; `formula`: what the order of arrival makes unavoidable.",
-       .fallback = "formula",
-       .allowed = {"formula"}},
   };
 }
 
