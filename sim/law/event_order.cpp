@@ -168,17 +168,19 @@ Verdict judge_event_order(const Evidence& evidence) {
   if (!warm) return tally.done("the scenario's own execution is missing");
   const std::vector<StepRange> updates = updates_of(*warm);
   if (updates.empty()) return tally.unsupported("the scenario updates nothing");
-  bool meant = false;
+  bool any = false, meant = false;
   for (size_t rank = 0; rank < warm->ranks.size(); ++rank) {
     Judge judge(evidence, rank, tally);
     meant = meant || means_to_update(evidence, rank);
     for (const StepRange& update : updates) {
       if (!went_through(evidence, rank, update)) continue;
+      any = true;
       if (auto finding = judge.update(update)) return tally.fail(*std::move(finding));
     }
   }
   if (!meant) return tally.unsupported("no update of the scenario is meant to go through");
-  return tally.done("no update went through");
+  if (!any) return tally.unsupported("no update of the scenario went through");
+  return tally.done("no events");
 }
 
 }  // namespace reloadlab::sim

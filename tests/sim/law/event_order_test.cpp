@@ -90,7 +90,7 @@ TEST(EventOrder, TheCandidatesOwnStoryMustBeInOrderToo) {
 TEST(EventOrder, UpdatesThatFailedAreOutsideTheLaw) {
   Fixture fixture;
   for (int step : {kToB, kToA}) fixture.outcome(step).status = Status(Code::failed, "no");
-  EXPECT_EQ(what(fixture), "inconclusive: no update went through");
+  EXPECT_EQ(what(fixture), "unsupported: no update of the scenario went through");
   for (int step : {kToB, kToA}) fixture.warm().steps[static_cast<size_t>(step)].outcome = Step::Outcome::error;
   EXPECT_EQ(what(fixture), "unsupported: no update of the scenario is meant to go through");
   fixture.warm().steps.resize(1);
