@@ -69,13 +69,14 @@ Status RankSession::supervised(Fn&& fn) {
 
 void RankSession::begin_outcome(int number) {
   outcome_ = {};
+  update_seen_ = update_open_;
   outcome_.step = number;
   account_->restart_peak();
 }
 
 void RankSession::end_outcome(Status status) {
   outcome_.status = std::move(status);
-  if (update_open_) {
+  if (update_seen_) {
     outcome_.extra_bytes_peak = account_->peak_bytes() - baseline_bytes_;
     outcome_.extra_bytes_after = account_->live_bytes() - baseline_bytes_;
   }
@@ -99,13 +100,9 @@ Status RankSession::run_step(int number, const Step& step) {
   watch_.at_step(number, step.fault);
   begin_outcome(number);
   watch_.event(EventKind::step_begin);
-  const bool had_update = update_open_;
   Status status = act(step);
   watch_.event(EventKind::step_end, -1, 0, status.message());
-  const bool still_open = update_open_;
-  update_open_ = had_update || still_open;
   end_outcome(std::move(status));
-  update_open_ = still_open;
   return harness_error_;
 }
 
@@ -155,7 +152,7 @@ Status RankSession::reload(const Step& step) {
 
 Status RankSession::prepare(const Step& step) {
   if (!update_open_) {
-    update_open_ = true;
+    update_open_ = update_seen_ = true;
     baseline_bytes_ = account_->live_bytes();
     AccountScope nobody(nullptr);
     watch_.remember_kernels(*model_);

@@ -88,6 +88,7 @@ class RankSession {
   StepOutcome outcome_;                        // of the step that runs
   Status harness_error_;
   bool update_open_ = false;
+  bool update_seen_ = false;    // at some time of the step that runs
   int64_t baseline_bytes_ = 0;  // live when the update began
 };
 
