@@ -109,7 +109,7 @@ std::unique_ptr<Progress> element_progress(Core& core, const Group& group) {
       const at::Tensor& placeholder = slot.tensor->placeholder;
       auto& [storage, named] = known[slot.tensor->storage.get()];
       if (storage && !better_name(placeholder, slot.parameter, named->tensor->placeholder, named->parameter)) continue;
-      if (!storage) storage = &progress->add(slot.tensor->storage->loadable);
+      if (!storage) storage = &progress->add(slot.tensor->storage->loadable, static_cast<int64_t>(placeholder.storage().nbytes()));
       named = &slot;
       storage->item_bytes = static_cast<int64_t>(placeholder.itemsize());
       storage->layer = member.path;

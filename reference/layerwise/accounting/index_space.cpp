@@ -31,6 +31,8 @@ void IndexSpace::refine(const Footprint& footprint) {
     const bool divides = dim.stride % *finer == 0 && (finer == strides_.begin() || *(finer - 1) % dim.stride == 0);
     if (divides) strides_.insert(finer, dim.stride);
   }
+  radices_.assign(1, INT64_MAX);
+  for (size_t level = 1; level < strides_.size(); ++level) radices_.push_back(strides_[level - 1] / strides_[level]);
 }
 
 int64_t IndexSpace::bytes(const Box& box) const {

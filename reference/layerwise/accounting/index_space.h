@@ -21,12 +21,12 @@ using Box = Few<Interval, kDims>;  // one interval a level
 class IndexSpace {
  public:
   explicit IndexSpace(const at::Tensor& tensor);
-  IndexSpace() : strides_{1} {}
+  IndexSpace() : strides_{1}, radices_{INT64_MAX} {}
 
   size_t levels() const { return strides_.size(); }
   int64_t stride(size_t level) const { return strides_[level]; }
   // How many values a level's coordinate has. The outermost has no bound.
-  int64_t radix(size_t level) const { return level == 0 ? INT64_MAX : strides_[level - 1] / strides_[level]; }
+  int64_t radix(size_t level) const { return radices_[level]; }
   // True when every stride of the footprint is in the chain.
   bool fits(const Footprint& footprint) const;
   // Makes the chain finer where that lets the footprint fit.
@@ -43,8 +43,11 @@ class IndexSpace {
   int level_of(int64_t stride) const;  // -1: not in the chain
   template <class Fn>
   void split(const Counts& counts, int64_t start, Fn&& fn) const;
+  template <class Fn>
+  void split_at(size_t level, int64_t digit, const Counts& counts, int64_t start, Fn& fn) const;
 
   std::vector<int64_t> strides_;
+  std::vector<int64_t> radices_;  // strides_[level - 1] / strides_[level]
 };
 
 template <class Fn>
@@ -69,27 +72,31 @@ void IndexSpace::for_each_box(const Footprint& footprint, Fn&& fn) const {
 // Cuts where a level's coordinate would pass its bound: up to the bound, whole turns of it, and what is left.
 template <class Fn>
 void IndexSpace::split(const Counts& counts, int64_t start, Fn&& fn) const {
-  for (size_t level = levels() - 1; level > 0; --level) {
-    const int64_t size = radix(level), digit = start / strides_[level] % size, count = counts[level];
-    if (digit + count <= size) continue;
-    Counts whole = counts, rest = counts;
-    int64_t taken = size - digit;
-    if (digit == 0) {
-      taken = count - count % size;
-      whole[level - 1] = count / size;
-    }
-    whole[level] = digit == 0 ? size : taken;
-    split(whole, start, fn);
-    rest[level] = count - taken;
-    if (rest[level] > 0) split(rest, start + taken * strides_[level], fn);
-    return;
-  }
   Box box(levels(), {});
+  int64_t left = start;
   for (size_t level = 0; level < levels(); ++level) {
-    const int64_t digit = level == 0 ? start / strides_[0] : start / strides_[level] % radix(level);
+    const int64_t digit = strides_[level] == 1 ? left : left / strides_[level];
+    left -= digit * strides_[level];
     box[level] = {digit, digit + counts[level]};
   }
+  for (size_t level = levels() - 1; level > 0; --level)
+    if (box[level].end > radices_[level]) return split_at(level, box[level].begin, counts, start, fn);
   fn(static_cast<const Box&>(box));
+}
+
+template <class Fn>
+void IndexSpace::split_at(size_t level, int64_t digit, const Counts& counts, int64_t start, Fn& fn) const {
+  const int64_t size = radices_[level], count = counts[level];
+  Counts whole = counts, rest = counts;
+  int64_t taken = size - digit;
+  if (digit == 0) {
+    taken = count - count % size;
+    whole[level - 1] = count / size;
+  }
+  whole[level] = digit == 0 ? size : taken;
+  split(whole, start, fn);
+  rest[level] = count - taken;
+  if (rest[level] > 0) split(rest, start + taken * strides_[level], fn);
 }
 
 }  // namespace reloadlab::layerwise

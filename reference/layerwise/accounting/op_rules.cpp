@@ -1,6 +1,5 @@
 #include "reference/layerwise/accounting/op_rules.h"
 
-#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -46,30 +45,33 @@ constexpr std::array table{
     Row{"requires_grad_", OpRule::reads},
 };
 
-bool is_written(const c10::Argument& argument) { return argument.alias_info() && argument.alias_info()->isWrite(); }
+std::vector<size_t> written_arguments(const c10::FunctionSchema& schema) {
+  std::vector<size_t> written;
+  for (size_t i = 0; i < schema.arguments().size(); ++i) {
+    const c10::AliasInfo* alias = schema.arguments()[i].alias_info();
+    if (alias && alias->isWrite()) written.push_back(i);
+  }
+  return written;
+}
 
-OpRule rule_of(const c10::FunctionSchema& schema) {
-  if (std::none_of(schema.arguments().begin(), schema.arguments().end(), is_written)) return OpRule::reads;
+OpRule rule_of(const c10::FunctionSchema& schema, const std::vector<size_t>& written) {
+  if (written.empty()) return OpRule::reads;
   std::string_view name = schema.name();
-  if (!name.starts_with("aten::")) return OpRule::unaccountable;
+  if (!name.starts_with("aten::") || written != std::vector<size_t>{0}) return OpRule::unaccountable;
   name.remove_prefix(std::string_view("aten::").size());
   for (const Row& row : table)
-    if (row.name == name) return written_argument(schema) == 0 ? row.rule : OpRule::unaccountable;
+    if (row.name == name) return row.rule;
   return OpRule::unaccountable;
 }
 
 }  // namespace
 
-OpRule OpRules::of(const c10::OperatorHandle& op) {
+const RuleOfOp& OpRules::of(const c10::OperatorHandle& op) {
   auto known = known_.find(op);
   if (known != known_.end()) return known->second;
-  return known_.emplace(op, rule_of(op.schema())).first->second;
-}
-
-size_t written_argument(const c10::FunctionSchema& schema) {
-  const auto& arguments = schema.arguments();
-  const auto written = std::find_if(arguments.begin(), arguments.end(), is_written);
-  return written == arguments.end() ? 0 : static_cast<size_t>(written - arguments.begin());
+  RuleOfOp made{.arguments = op.schema().arguments().size(), .written = written_arguments(op.schema())};
+  made.rule = rule_of(op.schema(), made.written);
+  return known_.emplace(op, std::move(made)).first->second;
 }
 
 }  // namespace reloadlab::layerwise

@@ -4,6 +4,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 
 #include <unordered_map>
+#include <vector>
 
 namespace reloadlab::layerwise {
 
@@ -18,16 +19,20 @@ enum class OpRule {
   unaccountable,  // writes somewhere in an argument
 };
 
-// Looks rules up once per operator.
-class OpRules {
- public:
-  OpRule of(const c10::OperatorHandle& op);
-
- private:
-  std::unordered_map<c10::OperatorHandle, OpRule> known_;
+// A rule, and where the arguments that it is about lie.
+struct RuleOfOp {
+  OpRule rule = OpRule::reads;
+  size_t arguments = 0;         // of the operator
+  std::vector<size_t> written;  // indices of those that it may write
 };
 
-// The argument that the schema says is written, or the first one.
-size_t written_argument(const c10::FunctionSchema& schema);
+// Works rules out once per operator.
+class OpRules {
+ public:
+  const RuleOfOp& of(const c10::OperatorHandle& op);
+
+ private:
+  std::unordered_map<c10::OperatorHandle, RuleOfOp> known_;  // looked up only
+};
 
 }  // namespace reloadlab::layerwise

@@ -60,10 +60,11 @@ void StorageProgress::settle() {
   overlapping.reset();
 }
 
-StorageProgress& ElementProgress::add(const WriteSet& loadable) {
+StorageProgress& ElementProgress::add(const WriteSet& loadable, int64_t storage_bytes) {
   storages_.push_back(std::make_unique<StorageProgress>());
   StorageProgress& storage = *storages_.back();
   storage.loadable = &loadable;
+  storage.all_loadable = loadable.bytes() == storage_bytes;
   storage.written = WriteSet(loadable.space());
   storage.group = this;
   loadable_bytes_ += loadable.bytes();
@@ -122,7 +123,7 @@ Counted ElementProgress::weigh(const StorageProgress& storage) {
     bytes += footprint.bytes();
     storage.written.for_each_gap(footprint, [&](const Footprint& gap) {
       fresh += gap.bytes();
-      pending_bytes_ += storage.loadable->covered(gap);
+      pending_bytes_ += storage.all_loadable ? gap.bytes() : storage.loadable->covered(gap);
     });
   }
   return {.fresh = fresh / storage.item_bytes, .repeated = (bytes - fresh) / storage.item_bytes};

@@ -57,6 +57,7 @@ class NumelProgress final : public Progress {
 // What is there of one placeholder storage. Lives as long as the group; the tracker knows it by address.
 struct StorageProgress {
   const WriteSet* loadable = nullptr;  // what a complete checkpoint writes
+  bool all_loadable = false;           // that is every byte of the storage
   WriteSet written;
   int64_t item_bytes = 1;   // bytes of one element, for numbers in reports
   std::string layer, slot;  // the tensor that it is reported as
@@ -83,7 +84,7 @@ class ElementProgress final : public Progress {
  public:
   // REQUIRES a tracker that outlives it and watches the group's storages as the StorageProgress of add().
   explicit ElementProgress(WriteTracker& tracker) : tracker_(tracker) {}
-  StorageProgress& add(const WriteSet& loadable);
+  StorageProgress& add(const WriteSet& loadable, int64_t storage_bytes);
 
   Result<Counted> count(c10::function_ref<Status()> call) override;
   bool would_complete() const override { return loadable_bytes_ > 0 && credited_bytes_ + pending_bytes_ == loadable_bytes_; }

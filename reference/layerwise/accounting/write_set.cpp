@@ -83,10 +83,8 @@ WriteSet::Place WriteSet::cut(Node& node, Place place, int64_t at) const {
   return node.branches.emplace_hint(std::next(place), at, std::move(right));
 }
 
-// Grows full neighbours together, from the branch before `begin` to the one that starts at `end`.
-void WriteSet::join(Node& node, int64_t begin, int64_t end) const {
-  auto place = node.branches.lower_bound(begin);
-  if (place != node.branches.begin()) --place;
+// Grows full neighbours together, from `place` to the branch that starts at `end`.
+void WriteSet::join(Node& node, Place place, int64_t end) const {
   while (place != node.branches.end() && place->first <= end) {
     auto next = std::next(place);
     if (next == node.branches.end()) return;
@@ -107,12 +105,21 @@ int64_t WriteSet::add(Node& node, const Box& box, size_t level) {
   int64_t fresh = 0;
   auto fill = [&](Place hint, int64_t begin, int64_t end) {
     if (begin >= end) return;
-    node.branches.emplace_hint(hint, begin, Branch{end, full ? nullptr : make(box, level + 1)});
     fresh += (end - begin) * bytes_each;
+    if (full && hint != node.branches.begin()) {
+      Branch& before = std::prev(hint)->second;
+      if (!before.below && before.end == begin) {  // what comes in order needs no branch of its own
+        before.end = end;
+        return;
+      }
+    }
+    node.branches.emplace_hint(hint, begin, Branch{end, full ? nullptr : make(box, level + 1)});
   };
   int64_t cursor = whole.begin;
   auto place = node.branches.upper_bound(whole.begin);
   if (place != node.branches.begin() && std::prev(place)->second.end > whole.begin) --place;
+  const bool follows = place != node.branches.begin();
+  const Place before = follows ? std::prev(place) : place;
   while (place != node.branches.end() && place->first < whole.end) {
     fill(place, cursor, place->first);
     cursor = std::min(place->second.end, whole.end);
@@ -125,7 +132,7 @@ int64_t WriteSet::add(Node& node, const Box& box, size_t level) {
     ++place;
   }
   fill(place, cursor, whole.end);
-  if (fresh > 0) join(node, whole.begin, whole.end);
+  if (fresh > 0) join(node, follows ? before : node.branches.begin(), whole.end);
   return fresh;
 }
 

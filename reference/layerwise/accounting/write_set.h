@@ -59,7 +59,7 @@ class WriteSet {
   std::unique_ptr<Node> make(const Box& box, size_t level) const;
   int64_t add(Node& node, const Box& box, size_t level);
   Place cut(Node& node, Place place, int64_t at) const;
-  void join(Node& node, int64_t begin, int64_t end) const;
+  void join(Node& node, Place place, int64_t end) const;
   template <class Fn>
   void gaps(const Node& node, Box& box, size_t level, Fn& fn) const;
   template <class Fn>

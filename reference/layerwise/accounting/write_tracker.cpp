@@ -23,30 +23,27 @@ void* WriteTracker::watched(const at::Tensor& tensor) const {
 }
 
 void WriteTracker::before(const c10::OperatorHandle& op, const torch::jit::Stack& stack) {
-  const OpRule rule = rules_.of(op);
-  if (rule == OpRule::reads) return;
-  const auto& arguments = op.schema().arguments();
-  const size_t first = stack.size() - arguments.size();
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    if (!arguments[i].alias_info() || !arguments[i].alias_info()->isWrite()) continue;
-    const c10::IValue& value = stack[first + i];
-    if (value.isTensor()) note(op, rule, stack, value.toTensor());
+  const RuleOfOp& rule = rules_.of(op);
+  if (rule.rule == OpRule::reads) return;
+  const c10::IValue* arguments = stack.data() + (stack.size() - rule.arguments);
+  for (size_t index : rule.written) {
+    const c10::IValue& value = arguments[index];
+    if (value.isTensor()) note(op, rule.rule, arguments, value.toTensor());
     if (!value.isTensorList()) continue;
-    for (const at::Tensor& tensor : value.toTensorVector()) note(op, rule, stack, tensor);
+    for (const at::Tensor& tensor : value.toTensorVector()) note(op, rule.rule, arguments, tensor);
   }
 }
 
-void WriteTracker::note(const c10::OperatorHandle& op, OpRule rule, const torch::jit::Stack& stack, const at::Tensor& destination) {
+void WriteTracker::note(const c10::OperatorHandle& op, OpRule rule, const c10::IValue* arguments, const at::Tensor& destination) {
   void* as = watched(destination);
   if (!as) return;
   found_.clear();
-  Status status = footprints(rule, op, stack, destination);
+  Status status = footprints(rule, op, arguments, destination);
   if (!status.ok()) return refuse(as, std::move(status));
-  for (Footprint& footprint : found_) writes_.push_back({as, std::move(footprint), rule == OpRule::transforms});
+  for (const Footprint& footprint : found_) writes_.push_back({as, footprint, rule == OpRule::transforms});
 }
 
-Status WriteTracker::footprints(OpRule rule, const c10::OperatorHandle& op, const torch::jit::Stack& stack, const at::Tensor& destination) {
-  const size_t first = stack.size() - op.schema().arguments().size();
+Status WriteTracker::footprints(OpRule rule, const c10::OperatorHandle& op, const c10::IValue* arguments, const at::Tensor& destination) {
   switch (rule) {
     case OpRule::reads:
       return {};
@@ -54,12 +51,12 @@ Status WriteTracker::footprints(OpRule rule, const c10::OperatorHandle& op, cons
     case OpRule::transforms:
       return append_footprints(destination, found_);
     case OpRule::index_put:
-      if (stack[first + 3].toBool()) break;
-      return append_index_put(destination, stack[first + 1], found_);
+      if (arguments[3].toBool()) break;
+      return append_index_put(destination, arguments[1], found_);
     case OpRule::index_dim:
-      return append_index_dim(destination, stack[first + 1].toInt(), stack[first + 2].toTensor(), found_);
+      return append_index_dim(destination, arguments[1].toInt(), arguments[2].toTensor(), found_);
     case OpRule::masked:
-      return append_masked(destination, stack[first + 1].toTensor(), found_);
+      return append_masked(destination, arguments[1].toTensor(), found_);
     case OpRule::sets_storage:
       return Status(Code::rejected,
                     fmt::format("{} gives a placeholder another storage; a loader has to write into it", op.schema().name()));

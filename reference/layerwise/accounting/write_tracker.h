@@ -38,8 +38,8 @@ class WriteTracker final : public model::OpListener {
 
  private:
   void* watched(const at::Tensor& tensor) const;
-  void note(const c10::OperatorHandle& op, OpRule rule, const torch::jit::Stack& stack, const at::Tensor& destination);
-  Status footprints(OpRule rule, const c10::OperatorHandle& op, const torch::jit::Stack& stack, const at::Tensor& destination);
+  void note(const c10::OperatorHandle& op, OpRule rule, const c10::IValue* arguments, const at::Tensor& destination);
+  Status footprints(OpRule rule, const c10::OperatorHandle& op, const c10::IValue* arguments, const at::Tensor& destination);
   void refuse(void* as, Status why);
 
   Unaccountable what_;
