@@ -144,7 +144,7 @@ class Planner {
       planned.layer = delivery.layer;
       planned.slot = delivery.slot;
       planned.placements = placements(sent.delivery);
-      planned.bytes = numel(delivery.shape) * dtype_size(delivery.dtype);
+      planned.bytes = numel(sent.wrong_shape.value_or(delivery.shape)) * dtype_size(sent.wrong_dtype.value_or(delivery.dtype));
       account(sent.delivery, planned);
     }
     plan_.loads.push_back(std::move(planned));

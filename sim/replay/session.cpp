@@ -238,17 +238,27 @@ Status RankSession::send(const LoadPlan& plan, const std::optional<int64_t>& lim
   return {};
 }
 
+// Where the transport reuses its buffers, loaded tensors are its own memory and not the candidate's.
+Result<at::Tensor> RankSession::fetch(Transport& transport, size_t position) const {
+  AccountScope owner(uses_chunks(stage_.the_case.steps) ? nullptr : account_);
+  return transport.fetch(position);
+}
+
 Status RankSession::deliver_one(Transport& transport, size_t position) {
   const Sent& sent = transport.sent()[position];
   if (sent.delivery < 0) {
     return supervised([&] { return model_->on_unexpected_name ? model_->on_unexpected_name(sent.unknown) : Status(); });
   }
+  const int64_t peak_before = account_->peak_bytes();
   account_->hold_peak(true);
-  Result<at::Tensor> loaded = transport.fetch(position);
+  Result<at::Tensor> loaded = fetch(transport, position);
   account_->hold_peak(false);
   if (!loaded.ok()) return harness_error_ = loaded.status();
-  return call_loader(resolved_.empty() ? resolve(sent.delivery) : resolved_[at(sent.delivery)],
-                     stage_.catalogue.deliveries()[at(sent.delivery)], *loaded);
+  Status status = call_loader(resolved_.empty() ? resolve(sent.delivery) : resolved_[at(sent.delivery)],
+                              stage_.catalogue.deliveries()[at(sent.delivery)], *loaded);
+  // A refused tensor was the transport's all the time.
+  if (!status.ok()) account_->forget_peak_since(peak_before);
+  return status;
 }
 
 Status RankSession::call_loader(const model::ParameterPtr& handle, const model::Delivery& delivery, const at::Tensor& loaded) {

@@ -22,6 +22,8 @@ class Account {
   int64_t live_allocations() const { return live_allocations_; }
   int64_t peak_bytes() const { return peak_bytes_; }
   void restart_peak() { peak_bytes_ = live_bytes_; }
+  // Takes the peak back to an earlier one: what happened since is not to count.
+  void forget_peak_since(int64_t earlier) { peak_bytes_ = earlier; }
   // While held, allocations count but do not move the peak: for temporaries of the harness's own reading.
   void hold_peak(bool held);
 
