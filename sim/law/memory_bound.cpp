@@ -10,6 +10,20 @@
 namespace reloadlab::sim {
 namespace {
 
+// What a forward has registered since the load is a kernel tensor like any other, and is backed up; no plan can know of it.
+int64_t late_bytes(const Evidence& evidence, size_t rank, const Census& before) {
+  const auto cold = std::ranges::find(evidence.executions, Variation::Kind::cold, [](const Execution& e) { return e.variation.kind; });
+  if (cold == evidence.executions.end() || rank >= cold->ranks.size() || cold->ranks[rank].censuses.empty()) return 0;
+  const Census& loaded = cold->ranks[rank].censuses.back();
+  int64_t bytes = 0;
+  for (size_t i = 0; i < before.entries.size(); ++i) {
+    const CensusEntry& entry = before.entries[i];
+    const bool registered = entry.kind == CensusEntry::Kind::parameter || entry.kind == CensusEntry::Kind::buffer;
+    if (registered && !counterpart(loaded, i, entry.path)) bytes += numel(entry.shape) * dtype_size(entry.dtype);
+  }
+  return bytes;
+}
+
 std::optional<PeakPair> peak_of(const Evidence& evidence, const RankRun& run, size_t rank, StepRange update) {
   PeakPair pair{.rank = static_cast<int>(rank), .update = update};
   bool planned = false;
@@ -23,6 +37,9 @@ std::optional<PeakPair> peak_of(const Evidence& evidence, const RankRun& run, si
     planned = true;
     pair.planned = std::max(pair.planned, peak.extra_bytes);
   }
+  const auto abort = evidence.declared.find("abort");
+  const Census* before = census_after(run, update.first - 1);
+  if (before && abort != evidence.declared.end() && abort->second == "backup") pair.planned += late_bytes(evidence, rank, *before);
   return planned ? std::optional(pair) : std::nullopt;
 }
 

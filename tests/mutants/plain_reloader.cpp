@@ -166,6 +166,7 @@ void PlainReloader::put_back(Armed& armed) {
     const bool wrapped = placeholder != kernel.handle && placeholder->loader && placeholder->loader->wrapped;
     if (wrong_ == Wrong::wrapper_left && wrapped) kernel.handle->loader = placeholder->loader;
     armed.layer->assign(kernel.slot, kernel.handle);
+    if (placeholder && placeholder != kernel.handle) placeholder->tensor.reset();  // the transport may still hold the handle
   }
   say(EngineEventKind::disarmed, *armed.layer);
 }

@@ -23,6 +23,17 @@ TEST(MemoryBound, AScenariosLimitTakesTheFormulasPlace) {
   EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
 }
 
+TEST(MemoryBound, WhatAForwardRegisteredIsBackedUpToo) {
+  Fixture fixture;
+  CensusEntry late = fixture.entry(kLoadA, "norm.weight");
+  late.path = "norm.late";
+  fixture.census(kLoadA).entries.push_back(late);
+  fixture.outcome(kToB).extra_bytes_peak = 36;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  fixture.declare("abort", "none");
+  EXPECT_EQ(fixture.judge(kLaw).outcome, Outcome::fail);
+}
+
 TEST(MemoryBound, NothingIsKept) {
   Fixture fixture;
   fixture.outcome(kToA).extra_bytes_after = 8;
