@@ -136,6 +136,7 @@ std::vector<Verdict> verdicts(std::string_view scenario, const std::string& cand
   EXPECT_TRUE(info.ok()) << info.status().message();
   const auto evidence = sim::replay((*cases)[0], *info);
   EXPECT_TRUE(evidence.ok()) << evidence.status().message();
+  return sim::judge(*evidence);
 }
 
 std::string told(const Verdict& verdict) {
