@@ -34,6 +34,12 @@ std::vector<KernelSpan> kernel_spans(const Group& group) {
   return spans;
 }
 
+void save(Group& group, const KernelSpan& kernel) {
+  const at::Tensor flat = bytes_of_storage(kernel.tensor, kernel.span.begin, kernel.span.end - kernel.span.begin);
+  group.backup.push_back({flat, at::empty_like(flat)});
+  group.backup.back().bytes.copy_(flat);
+}
+
 }  // namespace
 
 int64_t kernel_bytes(const Group& group) {
@@ -43,12 +49,10 @@ int64_t kernel_bytes(const Group& group) {
 }
 
 void take_backup(Group& group) {
-  for (const KernelSpan& kernel : kernel_spans(group)) {
-    const at::Tensor flat = bytes_of_storage(kernel.tensor, kernel.span.begin, kernel.span.end - kernel.span.begin);
-    group.backup.push_back({flat, at::empty_like(flat)});
-    group.backup.back().bytes.copy_(flat);
-  }
+  for (const KernelSpan& kernel : kernel_spans(group)) save(group, kernel);
 }
+
+void back_up(Group& group, const at::Tensor& tensor) { save(group, {tensor, span_of(tensor)}); }
 
 void restore_backup(Group& group) {
   for (SavedTensor& saved : group.backup) saved.kernel.copy_(saved.bytes);

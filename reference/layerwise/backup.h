@@ -6,6 +6,8 @@ namespace reloadlab::layerwise {
 
 int64_t kernel_bytes(const Group& group);
 void take_backup(Group& group);
+// Adds one tensor that is about to be overwritten and is not among the kernel tensors.
+void back_up(Group& group, const at::Tensor& tensor);
 // Writes the copy back where it came from. May throw, and may then be called again.
 void restore_backup(Group& group);
 // Host copies and helper tensors of the layer, as they were when it was armed.

@@ -54,21 +54,26 @@ Status report_missing(const Core& core, const Update& update) {
 }
 
 Status abandon(Core& core, Update& update, model::Model& model) {
-  Status status = model::guarded([&]() -> Status {
+  Status put = model::guarded([&] {
     for (const auto& group : update.groups)
       if (alive(*group)) put_back(core, *group);
-    for (const auto& group : update.groups)
-      if (alive(*group)) RELOADLAB_TRY(derive_again(*group));
-    return {};
+    return Status();
   });
-  if (!status.ok()) {
+  if (!put.ok()) {
     update.broken = true;
     for (const auto& group : update.groups)
       if (group->kernel_written) core.spoil(*group);
-    return status;
+    return put;
+  }
+  Status derived;
+  for (const auto& group : update.groups) {
+    if (!alive(*group)) continue;
+    Status status = model::guarded([&] { return derive_again(*group); });
+    if (!status.ok()) core.spoil(*group);
+    if (derived.ok()) derived = status;
   }
   close(core, update, model);
-  return {};
+  return derived;
 }
 
 void close(Core& core, Update& update, model::Model& model) {

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "reference/layerwise/backup.h"
 #include "reference/layerwise/storage.h"
 
 namespace reloadlab::layerwise {
@@ -86,15 +87,16 @@ Status copy_coerced(Group& group) {
   return {};
 }
 
-// Copies what replaced a helper tensor into the one that was there.
-Status keep_extra(model::Layer& layer, const model::ExtraState& before) {
+// Copies what replaced a helper tensor into the one that was there. `overwrites` is told which one that is, before.
+template <class Fn>
+void keep_extra(model::Layer& layer, const model::ExtraState& before, Fn&& overwrites) {
   for (auto& [name, tensor] : layer.extra.tensors) {
     auto old = before.tensors.find(name);
     if (old == before.tensors.end() || old->second.is_same(tensor) || !same_layout(old->second, tensor)) continue;
-    old->second.copy_(tensor);
+    overwrites(old->second);
+    copy_content(old->second, tensor);
     tensor = old->second;
   }
-  return {};
 }
 
 Status keep_slots(model::Slots& now, const model::Slots& before) {
@@ -115,7 +117,11 @@ Status keep_slots(model::Slots& now, const model::Slots& before) {
 Status copy_back(const Core& core, Group& group) {
   RELOADLAB_TRY(core.policy.copy_back == CopyBack::exact ? copy_exactly(group) : copy_coerced(group));
   if (core.policy.derived == Derived::in_turn) return {};
-  for (const Member& member : group.members) RELOADLAB_TRY(keep_extra(*member.layer.lock(), member.kernel_extra));
+  const bool backup = core.policy.abort == Abort::backup;
+  for (const Member& member : group.members)
+    keep_extra(*member.layer.lock(), member.kernel_extra, [&](const at::Tensor& helper) {
+      if (backup) back_up(group, helper);
+    });
   return {};
 }
 
@@ -139,7 +145,8 @@ Status run_in_place(model::Layer& layer, c10::function_ref<Status()> step) {
   });
   RELOADLAB_TRY(keep_slots(layer.parameters, parameters));
   RELOADLAB_TRY(keep_slots(layer.buffers, buffers));
-  return keep_extra(layer, extra);
+  keep_extra(layer, extra, [](const at::Tensor&) {});
+  return {};
 }
 
 }  // namespace reloadlab::layerwise
