@@ -14,7 +14,6 @@ class Materials {
     if (made) return made;
     made = std::make_shared<model::Parameter>(*placeholder);
     made->tensor = tensor_on(bytes_of(placeholder->tensor), placeholder->tensor);
-    made->loader = unwrapped(placeholder->loader);
     return made;
   }
 
