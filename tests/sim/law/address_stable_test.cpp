@@ -49,6 +49,24 @@ TEST(AddressStable, HandlesMayBeNewObjectsAsLongAsTheyShareAsBefore) {
   EXPECT_EQ(after([](Fixture&, CensusEntry& entry) { entry.handle = 40; }), "pass");
 }
 
+TEST(AddressStable, NamesThatComeLaterDoNotShiftTheOthers) {
+  Fixture fixture;
+  for (int step : {kLoadA, kToB, kToA}) fixture.census(step).entries[1].handle = 0;
+  for (int step : {kToB, kToA}) {
+    CensusEntry late = fixture.entry(step, "norm.weight");
+    late.path = "fc.late", late.handle = late.storage = 5;
+    fixture.census(step).entries.insert(fixture.census(step).entries.begin(), late);
+  }
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+}
+
+TEST(AddressStable, HostCopiesHaveNoAddress) {
+  Fixture fixture;
+  for (int step : {kLoadA, kToB})
+    fixture.census(step).entries.push_back({.path = "norm.extra:scale", .kind = CensusEntry::Kind::extra_host});
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+}
+
 TEST(AddressStable, ScratchThatIsRegisteredNowhereCounts) {
   Fixture fixture;
   for (int step : {kLoadA, kToB, kToA}) {

@@ -151,6 +151,56 @@ TEST(ColdLoadEqual, APartialUpdateMustBringWhatWasDelivered) {
   EXPECT_EQ(fixture.judge(kLaw).finding->first, "[3, 1] is 8, should be 108 as before, overlaid with what was delivered");
 }
 
+// The layer fc also has a bias, which alone is not sent, and a post-load step, which derives a maximum from both.
+Fixture partial_with_post_load() {
+  Fixture fixture = partial_update();
+  fixture.plan().missing = {{kToB, "fc", "bias", 2}, {kToB, "norm", "weight", 2}};
+  fixture.evidence.deliveries.push_back({.name = "fc.bias", .shape = {2}, .layer = "fc", .slot = "bias"});
+  fixture.each_rank_run([&](Execution& execution, RankRun& run) {
+    const bool cold = execution.variation.kind == Variation::Kind::cold;
+    if (cold) run.events.push_back({EventKind::post_load_begin, 0, -1, 0});
+    for (Census& census : run.censuses) {
+      const bool is_b = cold && execution.variation.name == "B";
+      if (census.step == kToB)
+        for (int element = 0; element < 8; ++element) fixture.set(census.entries[0], element, static_cast<float>(101 + element));
+      for (const char* name : {"bias", "maximum"}) {
+        CensusEntry entry = census.entries[1];
+        entry.path = std::string("fc.") + name, entry.layer = "fc", entry.storage = entry.handle = name[0];
+        fixture.set(entry, 0, is_b ? 41 : 40), fixture.set(entry, 1, is_b ? 43 : 42);
+        census.entries.push_back(entry);
+      }
+    }
+  });
+  return fixture;
+}
+
+TEST(ColdLoadEqual, WherePostLoadStepsRewriteAnIncompleteLayerEachSlotIsOldOrNew) {
+  EXPECT_EQ(text(partial_with_post_load().judge(kLaw)), "pass");
+  Fixture stale;
+  stale = partial_with_post_load();
+  stale.set(stale.entry(kToB, "fc.weight"), 0, 1);
+  EXPECT_EQ(stale.judge(kLaw).finding->first, "[0, 0] is 1, should be 101 as before, overlaid with what was delivered");
+  Fixture lost = partial_with_post_load();
+  lost.set(lost.entry(kToB, "fc.bias"), 0, 41);
+  EXPECT_EQ(lost.judge(kLaw).finding->first, "[0] is 41, should be 40 as before, overlaid with what was delivered");
+  Fixture derived = partial_with_post_load();
+  derived.set(derived.entry(kToB, "fc.maximum"), 0, 108);
+  derived.set(derived.entry(derived.run(Variation::Kind::poison, {}, 1), kToB, "fc.maximum"), 0, 108);
+  EXPECT_EQ(text(derived.judge(kLaw)), "pass");
+}
+
+TEST(ColdLoadEqual, ALayerThatCameWholeInAPartialUpdateIsThatOfTheCheckpoint) {
+  Fixture fixture = partial_with_post_load();
+  fixture.plan().missing = {{kToB, "norm", "weight", 2}};
+  EXPECT_EQ(fixture.judge(kLaw).finding->first, "[0] is 40, should be 41 as before, overlaid with what was delivered");
+}
+
+TEST(ColdLoadEqual, PlacementsThatDoNotFitAreLeftOut) {
+  Fixture fixture = partial_update();
+  fixture.load(kToB, "fc.k").placements = {{{0, 0}, {3, 0}, {2, 2}}, {{0}, {0}, {2}}};
+  EXPECT_EQ(fixture.judge(kLaw).finding->first, "[2, 0] is 105, should be 5 as before, overlaid with what was delivered");
+}
+
 TEST(ColdLoadEqual, AViewFollowsTheStorageInAPartialUpdate) {
   Fixture fixture = partial_update();
   fixture.each_rank_run([&](Execution&, RankRun& run) {

@@ -53,6 +53,13 @@ TEST(EventOrder, ProcessingComesAfterTheFirstLoadAndWithinTheUpdate) {
   EXPECT_EQ(what(outside), "fc: its post-load step ran outside of the update");
 }
 
+TEST(EventOrder, ALayerThatGetsNothingHasNoFirstLoad) {
+  Fixture fixture = quantized();
+  std::erase_if(fixture.plan().loads, [](const PlannedLoad& load) { return load.step == kToB && load.layer == "fc"; });
+  std::erase_if(fixture.events(), event_at(kToB, EventKind::load_begin, 0));
+  EXPECT_EQ(what(fixture), "pass");
+}
+
 TEST(EventOrder, CopyingBackComesAfterProcessing) {
   Fixture fixture = quantized();
   fixture.insert_before(event_at(kToB, EventKind::post_load_end, 0), {EventKind::write_kernel, kToB, 1, 0, 8, 0, "weight aten::copy_"});

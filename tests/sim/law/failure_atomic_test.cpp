@@ -101,6 +101,23 @@ TEST(FailureAtomic, AnAbandonedUpdateLeavesWhatWasBeforeItsPrepare) {
   EXPECT_EQ(fixture.judge(kLaw).finding->first, "[0, 0] is 101, should be 1 as before the step");
 }
 
+TEST(FailureAtomic, StepsThatChangeTheModelOnPurposeNeedNotRollBack) {
+  for (StepKind kind : {StepKind::load, StepKind::destroy}) {
+    Fixture fixture = refused();
+    fixture.warm().steps[kToA].kind = kind;
+    fixture.entry(kToA, "norm.weight").storage = 9;
+    EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  }
+}
+
+TEST(FailureAtomic, WhatGoesThroughWhereAnythingMayHappenIsNoRefusal) {
+  Fixture fixture = refused();
+  fixture.warm().steps[kToA].outcome = Step::Outcome::unspecified;
+  fixture.outcome(kToA).status = {};
+  fixture.set(fixture.entry(kToA, "norm.weight"), 1, 10);
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+}
+
 TEST(FailureAtomic, AForwardMayBeRefusedWhileTheModelIsUnusable) {
   Fixture fixture;
   fixture.warm().steps[kToB].kind = StepKind::forward;

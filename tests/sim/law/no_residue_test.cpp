@@ -42,6 +42,14 @@ TEST(NoResidue, NamesAndTheirOrderStay) {
   EXPECT_EQ(text(added.judge(kLaw)), "fail: warm, rank 0, step 1, norm.extra_weight: is a name that was not there before");
 }
 
+TEST(NoResidue, WhatIsRegisteredNowhereHasNoPlaceInTheOrder) {
+  Fixture fixture;
+  using Kind = CensusEntry::Kind;
+  for (Kind kind : {Kind::extra_tensor, Kind::extra_host})
+    fixture.census(kToB).entries.insert(fixture.census(kToB).entries.begin(), {.path = "norm.extra:scratch", .kind = kind});
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+}
+
 TEST(NoResidue, TheModelsFlagsComeBack) {
   Fixture fixture;
   fixture.census(kToB).flags = "_do_torchao_reload=1";

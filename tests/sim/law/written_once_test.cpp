@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tests/sim/law/fixture.h"
 
 namespace reloadlab::sim {
@@ -44,6 +46,32 @@ TEST(WrittenOnce, ElementsThatNoLoadCoversAreNotJudged) {
   EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
 }
 
+// A rank that takes the second half of what is delivered, as with tensor parallelism.
+TEST(WrittenOnce, SourcesAreCountedFromWhereThePlacementStarts) {
+  Fixture fixture;
+  fixture.evidence.deliveries[2].shape = {4};
+  for (int step : {kToB, kToA}) {
+    fixture.load(step, "norm.weight").placements[0].source_start = {2};
+    CensusEntry& norm = fixture.entry(fixture.run(Variation::Kind::digit), step, "norm.weight");
+    fixture.set(norm, 0, 11), fixture.set(norm, 1, 12);
+  }
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  fixture.set(digits_of(fixture, "norm.weight"), 1, 10);
+  EXPECT_EQ(fixture.judge(kLaw).finding->first, "[1] holds norm.weight [1], should hold norm.weight [3]");
+}
+
+TEST(WrittenOnce, LoadsThatWereRefusedOrWrongExpectNothing) {
+  Fixture wrong;
+  wrong.load(kToB, "norm.weight").wrong = true;
+  wrong.erase(event_at(kToB, EventKind::write_kernel, 1));
+  wrong.set(digits_of(wrong, "norm.weight"), 0, 77);
+  EXPECT_EQ(text(wrong.judge(kLaw)), "pass");
+  Fixture refused;
+  refused.outcome(refused.run(Variation::Kind::digit), kToB).load_statuses[2] = Status(Code::rejected, "no");
+  refused.set(digits_of(refused, "norm.weight"), 0, 77);
+  EXPECT_EQ(text(refused.judge(kLaw)), "pass");
+}
+
 TEST(WrittenOnce, ALoadersTransformIsUndone) {
   Fixture fixture;
   using Transform = model::SlotSpec::Transform;
@@ -59,6 +87,11 @@ TEST(WrittenOnce, ALoadersTransformIsUndone) {
     fixture.set(norm, 0, -8103.08f), fixture.set(norm, 1, -22026.47f);  // -exp(9), -exp(10)
   }
   EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  // Infinite can only be the exponential of a large digit, and no digit is the logarithm of a positive number or of a fraction.
+  for (float value : {-HUGE_VALF, 8103.08f, -0.75f}) {
+    fixture.set(digits_of(fixture, "norm.weight"), 1, value);
+    EXPECT_EQ(fixture.judge(kLaw).outcome, Outcome::fail) << value;
+  }
 }
 
 // The layer fc gets a post-load step: what it was given is judged there, not what it made of it.
@@ -116,6 +149,13 @@ TEST(WrittenOnce, AnIncompleteOrDeferredLayerIsDueAtFinish) {
   EXPECT_EQ(fixture.judge(kLaw).finding->what, "processed with norm.weight, it is due at finish, after norm.weight");
   fixture.erase(event_at(kToB, EventKind::write_kernel, 1));
   fixture.insert_after(event_at(kToB, EventKind::finish_begin), {EventKind::write_kernel, kToB, -1, 1, 2, 0, "weight aten::copy_"});
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+}
+
+TEST(WrittenOnce, AnIncompleteLayerNeedNotBeProcessedAtAll) {
+  Fixture fixture;
+  fixture.load(kToB, "norm.weight").completes = false;
+  fixture.erase(event_at(kToB, EventKind::write_kernel, 1));
   EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
 }
 
