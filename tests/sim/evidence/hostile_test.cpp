@@ -66,10 +66,19 @@ TEST(Hostile, WhatLawsRelyOnIsChecked) {
   EXPECT_EQ(with(at("/strides").c_str(), Json{int64_t{1} << 62}), run + " fc.weight: strides that reach too far");
   EXPECT_EQ(with(at("/offset").c_str(), -1), run + " fc.weight: an offset out of range");
   EXPECT_EQ(with("/run/plan/0/loads/0/placements/0/target", Json::array()), "plan/0: a malformed placement of d");
+  EXPECT_EQ(with("/run/plan/0/loads/0/placements/0/source", Json{-1}), "plan/0: a malformed placement of d");
   EXPECT_EQ(with("/run/plan/0/loads/0/placements/0/source", Json{2}), "plan/0: a placement outside d");
   EXPECT_EQ(with("/run/plan/0/loads/0/index", -2), "plan/0: a load at a negative place");
   EXPECT_EQ(with("/run/deliveries/0/shape", Json{4, 1}), "plan/0: a placement of d with other dimensions");
   EXPECT_EQ(with("/run/deliveries/0/shape", Json{-4}), "deliveries: a shape that no tensor has");
+}
+
+TEST(Hostile, UnusualButLegalEvidenceIsRead) {
+  const std::string entry = "/run/executions/0/ranks/0/censuses/0/entries/0";
+  EXPECT_EQ(with((entry + "/strides").c_str(), Json{0}), "ok");  // expanded
+  EXPECT_EQ(with((entry + "/offset").c_str(), int64_t{1} << 40), "ok");
+  EXPECT_EQ(with("/run/executions/0/ranks/0/events/0/step", -1), "ok");
+  EXPECT_EQ(with("/run/plan/0/loads/0/index", -1), "ok");
 }
 
 TEST(Hostile, DepthIsBoundedBeforeAnythingIsBuilt) {

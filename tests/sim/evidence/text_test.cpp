@@ -26,7 +26,8 @@ TEST(Text, Base64ThatIsNotExactIsRefused) {
 }
 
 TEST(Text, Utf8IsCheckedToTheLetter) {
-  for (const char* good : {"", "a", "\u00fc", "\u20ac", "\U0001F600"}) EXPECT_TRUE(is_utf8(good)) << good;
+  for (const char* good : {"", "a", "\u00fc", "\u20ac", "\U0001F600", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"})
+    EXPECT_TRUE(is_utf8(good)) << good;
   for (const char* bad : {"\xff", "\xc3", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\x80"})
     EXPECT_FALSE(is_utf8(bad));
   EXPECT_EQ(valid_utf8("a\xff\u00fc\xc3"), "a?\u00fc?");

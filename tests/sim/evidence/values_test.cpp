@@ -64,6 +64,7 @@ TEST(Values, ExtentsAreRowsOrElements) {
   EXPECT_EQ(extent_text({4, 2}, {0, 2, 4, 6}), "all rows");
   EXPECT_EQ(extent_text({9, 1}, {0, 2, 3, 5, 7, 8}), "rows 0, 2-3, 5 and 1 more");
   EXPECT_EQ(extent_text({8}, {1, 2, 5}), "elements 1-2, 5");
+  EXPECT_EQ(extent_text({8}, {1, 3, 5}), "elements 1, 3, 5");
   EXPECT_EQ(extent_text({1}, {0}), "element 0");
   EXPECT_EQ(extent_text({}, {0}), "the scalar");
   EXPECT_EQ(extent_text({2, 2, 3}, {7, 11}), "row 1");
