@@ -37,6 +37,9 @@ Result<std::unique_ptr<Checkpoint>> safetensors_checkpoint(const std::string& pa
 // Every tensor of `base` changed in every element, by amounts drawn from `seed`; shapes and dtypes as they are.
 std::unique_ptr<Checkpoint> perturbed_checkpoint(std::shared_ptr<const Checkpoint> base, uint64_t seed);
 
+// `base`, of which tensors of at most `bytes_each` are made once and copied afterwards: a case reads its checkpoints many times.
+std::shared_ptr<const Checkpoint> remembered_checkpoint(std::shared_ptr<const Checkpoint> base, size_t bytes_each = size_t{1} << 16);
+
 // The case's checkpoint of that name. Code::data when a file is missing, malformed, or does not fit the model.
 Result<std::shared_ptr<const Checkpoint>> open_checkpoint(const Case& the_case, const std::string& name);
 

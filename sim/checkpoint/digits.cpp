@@ -101,6 +101,18 @@ std::optional<int> digit_of(DType dtype, const std::byte* element) {
   return static_cast<int>(digit);
 }
 
+void mark_others(std::span<const std::byte> bytes, DType dtype, std::span<const int64_t> numbers, int plane, std::vector<bool>& marked) {
+  const DigitCodes& codes = digit_codes(dtype);
+  const auto size = static_cast<size_t>(dtype_size(dtype));
+  RELOADLAB_CHECK(bytes.size() >= numbers.size() * size, "an element is missing");
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    if (numbers[i] <= 0) continue;
+    uint64_t bits = 0;
+    std::memcpy(&bits, bytes.data() + i * size, size);
+    if (bits != codes[static_cast<size_t>(digit_at(dtype, numbers[i], plane))]) marked[i] = true;
+  }
+}
+
 void fill_digits(std::span<std::byte> bytes, DType dtype, int64_t first_number, int plane) {
   const DigitCodes codes = digit_codes(dtype);  // a copy: stores into `bytes` could change the table for all that is known
   with_elements(bytes, dtype, [&]<class Bits>(std::span<Bits> elements) {

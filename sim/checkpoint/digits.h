@@ -24,6 +24,9 @@ std::vector<int64_t> first_numbers(const std::vector<model::Delivery>& deliverie
 int digit_at(DType dtype, int64_t number, int plane);
 // Reads one element's digit back from the value that landed; nullopt: no legal digit (poison, most paddings).
 std::optional<int> digit_of(DType dtype, const std::byte* element);
+// Marks the elements of `bytes` that are not digit `plane` of their number. Elements without a number (0 or less) are not looked at.
+// REQUIRES an element for every number; `marked` is as long as `numbers`.
+void mark_others(std::span<const std::byte> bytes, DType dtype, std::span<const int64_t> numbers, int plane, std::vector<bool>& marked);
 // Fills `bytes` with digit `plane` of first_number, first_number + 1, ...
 void fill_digits(std::span<std::byte> bytes, DType dtype, int64_t first_number, int plane);
 

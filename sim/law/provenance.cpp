@@ -92,16 +92,20 @@ class Judge {
     if (box.extent.size() != dims || source.size() != dims) return;
     for (size_t dim = 0; dim < dims; ++dim)
       if (box.target_start[dim] + box.extent[dim] > target[dim]) return;
+    const int64_t length = dims == 0 ? 1 : box.extent.back();
     const int64_t count = numel(box.extent);
-    for (int64_t i = 0; i < count; ++i) {
+    for (int64_t i = 0; i < count; i += length) {  // row by row of the innermost dimension
       const Shape within = unflatten(box.extent, i);
       int64_t from = 0, to = 0;
       for (size_t dim = 0; dim < dims; ++dim) {
         from = from * source[dim] + box.source_start[dim] + within[dim];
         to = to * target[dim] + box.target_start[dim] + within[dim];
       }
-      int64_t& number = numbers[static_cast<size_t>(to)];
-      number = number == kNowhere || number == first + from ? first + from : kAmbiguous;
+      for (int64_t at = 0; at < length; ++at) {
+        int64_t& number = numbers[static_cast<size_t>(to + at)];
+        const int64_t source_number = first + from + at;
+        number = number == kNowhere || number == source_number ? source_number : kAmbiguous;
+      }
     }
   }
 
@@ -150,6 +154,18 @@ class Judge {
     return digit(planes, plane, element, transform) == want;
   }
 
+  // Elements that hold another digit than their number's.
+  std::vector<bool> others(const Planes& planes, size_t plane, SlotSpec::Transform transform, const std::vector<int64_t>& numbers) const {
+    std::vector<bool> found(numbers.size());
+    if (transform == SlotSpec::Transform::none) {
+      mark_others(*planes.content[plane], planes.dtype, numbers, static_cast<int>(plane), found);
+      return found;
+    }
+    for (size_t element = 0; element < numbers.size(); ++element)
+      found[element] = numbers[element] > 0 && !holds(planes, plane, element, transform, numbers[element]);
+    return found;
+  }
+
   std::optional<Finding> slot(size_t rank, StepRange update, const std::string& path) {
     const std::string layer = path.substr(0, path.rfind('.'));
     const auto planes = planes_of(rank, update, path, layer);
@@ -157,18 +173,18 @@ class Judge {
     const auto known = evidence_.transforms.find(path);
     const SlotSpec::Transform transform = known == evidence_.transforms.end() ? SlotSpec::Transform::none : known->second;
     const std::vector<int64_t> numbers = expected(rank, update, path, *planes->shape);
-    std::vector<int64_t> wrong;
+    tally_.check(std::ranges::count_if(numbers, [](int64_t number) { return number > 0; }));
+    std::set<int64_t> all;
     size_t first_plane = runs_.size();
-    for (size_t element = 0; element < numbers.size(); ++element) {
-      if (numbers[element] <= 0) continue;
-      tally_.check();
-      for (size_t plane = 0; plane < runs_.size(); ++plane) {
-        if (holds(*planes, plane, element, transform, numbers[element])) continue;
-        wrong.push_back(static_cast<int64_t>(element));
+    for (size_t plane = 0; plane < runs_.size(); ++plane) {
+      const std::vector<bool> found = others(*planes, plane, transform, numbers);
+      for (size_t element = 0; element < found.size(); ++element) {
+        if (!found[element]) continue;
+        all.insert(static_cast<int64_t>(element));
         first_plane = std::min(first_plane, plane);
-        break;
       }
     }
+    const std::vector<int64_t> wrong(all.begin(), all.end());
     if (wrong.empty()) return std::nullopt;
     const auto element = static_cast<size_t>(wrong.front());
     return Finding{.execution = runs_[first_plane]->variation.label(),

@@ -30,7 +30,8 @@ class Replayer {
  private:
   Status open_checkpoints() {
     for (const auto& [name, spec] : case_.checkpoints) {
-      RELOADLAB_ASSIGN(checkpoints_[name], open_checkpoint(case_, name));
+      RELOADLAB_ASSIGN(std::shared_ptr<const Checkpoint> checkpoint, open_checkpoint(case_, name));
+      checkpoints_[name] = remembered_checkpoint(std::move(checkpoint));
     }
     return {};
   }

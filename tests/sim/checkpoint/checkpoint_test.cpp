@@ -84,6 +84,30 @@ TEST_F(Checkpoints, EveryReadIsAFreshDenseTensorOfTheDeliverysShapeAndDtype) {
   }
 }
 
+// Counts what it is asked for.
+class CountingCheckpoint final : public Checkpoint {
+ public:
+  Result<at::Tensor> read(const model::Delivery& delivery) const override {
+    ++reads;
+    return synthetic_checkpoint(7)->read(delivery);
+  }
+  mutable int reads = 0;
+};
+
+TEST_F(Checkpoints, WhatIsRememberedIsMadeOnceAndGivenOutAsFreshCopies) {
+  auto base = std::make_shared<CountingCheckpoint>();
+  const auto remembered = remembered_checkpoint(base, /*bytes_each=*/12);
+  const std::vector<model::Delivery> deliveries = deliveries_of(the_case_.model);  // 24 bytes and 12
+  for (const model::Delivery& delivery : deliveries) {
+    at::Tensor first = *remembered->read(delivery), second = *remembered->read(delivery);
+    EXPECT_TRUE(at::equal(first, second));
+    first.zero_();
+    EXPECT_TRUE(at::equal(second, *base->read(delivery)));
+    EXPECT_TRUE(at::equal(second, *remembered->read(delivery)));
+  }
+  EXPECT_EQ(base->reads, 3 + 1 + 2);
+}
+
 TEST_F(Checkpoints, DigitPlanesTellWhereEachElementCameFrom) {
   std::vector<model::Delivery> deliveries = deliveries_of(the_case_.model);
   ASSERT_EQ(digit_planes(deliveries), 1);

@@ -37,6 +37,17 @@ TEST(Digits, PlanesReadBackGiveEveryNumberForEveryDtype) {
   }
 }
 
+TEST(Digits, OthersAreMarkedAndElementsWithoutANumberAreNot) {
+  for (DType dtype : all_dtypes()) {
+    std::vector<std::byte> bytes = filled(dtype, 301, 4, 0);
+    std::vector<bool> marked(4);
+    mark_others(bytes, dtype, std::vector<int64_t>{301, 302, 303, 304}, 0, marked);
+    EXPECT_EQ(marked, std::vector<bool>({false, false, false, false})) << dtype_name(dtype);
+    mark_others(bytes, dtype, std::vector<int64_t>{0, 301, 303, -1}, 0, marked);
+    EXPECT_EQ(marked, std::vector<bool>({false, true, false, false})) << dtype_name(dtype);
+  }
+}
+
 TEST(Digits, AreTheNumbersThatTheyStandFor) {
   // Base 128: number 301 is 2 * 128 + 45.
   std::vector<std::byte> low = filled(DType::f32, 301, 1, 0), high = filled(DType::f32, 301, 1, 1);
