@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <map>
-#include <unordered_map>
 
 #include "sim/checkpoint/checkpoint.h"
 #include "sim/checkpoint/fresh.h"
@@ -85,7 +84,7 @@ class RememberedCheckpoint : public Checkpoint {
  private:
   std::shared_ptr<const Checkpoint> base_;
   size_t bytes_each_;
-  mutable std::unordered_map<std::string, std::vector<std::byte>> known_;  // looked up only
+  mutable std::map<std::string, std::vector<std::byte>> known_;
 };
 
 }  // namespace
