@@ -64,6 +64,7 @@ struct SlotSpec {
   // The slot whose storage this one shares, see resolve_alias(): a tied handle, or a view of alias_start on.
   std::optional<std::string> alias_of;
   std::optional<double> initial;  // the declared value of elements that no load writes (padding, constants); none: every element is loaded
+  double initial_step = 0;        // each such element's value is this much more than the one before it: 0, 1, 2 … for positions
   Shape strides;                  // empty: dense
   int64_t alias_start = 0;        // a view's first element in the aliased tensor, row-major
   // What the loader does to the elements in place, after its copy.

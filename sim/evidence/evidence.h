@@ -136,9 +136,9 @@ struct Variation {
   enum class Kind {
     warm,    // the scenario's steps, poison pattern 0
     poison,  // the same with poison pattern 1, which is also its index
-    cold,    // a fresh model, checkpoint `name` loaded, no candidate; index: poison pattern
+    cold,    // a fresh model, checkpoint `name` loaded, then a forward if the steps have one, no candidate; index: poison pattern
     digit,   // the scenario's steps, the delivered values replaced by digit plane `index` of each element's global index + 1
-    order,   // the scenario's steps, deliveries of the reloads in another order; index: which
+    order,   // the scenario's steps, deliveries of the reloads in another order or in batches; index: which
     fault,   // the scenario's steps up to and including the last reload, one fault in it, then a retry; index: which fault
     repeat,  // the scenario's steps, then the checkpoints reloaded in turn `index` more times, then the model destroyed
     again,   // the same as warm: a share of runs is repeated to prove determinism

@@ -10,11 +10,6 @@
 namespace reloadlab::sim {
 namespace {
 
-const Census* last_census(const Execution* execution, size_t rank) {
-  if (!execution || rank >= execution->ranks.size() || execution->ranks[rank].censuses.empty()) return nullptr;
-  return &execution->ranks[rank].censuses.back();
-}
-
 class Judge {
  public:
   Judge(const Evidence& evidence, Tally& tally) : evidence_(evidence), warm_(*warm_of(evidence)), tally_(tally) {}
@@ -61,8 +56,8 @@ class Judge {
 
   std::optional<Finding> whole(size_t rank, const RestingState& state) {
     const std::string& checkpoint = state.planned.checkpoint;
-    const Census* cold = last_census(evidence_.find(Variation::Kind::cold, checkpoint, 0), rank);
-    const Census* twin = last_census(evidence_.find(Variation::Kind::cold, checkpoint, 1), rank);
+    const Census* cold = cold_census(evidence_, checkpoint, rank, 0);
+    const Census* twin = cold_census(evidence_, checkpoint, rank, 1);
     if (!cold) return std::nullopt;
     for (size_t i = 0; i < cold->entries.size(); ++i) {
       const CensusEntry& want = cold->entries[i];
@@ -74,7 +69,20 @@ class Judge {
       if (auto difference = compare(counterpart(*state.census, i, want.path), expected))
         return finding(warm_, rank, state.planned.step, want, *difference);
     }
-    return std::nullopt;
+    return output(rank, state);
+  }
+
+  // What is computed with the tensors, also with what no census reaches.
+  std::optional<Finding> output(size_t rank, const RestingState& state) {
+    const Blob *got = output_of(warm_.ranks[rank], state.planned.step), *want = cold_output(evidence_, state.planned.checkpoint, rank);
+    if (!got || !want) return std::nullopt;
+    tally_.check();
+    if (got->bytes == want->bytes) return std::nullopt;
+    return Finding{
+        .execution = warm_.variation.label(),
+        .rank = static_cast<int>(rank),
+        .step = state.planned.step,
+        .what = fmt::format("the forward gives another output than a model that was loaded cold with {}", state.planned.checkpoint)};
   }
 
   std::optional<Finding> partial(size_t rank, const std::vector<RestingState>& states, size_t index) {

@@ -83,8 +83,7 @@ class Judge {
  private:
   const Census* first_try(const RankPlan::State& state) const {
     if (state.partial) return census_after(warm_of(evidence_)->ranks[rank_], state.step);
-    const Execution* cold = evidence_.find(Variation::Kind::cold, state.checkpoint);
-    return cold && !cold->ranks[rank_].censuses.empty() ? &cold->ranks[rank_].censuses.back() : nullptr;
+    return cold_census(evidence_, state.checkpoint, rank_);
   }
 
   std::optional<Finding> like_first_try(const Census& now, const RankPlan::State& state, int retry) {

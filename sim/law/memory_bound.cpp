@@ -13,13 +13,14 @@ namespace {
 // What a forward has registered since the load is a kernel tensor like any other, and is backed up; no plan can know of it.
 int64_t late_bytes(const Evidence& evidence, size_t rank, const Census& before) {
   const auto cold = std::ranges::find(evidence.executions, Variation::Kind::cold, [](const Execution& e) { return e.variation.kind; });
-  if (cold == evidence.executions.end() || rank >= cold->ranks.size() || cold->ranks[rank].censuses.empty()) return 0;
-  const Census& loaded = cold->ranks[rank].censuses.back();
+  if (cold == evidence.executions.end()) return 0;
+  const Census* loaded = cold_census(evidence, cold->variation.name, rank);
+  if (!loaded) return 0;
   int64_t bytes = 0;
   for (size_t i = 0; i < before.entries.size(); ++i) {
     const CensusEntry& entry = before.entries[i];
     const bool registered = entry.kind == CensusEntry::Kind::parameter || entry.kind == CensusEntry::Kind::buffer;
-    if (registered && !counterpart(loaded, i, entry.path)) bytes += numel(entry.shape) * dtype_size(entry.dtype);
+    if (registered && !counterpart(*loaded, i, entry.path)) bytes += numel(entry.shape) * dtype_size(entry.dtype);
   }
   return bytes;
 }

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "sim/evidence/values.h"
 #include "sim/law/laws.h"
 #include "sim/law/reading.h"
@@ -44,15 +46,16 @@ std::optional<Finding> level(const Execution& repeat, size_t own_steps, size_t r
   return std::nullopt;
 }
 
-std::optional<Finding> gone(const Execution& repeat, size_t rank, Tally& tally) {
-  for (size_t step = 0; step < repeat.steps.size(); ++step) {
-    if (repeat.steps[step].kind != StepKind::destroy) continue;
-    const StepOutcome* outcome = outcome_of(repeat.ranks[rank], static_cast<int>(step));
+// Where the model was destroyed, nothing of it may be left.
+std::optional<Finding> gone(const Execution& execution, size_t rank, Tally& tally) {
+  for (size_t step = 0; step < execution.steps.size(); ++step) {
+    if (execution.steps[step].kind != StepKind::destroy) continue;
+    const StepOutcome* outcome = outcome_of(execution.ranks[rank], static_cast<int>(step));
     for (const Measure& measure : kMeasures) {
       if (!outcome) break;
       tally.check();
       if (const int64_t left = outcome->*measure.count; left != 0)
-        return finding_of(repeat, rank, outcome->step, fmt::format("{} {} outlive the model", count_text(left), measure.name));
+        return finding_of(execution, rank, outcome->step, fmt::format("{} {} outlive the model", count_text(left), measure.name));
     }
   }
   return std::nullopt;
@@ -64,7 +67,9 @@ Verdict judge_no_leak(const Evidence& evidence) {
   Tally tally("no_leak");
   const Execution* warm = warm_of(evidence);
   if (!warm) return tally.done("the scenario's own execution is missing");
-  bool any = false;
+  bool any = std::ranges::any_of(warm->steps, [](const Step& step) { return step.kind == StepKind::destroy; });
+  for (size_t rank = 0; rank < warm->ranks.size(); ++rank)
+    if (auto finding = gone(*warm, rank, tally)) return tally.fail(*std::move(finding));
   for (const Execution& repeat : evidence.executions) {
     if (repeat.variation.kind != Variation::Kind::repeat) continue;
     any = true;
@@ -73,8 +78,8 @@ Verdict judge_no_leak(const Evidence& evidence) {
       if (auto finding = gone(repeat, rank, tally)) return tally.fail(*std::move(finding));
     }
   }
-  if (!any) return tally.unsupported("the scenario has no reload to repeat");
-  return tally.done("no reload was repeated");
+  if (!any) return tally.unsupported("the scenario has no reload to repeat and destroys no model");
+  return tally.done("no reload was repeated and no model destroyed");
 }
 
 }  // namespace reloadlab::sim

@@ -95,12 +95,6 @@ Layers layers_of(const Evidence& evidence, size_t rank, StepRange update) {
   return layers;
 }
 
-const Census* cold_census(const Evidence& evidence, const std::string& checkpoint, size_t rank) {
-  const Execution* cold = evidence.find(Variation::Kind::cold, checkpoint);
-  if (!cold || rank >= cold->ranks.size() || cold->ranks[rank].censuses.empty()) return nullptr;
-  return &cold->ranks[rank].censuses.back();
-}
-
 // A deferred layer that got nothing may still derive from its neighbours, the layers under the same parent.
 bool may_derive(const Evidence& evidence, size_t rank, std::string_view layer, const Layers& layers) {
   if (layers.touched.contains(layer) || !has_post_load(evidence, rank, layer)) return false;

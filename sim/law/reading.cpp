@@ -63,6 +63,16 @@ const Step* step_at(const Execution& execution, int step) {
   return step >= 0 && static_cast<size_t>(step) < execution.steps.size() ? &execution.steps[static_cast<size_t>(step)] : nullptr;
 }
 
+const Census* cold_census(const Evidence& evidence, std::string_view checkpoint, size_t rank, int poison) {
+  const Execution* cold = evidence.find(Variation::Kind::cold, checkpoint, poison);
+  return cold && rank < cold->ranks.size() ? census_after(cold->ranks[rank], 0) : nullptr;
+}
+
+const Blob* cold_output(const Evidence& evidence, std::string_view checkpoint, size_t rank) {
+  const Execution* cold = evidence.find(Variation::Kind::cold, checkpoint);
+  return cold && rank < cold->ranks.size() ? output_of(cold->ranks[rank], 1) : nullptr;
+}
+
 int layer_index(const Evidence& evidence, std::string_view layer) {
   const auto found = std::ranges::find(evidence.layers, layer);
   return found == evidence.layers.end() ? -1 : static_cast<int>(found - evidence.layers.begin());

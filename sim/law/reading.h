@@ -34,6 +34,11 @@ const Blob* output_of(const RankRun& run, int step);
 int layer_index(const Evidence& evidence, std::string_view layer);  // -1: none
 const model::LayerSpec* layer_spec(const Evidence& evidence, std::string_view layer);
 
+// A fresh model with that checkpoint, before any forward; null: no such execution. `poison`: which of the two.
+const Census* cold_census(const Evidence& evidence, std::string_view checkpoint, size_t rank, int poison = 0);
+// What a forward of it gives.
+const Blob* cold_output(const Evidence& evidence, std::string_view checkpoint, size_t rank);
+
 // The entry with that path; `hint` is where it was in another census of the same model.
 const CensusEntry* counterpart(const Census& census, size_t hint, std::string_view path);
 

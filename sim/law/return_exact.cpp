@@ -13,12 +13,6 @@ bool same_content(const CensusEntry& one, const CensusEntry& two) {
   return one.content && two.content && one.content->fingerprint == two.content->fingerprint && one.content->bytes == two.content->bytes;
 }
 
-const Census* cold_census(const Evidence& evidence, const std::string& checkpoint, size_t rank) {
-  const Execution* cold = evidence.find(Variation::Kind::cold, checkpoint);
-  if (!cold || rank >= cold->ranks.size() || cold->ranks[rank].censuses.empty()) return nullptr;
-  return &cold->ranks[rank].censuses.back();
-}
-
 class Judge {
  public:
   Judge(const Evidence& evidence, Tally& tally) : evidence_(evidence), warm_(*warm_of(evidence)), tally_(tally) {}

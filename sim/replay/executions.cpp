@@ -10,7 +10,8 @@ namespace reloadlab::sim {
 namespace {
 
 constexpr int extra_reloads = 4;
-constexpr int order_count = 2;
+enum class Order { reversed, shuffled, batches, count };
+constexpr int64_t batch_loads = 2;
 
 bool delivers(const Step& step) {
   return step.kind == StepKind::load || step.kind == StepKind::reload || step.kind == StepKind::loads || step.kind == StepKind::retry;
@@ -29,11 +30,23 @@ bool has(const std::vector<Step>& steps, StepKind kind) {
   return std::any_of(steps.begin(), steps.end(), [&](const Step& step) { return step.kind == kind; });
 }
 
-std::vector<Step> reordered(std::vector<Step> steps, int which, uint64_t seed) {
+std::vector<Step> reordered(std::vector<Step> steps, Order which, uint64_t seed) {
   for (Step& step : steps) {
     if (!updates(step)) continue;
-    step.plan.order = which == 0 ? OrderKind::reversed : OrderKind::shuffled;
-    step.plan.order_seed = seed + static_cast<uint64_t>(which);
+    switch (which) {
+      case Order::reversed:
+        step.plan.order = OrderKind::reversed;
+        break;
+      case Order::shuffled:
+        step.plan.order = OrderKind::shuffled;
+        step.plan.order_seed = seed + 1;
+        break;
+      case Order::batches:
+        step.plan.batch = batch_loads;
+        break;
+      case Order::count:
+        break;
+    }
   }
   return steps;
 }
@@ -104,10 +117,11 @@ std::vector<Step> steps_of(const Variation& variation, const Case& the_case, con
     case Kind::cold: {
       Step load{.kind = StepKind::load};
       load.plan.checkpoint = variation.name;
-      return {load};
+      if (!has(warm, StepKind::forward)) return {load};
+      return {load, Step{.kind = StepKind::forward}};
     }
     case Kind::order:
-      return all_succeed(warm) ? reordered(warm, variation.index, the_case.seed) : std::vector<Step>();
+      return all_succeed(warm) ? reordered(warm, static_cast<Order>(variation.index), the_case.seed) : std::vector<Step>();
     case Kind::fault:
       return faulted(warm, variation.fault);
     case Kind::repeat:
@@ -133,7 +147,7 @@ std::vector<Variation> variations(const Kinds& needed, const Case& the_case, con
   if (needed.contains(Kind::digit) && bytes)
     for (int plane = 0; plane < digit_planes(catalogue.deliveries()); ++plane) all.push_back({.kind = Kind::digit, .index = plane});
   if (needed.contains(Kind::order))
-    for (int which = 0; which < order_count; ++which) all.push_back({.kind = Kind::order, .index = which});
+    for (int which = 0; which < static_cast<int>(Order::count); ++which) all.push_back({.kind = Kind::order, .index = which});
   if (needed.contains(Kind::fault) && fault_step(warm) >= 0) {
     std::vector<Variation> faults;
     add_faults(the_case, chances, faults);

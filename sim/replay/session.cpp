@@ -228,6 +228,7 @@ Status RankSession::send(const LoadPlan& plan, const std::optional<int64_t>& lim
     if (limit && static_cast<int64_t>(i) >= *limit) return {};
     const Sent& sent = transport.sent()[i];
     const int layer = sent.delivery < 0 ? -1 : stage_.catalogue.layer_of(sent.delivery);
+    if (plan.resolve == LoadPlan::Resolve::loads_begin && plan.batch > 0 && static_cast<int64_t>(i) % plan.batch == 0) resolve_all();
     watch_.at_load(static_cast<int>(i));
     watch_.event(EventKind::load_begin, layer, 0, sent.delivery < 0 ? sent.unknown : stage_.catalogue.deliveries()[at(sent.delivery)].name);
     Status status = deliver_one(transport, i);

@@ -41,6 +41,7 @@ class DeliveryBinder {
   LoadPlan bind(std::string_view checkpoint_key) {
     plan_.checkpoint = reader_.text(checkpoint_key);
     plan_.chunk = reader_.integer("chunk");
+    plan_.batch = reader_.integer("batch");
     plan_.resolve = unspell(resolve_spellings, reader_.text("resolve"));
     if (context_.names) bind_names();
     bind_order();

@@ -32,6 +32,7 @@ struct LoadPlan {
   uint64_t order_seed = 0;              // shuffled
   std::vector<std::string> order_list;  // explicit_list: delivery names, every delivered name exactly once
   int64_t chunk = 0;                    // > 0: the transport hands over this many tensors at a time in one buffer that it reuses
+  int64_t batch = 0;                    // > 0: handles are looked up again after this many loads; with resolve=loads_begin only
   struct Repeat {
     std::string tensor;
     int64_t times = 2;

@@ -160,6 +160,7 @@ class Writer {
   void write_plan(const LoadPlan& plan) {
     write_order(plan);
     if (plan.chunk) put("chunk", plan.chunk);
+    if (plan.batch) put("batch", plan.batch);
     if (!plan.repeat.empty()) put("repeat", repeats(plan));
     for (auto [name, list] : {std::pair{"only", &plan.only}, {"omit", &plan.omit}, {"excess", &plan.excess}, {"unknown", &plan.unknown}})
       if (!list->empty()) put(name, *list);

@@ -106,6 +106,13 @@ std::vector<Key> delivery_keys() {
        .fallback = "0",
        .maximum = 1 << 20},
       {.object = "delivery",
+       .name = "batch",
+       .forms = integer,
+       .about = "The model's load routine takes this many tensors at a time: handles that are looked up as the loads begin are looked up "
+                "again for each batch. 0: one batch.",
+       .fallback = "0",
+       .maximum = 1 << 20},
+      {.object = "delivery",
        .name = "repeat",
        .forms = texts,
        .about = "Tensors delivered several times in a row: `name x2`.",

@@ -175,9 +175,10 @@ TEST_F(Mutants, TheControlPassesEveryLawEverywhere) {
 TEST_F(Mutants, EachIsKilledByItsLawAlone) {
   const struct {
     std::string_view name, scenario;
-  } lone[] = {{"stale_derived", kAttention}, {"late_zeroed", kLate},    {"order_swayed", kOnce}, {"finish_only", kOneLayer},
-              {"fresh_storage", kOneLayer},  {"wrapper_left", kShards}, {"hoarding", kShards},   {"derives_twice", kAttention},
-              {"silent", kOmitted},          {"no_rollback", kShards},  {"handle_kept", kShards}};
+  } lone[] = {{"stale_derived", kAttention}, {"late_zeroed", kLate},    {"order_swayed", kOnce},  {"finish_only", kOneLayer},
+              {"fresh_storage", kOneLayer},  {"wrapper_left", kShards}, {"hoarding", kShards},    {"derives_twice", kAttention},
+              {"silent", kOmitted},          {"no_rollback", kShards},  {"handle_kept", kShards}, {"layer_kept", kShards},
+              {"batch_lost", kOnce}};
   Laws covered;
   for (const auto& [name, scenario] : lone) {
     const auto mutant = std::ranges::find(all_mutants(), name, &Mutant::name);

@@ -31,6 +31,7 @@ void PlainReloader::say(EngineEventKind kind, const Layer& layer, std::string_vi
 }
 
 Status PlainReloader::record(model::Model& model) {
+  if (wrong_ == Wrong::layer_kept) kept_layer_ = model.layers().front();
   for (const model::LayerPtr& layer : model.layers()) {
     std::vector<Recorded>& slots = record_[layer->path()];
     for (const model::Delivery& delivery : layer->kind->deliveries(layer->spec)) {
@@ -97,8 +98,20 @@ Status PlainReloader::load(Armed& armed, const std::string& slot, const at::Tens
   if (armed.done) return {};
   armed.elements_counted += elements;
   armed.buffer.push_back({index, loaded, args});
+  if (wrong_ == Wrong::batch_lost && armed.buffer.size() == 1) forget_later_handles(armed);
   const bool now = is_complete(armed) && !armed.layer->own_post_load && wrong_ != Wrong::finish_only;
   return now ? process(armed) : Status();
+}
+
+// Handles that were looked up before still lead here.
+void PlainReloader::forget_later_handles(Armed& armed) {
+  for (const Recorded& recorded : record_[armed.layer->path()]) {
+    auto moved = std::make_shared<model::Parameter>(*armed.layer->tensor(recorded.slot));
+    auto deaf = std::make_shared<model::Loader>(*moved->loader);
+    deaf->function = [](Layer*, model::Parameter&, const at::Tensor&, const model::LoadArgs&) { return Status(); };
+    moved->loader = std::move(deaf);
+    armed.layer->assign(recorded.slot, std::move(moved));
+  }
 }
 
 bool PlainReloader::is_complete(const Armed& armed) const {

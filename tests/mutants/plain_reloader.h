@@ -57,6 +57,7 @@ class PlainReloader final : public sim::Reloader {
   void arm(model::Layer& layer);
   void place_placeholder(Armed& armed, const Recorded& recorded);
   Status load(Armed& armed, const std::string& slot, const at::Tensor& loaded, const model::LoadArgs& args);
+  void forget_later_handles(Armed& armed);
   bool is_complete(const Armed& armed) const;
   Status process(Armed& armed);
   Status replay(Armed& armed);
@@ -74,6 +75,7 @@ class PlainReloader final : public sim::Reloader {
   std::vector<std::unique_ptr<Armed>> armed_;                         // in module order
   bool open_ = false;
   std::vector<model::ParameterPtr> kept_;  // Wrong::handle_kept
+  model::LayerPtr kept_layer_;             // Wrong::layer_kept
 };
 
 }  // namespace reloadlab::mutants

@@ -19,6 +19,8 @@ constexpr Mutant kMutants[] = {
     {Wrong::silent, "silent", "coverage_reported"},
     {Wrong::no_rollback, "no_rollback", "failure_atomic"},
     {Wrong::handle_kept, "handle_kept", "no_leak"},
+    {Wrong::layer_kept, "layer_kept", "no_leak"},
+    {Wrong::batch_lost, "batch_lost", "order_free"},
     {Wrong::sums, "sums", "cold_load_equal"},
     {Wrong::swapped_shards, "swapped_shards", "written_once"},
     {Wrong::dropped_last, "dropped_last", "cold_load_equal"},

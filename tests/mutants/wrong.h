@@ -19,6 +19,8 @@ enum class Wrong {
   derives_twice,   // runs deferred layers' own post-load step twice
   silent,          // says nothing about what is missing
   no_rollback,     // abort puts the handles back, and not the bytes of layers that were copied back already
+  layer_kept,      // keeps a layer that it recorded alive when the model dies
+  batch_lost,      // moves a layer that has begun to load to a new placeholder, whose loads it forgets
   handle_kept,     // keeps one more parameter alive after every update
   sums,            // completes a layer by the sum of loaded elements, so that a shard that came twice counts twice
   swapped_shards,  // gives a layer's first two loads each other's tensors when their shapes are equal

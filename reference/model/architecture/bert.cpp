@@ -46,7 +46,7 @@ void expand(ModelSpec& spec) {
   const int64_t hidden = integer(spec, "hidden");
   layers.add("embeddings.word", "vocab_parallel_embedding",
              {{"vocab", integer(spec, "vocab")}, {"hidden", hidden}, {"pad_to", integer(spec, "pad_to")}});
-  layers.add("embeddings.position", "embedding", {{"rows", integer(spec, "positions")}, {"hidden", hidden}});
+  layers.add("embeddings.position", "embedding", {{"rows", integer(spec, "positions")}, {"hidden", hidden}, {"ids", true}});
   layers.add("embeddings.token_type", "embedding", {{"rows", integer(spec, "types")}, {"hidden", hidden}});
   layers.norm("embeddings.norm");
   for (int64_t block = 0; block < integer(spec, "blocks"); ++block) add_block(layers, spec, block);

@@ -1,4 +1,5 @@
 // A table of rows, replicated on every rank (position and token-type embeddings).
+#include <ATen/ops/arange.h>
 #include <ATen/ops/embedding.h>
 
 #include "reference/model/kinds/compute.h"
@@ -15,7 +16,11 @@ class Embedding final : public KindBase {
   Embedding()
       : KindBase("embedding", "a table of rows, replicated",
                  {{.name = "rows", .required = true, .minimum = 1, .about = "rows"},
-                  {.name = "hidden", .required = true, .minimum = 1, .about = "elements of a row"}}) {}
+                  {.name = "hidden", .required = true, .minimum = 1, .about = "elements of a row"},
+                  {.name = "ids",
+                   .type = KeyInfo::Type::boolean,
+                   .fallback = false,
+                   .about = "has the buffer position_ids [1, rows], int64 and not persistent, through which the forward looks rows up"}}) {}
 
   std::vector<Placement> placements(const LayerSpec&, const Delivery& delivery, TensorParallel) const override {
     return place_whole(delivery.shape);
@@ -23,16 +28,33 @@ class Embedding final : public KindBase {
   LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {
     LayerPtr layer = make_layer(spec, tp, "Embedding");
     add_parameter(*layer, "weight", {spec.integer("rows"), spec.integer("hidden")}, spec.dtype);
+    if (!spec.flag("ids")) return layer;
+    const ParameterPtr ids = add_buffer(*layer, "position_ids", {1, spec.integer("rows")}, DType::i64, /*persistent=*/false);
+    if (ids->tensor.is_meta()) return layer;
+    at::Tensor positions = ids->tensor.select(0, 0);
+    at::arange_out(positions, spec.integer("rows"));
     return layer;
   }
-  at::Tensor forward(Layer& layer, const at::Tensor& rows) const override { return at::embedding(logical(layer, "weight"), rows); }
+  at::Tensor forward(Layer& layer, const at::Tensor& rows) const override {
+    if (!layer.spec.flag("ids")) return at::embedding(logical(layer, "weight"), rows);
+    return at::embedding(logical(layer, "weight"), layer.tensor("position_ids")->tensor.select(0, 0).index_select(0, rows));
+  }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel, uint64_t seed) const override {
     return example_indices(5, spec.integer("rows"), seed);
   }
 
  protected:
   std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel) const override {
-    return {{.name = "weight", .shape = {spec.integer("rows"), spec.integer("hidden")}, .dtype = spec.dtype}};
+    std::vector<SlotSpec> slots{{.name = "weight", .shape = {spec.integer("rows"), spec.integer("hidden")}, .dtype = spec.dtype}};
+    if (spec.flag("ids"))
+      slots.push_back({.name = "position_ids",
+                       .kind = SlotSpec::Kind::buffer,
+                       .shape = {1, spec.integer("rows")},
+                       .dtype = DType::i64,
+                       .persistent = false,
+                       .initial = 0,
+                       .initial_step = 1});
+    return slots;
   }
   std::vector<Delivery> own_deliveries(const LayerSpec& spec) const override {
     return {deliver(spec, "weight", {spec.integer("rows"), spec.integer("hidden")})};

@@ -104,6 +104,7 @@ void walk(const Placement& box, const Shape& source, const Shape& target, Fn&& f
 std::vector<double> expected_values(const LayerKind& kind, const LayerSpec& spec, const SlotSpec& slot, TensorParallel tp,
                                     const Source& source) {
   std::vector<double> expected(static_cast<size_t>(numel(slot.shape)), slot.initial.value_or(std::nan("")));
+  for (size_t i = 0; i < expected.size(); ++i) expected[i] += slot.initial_step * static_cast<double>(i);
   for (const Delivery& delivery : kind.deliveries(spec)) {
     if (delivery.slot != slot.name) continue;
     const std::vector<double> loaded = values_of(source(delivery));

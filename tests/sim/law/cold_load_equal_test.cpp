@@ -114,6 +114,17 @@ TEST(ColdLoadEqual, OutputsThatFollowThePoisonComeFromUninitializedMemory) {
   EXPECT_EQ(text(fixture.judge(kLaw)), "fail: poison, rank 0, step 1, : the forward's output depends on what fresh memory held");
 }
 
+TEST(ColdLoadEqual, AForwardGivesWhatItGivesOnAModelThatWasLoadedCold) {
+  Fixture fixture;
+  Execution& cold = fixture.run(Variation::Kind::cold, "B", 0);
+  for (RankRun& rank : cold.ranks) rank.outcomes.push_back({.step = 1, .output = fixture.entry(kToB, "norm.weight").content});
+  fixture.outcome(kToB).output = fixture.entry(kToB, "norm.weight").content;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  fixture.outcome(kToB).output = fixture.entry(kToA, "norm.weight").content;
+  EXPECT_EQ(text(fixture.judge(kLaw)),
+            "fail: warm, rank 0, step 1, : the forward gives another output than a model that was loaded cold with B");
+}
+
 // Step 1 delivers fc.k alone: A with rows 2-3 of B is expected.
 Fixture partial_update() {
   Fixture fixture;

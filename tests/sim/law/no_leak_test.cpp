@@ -42,12 +42,23 @@ TEST(NoLeak, NothingOutlivesTheModel) {
   EXPECT_EQ(text(fixture.judge(kLaw)), "fail: repeat 3, rank 0, step 6, : 2 layers outlive the model");
 }
 
+TEST(NoLeak, NothingOutlivesAModelThatTheScenarioItselfDestroys) {
+  Fixture fixture;
+  repeat(fixture).ranks[0] = {};
+  fixture.warm().steps[kToA].kind = StepKind::destroy;
+  for (auto count : {&StepOutcome::live_layers, &StepOutcome::live_parameters, &StepOutcome::live_allocations, &StepOutcome::live_bytes})
+    fixture.outcome(kToA).*count = 0;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  fixture.outcome(kToA).live_parameters = 5;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "fail: warm, rank 0, step 2, : 5 parameters outlive the model");
+}
+
 TEST(NoLeak, WithoutRepetitionThereIsNothingToSee) {
   Fixture fixture;
   repeat(fixture).ranks[0] = {};
-  EXPECT_EQ(text(fixture.judge(kLaw)), "inconclusive: no reload was repeated");
+  EXPECT_EQ(text(fixture.judge(kLaw)), "inconclusive: no reload was repeated and no model destroyed");
   std::erase_if(fixture.evidence.executions, [](const Execution& e) { return e.variation.kind == Variation::Kind::repeat; });
-  EXPECT_EQ(text(fixture.judge(kLaw)), "unsupported: the scenario has no reload to repeat");
+  EXPECT_EQ(text(fixture.judge(kLaw)), "unsupported: the scenario has no reload to repeat and destroys no model");
 }
 
 }  // namespace
