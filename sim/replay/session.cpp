@@ -165,6 +165,7 @@ Status RankSession::prepare(const Step& step) {
 }
 
 Status RankSession::loads(const Step& step) {
+  MetaScope counted(*account_, !stage_.world.has_bytes());
   const bool digits = stage_.digits != nullptr;
   if (digits) {
     watch_.on_post_load = [this](const model::Layer& layer) {
@@ -182,6 +183,7 @@ Status RankSession::loads(const Step& step) {
 }
 
 Status RankSession::finish() {
+  MetaScope counted(*account_, !stage_.world.has_bytes());
   watch_.at_load(-1);
   watch_.event(EventKind::finish_begin);
   Status status = supervised([&] { return reloader_->finish(*model_, {stage_.the_case.model.dtype}); });
