@@ -255,11 +255,12 @@ Status RankSession::deliver_one(Transport& transport, size_t position) {
   account_->hold_peak(true);
   Result<at::Tensor> loaded = fetch(transport, position);
   account_->hold_peak(false);
+  const int64_t peak_with_it = account_->peak_bytes();
   if (!loaded.ok()) return harness_error_ = loaded.status();
   Status status = call_loader(resolved_.empty() ? resolve(sent.delivery) : resolved_[at(sent.delivery)],
                               stage_.catalogue.deliveries()[at(sent.delivery)], *loaded);
-  // A refused tensor was the transport's all the time.
-  if (!status.ok()) account_->forget_peak_since(peak_before);
+  // A tensor that was refused at once was the transport's all the time; one for which memory was taken first had been accepted.
+  if (!status.ok() && account_->peak_bytes() == peak_with_it) account_->forget_peak_since(peak_before);
   return status;
 }
 
