@@ -33,6 +33,10 @@ class LayerKind {
   virtual std::vector<Delivery> deliveries(const LayerSpec& spec) const = 0;
   // Where the delivery's elements land on this rank; empty when the rank takes nothing of it. Closed form.
   virtual std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const = 0;
+  // True where the loader also writes declared padding on this rank: then even a load that brings the rank nothing writes something.
+  virtual bool loader_pads(const LayerSpec&, TensorParallel) const { return false; }
+  // What the first forward registers.
+  virtual std::vector<SlotSpec> late_slots(const LayerSpec&, TensorParallel) const { return {}; }
   // Bytes that the loader of a real (not meta) tensor allocates for itself at its peak.
   virtual int64_t loader_scratch_bytes(const LayerSpec&, const Delivery&, TensorParallel) const { return 0; }
   // Makes the layer with its tensors on the current default device, padding set to its declared value, loaders attached.

@@ -188,7 +188,9 @@ struct RankPlan {
   struct Peak {
     int step;
     int64_t extra_bytes;
-  };  // semantics.md point 9
+    int load = -1;                   // index among the step's load calls; -1: after them, up to the end of the step
+    int64_t extra_bytes_failed = 0;  // at most, where that call fails: its loader may have had scratch of its own by then
+  };                                 // semantics.md point 9, at each load call and at the end of each step
   std::vector<Peak> peaks;
   struct State {
     int step;

@@ -150,7 +150,8 @@ void describe(V&& visit, const RankPlan::Missing*) {
 }
 template <class V>
 void describe(V&& visit, const RankPlan::Peak*) {
-  visit("step", &RankPlan::Peak::step), visit("extra_bytes", &RankPlan::Peak::extra_bytes);
+  visit("step", &RankPlan::Peak::step), visit("extra_bytes", &RankPlan::Peak::extra_bytes), visit("load", &RankPlan::Peak::load);
+  visit("extra_bytes_failed", &RankPlan::Peak::extra_bytes_failed);
 }
 template <class V>
 void describe(V&& visit, const RankPlan::State*) {

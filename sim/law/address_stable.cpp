@@ -62,7 +62,7 @@ Verdict judge_address_stable(const Evidence& evidence) {
       if (auto finding = judge_pair(states[i - 1], states[i], rank, tally)) return tally.fail(*std::move(finding));
   }
   if (updates_of(*warm_of(evidence)).empty()) return tally.unsupported("the scenario updates nothing");
-  return tally.done("no update leaves the model at rest");
+  return left_unusable(evidence) ? tally.unusable() : tally.done("no update leaves the model at rest");
 }
 
 }  // namespace reloadlab::sim

@@ -46,9 +46,17 @@ class Judge {
     if (planned.outcome == Step::Outcome::error && outcome->status.ok())
       return finding(step, {"", "went through, should have been refused", ""});
     const bool commits = planned.kind == StepKind::reload || planned.kind == StepKind::retry || planned.kind == StepKind::finish;
-    if (commits && !planned.abort_after && outcome->status.ok() && outcome->unusable)
+    if (commits && !planned.abort_after && outcome->status.ok() && outcome->unusable && !stays_unusable(step))
       return finding(step, {"", "went through, and yet the candidate calls the model unusable", ""});
     return std::nullopt;
+  }
+
+  // Only a whole update can repair a model that was unusable before.
+  bool stays_unusable(int step) const {
+    const StepOutcome* before = outcome_of(run_, update_of(execution_, step).first - 1);
+    const auto& states = evidence_.plan[rank_].states;
+    const auto state = std::ranges::find(states, step, &RankPlan::State::step);
+    return before && before->unusable && state != states.end() && state->partial;
   }
 
   // A step that failed or gave up, with no update left open: the old model, or one that is called unusable.

@@ -10,37 +10,37 @@
 namespace reloadlab::sim {
 namespace {
 
-// What a forward has registered since the load is a kernel tensor like any other, and is backed up; no plan can know of it.
-int64_t late_bytes(const Evidence& evidence, size_t rank, const Census& before) {
-  const auto cold = std::ranges::find(evidence.executions, Variation::Kind::cold, [](const Execution& e) { return e.variation.kind; });
-  if (cold == evidence.executions.end()) return 0;
-  const Census* loaded = cold_census(evidence, cold->variation.name, rank);
-  if (!loaded) return 0;
-  int64_t bytes = 0;
-  for (size_t i = 0; i < before.entries.size(); ++i) {
-    const CensusEntry& entry = before.entries[i];
-    const bool registered = entry.kind == CensusEntry::Kind::parameter || entry.kind == CensusEntry::Kind::buffer;
-    if (registered && !counterpart(*loaded, i, entry.path)) bytes += numel(entry.shape) * dtype_size(entry.dtype);
-  }
-  return bytes;
+enum class Came {
+  no,       // the update ended before
+  to_fail,  // that call failed, or the end of the step did
+  through,
+};
+
+// How far the step came with the load call; -1: with what comes after the loads.
+Came came(const StepOutcome& outcome, int load) {
+  const auto failed = std::ranges::find_if(outcome.load_statuses, [](const Status& status) { return !status.ok(); });
+  const auto first_failed = failed - outcome.load_statuses.begin();
+  if (load < 0 && failed != outcome.load_statuses.end()) return Came::no;
+  if (load < 0) return outcome.status.ok() ? Came::through : Came::to_fail;
+  if (load >= std::ssize(outcome.load_statuses) || load > first_failed) return Came::no;
+  return load == first_failed ? Came::to_fail : Came::through;
 }
 
 std::optional<PeakPair> peak_of(const Evidence& evidence, const RankRun& run, size_t rank, StepRange update) {
   PeakPair pair{.rank = static_cast<int>(rank), .update = update};
-  bool planned = false;
   for (int step = update.first; step <= update.last; ++step) {
     const StepOutcome* outcome = outcome_of(run, step);
     if (!outcome) return std::nullopt;
     pair.seen = std::max(pair.seen, outcome->extra_bytes_peak);
   }
+  bool planned = false;
   for (const RankPlan::Peak& peak : evidence.plan[rank].peaks) {
     if (!update.has(peak.step)) continue;
     planned = true;
-    pair.planned = std::max(pair.planned, peak.extra_bytes);
+    const Came far = came(*outcome_of(run, peak.step), peak.load);
+    if (far != Came::no) pair.planned = std::max(pair.planned, far == Came::through ? peak.extra_bytes : peak.extra_bytes_failed);
+    if (far == Came::through) pair.planned_before = std::max(pair.planned_before, peak.extra_bytes);
   }
-  const auto abort = evidence.declared.find("abort");
-  const Census* before = census_after(run, update.first - 1);
-  if (before && abort != evidence.declared.end() && abort->second == "backup") pair.planned += late_bytes(evidence, rank, *before);
   return planned ? std::optional(pair) : std::nullopt;
 }
 

@@ -72,7 +72,7 @@ Verdict judge_no_residue(const Evidence& evidence) {
     }
   }
   if (updates_of(*warm_of(evidence)).empty()) return tally.unsupported("the scenario updates nothing");
-  return tally.done("no update leaves the model at rest");
+  return left_unusable(evidence) ? tally.unusable() : tally.done("no update leaves the model at rest");
 }
 
 }  // namespace reloadlab::sim

@@ -40,6 +40,10 @@ Verdict Tally::unsupported(std::string_view reason) const {
   return {.law = std::string(law_), .outcome = Outcome::unsupported, .reason = std::string(reason)};
 }
 
+Verdict Tally::unusable() const {
+  return checks_ > 0 ? done({}) : unsupported("the candidate calls the model unusable after every update");
+}
+
 bool has_bytes(const Evidence& evidence) { return evidence.the_case.world != WorldKind::meta; }
 
 const Execution* warm_of(const Evidence& evidence) { return evidence.find(Variation::Kind::warm); }
@@ -145,6 +149,14 @@ std::vector<RestingState> resting_states(const Evidence& evidence, size_t rank) 
     if (census && outcome && !outcome->unusable) resting.push_back({state, census});
   }
   return resting;
+}
+
+bool left_unusable(const Evidence& evidence) {
+  const Execution* warm = warm_of(evidence);
+  for (size_t rank = 0; warm && rank < evidence.plan.size() && rank < warm->ranks.size(); ++rank)
+    for (const RankPlan::State& state : evidence.plan[rank].states)
+      if (const StepOutcome* outcome = outcome_of(warm->ranks[rank], state.step); outcome && outcome->unusable) return true;
+  return false;
 }
 
 bool has_post_load(const Evidence& evidence, size_t rank, std::string_view layer) {

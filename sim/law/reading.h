@@ -17,6 +17,8 @@ class Tally {
   Verdict done(std::string_view nothing_checked) const;
   // The case has nothing that the law speaks about, or its world cannot show it.
   Verdict unsupported(std::string_view reason) const;
+  // A pass, or, where nothing was checked, unsupported: the candidate calls the model unusable wherever the law would look.
+  Verdict unusable() const;
 
  private:
   std::string_view law_;
@@ -64,6 +66,10 @@ struct RestingState {
   const Census* census;
 };
 std::vector<RestingState> resting_states(const Evidence& evidence, size_t rank);
+
+// True where the plan has states that resting_states() leaves out because the candidate calls the model unusable: a law that has
+// nothing else to look at says so instead of calling the case inconclusive. failure_atomic judges whether it may call it that.
+bool left_unusable(const Evidence& evidence);
 
 // True where the layer has a post-load step of its own or of its quantization method, as a cold load shows.
 bool has_post_load(const Evidence& evidence, size_t rank, std::string_view layer);

@@ -32,7 +32,7 @@ std::span<const LawInfo> laws() {
        judge_no_residue},
       {"memory_bound",
        "Extra memory never passes the formula of the arrival order, or the scenario's limit, and none is kept.",
-       {Kind::cold},
+       {},
        judge_memory_bound},
       {"event_order",
        "Each layer is prepared, loaded, processed once and copied back, in that order, and what is derived comes after all it depends on.",

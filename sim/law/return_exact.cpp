@@ -112,7 +112,7 @@ Verdict judge_return_exact(const Evidence& evidence) {
   Judge judge(evidence, tally);
   for (size_t rank = 0; rank < evidence.plan.size(); ++rank)
     if (auto finding = judge.rank(rank)) return tally.fail(*std::move(finding));
-  return tally.done("no two steps leave the model at rest with checkpoints to compare");
+  return left_unusable(evidence) ? tally.unusable() : tally.done("no two steps leave the model at rest with checkpoints to compare");
 }
 
 }  // namespace reloadlab::sim

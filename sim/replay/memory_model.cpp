@@ -33,6 +33,7 @@ MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, b
     size.post_load += quant->extra_bytes(slots);
     size.loader_scratch = std::max(size.loader_scratch, loader_scratch(catalogue, layer, tp));
     size.kernel += total_bytes(quant->results(slots));
+    size.late += total_bytes(catalogue.kind(layer).late_slots(catalogue.layer(layer), tp));
   }
 }
 
@@ -41,12 +42,15 @@ void MemoryModel::begin() {
   buffered_total_ = committed_ = 0;
 }
 
-void MemoryModel::see(int64_t bytes) { peak_ = std::max(peak_, bytes); }
+void MemoryModel::see(int64_t bytes, int64_t scratch) {
+  peak_.went_through = std::max(peak_.went_through, bytes);
+  peak_.failed = std::max(peak_.failed, bytes + scratch);
+}
 
 void MemoryModel::buffer(int group, int64_t bytes) {
   buffered_[static_cast<size_t>(group)] += bytes;
   buffered_total_ += bytes;
-  see(committed_ + buffered_total_);
+  see(committed_ + buffered_total_, sizes_[static_cast<size_t>(group)].loader_scratch);
 }
 
 void MemoryModel::pass(int64_t bytes) { see(committed_ + buffered_total_ + bytes); }
@@ -55,10 +59,15 @@ void MemoryModel::process(int group) {
   const GroupSize& size = sizes_[static_cast<size_t>(group)];
   if (backup_) committed_ += size.kernel;
   see(committed_ + buffered_total_ + size.materialized + std::max(size.post_load, size.loader_scratch));
-  buffered_total_ -= buffered_[static_cast<size_t>(group)];
-  buffered_[static_cast<size_t>(group)] = 0;
+  release(group);
 }
 
-int64_t MemoryModel::take_peak() { return std::exchange(peak_, 0); }
+void MemoryModel::release(int group) { buffered_total_ -= std::exchange(buffered_[static_cast<size_t>(group)], 0); }
+
+void MemoryModel::forward() {
+  for (GroupSize& size : sizes_) size.kernel += std::exchange(size.late, 0);
+}
+
+MemoryModel::Peak MemoryModel::take_peak() { return std::exchange(peak_, {}); }
 
 }  // namespace reloadlab::sim

@@ -1,6 +1,6 @@
 #pragma once
 // Point 9 of the layerwise rules as arithmetic. Extra bytes at a time are
-//   the buffered source bytes of all groups that are armed (the load call in flight included)
+//   the buffered source bytes of all groups that are armed, and of the load call in flight
 // + for the group in process: its materialized tensors + what its post-load steps leave and need beside them
 // + with a backup: kernel bytes of the groups committed so far and of the one in process.
 #include <vector>
@@ -16,17 +16,23 @@ class MemoryModel {
   void buffer(int group, int64_t bytes);  // a load call that is kept until its group is processed
   void pass(int64_t bytes);               // a load call that is dropped: in flight only
   void process(int group);
+  void release(int group);  // its buffered loads are dropped unprocessed
+  void forward();           // the first one registers tensors, which are kernel tensors from then on
   bool has_buffered(int group) const { return buffered_[static_cast<size_t>(group)] > 0; }
-  int64_t take_peak();  // since the last call
+  struct Peak {
+    int64_t went_through = 0, failed = 0;
+  };
+  Peak take_peak();  // since the last call; `failed`: at most, if it ended in a failure
 
  private:
   struct GroupSize {
-    int64_t materialized = 0, post_load = 0, loader_scratch = 0, kernel = 0;
+    int64_t materialized = 0, post_load = 0, loader_scratch = 0, kernel = 0, late = 0;
   };
-  void see(int64_t bytes);
+  void see(int64_t bytes, int64_t scratch = 0);
   std::vector<GroupSize> sizes_;
   std::vector<int64_t> buffered_;
-  int64_t buffered_total_ = 0, committed_ = 0, peak_ = 0;
+  int64_t buffered_total_ = 0, committed_ = 0;
+  Peak peak_;
   bool backup_;
 };
 

@@ -1,5 +1,7 @@
 #include "sim/replay/plan.h"
 
+#include <algorithm>
+
 #include "reference/base/check.h"
 #include "sim/replay/boxes.h"
 #include "sim/replay/memory_model.h"
@@ -26,6 +28,7 @@ class Planner {
   }
 
   RankPlan run(const std::vector<Step>& steps) {
+    transport_owns_ = std::ranges::any_of(steps, [](const Step& step) { return step.plan.chunk > 0; });
     for (int layer = 0; layer < catalogue_.layer_count(); ++layer)
       plan_.totals.push_back({catalogue_.layer(layer).name, loadable_[static_cast<size_t>(layer)]});
     for (size_t i = 0; i < steps.size(); ++i) run_step(static_cast<int>(i), steps[i]);
@@ -75,6 +78,7 @@ class Planner {
     written_.clear();
     group_written_.assign(index(catalogue_.layer_count()), 0);
     group_done_.assign(index(catalogue_.layer_count()), false);
+    group_received_.assign(index(catalogue_.layer_count()), false);
     memory_.begin();
     partial_ = false;
   }
@@ -100,15 +104,17 @@ class Planner {
       case StepKind::finish:
         finish(number, false);
         break;
-      case StepKind::abort:
       case StepKind::forward:
+        memory_.forward();
+        break;
+      case StepKind::abort:
         break;
       case StepKind::destroy:
         return;
       case StepKind::repeat:
         RELOADLAB_CHECK(false, "repeat steps are unrolled before planning");
     }
-    plan_.peaks.push_back({number, memory_.take_peak()});
+    note_peak(number, -1);
     const bool commits = step.kind == StepKind::reload || step.kind == StepKind::retry || step.kind == StepKind::finish;
     if (commits && !fails) {
       state(number, step, update_checkpoint_, partial_);
@@ -117,6 +123,11 @@ class Planner {
       same.step = number;
       plan_.states.push_back(same);
     }
+  }
+
+  void note_peak(int number, int load) {
+    const MemoryModel::Peak peak = memory_.take_peak();
+    plan_.peaks.push_back({number, peak.went_through, load, peak.failed});
   }
 
   // After prepare or loads alone the model is in between: nothing is expected of its bytes.
@@ -148,6 +159,7 @@ class Planner {
       account(sent.delivery, planned);
     }
     plan_.loads.push_back(std::move(planned));
+    note_peak(number, position);
   }
 
   void account(int number, PlannedLoad& planned) {
@@ -159,12 +171,17 @@ class Planner {
     }
     planned.excess = touched > 0 && planned.fresh == 0;
     if (group_done_[index(group)]) {
-      memory_.pass(planned.bytes);
+      if (!transport_owns_) memory_.pass(planned.bytes);
       return;
     }
     memory_.buffer(group, planned.bytes);
     group_written_[index(group)] += planned.fresh;
-    if (planned.fresh == 0 || group_written_[index(group)] < group_loadable(group) || group_deferred(group)) return;
+    const int layer = catalogue_.layer_of(number);
+    const bool pads = catalogue_.kind(layer).loader_pads(catalogue_.layer(layer), tp_);
+    if (touched > 0 || pads) group_received_[index(group)] = true;
+    const int64_t loadable = group_loadable(group);
+    const bool brings = planned.fresh > 0 || (loadable == 0 && pads);  // a rank that holds padding only waits for the padding
+    if (!brings || group_written_[index(group)] < loadable || group_deferred(group)) return;
     planned.completes = true;
     group_done_[index(group)] = true;
     memory_.process(group);
@@ -172,10 +189,14 @@ class Planner {
 
   void finish(int number, bool abandoned) {
     if (abandoned) return;  // nothing is processed, and what did not come is nobody's loss
-    for (int layer = 0; layer < catalogue_.layer_count(); ++layer)
-      if (memory_.has_buffered(layer)) memory_.process(layer);
+    for (const bool deferred : {false, true})
+      for (int group = 0; group < catalogue_.layer_count(); ++group)
+        if (memory_.has_buffered(group) && group_deferred(group) == deferred) process_late(group);
     for (size_t d = 0; d < catalogue_.deliveries().size(); ++d) note_missing(number, static_cast<int>(d));
   }
+
+  // A group of which this rank takes nothing has nothing to process.
+  void process_late(int group) { group_received_[index(group)] ? memory_.process(group) : memory_.release(group); }
 
   void note_missing(int number, int delivery) {
     const model::Delivery& what = catalogue_.deliveries()[index(delivery)];
@@ -193,7 +214,8 @@ class Planner {
   RankPlan plan_;
   std::map<std::string, BoxSet> written_;
   std::vector<int64_t> group_written_;
-  std::vector<bool> group_done_;
+  std::vector<bool> group_done_, group_received_;
+  bool transport_owns_ = false;  // loaded tensors are views of its buffer, and nobody's extra memory unless they are copied
   std::string update_checkpoint_;
   bool partial_ = false;
 };

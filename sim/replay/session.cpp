@@ -165,6 +165,7 @@ Status RankSession::prepare(const Step& step) {
 }
 
 Status RankSession::loads(const Step& step) {
+  MetaScope counted(*account_, !stage_.world.has_bytes());
   const bool digits = stage_.digits != nullptr;
   if (digits) {
     watch_.on_post_load = [this](const model::Layer& layer) {
@@ -182,6 +183,7 @@ Status RankSession::loads(const Step& step) {
 }
 
 Status RankSession::finish() {
+  MetaScope counted(*account_, !stage_.world.has_bytes());
   watch_.at_load(-1);
   watch_.event(EventKind::finish_begin);
   Status status = supervised([&] { return reloader_->finish(*model_, {stage_.the_case.model.dtype}); });
@@ -254,11 +256,12 @@ Status RankSession::deliver_one(Transport& transport, size_t position) {
   account_->hold_peak(true);
   Result<at::Tensor> loaded = fetch(transport, position);
   account_->hold_peak(false);
+  const int64_t peak_with_it = account_->peak_bytes();
   if (!loaded.ok()) return harness_error_ = loaded.status();
   Status status = call_loader(resolved_.empty() ? resolve(sent.delivery) : resolved_[at(sent.delivery)],
                               stage_.catalogue.deliveries()[at(sent.delivery)], *loaded);
-  // A refused tensor was the transport's all the time.
-  if (!status.ok()) account_->forget_peak_since(peak_before);
+  // A tensor that was refused at once was the transport's all the time; one for which memory was taken first had been accepted.
+  if (!status.ok() && account_->peak_bytes() == peak_with_it) account_->forget_peak_since(peak_before);
   return status;
 }
 

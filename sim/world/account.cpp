@@ -56,6 +56,31 @@ struct CountingAllocator final : c10::Allocator {
   void copy_data(void* to, const void* from, size_t bytes) const override { std::memcpy(to, from, bytes); }
 };
 
+// Storages on meta have no data; what the account was charged lies in the context.
+struct MetaAllocator final : c10::Allocator {
+  struct Charge {
+    AccountPtr account;
+    int64_t bytes;
+  };
+
+  c10::DataPtr allocate(size_t bytes) override {
+    c10::Device device(c10::DeviceType::Meta);
+    const AccountPtr& account = current();
+    if (bytes == 0 || !account || !account->counts_meta_) return {nullptr, nullptr, &release, device};
+    auto* charge = new Charge{account, static_cast<int64_t>(bytes)};
+    account->change(charge->bytes, -1);
+    return {nullptr, charge, &release, device};
+  }
+
+  static void release(void* context) {
+    std::unique_ptr<Charge> charge(static_cast<Charge*>(context));
+    if (charge) charge->account->change(-charge->bytes, -1);
+  }
+
+  c10::DeleterFnPtr raw_deleter() const override { return &release; }
+  void copy_data(void*, const void*, size_t) const override {}
+};
+
 void Account::change(int64_t bytes, int64_t serial) {
   live_bytes_ += bytes;
   live_allocations_ += bytes > 0 ? 1 : -1;
@@ -79,8 +104,10 @@ int64_t allocation_serial(const c10::Storage& storage) {
 
 void install_counting_allocator() {
   static CountingAllocator allocator;
+  static MetaAllocator meta_allocator;
   static const bool installed = [] {
     c10::SetAllocator(c10::DeviceType::CPU, &allocator, 255);
+    c10::SetAllocator(c10::DeviceType::Meta, &meta_allocator, 255);
     return true;
   }();
   (void)installed;

@@ -2,11 +2,15 @@
 // Memory that the harness can see. One allocator of ours serves all CPU tensors of the process; while an Account is current on a
 // thread, every allocation of that thread is poisoned, numbered and counted on it, whoever made it, until it is freed, wherever
 // that happens. Freed memory is poisoned too. Without a current account (the harness's own work) it only allocates.
+//
+// Tensors on meta have no bytes. Where meta stands for a device, another allocator of ours counts what they would take there, but
+// only while a MetaScope is open: what is made outside of one (models, records, placeholders) is shapes and nothing else.
 #include <c10/core/Storage.h>
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 
 namespace reloadlab::sim {
 
@@ -32,10 +36,12 @@ class Account {
 
  private:
   friend struct CountingAllocator;
+  friend struct MetaAllocator;
+  friend class MetaScope;
   void change(int64_t bytes, int64_t serial);
   std::byte poison_;
   int64_t live_bytes_ = 0, live_allocations_ = 0, peak_bytes_ = 0, next_serial_ = 0;
-  bool peak_held_ = false;
+  bool peak_held_ = false, counts_meta_ = false;
 };
 using AccountPtr = std::shared_ptr<Account>;
 
@@ -53,10 +59,23 @@ class AccountScope {
   AccountPtr before_;
 };
 
+// Counts tensors made on meta as well, for its lifetime.
+class MetaScope {
+ public:
+  MetaScope(Account& account, bool counts) : account_(account), before_(std::exchange(account.counts_meta_, counts)) {}
+  ~MetaScope() { account_.counts_meta_ = before_; }
+  MetaScope(const MetaScope&) = delete;
+  MetaScope& operator=(const MetaScope&) = delete;
+
+ private:
+  Account& account_;
+  bool before_;
+};
+
 // The serial number of the storage's allocation on its account; -1 where the storage is not one of an account (meta, empty, the harness's).
 int64_t allocation_serial(const c10::Storage& storage);
 
-// Installs the allocator; any number of calls. REQUIRES that no other allocator of priority 255 is installed.
+// Installs the allocators; any number of calls. REQUIRES that no other allocator of priority 255 is installed.
 void install_counting_allocator();
 
 }  // namespace reloadlab::sim

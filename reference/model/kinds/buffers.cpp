@@ -103,6 +103,11 @@ class Buffers final : public KindBase {
     return place_whole(delivery.shape);
   }
 
+  std::vector<SlotSpec> late_slots(const LayerSpec& spec, TensorParallel) const override {
+    if (!spec.flag("late")) return {};
+    return {{.name = "late", .shape = {late_size}, .dtype = spec.dtype}};
+  }
+
   LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {
     LayerPtr layer = make_layer(spec, tp, "BufferedLayer");
     if (has(spec, "shape")) {

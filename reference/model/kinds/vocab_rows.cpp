@@ -27,6 +27,10 @@ std::vector<Placement> VocabRows::placements(const LayerSpec& spec, const Delive
   return place({rows.start, 0}, {0, 0}, {rows.used, spec.integer("hidden")});
 }
 
+bool VocabRows::loader_pads(const LayerSpec& spec, TensorParallel tp) const {
+  return spec.flag("loader_pads") && rows_of(spec, tp).padded();
+}
+
 LayerPtr VocabRows::build(const LayerSpec& spec, TensorParallel tp) const {
   const int64_t vocab = spec.integer("vocab"), hidden = spec.integer("hidden"), pad_to = spec.integer("pad_to");
   const int64_t padded = (vocab + pad_to - 1) / pad_to * pad_to;

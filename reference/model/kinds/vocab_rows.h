@@ -10,6 +10,7 @@ class VocabRows : public KindBase {
   VocabRows(std::string_view id, std::string_view about, std::string_view class_name)
       : KindBase(id, about, vocab_keys()), class_name_(class_name) {}
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override;
+  bool loader_pads(const LayerSpec& spec, TensorParallel tp) const override;
   LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override;
 
  protected:

@@ -78,6 +78,18 @@ TEST(AddressStable, ScratchThatIsRegisteredNowhereCounts) {
             "fail: warm, rank 0, step 2, norm.extra:scratch: is storage 8 at offset 0, was storage 7 at offset 0");
 }
 
+TEST(AddressStable, AModelThatIsCalledUnusableIsNotCompared) {
+  Fixture fixture;
+  fixture.outcome(kToB).unusable = fixture.outcome(kToA).unusable = true;
+  const std::string nothing = "unsupported: the candidate calls the model unusable after every update";
+  for (const char* law : {"address_stable", "no_residue", "return_exact"}) {
+    const std::string verdict = text(fixture.judge(law));
+    EXPECT_EQ(verdict, nothing) << law;
+  }
+  fixture.outcome(kToA).unusable = false;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+}
+
 TEST(AddressStable, OneStateIsNoComparison) {
   Fixture fixture;
   fixture.warm().ranks[0].censuses.resize(1);

@@ -72,6 +72,19 @@ TEST(FailureAtomic, StepsEndAsTheScenarioSays) {
   EXPECT_EQ(unusable.judge(kLaw).finding->what, "went through, and yet the candidate calls the model unusable");
 }
 
+TEST(FailureAtomic, OnlyAWholeUpdateHasToRepairAnUnusableModel) {
+  Fixture fixture;
+  fixture.outcome(kToB).unusable = fixture.outcome(kToA).unusable = true;
+  fixture.outcome(kToB).status = Status(Code::failed, "given up"), fixture.warm().steps[kToB].outcome = Step::Outcome::error;
+  EXPECT_EQ(fixture.judge(kLaw).finding->what, "went through, and yet the candidate calls the model unusable");
+  fixture.plan().states.back().partial = true;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  fixture.outcome(kToB).unusable = false;
+  EXPECT_EQ(fixture.judge(kLaw).finding->step, static_cast<int>(kToB));  // the old weights are not there
+  fixture.warm().steps[kToB].outcome = Step::Outcome::ok, fixture.outcome(kToB).status = Status();
+  EXPECT_EQ(fixture.judge(kLaw).finding->step, static_cast<int>(kToA));
+}
+
 // Step 2 is refused, as the scenario expects, and the model must stay at B.
 Fixture refused() {
   Fixture fixture;

@@ -24,15 +24,42 @@ TEST(MemoryBound, AScenariosLimitTakesTheFormulasPlace) {
   EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
 }
 
-TEST(MemoryBound, WhatAForwardRegisteredIsBackedUpToo) {
+PeakPair first_pair(const Fixture& fixture) { return memory_peaks(fixture.evidence).front(); }
+
+// Loads of 8, 24 and 60 bytes, the last of which may fail at 70, and a finish that needs 90 and may fail at 95.
+void plan_by_load(Fixture& fixture) { fixture.plan().peaks = {{kToB, 8, 0, 8}, {kToB, 24, 1, 24}, {kToB, 60, 2, 70}, {kToB, 90, -1, 95}}; }
+
+TEST(MemoryBound, WhereEveryCallWentThroughTheFormulaIsOneNumber) {
   Fixture fixture;
-  CensusEntry late = fixture.entry(kLoadA, "norm.weight");
-  late.path = "norm.late";
-  fixture.census(kLoadA).entries.push_back(late);
-  fixture.outcome(kToB).extra_bytes_peak = 36;
-  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
-  fixture.declare("abort", "none");
-  EXPECT_EQ(fixture.judge(kLaw).outcome, Outcome::fail);
+  plan_by_load(fixture);
+  EXPECT_EQ(first_pair(fixture).planned, 90);
+  EXPECT_EQ(first_pair(fixture).planned_before, 90);
+}
+
+TEST(MemoryBound, AnUpdateThatALoadCallEndsMayNeedWhatThatCallCould) {
+  Fixture fixture;
+  plan_by_load(fixture);
+  fixture.outcome(kToB).status = fixture.outcome(kToB).load_statuses[2] = Status(Code::failed, "the third");
+  EXPECT_EQ(first_pair(fixture).planned, 70);
+  EXPECT_EQ(first_pair(fixture).planned_before, 24);
+}
+
+TEST(MemoryBound, LoadsThatNeverCameNeedNothing) {
+  Fixture fixture;
+  plan_by_load(fixture);
+  fixture.outcome(kToB).status = Status(Code::failed, "the second");
+  fixture.outcome(kToB).load_statuses = {Status(), Status(Code::failed, "the second")};
+  fixture.outcome(kToB).extra_bytes_peak = 25;
+  EXPECT_EQ(first_pair(fixture).planned, 24);
+  EXPECT_EQ(text(fixture.judge(kLaw)), "fail: warm, rank 0, step 1, : 25 extra bytes at the peak, the formula allows 24");
+}
+
+TEST(MemoryBound, AFinishThatFailsMayNeedWhatItCould) {
+  Fixture fixture;
+  plan_by_load(fixture);
+  fixture.outcome(kToB).status = Status(Code::failed, "the finish");
+  EXPECT_EQ(first_pair(fixture).planned, 95);
+  EXPECT_EQ(first_pair(fixture).planned_before, 60);
 }
 
 TEST(MemoryBound, NothingIsKept) {

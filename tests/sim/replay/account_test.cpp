@@ -72,5 +72,20 @@ TEST_F(AccountTest, AHeldPeakMovesOnlyToWhatIsLeft) {
   EXPECT_EQ(account_->peak_bytes(), 8);
 }
 
+TEST_F(AccountTest, MetaTensorsCountOnlyWithinAMetaScope) {
+  AccountScope scope(account_);
+  const at::Tensor before = at::empty({64}, at::TensorOptions(at::kFloat).device(at::kMeta));
+  at::Tensor inside;
+  {
+    MetaScope counted(*account_, true);
+    inside = at::empty({3, 2}, at::TensorOptions(at::kFloat).device(at::kMeta));
+    EXPECT_EQ(account_->live_bytes(), 24);
+  }
+  inside = at::Tensor();
+  EXPECT_EQ(account_->live_bytes(), 0);
+  EXPECT_EQ(account_->peak_bytes(), 24);
+  EXPECT_EQ(account_->live_allocations(), 0);
+}
+
 }  // namespace
 }  // namespace reloadlab::sim

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "reference/model/kind.h"
 #include "tests/sim/replay/tiny_case.h"
 
 namespace reloadlab::sim {
@@ -11,6 +14,12 @@ class Plan : public testing::Test {
  protected:
   RankPlan plan(const std::vector<Step>& steps, bool backup = true) {
     return make_plan(Catalogue(case_.model), unroll(steps), {0, 1}, {.backup = backup});
+  }
+
+  int64_t peak(const std::vector<Step>& steps, bool backup) {
+    int64_t highest = 0;
+    for (const RankPlan::Peak& one : plan(steps, backup).peaks) highest = std::max(highest, one.extra_bytes);
+    return highest;
   }
 
   Case case_ = tiny_case({qkv_layer("a.qkv"), linear_layer("b")});
@@ -55,10 +64,59 @@ TEST_F(Plan, AStepThatIsMeantToFailLeavesTheStateAsItWas) {
 // bf16: q 512 bytes, k and v 256 each, b 192; the kernel tensors have the same sizes.
 TEST_F(Plan, ThePeakIsTheFormulaOfTheArrivalOrder) {
   const int64_t qkv = 1024, b = 192;
-  EXPECT_EQ(plan({reload_}, false).peaks[0].extra_bytes, qkv + qkv);
-  EXPECT_EQ(plan({reload_}, true).peaks[0].extra_bytes, qkv + qkv + qkv);
+  EXPECT_EQ(peak({reload_}, false), qkv + qkv);
+  EXPECT_EQ(peak({reload_}, true), qkv + qkv + qkv);
   reload_.plan.order = OrderKind::interleaved;  // q, b, k, v: b is processed while q is buffered
-  EXPECT_EQ(plan({reload_}, true).peaks[0].extra_bytes, qkv + qkv + qkv + b);
+  EXPECT_EQ(peak({reload_}, true), qkv + qkv + qkv + b);
+}
+
+TEST_F(Plan, EveryLoadCallHasItsPeak) {
+  const std::vector<RankPlan::Peak> peaks = plan({reload_}, false).peaks;
+  ASSERT_EQ(peaks.size(), 5U);
+  EXPECT_EQ(peaks[1].load, 1);
+  EXPECT_EQ(peaks[1].extra_bytes, 768);
+  EXPECT_EQ(peaks[4].load, -1);
+}
+
+TEST_F(Plan, WhatTheFirstForwardRegistersIsAKernelTensorFromThenOn) {
+  model::LayerSpec late{.name = "c", .kind = "buffers", .dtype = DType::f32};
+  late.values = {{"shape", std::vector<int64_t>{2}}, {"late", true}};
+  model::fill_defaults(late);
+  case_.model.layers = {late};
+  const Step forward{.kind = StepKind::forward};
+  EXPECT_EQ(peak({reload_}, true), 8 + 8 + 8);
+  EXPECT_EQ(peak({forward, forward, reload_}, true), 8 + 8 + 8 + 16);
+  EXPECT_EQ(peak({forward, reload_}, false), 8 + 8);
+}
+
+// Two ranks, four rows each, and a vocabulary that ends in the first.
+TEST_F(Plan, ARankOfPaddingProcessesALayerOnlyIfTheLoaderPads) {
+  model::LayerSpec vocab{.name = "embed", .kind = "vocab_parallel_embedding"};
+  for (const bool pads : {false, true}) {
+    vocab.values = {{"vocab", int64_t{3}}, {"hidden", int64_t{2}}, {"pad_to", int64_t{8}}, {"loader_pads", pads}};
+    model::fill_defaults(vocab);
+    case_.model.layers = {vocab};
+    const RankPlan padding = make_plan(Catalogue(case_.model), {reload_}, {1, 2}, {.backup = true});
+    EXPECT_EQ(padding.loads[0].completes, pads);
+    EXPECT_EQ(padding.peaks[0].extra_bytes, pads ? 12 + 16 + 16 : 12);
+    EXPECT_EQ(padding.peaks[1].extra_bytes, 0);
+  }
+}
+
+// c arrives and waits for finish; b misses its bias and is processed then as well, before c, whose buffered loads are still there.
+TEST_F(Plan, DeferredLayersAreProcessedAfterAllOthers) {
+  model::LayerSpec attention{.name = "c", .kind = "attention"}, linear = linear_layer("d");
+  attention.values = {{"heads", int64_t{2}}};
+  linear.values["bias"] = true;
+  model::fill_defaults(attention);
+  case_.model.layers = {attention, linear};
+  const int64_t scales = [&] {
+    int64_t bytes = 0;
+    for (const PlannedLoad& load : plan({reload_}).loads) bytes += load.layer == "c" ? load.bytes : 0;
+    return bytes;
+  }();
+  reload_.plan.omit = {"d.bias"};
+  EXPECT_EQ(plan({reload_}, false).peaks.back().extra_bytes, scales + 192 + 192 + 24);
 }
 
 TEST_F(Plan, RepeatIsWrittenOutAndRetryTakesThePlanOfItsUpdate) {

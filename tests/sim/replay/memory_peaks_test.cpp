@@ -1,0 +1,74 @@
+// Extra memory of our own engine, update by update, against the formula: not below it and not above it, in every scenario.
+#include <gtest/gtest.h>
+
+#include "sim/law/law.h"
+#include "sim/law/memory_bound.h"
+#include "sim/replay/replay.h"
+#include "sim/scenario/scenario.h"
+#include "tests/sim/replay/tiny_case.h"
+
+namespace reloadlab::sim {
+namespace {
+
+std::vector<Case> every_case() {
+  ParseOptions options;
+  for (const LawInfo& law : laws()) options.known_laws.emplace_back(law.id);
+  const auto files = find_scenarios({RELOADLAB_SOURCE_DIR "/scenarios/layerwise"});
+  EXPECT_TRUE(files.ok());
+  std::vector<Case> cases;
+  for (const auto& file : *files) {
+    auto read = read_scenario(file, options);
+    EXPECT_TRUE(read.ok()) << read.status().message();
+    std::move(read->begin(), read->end(), std::back_inserter(cases));
+  }
+  return cases;
+}
+
+std::vector<PeakPair> peaks_of(Case the_case, const std::string& candidate) {
+  the_case.laws = {"memory_bound"};  // the warm execution alone
+  const auto info = find_candidate(candidate);
+  EXPECT_TRUE(info.ok());
+  const auto evidence = replay(the_case, *info);
+  EXPECT_TRUE(evidence.ok()) << evidence.status().message();
+  return memory_peaks(*evidence);
+}
+
+class MemoryPeaks : public testing::TestWithParam<const char*> {};
+
+TEST_P(MemoryPeaks, AreTheFormulasInEveryScenario) {
+  int updates = 0, exact = 0;
+  for (const Case& the_case : every_case()) {
+    for (const PeakPair& pair : peaks_of(the_case, GetParam())) {
+      SCOPED_TRACE(the_case.id() + ", rank " + std::to_string(pair.rank) + ", step " + std::to_string(pair.update.last));
+      EXPECT_LE(pair.seen, pair.planned);
+      EXPECT_GE(pair.seen, pair.planned_before);
+      ++updates;
+      exact += pair.planned == pair.planned_before;
+    }
+  }
+  EXPECT_GT(updates, 600);
+  EXPECT_GT(exact, updates * 9 / 10);  // the others ended in a failing call
+}
+
+INSTANTIATE_TEST_SUITE_P(BothAborts, MemoryPeaks, testing::Values("layerwise@hardened", "layerwise@hardened,abort=unusable"),
+                         [](const auto& policy) { return policy.index == 0 ? "Backup" : "Unusable"; });
+
+// The one that comes again after everything else makes the peak: by then there are copies of all kernel tensors, and it is larger than
+// what the last layer needed.
+TEST(ADroppedLoad, CountsWhileItIsInFlightUnlessTheTransportOwnsIt) {
+  constexpr int64_t qkv = 1024, q = 512, small = 192, count = 12;
+  std::vector<model::LayerSpec> layers{qkv_layer("a.qkv")};
+  for (int64_t i = 0; i < count; ++i) layers.push_back(linear_layer("b" + std::to_string(i)));
+  Case the_case = tiny_case(std::move(layers));
+  the_case.steps.resize(2);
+  the_case.steps[1].plan.excess = {"a.q_proj.weight"};
+  for (const int64_t chunk : {0, 1}) {
+    the_case.steps[1].plan.chunk = chunk;
+    const PeakPair pair = peaks_of(the_case, "layerwise@hardened")[0];
+    EXPECT_EQ(pair.planned, qkv + count * small + (chunk ? small + small : q));
+    EXPECT_EQ(pair.seen, pair.planned);
+  }
+}
+
+}  // namespace
+}  // namespace reloadlab::sim
