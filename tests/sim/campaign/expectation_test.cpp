@@ -148,6 +148,7 @@ TEST_F(CampaignTest, UpdateKeepsTheRuleOfWhatStillHoldsAndWhatDidNotRun) {
   options.selection.ranks = 1;
   run({"fake@bad"});
   EXPECT_EQ(read_file(folder / kFile), kHead + kBadAtStep1 + other);
+  EXPECT_EQ(screen().find("still why?"), std::string::npos) << "nothing has moved: " << screen();
 }
 
 TEST_F(CampaignTest, UpdateOfOneVariantLeavesTheOthers) {
