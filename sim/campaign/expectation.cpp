@@ -1,5 +1,7 @@
 #include "sim/campaign/expectation.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace reloadlab::sim {
@@ -23,6 +25,8 @@ bool Expectation::covers(std::string_view candidate_name, std::string_view law_i
   return candidate == candidate_name && law == law_id &&
          (variants.empty() || std::find(variants.begin(), variants.end(), variant) != variants.end());
 }
+
+std::string Expectation::place(const fs::path& path) const { return fmt::format("{}:{}:{}", path.string(), rule_at.line, rule_at.column); }
 
 const Expectation* ExpectationFile::find(std::string_view candidate, std::string_view law, std::string_view variant) const {
   const auto found = std::find_if(known.begin(), known.end(), [&](const Expectation& one) { return one.covers(candidate, law, variant); });

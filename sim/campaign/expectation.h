@@ -8,7 +8,8 @@
 //     blocks.0.qkv.weight}
 //
 // An entry names the first evidence against the law, so that a failure that moves is a new failure. Without `variants` it holds for
-// every case of the scenario. `rule` says which rule or bug explains it.
+// every case of the scenario. `rule` is the id of the rule or bug that explains it (rules.h), and a person writes it: `"?"` stands
+// where nobody has yet, and excuses nothing.
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 
 #include "reference/base/status.h"
 #include "sim/scenario/case.h"
+#include "sim/scenario/diagnostics.h"
 
 namespace reloadlab::sim {
 
@@ -26,10 +28,16 @@ struct Evidenced {
   bool operator==(const Evidenced&) const = default;
 };
 
+inline constexpr std::string_view kUnexplained = "?";
+
 struct Expectation {
   std::string candidate, law, rule;
   Evidenced first;
   std::vector<std::string> variants;  // empty: all
+  Position rule_at = {};              // where the file has the rule
+  bool explained() const { return rule != kUnexplained; }
+  // "x.yaml:4:38" for a file at that path, as in messages about the file.
+  std::string place(const std::filesystem::path& path) const;
   bool covers(std::string_view candidate_name, std::string_view law_id, std::string_view variant) const;
 };
 
@@ -46,7 +54,8 @@ struct ExpectationNames {
   std::string scenario;
 };
 
-// Code::data with one file:line:column: message a line: unknown keys, laws, variants, two entries for the same failure, an empty rule.
+// Code::data with one file:line:column: message a line: unknown keys, laws, variants, two entries for the same failure, rules that do not
+// exist.
 Result<ExpectationFile> parse_expectations(std::string_view text, const std::string& file_name, const ExpectationNames& names);
 std::string expectations_text(const ExpectationFile& file);
 

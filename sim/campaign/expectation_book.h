@@ -1,5 +1,6 @@
 #pragma once
 // The expectation files of a campaign: read once per scenario, compared with what came out, rewritten on demand.
+#include <array>
 #include <map>
 #include <set>
 #include <span>
@@ -20,9 +21,11 @@ class ExpectationBook {
   void apply(CaseResult& result) const;
   // Takes over what the result came to, whatever was expected. REQUIRES that apply() has not been called on it.
   void learn(const CaseResult& result);
-  // Rewrites the files of the scenarios that learn() saw; a file with nothing to say is removed. Returns what was done, a line each.
-  // A failure that no rule explains (no LWn, Bnn or Lnn in the scenario's `about`) is not written down: it stays a failure.
+  // Rewrites the files of the scenarios that learn() saw; a file with nothing to say is removed. Returns what was done, a line each,
+  // and what is left to people: the place of every rule that is still `"?"`, and of every one whose failure has moved.
   Result<std::vector<std::string>> save();
+  // A line for every rule that is still `"?"`.
+  std::vector<std::string> unexplained() const;
 
   const ExpectationFile* file_of(const std::string& scenario_file) const;
 
@@ -31,18 +34,24 @@ class ExpectationBook {
     std::filesystem::path path;  // empty: no file yet
     Case sample;                 // any case of the scenario: its system, about, file
     std::vector<std::string> variants;
+    std::string text;  // of that file
     ExpectationFile file;
     bool learnt = false;
-    std::set<std::string> unexplained;  // laws that fail without a rule
+    std::set<std::array<std::string, 3>> moved;  // candidate, law, variant: other first evidence than before
   };
+  void learn(const CaseResult& result, const LawResult& law, Page& page);
+  Status save(Page& page, std::vector<std::string>& done);
+  void ask(const Page& page, std::vector<std::string>& done) const;
+
   std::map<std::string, Page> pages_;  // by scenario file
   std::vector<std::string> law_order_;
 };
 
-// The first rule or bug that the text names: LW5, B10, L09, OQ3, SW2; empty when it names none.
-std::string first_rule(std::string_view about);
+// What an entry says about the finding.
+Evidenced evidenced_by(const Finding& finding);
 
-// For lint: what is wrong with the expectation files of the cases, and, beside folders given whole in `paths`, files that no scenario owns.
+// For lint: what is wrong or left open in the expectation files of the cases, and, beside folders given whole in `paths`, files that no
+// scenario owns.
 std::vector<std::string> lint_expectations(std::span<const Case> cases, const std::vector<std::string>& law_ids,
                                            std::span<const std::string> paths);
 

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "sim/campaign/expectation.h"
+#include "sim/campaign/rules.h"
 #include "sim/scenario/tree.h"
 
 namespace reloadlab::sim {
@@ -73,13 +74,20 @@ class Reading {
     return name;
   }
 
+  std::string rule_in(const Node& node) {
+    std::string id = text(node);
+    if (!id.empty() && id != kUnexplained && !is_rule(id))
+      errors_.error(node.at, fmt::format("no rule or bug is called \"{}\"", id), errors_.suggest(id, rule_ids()));
+    return id;
+  }
+
   void entry(const Node& node, ExpectationFile& file) {
     if (!is(node, Node::Kind::map, "a map")) return;
     check_keys(node, kEntryKeys);
     Expectation one;
     if (const Node* candidate = required(node, "candidate")) one.candidate = text(*candidate);
     if (const Node* law = required(node, "law")) one.law = one_of(*law, "law", names_.laws);
-    if (const Node* rule = required(node, "rule")) one.rule = text(*rule);
+    if (const Node* rule = required(node, "rule")) one.rule = rule_in(*rule), one.rule_at = rule->at;
     if (const Node* execution = required(node, "execution")) one.first.execution = text(*execution);
     if (const Node* step = required(node, "step")) one.first.step = integer(*step);
     if (const Node::Entry* tensor = node.find("tensor")) one.first.tensor = text(*tensor->value);

@@ -21,6 +21,7 @@ class ModelBinder {
     const size_t errors_before = diagnostics_.count();
     bound_.spec.architecture = model_.text("architecture");
     bound_.spec.dtype = *dtype_from_name(model_.text("dtype"));
+    for (const std::string& flag : model_.texts("flags")) bound_.spec.flags[flag] = true;
     if (bound_.spec.architecture == "layers") {
       add_layers();
     } else {

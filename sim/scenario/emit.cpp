@@ -94,6 +94,7 @@ class Writer {
 
   void write_model(const model::ModelSpec& spec) {
     put("dtype", dtype_name(spec.dtype));
+    if (!spec.flags.empty()) put("flags", names_on(spec.flags));
     if (const model::ArchitectureInfo* architecture = model::find_architecture(spec.architecture)) {
       put("architecture", spec.architecture);
       write_values(spec.values, architecture->keys);
@@ -102,6 +103,13 @@ class Writer {
     key("layers"), out_ << YAML::BeginSeq;
     for (const model::LayerSpec& layer : spec.layers) out_ << YAML::Flow, begin(), write_layer(layer, spec.dtype), end();
     out_ << YAML::EndSeq;
+  }
+
+  static std::vector<std::string> names_on(const std::map<std::string, bool>& flags) {
+    std::vector<std::string> names;
+    for (const auto& [name, on] : flags)
+      if (on) names.push_back(name);
+    return names;
   }
 
   void write_layer(const model::LayerSpec& layer, DType usual) {

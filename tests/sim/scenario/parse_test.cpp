@@ -82,6 +82,16 @@ TEST(Scenario, ranges_make_layers_and_texts_follow_them) {
   EXPECT_EQ(one.model.layers[1].integer("out"), 8);
 }
 
+TEST(Scenario, flags_are_on_in_the_model_whoever_makes_its_layers) {
+  const std::map<std::string, bool> on{{"_do_torchao_reload", true}};
+  EXPECT_EQ((Text{.model = "{flags: [_do_torchao_reload], layers: [{name: up, kind: column_parallel_linear, in: 4, out: 8}]}"}
+                 .only()
+                 .model.flags),
+            on);
+  EXPECT_EQ((Text{.model = "{architecture: bert, flags: [_do_torchao_reload]}"}.only().model.flags), on);
+  EXPECT_TRUE(Text().only().model.flags.empty());
+}
+
 TEST(Scenario, lists_multiply_into_labelled_cases_in_order) {
   const auto cases =
       Text{.more = "world: {kind: [cpu, meta], ranks: [1, 2]}\nvary: {steps.1.reload.order: [reversed, {shuffle: 3}]}\n"}.parse();

@@ -51,6 +51,7 @@ std::string difference(const Case& a, const Case& b) {
   if (a.world != b.world || a.ranks != b.ranks) return "world";
   if (a.model.architecture != b.model.architecture || a.model.values != b.model.values || a.model.dtype != b.model.dtype)
     return "architecture";
+  if (a.model.flags != b.model.flags) return "flags";
   if (!same_list(a.model.layers, b.model.layers, [](const auto& x, const auto& y) { return same(x, y); })) return "layers";
   if (!same_list(a.checkpoints, b.checkpoints, [](const auto& x, const auto& y) { return x.first == y.first && same(x.second, y.second); }))
     return "checkpoints";

@@ -1,0 +1,128 @@
+// --update-expectations: what failed becomes what is known to fail. Why it fails is not for the program to say.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "sim/campaign/expectation_book.h"
+#include "sim/report/run_folder.h"
+
+namespace reloadlab::sim {
+namespace fs = std::filesystem;
+namespace {
+
+// Entries, one per variant; grouped_entries() puts equal ones together again.
+std::vector<Expectation> split_entries(const std::vector<Expectation>& known, const std::vector<std::string>& all_variants) {
+  std::vector<Expectation> split;
+  for (const Expectation& one : known)
+    for (const std::string& variant : one.variants.empty() ? all_variants : one.variants) {
+      split.push_back(one);
+      split.back().variants = {variant};
+    }
+  return split;
+}
+
+// A rule is a person's judgement of one failure. It is taken over where the same failure shows in one more variant, and nowhere else.
+std::string rule_of_same_failure(const std::vector<Expectation>& split, const Expectation& fresh) {
+  const auto same = std::find_if(split.begin(), split.end(), [&](const Expectation& one) {
+    return one.candidate == fresh.candidate && one.law == fresh.law && one.first == fresh.first;
+  });
+  return same == split.end() ? std::string(kUnexplained) : same->rule;
+}
+
+// Entries that differ in nothing but their variant become one.
+std::vector<Expectation> grouped_entries(const std::vector<Expectation>& split, const std::vector<std::string>& variants,
+                                         const std::vector<std::string>& law_order) {
+  std::vector<Expectation> groups;
+  for (const std::string& variant : variants)
+    for (const Expectation& one : split) {
+      if (one.variants != std::vector{variant}) continue;
+      const auto same = std::find_if(groups.begin(), groups.end(), [&](const Expectation& group) {
+        return group.candidate == one.candidate && group.law == one.law && group.rule == one.rule && group.first == one.first;
+      });
+      if (same == groups.end())
+        groups.push_back(one);
+      else
+        same->variants.push_back(variant);
+    }
+  for (Expectation& group : groups)
+    if (group.variants.size() == variants.size()) group.variants.clear();
+  const auto place = [&](const Expectation& one) { return std::find(law_order.begin(), law_order.end(), one.law) - law_order.begin(); };
+  std::stable_sort(groups.begin(), groups.end(), [&](const Expectation& a, const Expectation& b) {
+    return a.candidate != b.candidate ? a.candidate < b.candidate : place(a) < place(b);
+  });
+  return groups;
+}
+
+bool says_nothing(State state) { return state == State::inconclusive || state == State::unsupported || state == State::flaky; }
+
+}  // namespace
+
+void ExpectationBook::learn(const CaseResult& result) {
+  const auto found = pages_.find(result.file);
+  if (found == pages_.end() || result.end != End::judged) return;
+  Page& page = found->second;
+  page.learnt = true;
+  page.file.known = split_entries(page.file.known, page.variants);
+  for (const LawResult& law : result.laws)
+    if (!says_nothing(law.state)) learn(result, law, page);
+}
+
+void ExpectationBook::learn(const CaseResult& result, const LawResult& law, Page& page) {
+  std::vector<Expectation>& known = page.file.known;
+  const auto old = std::find_if(known.begin(), known.end(),
+                                [&](const Expectation& one) { return one.covers(result.candidate, law.law, result.variant); });
+  std::optional<Expectation> before;
+  if (old != known.end()) before = *old, known.erase(old);
+  if (!law.finding) return;
+  Expectation fresh{result.candidate, law.law, "", evidenced_by(*law.finding), {result.variant}};
+  fresh.rule = before ? before->rule : rule_of_same_failure(known, fresh);
+  if (before && before->first != fresh.first) page.moved.insert({fresh.candidate, fresh.law, result.variant});
+  known.push_back(std::move(fresh));
+}
+
+void ExpectationBook::ask(const Page& page, std::vector<std::string>& done) const {
+  const auto moved = [&](const Expectation& one) {
+    const std::vector<std::string>& variants = one.variants.empty() ? page.variants : one.variants;
+    return std::any_of(variants.begin(), variants.end(), [&](const auto& name) {
+      return page.moved.contains({one.candidate, one.law, name});
+    });
+  };
+  for (const Expectation& one : page.file.known) {
+    const std::string place = one.place(page.path);
+    if (!one.explained())
+      done.push_back(
+          fmt::format("{}: why does {} fail {}? Write the rule or bug (LW5, B10, …) in place of \"?\"", place, one.candidate, one.law));
+    else if (moved(one))
+      done.push_back(fmt::format("{}: {} fails {} otherwise now: is {} still why?", place, one.candidate, one.law, one.rule));
+  }
+}
+
+Status ExpectationBook::save(Page& page, std::vector<std::string>& done) {
+  page.file.known = grouped_entries(page.file.known, page.variants, law_order_);
+  std::error_code error;
+  if (page.file.known.empty()) {
+    if (!page.path.empty() && fs::remove(page.path, error)) done.push_back(fmt::format("removed {}", page.path.string()));
+    page.path.clear();
+    return {};
+  }
+  if (page.path.empty()) page.path = place_expectations(page.sample);
+  fs::create_directories(page.path.parent_path(), error);
+  const std::string text = expectations_text(page.file);
+  if (text != page.text) {
+    RELOADLAB_TRY(write_file(page.path, text));
+    done.push_back(fmt::format("wrote {}", page.path.string()));
+  }
+  RELOADLAB_ASSIGN(page.file, parse_expectations(text, page.path.string(), {}));  // for the places of what is asked
+  ask(page, done);
+  return {};
+}
+
+Result<std::vector<std::string>> ExpectationBook::save() {
+  std::vector<std::string> done;
+  for (auto& [file, page] : pages_)
+    if (page.learnt) RELOADLAB_TRY(save(page, done));
+  return done;
+}
+
+}  // namespace reloadlab::sim
