@@ -70,16 +70,15 @@ Status admit(Core& core, Update& update, const LoadCall& call, const Counted& co
   return process(core, update, group, OwnStep::apart);
 }
 
-// A load after the layer was processed may bring only elements that came before: anything else would be lost.
-Status only_repeats(const LoadCall& call) {
+// A load after the layer was processed may bring only elements that came before: anything else would be lost. Gives what it counted.
+Result<Counted> only_repeats(const LoadCall& call) {
   const RecordedSlot* recorded = call.layer().record->find(call.slot);
   model::LayerPtr layer = call.layer().layer.lock();
   if (!recorded || !recorded->tensor || !layer) return Status(Code::misuse, "load of a tensor that was never recorded");
   const model::ParameterPtr placeholder = recorded->tensor->fresh();
   const model::LoaderPtr loader = unwrapped(placeholder->loader);
   Result<Counted> counted = call.group.progress->count([&] { return loader->function(layer.get(), *placeholder, call.loaded, call.args); });
-  if (!counted.ok()) return counted.status();
-  if (counted->fresh == 0) return {};
+  if (!counted.ok() || counted->fresh == 0) return counted;
   return Status(Code::rejected, fmt::format("load of {}.{}: the layer is complete, and {} elements of this load never came before",
                                             call.layer().path, call.slot, counted->fresh));
 }
@@ -126,7 +125,11 @@ Status late_load(Core& core, const LoadCall& call) {
   const bool committed = core.open_update() && call.group.state == Group::State::committed;
   if (core.policy.misuse == Misuse::error && !committed)
     return Status(Code::misuse, fmt::format("load of {}.{}: the handle was taken in an update that has ended", path, call.slot));
-  if (core.policy.completion == Completion::elements) RELOADLAB_TRY(only_repeats(call));
+  if (core.policy.completion == Completion::elements) {
+    const Result<Counted> counted = only_repeats(call);
+    if (!counted.ok()) return counted.status();
+    if (counted->repeated == 0) return {};  // a shard of which this rank takes nothing
+  }
   core.tell(EngineEventKind::load_dropped, path, call.slot, call.loaded.numel());
   return core.cover(core.policy.excess, EngineEventKind::excess, path, call.slot, call.loaded.numel(), "the layer is complete");
 }

@@ -126,6 +126,21 @@ TEST(Hardened, ExcessAfterCompletionIsReportedAndDropped) {
   EXPECT_TRUE(same_content(rig.now(), cold(rig.spec, 2)));
 }
 
+// This rank has padding alone of the weight, and is complete with the bias.
+TEST(Hardened, AShardOfWhichTheRankTakesNothingIsNoExcessAfterCompletion) {
+  const Values padded{{"in", int64_t{4}}, {"out", int64_t{4}}, {"bias", true}, {"pad_cols_to", int64_t{8}}};
+  Rig rig(model_of({layer_of("row_parallel_linear", padded, "a")}), "hardened,excess=reject", {}, {1, 2});
+  rig.start();
+  EXPECT_OK(rig.prepare());
+  EXPECT_OK(rig.send("a.bias"));
+  EXPECT_EQ(1, rig.heard.count("completed a"));
+  EXPECT_OK(rig.send("a.weight"));
+  EXPECT_EQ(0, rig.heard.count("excess"));
+  EXPECT_CODE(Code::rejected, rig.send("a.bias"));
+  EXPECT_OK(rig.finish());
+  EXPECT_TRUE(same_content(rig.now(), cold(rig.spec, 2, {1, 2})));
+}
+
 TEST(Hardened, CoveragePoliciesAcceptWarnAndReject) {
   struct Case {
     const char* policy;

@@ -1,0 +1,216 @@
+#include "tests/properties/draw_layers.h"
+
+#include <rapidcheck.h>
+
+#include "reference/model/kind.h"
+
+namespace reloadlab::sim {
+namespace {
+
+using model::LayerSpec;
+using Layers = std::vector<LayerSpec>;
+
+// Sizes are multiples of this, so that every drawn rank count divides them.
+constexpr int64_t unit = 12;
+
+int64_t draw_between(int64_t least, int64_t most) { return *rc::gen::inRange<int64_t>(least, most + 1); }
+int64_t draw_size() { return unit * draw_between(1, 3); }
+bool flip() { return *rc::gen::arbitrary<bool>(); }
+std::string draw_word(std::vector<std::string> words) { return *rc::gen::elementOf(std::move(words)); }
+
+// A loader that cuts shards or leaves padding cannot be the default one.
+std::string draw_cutting_loader() { return draw_word({"bound", "free"}); }
+double draw_pad_value() { return static_cast<double>(draw_between(-2, 2)); }
+
+// Sizes of a linear layer that may fall short of what its dimensions are padded to.
+Values draw_linear() {
+  const int64_t in = draw_size(), out = draw_size();
+  Values values{{"in", in}, {"out", out}, {"bias", flip()}, {"loader", draw_cutting_loader()}};
+  if (flip()) return values;
+  values["in"] = in - draw_between(0, unit - 1);
+  values["out"] = out - draw_between(0, unit - 1);
+  values["pad_rows_to"] = values["pad_cols_to"] = unit;
+  values["pad_value"] = draw_pad_value();
+  return values;
+}
+
+Values draw_merged() {
+  return {{"in", draw_size()}, {"outs", Shape{draw_size(), draw_size()}}, {"bias", flip()}, {"loader", draw_cutting_loader()}};
+}
+
+// One key-value head is fewer than the ranks, which then replicate it.
+Values draw_qkv() {
+  return {{"hidden", draw_size()},  {"heads", unit},  {"kv_heads", *rc::gen::elementOf(Shape{unit, 1})},
+          {"head_dim", int64_t{2}}, {"bias", flip()}, {"loader", draw_cutting_loader()}};
+}
+
+// Where the loader pads, every rank gets a row: on one that got padding alone, the loader's filling would complete the layer, and the
+// plan of what arrives knows of no load there.
+Values draw_vocab() {
+  const bool loader_pads = flip();
+  return {{"vocab", draw_size() - draw_between(0, loader_pads ? 2 : unit - 1)},
+          {"hidden", draw_between(1, 6)},
+          {"pad_to", unit},
+          {"pad_value", draw_pad_value()},
+          {"loader_pads", loader_pads},
+          {"loader", draw_cutting_loader()}};
+}
+
+Values draw_norm() { return {{"hidden", draw_size()}, {"bias", flip()}}; }
+
+Values draw_embedding() { return {{"rows", draw_size()}, {"hidden", draw_between(1, 6)}}; }
+
+Values draw_composed() {
+  return {{"size", draw_size()},
+          {"transform", draw_word({"negative_exp", "negate"})},
+          {"order", draw_word({"a_first", "a_last"})},
+          {"loader", draw_cutting_loader()}};
+}
+
+Values draw_scalars() {
+  return {{"rows", draw_size()},
+          {"columns", draw_size()},
+          {"scales", draw_between(0, 2)},
+          {"scale_dims", draw_between(0, 1)},
+          {"trailing", draw_between(0, 3)},
+          {"shape_deliveries", draw_between(0, 1)},
+          {"loader", draw_cutting_loader()}};
+}
+
+Values draw_attention() {
+  const bool delivered = flip();
+  return {{"heads", draw_size()},
+          {"class", draw_word({"attention", "mla_attention", "encoder_attention"})},
+          {"scales", flip()},
+          {"scales_delivered", delivered},
+          {"host_copies", flip()},
+          {"sinks", flip()},
+          {"loader", draw_cutting_loader()}};
+}
+
+Values draw_hadamard() { return {{"size", draw_between(1, 6)}}; }
+
+// Routes whose extent can be told; the others are refused, which is not what these properties are about.
+Values draw_custom() {
+  return {{"rows", draw_between(1, 6)},
+          {"columns", draw_between(1, 6)},
+          {"via",
+           draw_word({"copy", "rows", "steps", "transpose", "flat", "bytes", "twice", "temporary", "broadcast", "foreach", "index_put"})},
+          {"bias", flip()},
+          {"loader", draw_cutting_loader()}};
+}
+
+// The flags of the kind that is made of parts. Strides are those of a matrix whose rows lie apart.
+Values draw_parts() {
+  const int64_t rows = draw_between(1, 4), columns = draw_between(1, 4);
+  Values values{
+      {"shape", Shape{rows, columns}}, {"bias", draw_word({"none", "loaded", "empty"})}, {"loader", draw_word({"bound", "free", "none"})}};
+  const std::string layout = draw_word({"dense", "strided", "two names"});
+  if (layout == "strided") values["strides"] = Shape{columns + draw_between(0, 3), 1};
+  if (layout == "two names") values["second_name"] = std::string("weight_t");
+  if (flip()) values["buffer"] = Shape{draw_between(1, 4)};
+  if (flip()) values["constant"] = Shape{draw_between(1, 4)};
+  if (flip()) values["expanded"] = Shape{draw_between(1, 3), draw_between(1, 3)};
+  if (flip()) values["skip"] = draw_word({"_expert_map", "expert_mask", "expert_local_to_global"});
+  values["buffer_persistent"] = flip();
+  values["constant_persistent"] = flip();
+  values["empty_buffer"] = flip();
+  return values;
+}
+
+struct Kind {
+  const char* id;
+  Values (*draw)();
+};
+constexpr Kind kinds[] = {
+    {"norm", draw_norm},
+    {"column_parallel_linear", draw_linear},
+    {"row_parallel_linear", draw_linear},
+    {"merged_column_parallel_linear", draw_merged},
+    {"qkv_parallel_linear", draw_qkv},
+    {"vocab_parallel_embedding", draw_vocab},
+    {"embedding", draw_embedding},
+    {"parallel_lm_head", draw_vocab},
+    {"composed", draw_composed},
+    {"scalars", draw_scalars},
+    {"attention", draw_attention},
+    {"hadamard", draw_hadamard},
+    {"custom_loader", draw_custom},
+    {"buffers", draw_parts},
+};
+
+LayerSpec layer(std::string name, std::string kind, Values values) {
+  LayerSpec spec{.name = std::move(name), .kind = std::move(kind), .values = std::move(values)};
+  model::fill_defaults(spec);
+  return spec;
+}
+
+// Tensors of whole matrices, which the one quantization that is no defect can take.
+bool can_be_permuted(const LayerSpec& spec) { return spec.kind.ends_with("linear") || spec.kind == "embedding"; }
+
+LayerSpec draw_layer(std::string name) {
+  const Kind& kind = kinds[*rc::gen::inRange<size_t>(0, std::size(kinds))];
+  LayerSpec spec = layer(std::move(name), kind.id, kind.draw());
+  spec.dtype = *rc::gen::element(DType::bf16, DType::f32, DType::f16);
+  if (can_be_permuted(spec) && flip()) spec.quant = "tile_permute";
+  return spec;
+}
+
+void draw_tree(Layers& layers, const std::string& name, int depth) {
+  layers.push_back(draw_layer(name));
+  const int64_t children = depth == 0 ? 0 : draw_between(0, 2);
+  for (int64_t child = 0; child < children; ++child) draw_tree(layers, name + "." + std::to_string(child) + ".it", depth - 1);
+}
+
+// A buffer that is a view of the layer's own weight, or of its child's.
+void draw_view(Layers& layers, const std::string& name) {
+  const bool own = flip();
+  const int64_t rows = draw_between(1, 4), columns = draw_between(1, 4), start = draw_between(0, rows * columns - 1);
+  Values parent{{"shape", own ? Shape{rows, columns} : Shape{2}}, {"bias", draw_word({"none", "loaded", "empty"})}};
+  parent["view_of"] = std::string(own ? "weight" : "conv.weight");
+  parent["view_start"] = start;
+  parent["view_shape"] = Shape{draw_between(1, rows * columns - start)};
+  layers.push_back(layer(name, "buffers", std::move(parent)));
+  if (!own) layers.push_back(layer(name + ".conv", "buffers", {{"shape", Shape{rows, columns}}, {"bias", draw_word({"none", "loaded"})}}));
+}
+
+// A head that is the embedding, its vocabulary padded.
+void draw_tied_head(Layers& layers, const std::string& name) {
+  const Values rows = draw_vocab();
+  layers.push_back(layer(name, "vocab_parallel_embedding", rows));
+  if (flip()) draw_tree(layers, name + ".between.it", 0);
+  layers.push_back(layer(name + ".head", "parallel_lm_head", rows));
+  layers.back().tied_to = name + ".weight";
+}
+
+// The tied layer has loads of its own as well.
+void draw_tied_with_own_load(Layers& layers, const std::string& name) {
+  const int64_t rows = draw_size(), columns = draw_size();
+  layers.push_back(layer(name, "vocab_parallel_embedding", {{"vocab", rows}, {"hidden", columns}, {"pad_to", unit}}));
+  layers.push_back(layer(name + ".head", "column_parallel_linear", {{"in", columns}, {"out", rows}, {"bias", flip()}}));
+  layers.back().tied_to = name + ".weight";
+}
+
+void draw_group(Layers& layers, const std::string& name) {
+  switch (*rc::gen::inRange(0, 8)) {
+    case 5:
+      return draw_view(layers, name);
+    case 6:
+      return draw_tied_head(layers, name);
+    case 7:
+      return draw_tied_with_own_load(layers, name);
+    default:
+      return draw_tree(layers, name, 2);
+  }
+}
+
+}  // namespace
+
+std::vector<model::LayerSpec> draw_layers() {
+  Layers layers;
+  const int64_t groups = draw_between(1, 4);
+  for (int64_t group = 0; group < groups; ++group) draw_group(layers, "blocks." + std::to_string(group) + ".it");
+  return layers;
+}
+
+}  // namespace reloadlab::sim

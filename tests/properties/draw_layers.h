@@ -1,0 +1,14 @@
+#pragma once
+// Random trees of layers: every kind of the substrate with most of its keys, layers below layers, tensors that are tied, and
+// buffers that are views. Drawn through rapidcheck, so a counterexample shrinks towards the first kind and the smallest sizes.
+#include <vector>
+
+#include "reference/model/spec.h"
+
+namespace reloadlab::sim {
+
+// One to four trees; at one to four ranks all of them can be split. What some checkpoints bring to layers that a reload leaves out
+// is not drawn: the engine's word on when those complete is not defined.
+std::vector<model::LayerSpec> draw_layers();
+
+}  // namespace reloadlab::sim
