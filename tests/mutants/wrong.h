@@ -18,6 +18,7 @@ enum class Wrong {
   hoarding,        // keeps every buffered load until finish
   derives_twice,   // runs deferred layers' own post-load step twice
   silent,          // says nothing about what is missing
+  lax,             // takes what it declares to reject
   no_rollback,     // abort puts the handles back, and not the bytes of layers that were copied back already
   handle_kept,     // keeps one more parameter alive after every update
   sums,            // completes a layer by the sum of loaded elements, so that a shard that came twice counts twice
