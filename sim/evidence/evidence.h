@@ -166,7 +166,7 @@ struct PlannedLoad {
   std::vector<model::Placement> placements;  // on this rank
   int64_t bytes = 0;                         // of the delivered tensor
   int64_t fresh = 0;                         // elements of the slot that no earlier load of the same update wrote
-  bool excess = false;                       // writes only elements that were written already
+  bool excess = false;                       // writes only elements that were written already, or is refused for those it does
   bool wrong = false;                        // delivered with a wrong shape or dtype
   bool completes = false;                    // brings the last missing element of its layer (and of what shares storage with it)
 };
@@ -198,6 +198,11 @@ struct RankPlan {
     bool partial;
   };  // what the model must hold after the step: a checkpoint, or an overlay
   std::vector<State> states;
+  struct Refusal {
+    int step;
+    int load = -1;  // index of the load call, -1: the end of the update
+  };                // what a policy that the candidate declares must refuse, though the scenario means the step to end well
+  std::vector<Refusal> refusals;
 };
 
 struct Evidence {

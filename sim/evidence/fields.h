@@ -159,10 +159,14 @@ void describe(V&& visit, const RankPlan::State*) {
   visit("step", &S::step), visit("checkpoint", &S::checkpoint), visit("partial", &S::partial);
 }
 template <class V>
+void describe(V&& visit, const RankPlan::Refusal*) {
+  visit("step", &RankPlan::Refusal::step), visit("load", &RankPlan::Refusal::load);
+}
+template <class V>
 void describe(V&& visit, const RankPlan*) {
   using S = RankPlan;
   visit("loads", &S::loads), visit("totals", &S::totals), visit("missing", &S::missing), visit("peaks", &S::peaks);
-  visit("states", &S::states);
+  visit("states", &S::states), visit("refusals", &S::refusals);
 }
 template <class V>
 void describe(V&& visit, const Evidence*) {

@@ -37,14 +37,14 @@ class Judge {
   std::optional<Finding> outcome(int step) {
     const Step& planned = execution_.steps[static_cast<size_t>(step)];
     const StepOutcome* outcome = outcome_of(run_, step);
+    const Step::Outcome meant = meant_outcome(evidence_, rank_, step);
     tally_.check();
     if (!outcome) return finding(step, {"", "was never run", ""});
     if (outcome->crashed) return finding(step, {"", "an exception crossed the boundary: " + outcome->status.message(), ""});
     if (planned.kind == StepKind::forward && (outcome->unusable || !has_bytes(evidence_))) return std::nullopt;
-    if (planned.outcome == Step::Outcome::ok && !outcome->status.ok())
+    if (meant == Step::Outcome::ok && !outcome->status.ok())
       return finding(step, {"", fmt::format("failed, should have gone through: {}", outcome->status.message()), ""});
-    if (planned.outcome == Step::Outcome::error && outcome->status.ok())
-      return finding(step, {"", "went through, should have been refused", ""});
+    if (meant == Step::Outcome::error && outcome->status.ok()) return finding(step, {"", "went through, should have been refused", ""});
     const bool commits = planned.kind == StepKind::reload || planned.kind == StepKind::retry || planned.kind == StepKind::finish;
     if (commits && !planned.abort_after && outcome->status.ok() && outcome->unusable && !stays_unusable(step))
       return finding(step, {"", "went through, and yet the candidate calls the model unusable", ""});
@@ -134,7 +134,7 @@ bool must_roll_back(const Evidence& evidence, size_t rank, int step) {
   const StepOutcome* outcome = outcome_of(warm.ranks[rank], step);
   if (!outcome || planned.kind == StepKind::forward || planned.kind == StepKind::destroy || planned.kind == StepKind::load) return false;
   const bool gave_up = planned.kind == StepKind::abort || planned.abort_after;
-  const bool refused = planned.outcome != Step::Outcome::ok && !outcome->status.ok();
+  const bool refused = meant_outcome(evidence, rank, step) != Step::Outcome::ok && !outcome->status.ok();
   if (!gave_up && !refused) return false;
   const std::vector<RestingState> states = resting_states(evidence, rank);
   return outcome->unusable || std::ranges::any_of(states, [&](const RestingState& state) { return state.planned.step == step; });

@@ -83,7 +83,7 @@ struct Layers {
 Layers layers_of(const Evidence& evidence, size_t rank, StepRange update) {
   Layers layers;
   for (const PlannedLoad& load : evidence.plan[rank].loads) {
-    if (!update.has(load.step) || load.wrong || load.placements.empty()) continue;
+    if (!update.has(load.step) || load.wrong || load.placements.empty() || is_refused(evidence.plan[rank], load)) continue;
     layers.touched_slots.insert(load.layer + "." + load.slot);
     if (layers.touched.insert(load.layer).second && has_post_load(evidence, rank, load.layer)) layers.rewritten.insert(load.layer);
   }
@@ -126,7 +126,7 @@ Fate fate_of(const Evidence& evidence, const CensusEntry& entry, const Layers& l
 void apply(const Evidence& evidence, size_t rank, StepRange update, const Census& base, const Layers& layers, Images& images) {
   const Execution& warm = *warm_of(evidence);
   for (const PlannedLoad& load : evidence.plan[rank].loads) {
-    if (!update.has(load.step) || load.wrong || layers.rewritten.contains(load.layer)) continue;
+    if (!update.has(load.step) || load.wrong || layers.rewritten.contains(load.layer) || is_refused(evidence.plan[rank], load)) continue;
     const std::string path = load.layer + "." + load.slot;
     const Step* step = step_at(warm, load.step);
     const Census* cold = step ? cold_census(evidence, step->plan.checkpoint, rank) : nullptr;
@@ -145,9 +145,12 @@ Overlay overlay(const Evidence& evidence, size_t rank, const std::vector<Resting
   const StepRange update = update_of(*warm_of(evidence), states[index].planned.step);
   const Census& base = *states[index - 1].census;
   const Census* cold = cold_census(evidence, states[index].planned.checkpoint, rank);
-  const Layers layers = layers_of(evidence, rank, update);
+  Layers layers;
   Images images(base);
-  apply(evidence, rank, update, base, layers, images);
+  if (meant_to_commit(evidence, rank, update.last)) {  // otherwise nothing of it stays
+    layers = layers_of(evidence, rank, update);
+    apply(evidence, rank, update, base, layers, images);
+  }
   for (const CensusEntry& entry : base.entries) {
     if (!has_content(entry) || may_derive(evidence, rank, entry.layer, layers)) continue;
     const CensusEntry* whole = cold ? cold->find(entry.path) : nullptr;

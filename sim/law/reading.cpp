@@ -8,8 +8,12 @@ namespace {
 bool stands_alone(StepKind kind) { return kind == StepKind::reload || kind == StepKind::retry; }
 bool ends(StepKind kind) { return kind == StepKind::finish || kind == StepKind::abort; }
 
-// Whether an update is open after each step, as the statuses say.
-std::vector<bool> open_after(const Execution& execution, const RankRun& run) {
+bool refuses(const RankPlan& plan, int step) {
+  return std::ranges::find(plan.refusals, step, &RankPlan::Refusal::step) != plan.refusals.end();
+}
+
+// Whether an update is open after each step, as the statuses say. A finish that a declared policy refuses ends it as well.
+std::vector<bool> open_after(const Execution& execution, const RankRun& run, const RankPlan& plan) {
   std::vector<bool> open;
   bool now = false;
   for (size_t step = 0; step < execution.steps.size(); ++step) {
@@ -17,7 +21,7 @@ std::vector<bool> open_after(const Execution& execution, const RankRun& run) {
     const StepOutcome* outcome = outcome_of(run, static_cast<int>(step));
     if (kind == StepKind::prepare) now = true;
     if (stands_alone(kind) || kind == StepKind::abort) now = false;
-    if (kind == StepKind::finish && outcome && outcome->status.ok()) now = false;
+    if (kind == StepKind::finish && outcome && (outcome->status.ok() || refuses(plan, static_cast<int>(step)))) now = false;
     open.push_back(now);
   }
   return open;
@@ -114,17 +118,21 @@ std::vector<StepRange> updates_of(const Execution& execution) {
   return updates;
 }
 
-namespace {
+Step::Outcome meant_outcome(const Evidence& evidence, size_t rank, int step) {
+  const Step::Outcome said = step_at(*warm_of(evidence), step)->outcome;
+  return said == Step::Outcome::ok && refuses(evidence.plan[rank], step) ? Step::Outcome::error : said;
+}
 
-// The step is to end an update well: it is meant to be ok, gives nothing up, and has a state.
+bool is_refused(const RankPlan& plan, const PlannedLoad& load) {
+  return std::ranges::any_of(plan.refusals, [&](const auto& refusal) { return refusal.step == load.step && refusal.load == load.index; });
+}
+
 bool meant_to_commit(const Evidence& evidence, size_t rank, int step) {
   const Step* end = step_at(*warm_of(evidence), step);
   const auto& states = evidence.plan[rank].states;
-  return end && end->outcome == Step::Outcome::ok && end->kind != StepKind::abort && !end->abort_after &&
+  return end && meant_outcome(evidence, rank, step) == Step::Outcome::ok && end->kind != StepKind::abort && !end->abort_after &&
          std::ranges::find(states, step, &RankPlan::State::step) != states.end();
 }
-
-}  // namespace
 
 bool went_through(const Evidence& evidence, size_t rank, StepRange update) {
   const StepOutcome* outcome = outcome_of(warm_of(evidence)->ranks[rank], update.last);
@@ -141,7 +149,7 @@ std::vector<RestingState> resting_states(const Evidence& evidence, size_t rank) 
   const Execution* warm = warm_of(evidence);
   if (!warm || rank >= warm->ranks.size() || rank >= evidence.plan.size()) return resting;
   const RankRun& run = warm->ranks[rank];
-  const std::vector<bool> open = open_after(*warm, run);
+  const std::vector<bool> open = open_after(*warm, run, evidence.plan[rank]);
   for (const RankPlan::State& state : evidence.plan[rank].states) {
     if (!step_at(*warm, state.step) || open[static_cast<size_t>(state.step)]) continue;
     const Census* census = census_after(run, state.step);

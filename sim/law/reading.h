@@ -54,6 +54,12 @@ StepRange update_of(const Execution& execution, int step);
 // Every update of the execution that does more than the first load, in order.
 std::vector<StepRange> updates_of(const Execution& execution);
 
+// What the warm execution's step is to come to on the rank: what the scenario says, unless the candidate declares that it refuses it.
+Step::Outcome meant_outcome(const Evidence& evidence, size_t rank, int step);
+bool is_refused(const RankPlan& plan, const PlannedLoad& load);
+
+// The warm execution's step is to end an update well: it is meant to be ok, gives nothing up, and has a state.
+bool meant_to_commit(const Evidence& evidence, size_t rank, int step);
 // True where the warm execution's update ended well and was meant to: the step that ends it is ok, gives nothing up, and has a state.
 bool went_through(const Evidence& evidence, size_t rank, StepRange update);
 // True where some update of the scenario is meant to end well on the rank, whether it did or not.

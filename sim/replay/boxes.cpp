@@ -40,6 +40,10 @@ void subtract(Box a, const Box& b, std::vector<Box>& out) {
 
 int64_t Box::numel() const { return reloadlab::numel(extent); }
 
+bool BoxSet::meets(const Box& box) const {
+  return box.numel() > 0 && std::ranges::any_of(boxes_, [&](const Box& known) { return overlap(known, box); });
+}
+
 int64_t BoxSet::add(const Box& box) {
   std::vector<Box> fresh{box}, next;
   for (const Box& known : boxes_) {

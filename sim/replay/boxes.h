@@ -17,6 +17,7 @@ class BoxSet {
  public:
   // Adds the box and returns how many of its elements were new.
   int64_t add(const Box& box);
+  bool meets(const Box& box) const;  // holds an element of the box
   int64_t numel() const { return numel_; }
 
  private:

@@ -23,7 +23,7 @@ void unroll_into(const std::vector<Step>& steps, std::vector<Step>& out) {
 class Planner {
  public:
   Planner(const Catalogue& catalogue, model::TensorParallel tp, const PlanPolicies& policies)
-      : catalogue_(catalogue), tp_(tp), memory_(catalogue, tp, policies.backup), loadable_(layer_sizes()) {
+      : catalogue_(catalogue), tp_(tp), policies_(policies), memory_(catalogue, tp, policies.backup), loadable_(layer_sizes()) {
     begin_update();
   }
 
@@ -84,7 +84,7 @@ class Planner {
   }
 
   void run_step(int number, const Step& step) {
-    const bool fails = step.outcome != Step::Outcome::ok || step.fault || step.abort_after;
+    refused_ = false;
     switch (step.kind) {
       case StepKind::load:
         state(number, step, step.plan.checkpoint, !step.plan.omit.empty() || !step.plan.only.empty());
@@ -115,6 +115,7 @@ class Planner {
         RELOADLAB_CHECK(false, "repeat steps are unrolled before planning");
     }
     note_peak(number, -1);
+    const bool fails = step.outcome != Step::Outcome::ok || step.fault || step.abort_after || refused_;
     const bool commits = step.kind == StepKind::reload || step.kind == StepKind::retry || step.kind == StepKind::finish;
     if (commits && !fails) {
       state(number, step, update_checkpoint_, partial_);
@@ -143,7 +144,19 @@ class Planner {
     for (size_t i = 0; i < sent.size(); ++i) {
       if (step.abort_after && static_cast<int64_t>(i) >= *step.abort_after) return;
       load(number, static_cast<int>(i), sent[i]);
+      if (refused_) return;
     }
+  }
+
+  void refuse(int number, int load) {
+    refused_ = true;
+    plan_.refusals.push_back({number, load});
+  }
+
+  // Whether the load brings an element that is there already.
+  bool repeats(int delivery, const PlannedLoad& planned) {
+    const BoxSet& written = written_[catalogue_.target_of(delivery)];
+    return std::ranges::any_of(planned.placements, [&](const model::Placement& p) { return written.meets({p.target_start, p.extent}); });
   }
 
   void load(int number, int position, const Sent& sent) {
@@ -156,7 +169,10 @@ class Planner {
       planned.slot = delivery.slot;
       planned.placements = placements(sent.delivery);
       planned.bytes = numel(sent.wrong_shape.value_or(delivery.shape)) * dtype_size(sent.wrong_dtype.value_or(delivery.dtype));
-      account(sent.delivery, planned);
+      planned.excess = policies_.rejects_excess && repeats(sent.delivery, planned);
+      planned.excess ? refuse(number, position) : account(sent.delivery, planned);
+    } else if (policies_.rejects_unexpected) {
+      refuse(number, position);
     }
     plan_.loads.push_back(std::move(planned));
     note_peak(number, position);
@@ -188,11 +204,12 @@ class Planner {
   }
 
   void finish(int number, bool abandoned) {
-    if (abandoned) return;  // nothing is processed, and what did not come is nobody's loss
+    if (abandoned || refused_) return;  // nothing is processed, and what did not come is nobody's loss
+    for (size_t d = 0; d < catalogue_.deliveries().size(); ++d) note_missing(number, static_cast<int>(d));
+    if (partial_ && policies_.rejects_missing) return refuse(number, -1);
     for (const bool deferred : {false, true})
       for (int group = 0; group < catalogue_.layer_count(); ++group)
         if (memory_.has_buffered(group) && group_deferred(group) == deferred) process_late(group);
-    for (size_t d = 0; d < catalogue_.deliveries().size(); ++d) note_missing(number, static_cast<int>(d));
   }
 
   // A group of which this rank takes nothing has nothing to process.
@@ -209,6 +226,7 @@ class Planner {
 
   const Catalogue& catalogue_;
   model::TensorParallel tp_;
+  PlanPolicies policies_;
   MemoryModel memory_;
   std::vector<int64_t> loadable_;
   RankPlan plan_;
@@ -218,6 +236,7 @@ class Planner {
   bool transport_owns_ = false;  // loaded tensors are views of its buffer, and nobody's extra memory unless they are copied
   std::string update_checkpoint_;
   bool partial_ = false;
+  bool refused_ = false;  // in the step that is planned
 };
 
 }  // namespace
@@ -233,6 +252,17 @@ std::vector<Step> unroll(const std::vector<Step>& steps) {
     step.plan = update->plan;
   }
   return flat;
+}
+
+PlanPolicies PlanPolicies::declared(const std::map<std::string, std::string>& policies) {
+  auto is = [&](const char* key, std::string_view value) {
+    auto found = policies.find(key);
+    return found != policies.end() && found->second == value;
+  };
+  return {.backup = is("abort", "backup"),
+          .rejects_excess = is("excess", "reject"),
+          .rejects_missing = is("missing", "reject"),
+          .rejects_unexpected = is("unexpected", "reject")};
 }
 
 RankPlan make_plan(const Catalogue& catalogue, const std::vector<Step>& steps, model::TensorParallel tp, const PlanPolicies& policies) {

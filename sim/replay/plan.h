@@ -16,6 +16,10 @@ std::vector<Step> unroll(const std::vector<Step>& steps);
 // How the candidate says it works, as far as the memory formula and the expected states depend on it.
 struct PlanPolicies {
   bool backup = false;  // abort=backup: kernel bytes of committed layers are kept until finish
+  // What is refused although the scenario means it to go through: the update then ends there, and the model is as before.
+  bool rejects_excess = false, rejects_missing = false, rejects_unexpected = false;
+
+  static PlanPolicies declared(const std::map<std::string, std::string>& policies);
 };
 
 RankPlan make_plan(const Catalogue& catalogue, const std::vector<Step>& steps, model::TensorParallel tp, const PlanPolicies& policies);

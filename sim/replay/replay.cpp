@@ -13,15 +13,20 @@ namespace {
 class Replayer {
  public:
   Replayer(const Case& the_case, const CandidateInfo& candidate, const ReplayOptions& options)
-      : case_(the_case), candidate_(candidate), options_(options), catalogue_(the_case.model), warm_(unroll(the_case.steps)) {}
+      : case_(the_case),
+        candidate_(candidate),
+        options_(options),
+        catalogue_(the_case.model),
+        warm_(unroll(the_case.steps)),
+        meant_(warm_) {}
 
   Result<Evidence> run() {
     RELOADLAB_TRY(open_checkpoints());
     describe();
     RELOADLAB_TRY(execute({.kind = Variation::Kind::warm}, warm_));
     if (options_.prove_determinism) RELOADLAB_TRY(execute({.kind = Variation::Kind::again}, warm_));
-    for (const Variation& variation : variations(needed_variations(case_), case_, catalogue_, warm_, chances_)) {
-      std::vector<Step> steps = steps_of(variation, case_, warm_);
+    for (const Variation& variation : variations(needed_variations(case_), case_, catalogue_, meant_, chances_)) {
+      std::vector<Step> steps = steps_of(variation, case_, meant_);
       if (!steps.empty()) RELOADLAB_TRY(execute(variation, std::move(steps)));
     }
     return std::move(evidence_);
@@ -47,9 +52,12 @@ class Replayer {
       for (const model::SlotSpec& slot : catalogue_.kind(layer).slots(spec, {0, case_.ranks}))
         if (slot.transform != model::SlotSpec::Transform::none) evidence_.transforms.emplace(spec.name + "." + slot.name, slot.transform);
     }
-    auto declared = candidate_.declared.find("abort");
-    const PlanPolicies policies{.backup = declared != candidate_.declared.end() && declared->second == "backup"};
-    for (int rank = 0; rank < case_.ranks; ++rank) evidence_.plan.push_back(make_plan(catalogue_, warm_, {rank, case_.ranks}, policies));
+    const PlanPolicies policies = PlanPolicies::declared(candidate_.declared);
+    for (int rank = 0; rank < case_.ranks; ++rank) {
+      evidence_.plan.push_back(make_plan(catalogue_, warm_, {rank, case_.ranks}, policies));
+      for (const RankPlan::Refusal& refusal : evidence_.plan.back().refusals)
+        meant_[static_cast<size_t>(refusal.step)].outcome = Step::Outcome::error;
+    }
   }
 
   Status execute(const Variation& variation, std::vector<Step> steps) {
@@ -100,7 +108,7 @@ class Replayer {
       if (!status.ok()) break;
       if (execution.steps[i].kind == StepKind::destroy)
         for (const auto& session : sessions) session->recount();
-      if (stage.variation.kind == Variation::Kind::warm && number == fault_step(warm_)) note_chances(sessions);
+      if (stage.variation.kind == Variation::Kind::warm && number == fault_step(meant_)) note_chances(sessions);
     }
     return status;
   }
@@ -122,6 +130,7 @@ class Replayer {
   const ReplayOptions& options_;
   Catalogue catalogue_;
   std::vector<Step> warm_;
+  std::vector<Step> meant_;  // the same, and what a declared policy refuses on some rank is meant to fail
   Checkpoints checkpoints_;
   BlobStore blobs_;
   Chances chances_;

@@ -197,6 +197,8 @@ TEST_F(Mutants, OthersAreKilledBySeveralLaws) {
       {"sums", kRepeatedShard, {"cold_load_equal", "failure_atomic", "order_free", "written_once"}},
       {"swapped_shards", kOnce, {"cold_load_equal", "failure_atomic", "order_free", "written_once"}},
       {"dropped_last", kOnce, {"cold_load_equal", "failure_atomic", "order_free", "written_once"}},
+      {"lax", kOmitted, {"cold_load_equal", "coverage_reported", "failure_atomic", "return_exact"}},
+      {"lax", kRepeatedShard, {"cold_load_equal", "coverage_reported", "failure_atomic", "memory_bound", "return_exact"}},
       {"early_copy", kOneLayer, {"event_order"}},
       {"throwing", kOneLayer, {"failure_atomic"}},
   };

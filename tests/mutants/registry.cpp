@@ -17,6 +17,7 @@ constexpr Mutant kMutants[] = {
     {Wrong::hoarding, "hoarding", "memory_bound"},
     {Wrong::derives_twice, "derives_twice", "event_order"},
     {Wrong::silent, "silent", "coverage_reported"},
+    {Wrong::lax, "lax", "coverage_reported"},
     {Wrong::no_rollback, "no_rollback", "failure_atomic"},
     {Wrong::handle_kept, "handle_kept", "no_leak"},
     {Wrong::layer_kept, "layer_kept", "no_leak"},
@@ -34,6 +35,7 @@ Result<sim::CandidateInfo> make(const std::string& name) {
   sim::CandidateInfo info{.name = "mutant@" + name, .system = "layerwise"};
   info.declared = {{"abort", "backup"},           {"excess", "warn"},         {"missing", "warn"}, {"unexpected", "warn"},
                    {"buffering", "by_reference"}, {"completion", "elements"}, {"misuse", "error"}, {"reports", "yes"}};
+  if (found->wrong == Wrong::lax) info.declared["excess"] = info.declared["missing"] = "reject";
   info.make_reloader = [wrong = found->wrong](const sim::CandidateContext& context) -> Result<std::unique_ptr<sim::Reloader>> {
     return std::unique_ptr<sim::Reloader>(std::make_unique<PlainReloader>(wrong, context));
   };

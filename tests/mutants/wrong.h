@@ -18,6 +18,7 @@ enum class Wrong {
   hoarding,        // keeps every buffered load until finish
   derives_twice,   // runs deferred layers' own post-load step twice
   silent,          // says nothing about what is missing
+  lax,             // takes what it declares to reject
   no_rollback,     // abort puts the handles back, and not the bytes of layers that were copied back already
   layer_kept,      // keeps a layer that it recorded alive when the model dies
   batch_lost,      // moves a layer that has begun to load to a new placeholder, whose loads it forgets

@@ -62,7 +62,12 @@ RankRun full_run() {
 RankPlan full_plan() {
   PlannedLoad load{.step = 0, .index = 1, .delivery = "d", .layer = "fc", .slot = "weight", .placements = {{{1}, {2}, {3}}}, .bytes = 8};
   load.fresh = 4, load.excess = load.wrong = load.completes = true;
-  return {.loads = {load}, .totals = {{"fc", 4}}, .missing = {{0, "fc", "weight", 2}}, .peaks = {{0, 64}}, .states = {{0, "B", true}}};
+  return {.loads = {load},
+          .totals = {{"fc", 4}},
+          .missing = {{0, "fc", "weight", 2}},
+          .peaks = {{0, 64}},
+          .states = {{0, "B", true}},
+          .refusals = {{0, 1}}};
 }
 
 }  // namespace

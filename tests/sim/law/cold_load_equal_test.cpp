@@ -162,6 +162,24 @@ TEST(ColdLoadEqual, APartialUpdateMustBringWhatWasDelivered) {
   EXPECT_EQ(fixture.judge(kLaw).finding->first, "[3, 1] is 8, should be 108 as before, overlaid with what was delivered");
 }
 
+TEST(ColdLoadEqual, ARefusedLoadCallIsNoPartOfAPartialUpdate) {
+  Fixture fixture = partial_update();
+  fixture.plan().refusals = {{kToB, fixture.load(kToB, "fc.k").index}};
+  fixture.warm().steps[kToB].kind = StepKind::finish;  // that of an update whose load call was refused earlier
+  EXPECT_EQ(fixture.judge(kLaw).finding->first, "[2, 0] is 105, should be 5 as before, overlaid with what was delivered");
+}
+
+// Step 2 delivers everything and is refused: the model stays the half-new one of step 1.
+TEST(ColdLoadEqual, NothingOfARefusedUpdateIsExpectedAfterAPartialOne) {
+  Fixture fixture = partial_update();
+  fixture.plan().refusals = {{kToA, 2}};
+  fixture.plan().states[kToA] = {kToA, "B", true};
+  fixture.each_rank_run([](Execution& execution, RankRun& run) {
+    if (execution.variation.kind != Variation::Kind::cold) run.censuses[kToA].entries = run.censuses[kToB].entries;
+  });
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+}
+
 // The layer fc also has a bias, which alone is not sent, and a post-load step, which derives a maximum from both.
 Fixture partial_with_post_load() {
   Fixture fixture = partial_update();

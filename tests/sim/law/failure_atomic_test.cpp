@@ -105,6 +105,19 @@ TEST(FailureAtomic, WhatIsRefusedChangesNothing) {
             "[1] is 10, should be 110 as before the step | the step failed: excess");
 }
 
+// The scenario means the step to go through; the candidate declares that it refuses such a step.
+TEST(FailureAtomic, WhatIsRefusedByDeclarationChangesNothingToo) {
+  Fixture fixture = refused();
+  fixture.warm().steps[kToA].outcome = Step::Outcome::ok;
+  EXPECT_EQ(fixture.judge(kLaw).finding->what, "failed, should have gone through: excess");
+  fixture.plan().refusals = {{kToA, 2}};
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  fixture.set(fixture.entry(kToA, "norm.weight"), 1, 10);
+  EXPECT_EQ(fixture.judge(kLaw).finding->first, "[1] is 10, should be 110 as before the step");
+  fixture.outcome(kToA).status = {};
+  EXPECT_EQ(fixture.judge(kLaw).finding->what, "went through, should have been refused");
+}
+
 TEST(FailureAtomic, AnAbandonedUpdateLeavesWhatWasBeforeItsPrepare) {
   Fixture fixture = refused();
   fixture.warm().steps[kToB].kind = StepKind::prepare;

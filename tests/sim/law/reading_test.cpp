@@ -41,12 +41,13 @@ TEST(Reading, TheFirstLoadIsAnUpdateOfItsOwn) {
 }
 
 // Steps at which the model is at rest, for statuses that are ok but for the given one.
-std::string resting(std::initializer_list<StepKind> kinds, int failed = -1) {
+std::string resting(std::initializer_list<StepKind> kinds, int failed = -1, bool declared = false) {
   Fixture fixture;
   fixture.warm().steps = steps(kinds).steps;
   RankRun& run = fixture.warm().ranks[0];
   run = {};
   fixture.plan().states.clear();
+  if (declared) fixture.plan().refusals = {{failed}};
   for (int step = 0; step < static_cast<int>(kinds.size()); ++step) {
     run.censuses.push_back({.step = step});
     run.outcomes.push_back({.step = step, .status = step == failed ? Status(Code::failed, "no") : Status()});
@@ -67,6 +68,16 @@ TEST(Reading, TheModelRestsWhenNoUpdateIsOpen) {
 TEST(Reading, AFinishThatFailsLeavesTheUpdateOpen) {
   EXPECT_EQ(resting({load, prepare, finish, forward}, 2), "0 ");
   EXPECT_EQ(resting({load, prepare, finish, forward, abort, forward}, 2), "0 4 5 ");
+}
+
+TEST(Reading, AFinishThatIsRefusedByDeclarationEndsTheUpdate) { EXPECT_EQ(resting({load, prepare, finish, forward}, 2, true), "0 2 3 "); }
+
+TEST(Reading, AnUpdateThatIsRefusedByDeclarationIsNotMeantToGoThrough) {
+  Fixture fixture;
+  EXPECT_TRUE(went_through(fixture.evidence, 0, {kToA, kToA}));
+  fixture.plan().refusals = {{kToA, 1}, {kToB}};
+  EXPECT_FALSE(went_through(fixture.evidence, 0, {kToA, kToA}));
+  EXPECT_FALSE(means_to_update(fixture.evidence, 0));
 }
 
 TEST(Reading, WhereSomethingIsMissingNothingRests) {

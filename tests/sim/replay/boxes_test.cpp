@@ -31,6 +31,14 @@ RC_GTEST_PROP(BoxSet, CountsWhatASetOfElementsCounts, ()) {
   }
 }
 
+TEST(BoxSet, MeetsWhatSharesAnElementWithIt) {
+  BoxSet set;
+  set.add({{1, 1}, {2, 2}});
+  EXPECT_TRUE(set.meets({{2, 2}, {4, 4}}));
+  EXPECT_FALSE(set.meets({{3, 1}, {1, 2}}));
+  EXPECT_FALSE(set.meets({{1, 1}, {2, 0}}));
+}
+
 TEST(BoxSet, AScalarIsOneElementHoweverOftenItIsAdded) {
   BoxSet boxes;
   EXPECT_EQ(boxes.add({}), 1);
