@@ -1,6 +1,7 @@
 #include "sim/campaign/campaign.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -41,6 +42,18 @@ std::string run_name(const Selection& selection) {
   return name.empty() || name == "." || name == ".." ? "run" : name;
 }
 
+// What a failure needs to come to the same again. A crash ends the process that it happens in, so whatever ran in workers runs in one
+// again; without isolation, several jobs are workers too.
+std::string options_text(const CampaignOptions& options) {
+  std::vector<std::string> words;
+  if (options.isolation != Isolation::none || options.jobs > 1)
+    words.emplace_back(options.isolation == Isolation::per_case ? "--isolate=case" : "--isolate");
+  if (!words.empty() && options.silence_seconds != CampaignOptions().silence_seconds)
+    words.push_back(fmt::format("--hang-after {}s", options.silence_seconds));
+  if (options.repeat > 1) words.push_back(fmt::format("--repeat {}", options.repeat));
+  return fmt::format("{}", fmt::join(words, " "));
+}
+
 // What the run holds on to while answers come in.
 class Campaign {
  public:
@@ -75,7 +88,8 @@ class Campaign {
     }
     result_.name = run_name(options_.selection);
     result_.seed = options_.selection.seed;
-    result_.run = {.started = utc_now(), .host = host_name(), .jobs = options_.jobs, .program = options_.program};
+    result_.run = {
+        .started = utc_now(), .host = host_name(), .jobs = options_.jobs, .program = options_.program, .options = options_text(options_)};
     RELOADLAB_ASSIGN(folder_, RunFolder::open(options_.out, result_.name, result_.run.started));
     result_.run.folder = folder_->path().string();
     result_.laws = engine_.laws;

@@ -7,6 +7,7 @@
 #include "sim/cli/commands.h"
 #include "sim/report/list.h"
 #include "sim/report/run_folder.h"
+#include "sim/report/text.h"
 #include "sim/scenario/scenario.h"
 
 namespace reloadlab::sim {
@@ -25,6 +26,13 @@ Result<Exit> list(const ListTexts& texts, const Program& program) {
   return Exit::held;
 }
 
+std::string counted(const std::vector<Case>& cases) {
+  std::set<std::string> scenarios;
+  for (const Case& one : cases) scenarios.insert(one.file);
+  return fmt::format("{}, {}", plural(static_cast<int64_t>(scenarios.size()), "scenario"),
+                     plural(static_cast<int64_t>(cases.size()), "case"));
+}
+
 Result<Exit> check(const ListTexts& texts, const Program& program) {
   RELOADLAB_ASSIGN(const Selection selection, read_selection(texts.selection));
   RELOADLAB_ASSIGN(const Selected selected, select_cases(selection, program.engine));
@@ -33,6 +41,7 @@ Result<Exit> check(const ListTexts& texts, const Program& program) {
   std::vector<std::string> found = lint(selected.cases);
   for (std::string& line : lint_expectations(selected.all, laws, selection.paths)) found.push_back(std::move(line));
   for (const std::string& line : found) fmt::print("{}\n", line);
+  if (found.empty()) fmt::print(stderr, "{}: no complaint\n", counted(selected.cases));
   return found.empty() ? Exit::held : Exit::bad_scenario;
 }
 

@@ -1,7 +1,10 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
 #include "sim/law/laws.h"
+#include "sim/law/reading.h"
 
 namespace reloadlab::sim {
 
@@ -60,11 +63,34 @@ const LawInfo* find_law(std::string_view id) {
   return found == laws().end() ? nullptr : &*found;
 }
 
+namespace {
+
+// A fault of the scenario that found no chance of its kind in a step that went through: the scenario did not happen as written.
+std::string fault_that_never_struck(const Evidence& evidence) {
+  const Execution* warm = warm_of(evidence);
+  for (size_t step = 0; warm && step < warm->steps.size(); ++step) {
+    const std::optional<Fault>& fault = warm->steps[step].fault;
+    for (size_t rank = 0; fault && rank < warm->ranks.size(); ++rank) {
+      const RankRun& run = warm->ranks[rank];
+      const StepOutcome* outcome = outcome_of(run, static_cast<int>(step));
+      const auto strikes = [&](const Event& event) { return event.kind == EventKind::fault && event.step == static_cast<int>(step); };
+      if (outcome && outcome->status.ok() && std::ranges::none_of(run.events, strikes))
+        return fmt::format("the fault of step {} (line {}) never struck: rank {} had no chance {} of its kind (counted from 0)", step,
+                           warm->steps[step].line, rank, fault->nth);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 std::vector<Verdict> judge(const Evidence& evidence) {
   const std::vector<std::string>& named = evidence.the_case.laws;
+  const std::string moot = fault_that_never_struck(evidence);
+  const auto judged = [&](const LawInfo& law) { return moot.empty() ? law.judge(evidence) : Tally(law.id).done(moot); };
   std::vector<Verdict> verdicts;
   for (const LawInfo& law : laws())
-    if (named.empty() || std::ranges::find(named, law.id) != named.end()) verdicts.push_back(law.judge(evidence));
+    if (named.empty() || std::ranges::find(named, law.id) != named.end()) verdicts.push_back(judged(law));
   return verdicts;
 }
 

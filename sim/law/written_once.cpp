@@ -37,13 +37,22 @@ class Completion {
     if (!before || !went_through(evidence_, rank_, update)) return std::nullopt;
     const std::vector<int> groups = groups_of(evidence_, *before);
     for (size_t layer = 0; layer < groups.size(); ++layer) {
-      if (groups[layer] != static_cast<int>(layer)) continue;
+      if (groups[layer] != static_cast<int>(layer) || hidden(*before, groups, static_cast<int>(layer))) continue;
       if (auto finding = group(update, groups, static_cast<int>(layer))) return finding;
     }
     return std::nullopt;
   }
 
  private:
+  // An earlier update that was never undone left placeholders: where the kernel tensors are only the candidate knows, so nobody sees
+  // them written. The laws about what that update left behind have their say.
+  bool hidden(const Census& before, const std::vector<int>& groups, int representative) const {
+    return std::ranges::any_of(before.entries, [&](const CensusEntry& entry) {
+      const int layer = layer_index(evidence_, entry.layer);
+      return entry.on_meta && layer >= 0 && groups[static_cast<size_t>(layer)] == representative;
+    });
+  }
+
   std::optional<Finding> group(StepRange update, const std::vector<int>& groups, int representative) {
     const auto in_group = [&](int layer) { return layer >= 0 && groups[static_cast<size_t>(layer)] == representative; };
     const PlannedLoad *completing = nullptr, *touching = nullptr;

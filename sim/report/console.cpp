@@ -77,6 +77,7 @@ std::string again_line(const CaseResult& one, const RunResult& run) {
   if (one.failing.empty()) return {};
   std::string line = fmt::format("  again  {} run {}/{} --candidate {}", run.run.program, run.run.folder, one.failing, one.candidate);
   if (run.seed != 0) line += fmt::format(" --seed {}", run.seed);
+  if (!run.run.options.empty()) line += " " + run.run.options;
   return line + "\n";
 }
 

@@ -61,12 +61,12 @@ Exit exit_code(const RunResult& result) {
   const auto ends = count_ends(result);
   const auto states = count_states(result);
   if (ends.contains(End::defect)) return Exit::defect;
-  if (ends.contains(End::bad_data)) return Exit::bad_scenario;
   if (states.contains(State::hang)) return Exit::hang;
   if (states.contains(State::fail)) return Exit::failed;
   if (states.contains(State::unexpected_pass)) return Exit::unexpected_pass;
   if (states.contains(State::flaky)) return Exit::flaky;
   if (states.contains(State::inconclusive)) return Exit::inconclusive;
+  if (ends.contains(End::bad_data)) return Exit::bad_scenario;
   return states.contains(State::pass) || states.contains(State::known) ? Exit::held : Exit::nothing_ran;
 }
 

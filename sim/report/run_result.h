@@ -81,6 +81,7 @@ struct RunInfo {
   std::string folder;  // "out/20261122T021533Z-scenarios"
   int jobs = 1;
   std::string program = "reloadlab";  // as it was called, for lines to paste
+  std::string options;                // that a line to paste needs to come to the same: "--isolate --hang-after 5s"
 };
 
 struct RunResult {
@@ -112,7 +113,8 @@ enum class Exit {
   bad_scenario = 65,
   defect = 70,
 };
-// The first that applies of 70, 65, 6, 1, 5, 3, 2, 4; else 0.
+// The first that applies of 70, 6, 1, 5, 3, 2, 65, 4; else 0: what was judged says more than what could not be read, and what could not be
+// read is never held.
 Exit exit_code(const RunResult& result);
 
 }  // namespace reloadlab::sim

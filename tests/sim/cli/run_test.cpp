@@ -86,6 +86,23 @@ TEST_F(Running, AHangIs6AndNamesTheStep) {
             (std::vector<std::string>{"naughty@loop hang: no step began for 3 s at reload to B", "layerwise@hardened pass"}));
 }
 
+// What follows the program's name on the line that runs a failure again.
+std::string again(const Ran& ran) {
+  const size_t line = ran.err.find("  again  ");
+  const size_t run = ran.err.find(" run ", line);
+  return line == std::string::npos ? std::string() : ran.err.substr(run + 1, ran.err.find('\n', run) - run - 1);
+}
+
+TEST_F(Running, TheAgainLineOfACrashOrAHangComesToTheSame) {
+  small_scenario();
+  const Ran hang = naughty("run --ranks 1 --isolate=case --hang-after 3s --candidate naughty@loop --law cold_load_equal");
+  EXPECT_TRUE(again(hang).ends_with(" --candidate naughty@loop --isolate=case --hang-after 3s")) << hang.err;
+  EXPECT_EQ(naughty(again(hang)).exit_code, 6) << again(hang);
+  const Ran crash = naughty("run --ranks 1 --jobs 2 --candidate naughty@crash --law cold_load_equal");
+  EXPECT_EQ(crash.exit_code, 1) << crash.err;
+  EXPECT_EQ(naughty(again(crash)).exit_code, 1) << again(crash);
+}
+
 // abort() in prepare is no rule of the systems and no known bug: nothing but a person can say what it is.
 TEST_F(Running, KnownFailuresAreWrittenDownAndHoldOnceAPersonHasExplainedThem) {
   small_scenario();

@@ -71,6 +71,8 @@ TEST_F(Asking, ListLintEmitAndSchema) {
   ASSERT_EQ(cases.size(), 1u);
   EXPECT_EQ(cases[0]["case"], "small[ranks=2]");
   EXPECT_EQ(lint.exit_code, 0) << lint.out;
+  EXPECT_EQ(lint.out, "");
+  EXPECT_EQ(lint.err, "1 scenario, 2 cases: no complaint\n");
   const Ran emitted = reloadlab("emit --name 'small[ranks=2]'");
   EXPECT_EQ(emitted.exit_code, 0) << emitted.err;
   write("one.yaml", emitted.out);

@@ -47,6 +47,25 @@ TEST(Registry, ARunThatStoppedBeforeItsFirstStepPassesNoLawButIsNotLost) {
   for (const Verdict& verdict : judge(fixture.evidence)) EXPECT_NE(verdict.outcome, Outcome::pass) << verdict.law << " " << verdict.checks;
 }
 
+TEST(Registry, AFaultThatNeverStruckBlamesNobody) {
+  Fixture fixture;
+  fixture.warm().steps[kToB].fault = Fault{.nth = 99};
+  fixture.warm().steps[kToB].line = 12;
+  for (const Verdict& verdict : judge(fixture.evidence))
+    EXPECT_EQ(text(verdict),
+              "inconclusive: the fault of step 1 (line 12) never struck: rank 0 had no chance 99 of its kind (counted from 0)");
+  fixture.insert_after(event_at(kToB, EventKind::step_begin), {.kind = EventKind::fault, .step = kToB});
+  EXPECT_EQ(text(judge(fixture.evidence)[0]), "pass");
+}
+
+// The step may have failed of itself before its fault could strike: that is the candidate's.
+TEST(Registry, AStepThatFailsBeforeItsFaultIsJudged) {
+  Fixture fixture;
+  fixture.warm().steps[kToB].fault = Fault{.nth = 99};
+  fixture.outcome(kToB).status = Status(Code::failed, "of itself");
+  for (const Verdict& verdict : judge(fixture.evidence)) EXPECT_EQ(verdict.reason.find("never struck"), std::string::npos) << verdict.law;
+}
+
 TEST(Registry, FindingsCarryTheLawsName) {
   Fixture fixture;
   fixture.set(fixture.entry(kToB, "norm.weight"), 0, 7);

@@ -39,6 +39,16 @@ TEST(WrittenOnce, ValuesThatAreNoDigitsAreToldApart) {
   EXPECT_EQ(nobody.judge(kLaw).finding->first, "[0] holds no source element, should hold norm.weight [0]");
 }
 
+// A failed update left placeholders: the kernel tensors are out of sight, and so is what is written into them.
+TEST(WrittenOnce, ALayerThatAnUpdateFindsOnPlaceholdersIsNotCalledUnprocessed) {
+  Fixture fixture;
+  fixture.erase(event_at(kToB, EventKind::write_kernel, 1));
+  EXPECT_EQ(fixture.judge(kLaw).finding->what, "complete with norm.weight, and never processed");
+  CensusEntry& norm = fixture.entry(kLoadA, "norm.weight");
+  norm.on_meta = true, norm.storage = -1, norm.content = nullptr;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+}
+
 TEST(WrittenOnce, ElementsThatNoLoadCoversAreNotJudged) {
   Fixture fixture;
   fixture.load(kToB, "norm.weight").placements[0].extent = {1};

@@ -36,9 +36,14 @@ TEST(ExitCode, TheFirstThatAppliesWins) {
   for (const auto& [state, code] : worse) {
     states.insert(states.begin() + static_cast<long>(states.size() / 2), state);
     EXPECT_EQ(exit_code(run_of(states)), code) << state_name(state);
+    EXPECT_EQ(exit_code(run_of(states, {End::bad_data})), code) << state_name(state);
   }
-  EXPECT_EQ(exit_code(run_of(states, {End::bad_data})), Exit::bad_scenario);
   EXPECT_EQ(exit_code(run_of(states, {End::bad_data, End::defect})), Exit::defect);
+}
+
+TEST(ExitCode, ACaseThatCouldNotBeReadIsNeverHeld) {
+  EXPECT_EQ(exit_code(run_of({State::pass}, {End::bad_data})), Exit::bad_scenario);
+  EXPECT_EQ(exit_code(run_of({}, {End::bad_data, End::skipped})), Exit::bad_scenario);
 }
 
 TEST(Names, EveryStateAndEndReadsBack) {
