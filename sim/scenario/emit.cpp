@@ -39,6 +39,7 @@ class Writer {
     key("checkpoints"), begin();
     for (const auto& [name, spec] : one.checkpoints) put_flow(name, [&] { write_checkpoint(spec); });
     end();
+    if (one.record != Record::after_construction) put("record", spell(record_spellings, one.record));
     key("steps"), write_steps(one.steps);
     if (!one.laws.empty()) put("laws", one.laws);
     put_flow("expect", [&] { put("completed", spell(completed_spellings, one.expect.completed)); });

@@ -64,13 +64,12 @@ std::vector<NodePtr> world_values(const Node& root, std::string_view key, Diagno
   return values;
 }
 
-constexpr std::array varied_keys = {"model", "checkpoints", "steps", "laws", "expect", "limits"};
+constexpr std::array varied_keys = {"model", "checkpoints", "record", "steps", "laws", "expect", "limits"};
 
 bool can_vary(const Axis& axis, Diagnostics& diagnostics) {
   if (std::find(varied_keys.begin(), varied_keys.end(), axis.path[0]) != varied_keys.end()) return true;
-  const std::string what = fmt::format(
-      "vary: a path that begins with {}, expected model, checkpoints, steps, laws, expect or limits (lists in world multiply as they are)",
-      axis.path[0]);
+  const std::string what = fmt::format("vary: a path that begins with {}, expected one of {} (lists in world multiply as they are)",
+                                       axis.path[0], fmt::join(varied_keys, ", "));
   diagnostics.error(axis.at, what, diagnostics.suggest(axis.path[0], varied_keys));
   return false;
 }
