@@ -55,7 +55,7 @@ std::vector<NodePtr> world_values(const Node& root, std::string_view key, Diagno
   const Node::Entry* world = root.find("world");
   const Node::Entry* entry = world ? world->value->find(key) : nullptr;
   if (!entry) return {};
-  const std::vector<NodePtr> values = entry->value->kind == Node::Kind::list ? entry->value->items : std::vector{entry->value};
+  std::vector<NodePtr> values = entry->value->kind == Node::Kind::list ? entry->value->items : std::vector{entry->value};
   if (values.empty()) diagnostics.error(entry->value->at, fmt::format("{}: an empty list, expected at least one value", key));
   std::set<std::string> seen;
   for (const NodePtr& value : values)
