@@ -68,7 +68,9 @@ class [[nodiscard]] Result {
   } while (false)
 // Declares `declaration` from a Result, or returns its status.
 #define RELOADLAB_ASSIGN(declaration, expression) RELOADLAB_ASSIGN_(RELOADLAB_CONCAT(assign_result_, __LINE__), declaration, expression)
+// NOLINTBEGIN(bugprone-macro-parentheses): a name and a declaration cannot stand in parentheses.
 #define RELOADLAB_ASSIGN_(result, declaration, expression) \
   auto result = (expression);                              \
   if (!result.ok()) return result.status();                \
   declaration = *std::move(result)
+// NOLINTEND(bugprone-macro-parentheses)

@@ -4,6 +4,7 @@
 //
 // The order of calls:  record (once, after construction) · [first load] · before_post_load (once) · then per update:
 // prepare · loads through each parameter's own loader, which the candidate may wrap · finish, or abort where it has one.
+// Scenarios of misuse leave calls out, double them or change their order.
 // Errors come back as Status; an exception that crosses the boundary is a verdict (crashed), not a crash of the harness.
 #include <functional>
 #include <map>

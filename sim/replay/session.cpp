@@ -44,9 +44,13 @@ Status RankSession::construct() {
                            .extra_bytes_limit = stage_.the_case.limits.extra_bytes};
   RELOADLAB_ASSIGN(reloader_, stage_.candidate->make_reloader(context));
   begin_outcome(-1);
-  watch_.event(EventKind::record);
-  end_outcome(supervised([&] { return reloader_->record(*model_); }));
+  end_outcome(stage_.the_case.record == Record::never ? Status() : record());
   return {};
+}
+
+Status RankSession::record() {
+  watch_.event(EventKind::record);
+  return supervised([&] { return reloader_->record(*model_); });
 }
 
 // Runs a candidate's (or the substrate's) code under every tap. An exception that comes out of it is noted as a crash.

@@ -43,7 +43,8 @@ class RankSession {
   RankSession(const RankSession&) = delete;
   RankSession& operator=(const RankSession&) = delete;
 
-  // Builds the model, makes the candidate and lets it record. Only a harness error (Code::data, Code::usage) comes back.
+  // Builds the model, makes the candidate and lets it record, unless the case says never. Only a harness error (Code::data,
+  // Code::usage) comes back.
   Status construct();
   // Does any step but `forward`, takes the census, appends the outcome. Only a harness error comes back.
   Status run_step(int number, const Step& step);
@@ -57,6 +58,7 @@ class RankSession {
  private:
   template <class Fn>
   Status supervised(Fn&& fn);
+  Status record();
   Status act(const Step& step);
   Status load_first(const Step& step);
   Status reload(const Step& step);

@@ -73,6 +73,9 @@ struct Step {
   std::vector<Step> body;  // repeat
 };
 
+// When the candidate is told to record the model. `never` is misuse: what it does with an update must still be right.
+enum class Record { after_construction, never };
+
 struct Expect {
   // When each layer's last missing element arrives: at that load, or only at finish (deferred or incomplete layers).
   enum class Completed { at_last_load, at_finish, unspecified } completed = Completed::at_last_load;
@@ -101,6 +104,7 @@ struct Case {
   int ranks = 1;
   model::ModelSpec model;
   std::vector<std::pair<std::string, CheckpointSpec>> checkpoints;  // in file order
+  Record record = Record::after_construction;
   std::vector<Step> steps;
   std::vector<std::string> laws;  // resolved list of law ids; "default" is expanded by the law registry's caller when empty
   Expect expect;

@@ -37,8 +37,9 @@ class Writer {
     put_flow("world", [&] { put("kind", world_name(one.world)), put("ranks", one.ranks); });
     key("model"), begin(), write_model(one.model), end();
     key("checkpoints"), begin();
-    for (const auto& [name, spec] : one.checkpoints) put_flow(name, [&] { write_checkpoint(spec); });
+    for (const auto& checkpoint : one.checkpoints) put_flow(checkpoint.first, [&] { write_checkpoint(checkpoint.second); });
     end();
+    if (one.record != Record::after_construction) put("record", spell(record_spellings, one.record));
     key("steps"), write_steps(one.steps);
     if (!one.laws.empty()) put("laws", one.laws);
     put_flow("expect", [&] { put("completed", spell(completed_spellings, one.expect.completed)); });

@@ -55,7 +55,7 @@ std::vector<NodePtr> world_values(const Node& root, std::string_view key, Diagno
   const Node::Entry* world = root.find("world");
   const Node::Entry* entry = world ? world->value->find(key) : nullptr;
   if (!entry) return {};
-  const std::vector<NodePtr> values = entry->value->kind == Node::Kind::list ? entry->value->items : std::vector{entry->value};
+  std::vector<NodePtr> values = entry->value->kind == Node::Kind::list ? entry->value->items : std::vector{entry->value};
   if (values.empty()) diagnostics.error(entry->value->at, fmt::format("{}: an empty list, expected at least one value", key));
   std::set<std::string> seen;
   for (const NodePtr& value : values)
@@ -64,13 +64,12 @@ std::vector<NodePtr> world_values(const Node& root, std::string_view key, Diagno
   return values;
 }
 
-constexpr std::array varied_keys = {"model", "checkpoints", "steps", "laws", "expect", "limits"};
+constexpr std::array varied_keys = {"model", "checkpoints", "record", "steps", "laws", "expect", "limits"};
 
 bool can_vary(const Axis& axis, Diagnostics& diagnostics) {
   if (std::find(varied_keys.begin(), varied_keys.end(), axis.path[0]) != varied_keys.end()) return true;
-  const std::string what = fmt::format(
-      "vary: a path that begins with {}, expected model, checkpoints, steps, laws, expect or limits (lists in world multiply as they are)",
-      axis.path[0]);
+  const std::string what = fmt::format("vary: a path that begins with {}, expected one of {} (lists in world multiply as they are)",
+                                       axis.path[0], fmt::join(varied_keys, ", "));
   diagnostics.error(axis.at, what, diagnostics.suggest(axis.path[0], varied_keys));
   return false;
 }

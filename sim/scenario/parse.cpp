@@ -73,6 +73,7 @@ class FileParser {
       if (given(root, key)) *text = file.text(key);
     if (given(root, "seed")) result.seed = static_cast<uint64_t>(file.integer("seed"));
     if (good(root, "tags")) result.tags = file.texts("tags");
+    if (good(root, "record")) result.record = unspell(record_spellings, file.text("record"));
     if (good(root, "laws")) result.laws = bind_laws(file);
   }
 

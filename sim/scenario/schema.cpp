@@ -56,7 +56,7 @@ std::vector<std::string> choices_of(std::string_view choices) {
 }
 
 std::string integer_words(const Key& key, std::string_view plural) {
-  const std::string base = plural.empty() ? "an integer" : std::string(plural);
+  std::string base = plural.empty() ? "an integer" : std::string(plural);
   if (key.minimum < 0) return base;
   if (key.minimum == key.maximum) return fmt::format("{}", key.minimum);
   if (key.maximum < int64_t{1} << 53) return fmt::format("{} from {} to {}", base, key.minimum, key.maximum);

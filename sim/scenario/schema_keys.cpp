@@ -97,6 +97,13 @@ std::vector<Key> file_keys() {
        .required = true,
        .child = "checkpoint",
        .pattern = Pattern::word},
+      {.object = "scenario",
+       .name = "record",
+       .forms = text,
+       .about = "When the candidate is told to record the model: once after construction, as its contract says, or `never`, which is "
+                "misuse.",
+       .fallback = "after_construction",
+       .allowed = {"after_construction", "never"}},
       {.object = "scenario", .name = "steps", .forms = objects, .about = "What happens, in order.", .required = true, .child = "step"},
       {.object = "scenario",
        .name = "laws",

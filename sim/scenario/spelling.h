@@ -14,6 +14,7 @@ using Spellings = std::array<std::pair<Enum, std::string_view>, count>;
 
 inline constexpr Spellings<WorldKind, 4> world_spellings{
     {{WorldKind::cpu, "cpu"}, {WorldKind::meta, "meta"}, {WorldKind::sim, "sim"}, {WorldKind::cuda, "cuda"}}};
+inline constexpr Spellings<Record, 2> record_spellings{{{Record::after_construction, "after_construction"}, {Record::never, "never"}}};
 inline constexpr Spellings<Step::Outcome, 3> outcome_spellings{
     {{Step::Outcome::ok, "ok"}, {Step::Outcome::error, "error"}, {Step::Outcome::unspecified, "unspecified"}}};
 inline constexpr Spellings<Expect::Completed, 3> completed_spellings{{{Expect::Completed::at_last_load, "at_last_load"},

@@ -76,8 +76,8 @@ class Attention final : public KindBase {
 
   at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
     at::Tensor output = input.to(at::kFloat);
-    if (layer.spec.flag("sinks")) output = output + compute_copy(layer.tensor("sinks")->tensor);
-    if (layer.spec.flag("scales")) output = output * layer.tensor("k_scale")->tensor + layer.tensor("v_scale")->tensor;
+    if (layer.spec.flag("sinks")) output = output + compute_copy(held(layer, "sinks"));
+    if (layer.spec.flag("scales")) output = output * held(layer, "k_scale") + held(layer, "v_scale");
     for (const auto& [name, value] : layer.extra.host) output = output * value;
     return output;
   }

@@ -63,8 +63,7 @@ class Composed final : public KindBase {
   }
 
   at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
-    return input.to(at::kFloat) * compute_copy(layer.tensor("dt")->tensor) * compute_copy(layer.tensor("A")->tensor) +
-           compute_copy(layer.tensor("D")->tensor);
+    return input.to(at::kFloat) * compute_copy(held(layer, "dt")) * compute_copy(held(layer, "A")) + compute_copy(held(layer, "D"));
   }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel tp, uint64_t seed) const override {
     return example_values({3, spec.integer("size") / tp.size}, seed);

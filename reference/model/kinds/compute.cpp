@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
+#include <c10/util/Exception.h>
 
 #include "reference/base/prng.h"
 #include "reference/model/post_load.h"
@@ -10,8 +11,14 @@ namespace reloadlab::model {
 
 at::Tensor compute_copy(const at::Tensor& tensor) { return tensor.scalar_type() == at::kDouble ? tensor : tensor.to(at::kFloat); }
 
+const at::Tensor& held(const Layer& layer, std::string_view slot) {
+  const ParameterPtr handle = layer.tensor(slot);
+  TORCH_CHECK(handle, "layer ", layer.path(), " has no tensor ", slot);
+  return handle->tensor;
+}
+
 at::Tensor logical(const Layer& layer, std::string_view slot) {
-  const at::Tensor& tensor = layer.tensor(slot)->tensor;
+  const at::Tensor& tensor = held(layer, slot);
   return compute_copy(layer.quant_method ? layer.quant_method->checkpoint_layout(slot, tensor) : tensor);
 }
 

@@ -54,7 +54,7 @@ class Scalars final : public KindBase {
 
   at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
     at::Tensor output = apply_linear(layer, input, false);
-    for (int64_t i = 0; i < layer.spec.integer("scales"); ++i) output = output * compute_copy(layer.tensor(scale_names[i])->tensor);
+    for (int64_t i = 0; i < layer.spec.integer("scales"); ++i) output = output * compute_copy(held(layer, scale_names[i]));
     return output;
   }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel, uint64_t seed) const override {

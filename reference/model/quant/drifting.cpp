@@ -1,6 +1,7 @@
 // Post-load steps whose first run leaves the weight alone and whose later runs leave something else: another shape or dtype, one more
 // tensor, or the weight under another name. Engines that copy results back by name, and believe that they fit, fail on them.
 #include <ATen/ops/zeros.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -32,6 +33,7 @@ class Drifting final : public QuantMethod {
   Status process(Layer& layer) override {
     if (runs_++ == 0) return post_load_middle(layer);
     const ParameterPtr weight = layer.tensor("weight");
+    if (!weight) return Status(Code::failed, fmt::format("layer {} has no tensor weight", layer.path()));
     RELOADLAB_TRY(post_load_middle(layer));
     switch (drift_) {
       case Drift::shape:

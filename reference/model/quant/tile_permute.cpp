@@ -50,6 +50,7 @@ class TilePermute final : public QuantMethod {
  protected:
   Status process(Layer& layer) override {
     const ParameterPtr old = layer.tensor(source);  // alive to the end of the step
+    if (!old) return Status(Code::failed, fmt::format("layer {} has no tensor {}", layer.path(), source));
     auto replacement = std::make_shared<Parameter>(*old);
     replacement->tensor = interleave(old->tensor);
     layer.assign(source, replacement);

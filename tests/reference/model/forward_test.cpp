@@ -76,9 +76,10 @@ TEST(Forward, column_parallel_outputs_are_rows_of_the_unsplit_layer) {
   }
 }
 
-TEST(Forward, every_kind_has_one_that_depends_on_what_was_loaded) {
+// One layer of every kind.
+ModelSpec one_of_each() {
   using Integers = std::vector<int64_t>;
-  const ModelSpec spec = model_of({
+  return model_of({
       layer_of("vocab_parallel_embedding", {{"vocab", 16L}, {"hidden", 2L}}, "a"),
       layer_of("column_parallel_linear", {{"in", 4L}, {"out", 4L}, {"bias", true}}, "b"),
       layer_of("row_parallel_linear", {{"in", 4L}, {"out", 4L}, {"bias", true}}, "c"),
@@ -94,6 +95,10 @@ TEST(Forward, every_kind_has_one_that_depends_on_what_was_loaded) {
       layer_of("hadamard", {{"size", 4L}, {"delivered", true}}, "m"),
       layer_of("custom_loader", {{"rows", 4L}, {"columns", 4L}}, "n"),
   });
+}
+
+TEST(Forward, every_kind_has_one_that_depends_on_what_was_loaded) {
+  const ModelSpec spec = one_of_each();
   const Source source = small_values(spec);
   const Source other = [&](const Delivery& delivery) { return source(delivery) * 1.5 + 0.25; };
   for (int size : {1, 2}) {
@@ -110,7 +115,21 @@ TEST(Forward, every_kind_has_one_that_depends_on_what_was_loaded) {
   }
 }
 
-TEST(Forward, covers_every_kind_above) { EXPECT_EQ(layer_kinds().size(), 14u); }
+TEST(Forward, covers_every_kind_above) { EXPECT_EQ(layer_kinds().size(), one_of_each().layers.size()); }
+
+// What a reload may leave behind: the process that judges it must outlive the attempt to use the model.
+TEST(Forward, of_a_layer_without_its_tensors_is_an_error) {
+  for (const LayerSpec& layer : one_of_each().layers) {
+    if (layer.kind == "buffers") continue;  // computes with whatever it holds
+    std::unique_ptr<Model> model = cold(model_of({layer}));
+    Layer& broken = *model->layers().front();
+    broken.parameters = {};
+    broken.buffers = {};
+    Model* rank = model.get();
+    const Status status = guarded([&] { return run_forward({&rank, 1}, 5), Status(); });
+    EXPECT_NE(status.message().find("has no tensor"), std::string::npos) << layer.kind << ": " << status.message();
+  }
+}
 
 TEST(Forward, a_reducer_of_the_world_is_used) {
   const ModelSpec spec = model_of({layer_of("row_parallel_linear", {{"in", 4L}, {"out", 2L}})});

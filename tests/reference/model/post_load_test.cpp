@@ -57,6 +57,15 @@ TEST(PostLoad, a_listener_may_fail_the_step_between_its_writes) {
   EXPECT_EQ(model->find_tensor("x.weight_row_max"), nullptr);
 }
 
+TEST(PostLoad, of_a_layer_without_its_tensors_is_an_error) {
+  for (const char* id : {"tile_permute", "drifting_shape", "drifting_dtype", "drifting_extra", "drifting_rename"}) {
+    std::unique_ptr<Model> model = cold(model_of({quantized("x", id)}));
+    ASSERT_TRUE(process_model_after_loading(*model).ok()) << id;
+    model->find("x")->erase("weight");
+    EXPECT_EQ(process_model_after_loading(*model).message(), "layer x has no tensor weight") << id;
+  }
+}
+
 TEST(PostLoad, attention_keeps_its_scales_on_the_host) {
   const ModelSpec spec = model_of({layer_of("attention", {{"heads", 2L}})});
   std::unique_ptr<Model> model = cold(spec);

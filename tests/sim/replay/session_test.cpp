@@ -22,6 +22,17 @@ class Throwing final : public Reloader {
   Status finish(model::Model&, const FinishConfig&) override { return {}; }
 };
 
+// Begins an update if it has been told to record.
+class Recording final : public Reloader {
+ public:
+  Status record(model::Model&) override { return recorded_ = true, Status(); }
+  Status prepare(model::Model&) override { return recorded_ ? Status() : Status(Code::misuse, "begin without record"); }
+  Status finish(model::Model&, const FinishConfig&) override { return {}; }
+
+ private:
+  bool recorded_ = false;
+};
+
 template <class Candidate>
 CandidateInfo candidate() {
   return {.name = "plain", .system = "layerwise", .make_reloader = [](const CandidateContext&) -> Result<std::unique_ptr<Reloader>> {
@@ -71,6 +82,19 @@ TEST(Replay, AnExceptionThatCrossesTheBoundaryIsACrashOfTheCandidate) {
   const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}), candidate<Throwing>());
   ASSERT_TRUE(evidence.ok());
   EXPECT_TRUE(warm(*evidence).outcomes[2].crashed);
+}
+
+TEST(Replay, TheCandidateRecordsOnceUnlessTheCaseSaysNever) {
+  for (const Record record : {Record::after_construction, Record::never}) {
+    Case the_case = tiny_case({qkv_layer()});
+    the_case.record = record;
+    const Result<Evidence> evidence = replay(the_case, candidate<Recording>());
+    ASSERT_TRUE(evidence.ok());
+    const bool told = record == Record::after_construction;
+    EXPECT_EQ(count(warm(*evidence), EventKind::record), told ? 1 : 0);
+    EXPECT_EQ(warm(*evidence).outcomes.front().step, -1);
+    EXPECT_EQ(warm(*evidence).outcomes[2].status.ok(), told);
+  }
 }
 
 TEST(Replay, AnUnreadableCheckpointIsNoEvidence) {

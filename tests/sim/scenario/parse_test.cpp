@@ -123,6 +123,15 @@ TEST(Scenario, the_default_outcome_is_that_of_expect) {
   EXPECT_EQ(one.steps.at(1).outcome, Step::Outcome::error);
 }
 
+TEST(Scenario, the_candidate_records_unless_the_file_says_never) {
+  EXPECT_EQ(Text{}.only().record, Record::after_construction);
+  EXPECT_EQ(Text{.more = "record: never\n"}.only().record, Record::never);
+  const auto cases = Text{.more = "vary: {record: [after_construction, never]}\n"}.parse();
+  ASSERT_TRUE(cases.ok()) << cases.status().message();
+  EXPECT_EQ(cases->at(0).record, Record::after_construction);
+  EXPECT_EQ(cases->at(1).record, Record::never);
+}
+
 TEST(Scenario, paths_are_absolute_and_know_the_cache) {
   const Case one =
       Text{.checkpoints = "{A: {safetensors: \"${CACHE}/models/m.safetensors\", map: bert}, B: {safetensors: b.safetensors}}"}.only();

@@ -55,6 +55,7 @@ std::string difference(const Case& a, const Case& b) {
   if (!same_list(a.model.layers, b.model.layers, [](const auto& x, const auto& y) { return same(x, y); })) return "layers";
   if (!same_list(a.checkpoints, b.checkpoints, [](const auto& x, const auto& y) { return x.first == y.first && same(x.second, y.second); }))
     return "checkpoints";
+  if (a.record != b.record) return "record";
   if (a.steps.size() != b.steps.size()) return fmt::format("{} and {} steps", a.steps.size(), b.steps.size());
   for (size_t i = 0; i < a.steps.size(); ++i)
     if (!same(a.steps[i], b.steps[i])) return fmt::format("step {}", i);
