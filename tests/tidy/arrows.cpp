@@ -95,7 +95,26 @@ std::string way_to_tensors(const Tree& tree, const std::string& path, std::set<s
   return {};
 }
 
+// "| `sim/law` | `sim/evidence`, `reference/model` |"
+std::string told(const Arrows& row) {
+  std::string targets;
+  for (std::string_view target : row.to) targets += fmt::format("{}`{}`", targets.empty() ? "" : ", ", target);
+  return fmt::format("| `{}` | {} |", row.from, targets);
+}
+
 }  // namespace
+
+Complaints check_arrows_told(const Tree& tree) {
+  constexpr std::string_view readme = "sim/README.md";
+  Complaints complaints;
+  const auto found = tree.find(readme);
+  for (const Arrows& row : arrows()) {
+    if (!is_below(row.from, "sim")) continue;
+    if (found == tree.end() || std::find(found->second.begin(), found->second.end(), told(row)) == found->second.end())
+      complaints.push_back(message(readme, 1, fmt::format("the arrows of {} are not told", row.from), told(row)));
+  }
+  return complaints;
+}
 
 Complaints check_arrows(const Tree& tree) {
   Complaints complaints;

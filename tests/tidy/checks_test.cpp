@@ -61,6 +61,14 @@ TEST(Arrows, APathIsFromTheRootAndItsFolderIsKnown) {
             "sim/new/a.cpp:1: a folder without arrows, use a row in the table of tests/tidy/arrows.cpp");
 }
 
+TEST(Arrows, TheReadmeTellsEachRowOfTheHarness) {
+  const Complaints all = check_arrows_told({});
+  ASSERT_GT(all.size(), 5u);
+  EXPECT_EQ(all[0], "sim/README.md:1: the arrows of sim/scenario are not told, use | `sim/scenario` | `reference/model` |");
+  EXPECT_EQ(check_arrows_told({{"sim/README.md", {"| `sim/scenario` | `reference/model` |"}}}).size(), all.size() - 1);
+  EXPECT_EQ(check_arrows_told({{"sim/README.md", {"| `sim/scenario` | `reference` |"}}}).size(), all.size());
+}
+
 // The rows of the table that name files must exist; these trees hold none of them.
 Complaints about(const Complaints& complaints, std::string_view path) {
   Complaints found;
@@ -105,8 +113,21 @@ TEST(Readmes, AFolderWithSourcesHasOneOfAScreen) {
   EXPECT_EQ(only(check_readmes({{"sim/law/a.cpp", {}}, {"sim/law/README.md", std::vector<std::string>(60)}})), "none");
 }
 
+TEST(Readmes, FoldersOfScenariosScriptsAndModulesNeedOneAndDataIsExplainedAbove) {
+  for (std::string path : {"scenarios/new/a.yaml", "ci/demo", "cmake/a.cmake", "tests/CMakeLists.txt"})
+    EXPECT_EQ(check_readmes({{path, {}}}).size(), 1u) << path;
+  EXPECT_EQ(only(check_readmes({{"tests/sim/report/golden/a.txt", {}}, {"scenarios/expectations/layerwise/a.yaml", {}}})), "none");
+}
+
+TEST(Readmes, WhatIsPrintedIntoOneIsNotReadThrough) {
+  std::vector<std::string> lines(60);
+  lines.push_back("<!-- keys -->");
+  lines.resize(400);
+  EXPECT_EQ(only(check_readmes({{"scenarios/a.yaml", {}}, {"scenarios/README.md", lines}})), "none");
+}
+
 TEST(Readmes, AMirroredFolderOfTestsNeedsNone) {
-  EXPECT_EQ(only(check_readmes({{"tests/sim/law/a.cpp", {}}, {"sim/law/CMakeLists.txt", {}}})), "none");
+  EXPECT_EQ(only(check_readmes({{"tests/sim/law/a.cpp", {}}, {"sim/law/README.md", {}}})), "none");
   EXPECT_EQ(check_readmes({{"tests/properties/a.cpp", {}}}).size(), 1u);
 }
 
@@ -136,12 +157,90 @@ TEST(DeadHeaders, AHeaderIsIncludedByItsWholePath) {
   EXPECT_EQ(only(check_dead_headers(tree)), "sim/a.h:1: a header that nothing includes, use it, or git rm");
 }
 
+const std::vector<std::string> mine = {"reloadlab: 1", "scenario: tied-head", "system: layerwise"};
+const std::vector<std::string> folders = {"Folders: `layerwise/` one file for each rule"};
+
+TEST(Scenarios, OneIsRegisteredByItsNameAndItsFolder) {
+  Tree tree = {{"scenarios/README.md", folders}, {"scenarios/layerwise/tied_head.yaml", mine}};
+  EXPECT_EQ(only(check_scenarios(tree)), "none");
+  tree["scenarios/layerwise/other.yaml"] = mine;
+  EXPECT_EQ(only(check_scenarios(tree)),
+            "scenarios/layerwise/other.yaml:1: a scenario that is not called as its file, use scenario: other");
+  tree.erase("scenarios/layerwise/other.yaml");
+  tree["scenarios/new/mine.yaml"] = {"scenario: mine"};
+  EXPECT_EQ(only(check_scenarios(tree)),
+            "scenarios/new/mine.yaml:1: a scenario in a folder that is not registered, use `new/` in scenarios/README.md");
+}
+
+TEST(Scenarios, TwoOfOneNameAndAFileThatNoRunFindsAreNamed) {
+  Tree tree = {{"scenarios/README.md", {"`layerwise/` and `models/`"}},
+               {"scenarios/layerwise/tied_head.yaml", mine},
+               {"scenarios/models/tied_head.yaml", mine}};
+  EXPECT_EQ(only(check_scenarios(tree)),
+            "scenarios/models/tied_head.yaml:1: a scenario that is called as scenarios/layerwise/tied_head.yaml, use a name of its own");
+  tree.erase("scenarios/models/tied_head.yaml");
+  tree["scenarios/layerwise/old.yaml.orig"];
+  EXPECT_EQ(only(check_scenarios(tree)),
+            "scenarios/layerwise/old.yaml.orig:1: a file that no run finds, use a name that ends in .yaml, or git rm");
+}
+
+TEST(Scenarios, ExpectationsBelongToAScenarioOfTheirSystem) {
+  Tree tree = {{"scenarios/README.md", folders},
+               {"scenarios/layerwise/tied_head.yaml", mine},
+               {"scenarios/expectations/README.md", {}},
+               {"scenarios/expectations/layerwise/tied-head.yaml", {"scenario: tied-head"}}};
+  EXPECT_EQ(only(check_scenarios(tree)), "none");
+  tree["scenarios/expectations/layerwise/gone.yaml"] = {"scenario: gone"};
+  EXPECT_EQ(only(check_scenarios(tree)),
+            "scenarios/expectations/layerwise/gone.yaml:1: expectations of no scenario of layerwise, use the name of one, or git rm");
+  tree.erase("scenarios/expectations/layerwise/gone.yaml");
+  tree["scenarios/expectations/layerwise/tied-head.yaml"] = {"scenario: tide-head"};
+  EXPECT_EQ(
+      only(check_scenarios(tree)),
+      "scenarios/expectations/layerwise/tied-head.yaml:1: expectations that are not called as their scenario, use scenario: tied-head");
+  tree.erase("scenarios/expectations/layerwise/tied-head.yaml");
+  tree["scenarios/expectations/online_quant/tied-head.yaml"] = {"scenario: tied-head"};
+  EXPECT_EQ(check_scenarios(tree).size(), 1u);
+}
+
+TEST(DeadFiles, AScriptIsNamedByItsPathOutsideItsOwnReadme) {
+  Tree tree = {{"ci/demo", {"# ci/demo"}}, {"ci/README.md", {"ci/demo"}}};
+  EXPECT_EQ(only(check_dead_files(tree)), "ci/demo:1: a file that nothing names, use it where it belongs, or git rm");
+  tree["README.md"] = {"    ci/demo2 and demo"};
+  EXPECT_EQ(check_dead_files(tree).size(), 1u);
+  tree["README.md"] = {"    ci/demo     # everything"};
+  EXPECT_EQ(only(check_dead_files(tree)), "none");
+}
+
+TEST(DeadFiles, AModuleIsIncludedByItsName) {
+  Tree tree = {{"cmake/torch.cmake", {}}, {"CMakeLists.txt", {"target_link_libraries(torch)", "include(torch_more)"}}};
+  EXPECT_EQ(only(check_dead_files(tree)), "cmake/torch.cmake:1: a file that nothing names, use it where it belongs, or git rm");
+  tree["CMakeLists.txt"].push_back("include(torch)");
+  EXPECT_EQ(only(check_dead_files(tree)), "none");
+}
+
+TEST(DeadFiles, DataOfTestsAreNamedOrTheirFolderIsReadWholeBesideThem) {
+  Tree tree = {{"tests/sim/report/golden/a.txt", {}}, {"tests/sim/scenario/bad/b.yaml", {}}};
+  EXPECT_EQ(check_dead_files(tree).size(), 2u);
+  tree["tests/sim/report/report_test.cpp"] = {"is_golden(text, \"a.txt\");", "files_in(\"bad\");"};
+  EXPECT_EQ(only(check_dead_files(tree)), "tests/sim/scenario/bad/b.yaml:1: a file that nothing names, use it where it belongs, or git rm");
+  tree["tests/sim/scenario/parse_test.cpp"] = {"files_in(\"bad\");"};
+  EXPECT_EQ(only(check_dead_files(tree)), "none");
+}
+
+TEST(DeadFiles, WhatAToolFindsByItsNameNeedsNoOther) {
+  EXPECT_EQ(only(check_dead_files({{".clang-format", {}}, {".ci/run", {}}, {"README.md", {}}})), "none");
+  EXPECT_EQ(check_dead_files({{"tests/.clang-format", {}}}).size(), 1u);
+}
+
 TEST(Words, UnfinishedBusinessIsNamedWhereverItStands) {
   const std::string word = std::string("TO") + "DO";
   EXPECT_EQ(only(check_words({{"tests/a.cpp", {"", "// " + word + ": later"}}})),
             "tests/a.cpp:2: " + word + " left behind, use the finished thing, or nothing");
   EXPECT_EQ(check_words({{"cmake/a.cmake", {std::string("# FIX") + "ME"}}}).size(), 1u);
   EXPECT_EQ(check_words({{"sim/README.md", {std::string("XX") + "X"}}}).size(), 1u);
+  for (std::string path : {"README.md", "ci/demo", "scenarios/layerwise/a.yaml", ".clang-tidy"})
+    EXPECT_EQ(check_words({{path, {"# " + word}}}).size(), 1u) << path;
   EXPECT_EQ(only(check_words({{"tests/a.cpp", {"x" + word, word + "s"}}})), "none");
 }
 

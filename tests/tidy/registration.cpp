@@ -1,4 +1,4 @@
-// Nothing lies about unknown: sources, folders and headers are all reachable, and folders say what they are.
+// Nothing lies about unknown: sources and folders are all reachable, and folders say what they are.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,11 +11,22 @@ namespace {
 
 constexpr size_t readme_lines_max = 60;  // a screen
 
-std::set<std::string> folders_with_sources(const Tree& tree) {
+// A folder that holds only data of its tests, or expectations of one system, is explained by the one above.
+bool needs_explanation(std::string_view path) {
+  return is_cpp(path) || path.ends_with("/CMakeLists.txt") || path.ends_with(".cmake") || is_below(path, "ci") ||
+         (is_below(path, "scenarios") && !is_below(path, "scenarios/expectations"));
+}
+
+std::set<std::string> folders_to_explain(const Tree& tree) {
   std::set<std::string> folders;
   for (const auto& [path, lines] : tree)
-    if (is_cpp(path) && !is_below(path, "cmake")) folders.emplace(folder_of(path));
+    if (needs_explanation(path)) folders.emplace(folder_of(path));
   return folders;
+}
+
+// What is printed into a README between marks is looked up and not read through.
+size_t lines_to_read(const std::vector<std::string>& readme) {
+  return static_cast<size_t>(std::find(readme.begin(), readme.end(), "<!-- keys -->") - readme.begin());
 }
 
 bool is_folder(const Tree& tree, std::string_view folder) {
@@ -45,14 +56,15 @@ bool is_listed(const Tree& tree, std::string_view path) {
 
 Complaints check_readmes(const Tree& tree) {
   Complaints complaints;
-  for (const std::string& folder : folders_with_sources(tree)) {
+  for (const std::string& folder : folders_to_explain(tree)) {
     auto readme = tree.find(folder + "/README.md");
     if (readme == tree.end() && !mirrors_another(tree, folder)) {
       complaints.push_back(
           message(folder + "/README.md", 1, "a folder without a README.md", "a screen: what lives here, what it may use, where to start"));
     }
-    if (readme != tree.end() && readme->second.size() > readme_lines_max) {
-      complaints.push_back(message(readme->first, static_cast<int>(readme_lines_max + 1), fmt::format("{} lines", readme->second.size()),
+    if (readme != tree.end() && lines_to_read(readme->second) > readme_lines_max) {
+      complaints.push_back(message(readme->first, static_cast<int>(readme_lines_max + 1),
+                                   fmt::format("{} lines", lines_to_read(readme->second)),
                                    fmt::format("at most {}, a screen", readme_lines_max)));
     }
   }
@@ -68,19 +80,6 @@ Complaints check_registration(const Tree& tree) {
     }
     if (path.ends_with("/CMakeLists.txt") && !is_listed(tree, folder_of(path))) {
       complaints.push_back(message(path, 1, "a folder that no CMakeLists.txt adds", "add_subdirectory in the folder above"));
-    }
-  }
-  return complaints;
-}
-
-Complaints check_dead_headers(const Tree& tree) {
-  std::set<std::string, std::less<>> included;
-  for (const auto& [path, lines] : tree)
-    for (const Include& include : includes_of(lines)) included.insert(include.target);
-  Complaints complaints;
-  for (const auto& [path, lines] : tree) {
-    if (is_cpp(path) && !is_source(path) && !included.contains(path) && !is_below(path, "cmake")) {
-      complaints.push_back(message(path, 1, "a header that nothing includes", "it, or git rm"));
     }
   }
   return complaints;

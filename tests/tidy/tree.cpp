@@ -9,11 +9,8 @@
 namespace reloadlab::tidy {
 namespace {
 
-constexpr std::array<std::string_view, 5> source_folders = {"reference", "sim", "tests", "bench", "cmake"};
-
-bool is_looked_at(std::string_view path) {
-  return is_cpp(path) || path.ends_with("CMakeLists.txt") || path.ends_with(".cmake") || path.ends_with("README.md");
-}
+// Not what is made here: build/, out/ and the like.
+constexpr std::array<std::string_view, 8> folders = {"reference", "sim", "scenarios", "tests", "bench", "ci", ".ci", "cmake"};
 
 std::vector<std::string> read_lines(const std::filesystem::path& file) {
   std::ifstream stream(file);
@@ -31,13 +28,14 @@ std::string_view trimmed(std::string_view text) {
 
 Tree read_tree(const std::filesystem::path& root) {
   Tree tree;
-  tree["CMakeLists.txt"] = read_lines(root / "CMakeLists.txt");
-  for (std::string_view folder : source_folders) {
+  const auto take = [&](const std::filesystem::directory_entry& entry) {
+    if (entry.is_regular_file()) tree[entry.path().lexically_relative(root).generic_string()] = read_lines(entry.path());
+  };
+  for (const auto& entry : std::filesystem::directory_iterator(root)) take(entry);
+  tree.erase(".git");  // a file, in a linked work tree
+  for (std::string_view folder : folders) {
     if (!std::filesystem::is_directory(root / folder)) continue;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(root / folder)) {
-      std::string path = entry.path().lexically_relative(root).generic_string();
-      if (entry.is_regular_file() && is_looked_at(path)) tree[path] = read_lines(entry.path());
-    }
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(root / folder)) take(entry);
   }
   return tree;
 }
@@ -46,6 +44,8 @@ std::string_view folder_of(std::string_view path) {
   size_t slash = path.rfind('/');
   return slash == path.npos ? std::string_view() : path.substr(0, slash);
 }
+
+std::string_view name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 bool is_source(std::string_view path) { return path.ends_with(".cpp") || path.ends_with(".cu"); }
 bool is_cpp(std::string_view path) { return is_source(path) || path.ends_with(".h") || path.ends_with(".hpp"); }

@@ -11,10 +11,11 @@ namespace reloadlab::tidy {
 // Path from the root, with '/', to the file's lines.
 using Tree = std::map<std::string, std::vector<std::string>, std::less<>>;
 
-// Everything that the checks look at below the root: C++ files, CMake files and README.md of the source folders.
+// Every file in the root and in the folders of the house.
 Tree read_tree(const std::filesystem::path& root);
 
 std::string_view folder_of(std::string_view path);  // "" for a file in the root
+std::string_view name_of(std::string_view path);    // without its folder
 bool is_cpp(std::string_view path);                 // a source or a header
 bool is_source(std::string_view path);              // a file that a compiler is given
 bool is_below(std::string_view path, std::string_view folder_or_file);

@@ -99,7 +99,10 @@ size_t columns(std::string_view line) {
       std::count_if(line.begin(), line.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-bool is_measured(std::string_view path) { return !path.ends_with(".md"); }
+// What people write as code. Texts, data and what programs print have lines of their own.
+bool is_measured(std::string_view path) {
+  return is_cpp(path) || path.ends_with("CMakeLists.txt") || path.ends_with(".cmake") || path.ends_with(".sh") || is_below(path, "ci");
+}
 
 // Walks over a container that `declaring` holds unordered, there and in files that include it.
 void complain_of_walks(const Tree& tree, const std::string& declaring, std::string_view name, Complaints& complaints) {
