@@ -23,8 +23,8 @@ bool same(const LoadPlan& a, const LoadPlan& b) {
     return x.tensor == y.tensor && x.shape == y.shape && x.dtype == y.dtype;
   };
   return a.checkpoint == b.checkpoint && a.order == b.order && a.order_seed == b.order_seed && a.order_list == b.order_list &&
-         a.chunk == b.chunk && a.batch == b.batch && same_list(a.repeat, b.repeat, repeat) && a.only == b.only && a.omit == b.omit && a.excess == b.excess &&
-         a.unknown == b.unknown && same_list(a.wrong, b.wrong, wrong) && a.resolve == b.resolve;
+         a.chunk == b.chunk && a.batch == b.batch && same_list(a.repeat, b.repeat, repeat) && a.only == b.only && a.omit == b.omit &&
+         a.excess == b.excess && a.unknown == b.unknown && same_list(a.wrong, b.wrong, wrong) && a.resolve == b.resolve;
 }
 
 bool same(const std::optional<Fault>& a, const std::optional<Fault>& b) {
