@@ -87,7 +87,7 @@ std::string completion(const Story& story, int64_t total) {
   if (distinct >= total) return {};
   const int64_t counted = story.counted(until);
   std::string text = fmt::format("completed at load {} of {}: ", position, story.loads.size());
-  if (counted > 0) text += fmt::format("{} elements counted, ", count_text(counted));
+  if (counted > 0) text += fmt::format("{} element{} counted, ", count_text(counted), counted == 1 ? "" : "s");
   return text + fmt::format("{} of {} distinct{}", count_text(distinct), count_text(total), repeats(story, until));
 }
 
