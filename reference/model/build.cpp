@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "reference/base/check.h"
+#include "reference/base/out_of_memory.h"
 #include "reference/model/layer.h"
 #include "reference/model/post_load.h"
 
@@ -25,7 +26,7 @@ void share_tied(const Model& model, Layer& layer) {
   layer.assign(std::string_view(*layer.spec.tied_to).substr(layer.spec.tied_to->rfind('.') + 1), shared);
 }
 
-LayerPtr build_layer(const LayerSpec& spec, TensorParallel tp) {
+LayerPtr build_layer(const LayerSpec& spec, TensorParallel tp) try {
   const LayerKind* kind = find_layer_kind(spec.kind);
   const QuantInfo* quant = find_quant_method(spec.quant);
   RELOADLAB_CHECK(kind && quant, fmt::format("layer {}: unknown kind {} or quantization {}", spec.name, spec.kind, spec.quant));
@@ -33,6 +34,8 @@ LayerPtr build_layer(const LayerSpec& spec, TensorParallel tp) {
   layer->kind = kind;
   layer->quant_method = quant->make();
   return layer;
+} catch (const std::bad_alloc& error) {
+  throw OutOfMemory(fmt::format("layer {}: {}", spec.name, error.what()));
 }
 
 }  // namespace

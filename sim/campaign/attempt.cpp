@@ -114,6 +114,11 @@ uint64_t print_of(const Evidence& evidence) {
   return print.value();
 }
 
+// Memory ran out in the harness, not in the candidate, whose exceptions end at its boundary.
+Answer too_large(const Job& job, const std::bad_alloc& error) {
+  return unjudged(job, End::bad_data, fmt::format("the case is too large for this machine: {}", error.what()));
+}
+
 }  // namespace
 
 CaseResult blank_result(const Job& job) {
@@ -164,6 +169,8 @@ Answer judge_evidence(const Job& job, const Evidence& evidence, const Engine& en
   if (warm && again) answer.result.laws.push_back(same_again(first_difference(*warm, *again), 1));
   answer.trace = trace_of(job, evidence, answer.result.laws);
   return answer;
+} catch (const std::bad_alloc& error) {
+  return too_large(job, error);
 } catch (const std::exception& error) {
   return unjudged(job, End::defect, fmt::format("while judging: {}", error.what()));
 }
@@ -173,6 +180,8 @@ Answer attempt(const Job& job, const Engine& engine, const EngineOptions& option
   mine.prove_determinism = job.prove_determinism;
   auto evidence = engine.replay(job.the_case, job.candidate, mine);
   return evidence.ok() ? judge_evidence(job, *evidence, engine) : failed_replay(job, evidence.status());
+} catch (const std::bad_alloc& error) {
+  return too_large(job, error);
 } catch (const std::exception& error) {
   return unjudged(job, End::defect, error.what());
 }

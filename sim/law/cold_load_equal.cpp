@@ -102,11 +102,7 @@ class Judge {
   }
 
   OriginText origin(size_t rank, const CensusEntry& entry, const std::string& checkpoint) const {
-    return [this, rank, &entry, &checkpoint](int64_t flat) {
-      if (has_post_load(evidence_, rank, entry.layer)) return fmt::format(", from a cold load of {}", checkpoint);
-      const std::string source = source_text(evidence_, rank, entry.path, entry.shape, flat);
-      return source.empty() ? fmt::format(", from a cold load of {}", checkpoint) : fmt::format(", from {}: {}", checkpoint, source);
-    };
+    return [this, rank, &entry, &checkpoint](int64_t flat) { return origin_text(evidence_, rank, entry, checkpoint, flat); };
   }
 
   Finding finding(const Execution& execution, size_t rank, int step, const CensusEntry& entry, const Difference& difference) const {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "reference/model/kind.h"
 #include "sim/evidence/values.h"
 
 namespace reloadlab::sim {
@@ -87,7 +88,7 @@ std::string completion(const Story& story, int64_t total) {
   if (distinct >= total) return {};
   const int64_t counted = story.counted(until);
   std::string text = fmt::format("completed at load {} of {}: ", position, story.loads.size());
-  if (counted > 0) text += fmt::format("{} elements counted, ", count_text(counted));
+  if (counted > 0) text += fmt::format("{} element{} counted, ", count_text(counted), counted == 1 ? "" : "s");
   return text + fmt::format("{} of {} distinct{}", count_text(distinct), count_text(total), repeats(story, until));
 }
 
@@ -143,6 +144,40 @@ std::string source_text(const Evidence& evidence, size_t rank, std::string_view 
     }
   }
   return {};
+}
+
+namespace {
+
+// The slot as the layer's constructor makes it, before any post-load step; none: the step made it.
+std::optional<model::SlotSpec> made_slot(const Evidence& evidence, const model::LayerSpec& spec, size_t rank, std::string_view slot) {
+  const model::LayerKind* kind = model::find_layer_kind(spec.kind);
+  if (!kind) return std::nullopt;
+  const auto slots = kind->slots(spec, {static_cast<int>(rank), static_cast<int>(evidence.plan.size())});
+  const auto found = std::ranges::find(slots, slot, &model::SlotSpec::name);
+  return found == slots.end() ? std::nullopt : std::optional(*found);
+}
+
+}  // namespace
+
+std::string origin_text(const Evidence& evidence, size_t rank, const CensusEntry& entry, const std::string& checkpoint, int64_t flat) {
+  const auto from = [&](const std::string& source) {
+    return source.empty() ? fmt::format(", from a cold load of {}: no delivered element is its source", checkpoint)
+                          : fmt::format(", from {}: {}", checkpoint, source);
+  };
+  if (!has_post_load(evidence, rank, entry.layer)) return from(source_text(evidence, rank, entry.path, entry.shape, flat));
+  const model::LayerSpec* spec = layer_spec(evidence, entry.layer);
+  const std::string slot = entry.path.size() > entry.layer.size() ? entry.path.substr(entry.layer.size() + 1) : std::string();
+  const auto made = spec ? made_slot(evidence, *spec, rank, slot) : std::nullopt;
+  const model::QuantInfo* quant = spec ? model::find_quant_method(spec->quant) : nullptr;
+  if (made && quant && quant->permutes && quant->permutes(slot) && made->shape == entry.shape) {
+    const std::vector<int64_t> permutation = quant->permutation(*made);
+    if (flat < static_cast<int64_t>(permutation.size()))
+      return from(source_text(evidence, rank, entry.path, entry.shape, permutation[static_cast<size_t>(flat)]));
+  }
+  const std::string source =
+      made && made->shape == entry.shape ? source_text(evidence, rank, entry.path, entry.shape, flat) : std::string();
+  return source.empty() ? fmt::format(", from a cold load of {}: derived by the post-load step, no single source", checkpoint)
+                        : fmt::format(", from {}: {}, through the post-load step", checkpoint, source);
 }
 
 }  // namespace reloadlab::sim

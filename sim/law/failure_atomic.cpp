@@ -99,7 +99,10 @@ class Judge {
     for (size_t i = 0; want && i < want->entries.size(); ++i) {
       const CensusEntry& entry = want->entries[i];
       Expected expected{.entry = &entry, .bytes = entry.content ? &entry.content->bytes : nullptr};
-      expected.origin = [](int64_t) { return std::string(" as without the fault"); };
+      expected.origin = [&](int64_t flat) {
+        const std::string own = " as without the fault";
+        return state.partial ? own : own + origin_text(evidence_, rank_, entry, state.checkpoint, flat);
+      };
       tally_.check();
       if (auto difference = compare(counterpart(now, i, entry.path), expected))
         return finding(retry, {entry.path, difference->what, difference->first});

@@ -18,6 +18,12 @@ constexpr Measure kMeasures[] = {{"layers", &StepOutcome::live_layers},
                                  {"allocations", &StepOutcome::live_allocations},
                                  {"bytes", &StepOutcome::live_bytes}};
 
+// "1 layer", "2 layers"
+std::string counted(int64_t count, const Measure& measure, std::string_view word = "") {
+  const std::string_view name = count == 1 ? measure.name.substr(0, measure.name.size() - 1) : measure.name;
+  return fmt::format("{} {}{}", count_text(count), word, name);
+}
+
 Finding finding_of(const Execution& execution, size_t rank, int step, std::string what) {
   return {.execution = execution.variation.label(), .rank = static_cast<int>(rank), .step = step, .what = std::move(what)};
 }
@@ -39,8 +45,8 @@ std::optional<Finding> level(const Execution& repeat, size_t own_steps, size_t r
       const int64_t more = now->*measure.count - first->*measure.count;
       if (more != 0)
         return finding_of(repeat, rank, now->step,
-                          fmt::format("{} {} {} alive after {} more reload{} than before", count_text(std::abs(more)),
-                                      more > 0 ? "more" : "fewer", measure.name, reloads, reloads == 1 ? "" : "s"));
+                          fmt::format("{} alive after {} more reload{} than before",
+                                      counted(std::abs(more), measure, more > 0 ? "more " : "fewer "), reloads, reloads == 1 ? "" : "s"));
     }
   }
   return std::nullopt;
@@ -55,7 +61,8 @@ std::optional<Finding> gone(const Execution& execution, size_t rank, Tally& tall
       if (!outcome) break;
       tally.check();
       if (const int64_t left = outcome->*measure.count; left != 0)
-        return finding_of(execution, rank, outcome->step, fmt::format("{} {} outlive the model", count_text(left), measure.name));
+        return finding_of(execution, rank, outcome->step,
+                          fmt::format("{} outlive{} the model", counted(left, measure), left == 1 ? "s" : ""));
     }
   }
   return std::nullopt;

@@ -20,7 +20,10 @@ std::optional<Finding> judge_rank(const Evidence& evidence, const Execution& oth
   for (size_t i = 0; i < last.census->entries.size(); ++i) {
     const CensusEntry& want = last.census->entries[i];
     Expected expected{.entry = &want, .bytes = want.content ? &want.content->bytes : nullptr};
-    expected.origin = [](int64_t) { return std::string(" as in the scenario's own order"); };
+    expected.origin = [&](int64_t flat) {
+      const std::string own = " as in the scenario's own order";
+      return last.planned.partial ? own : own + origin_text(evidence, rank, want, last.planned.checkpoint, flat);
+    };
     tally.check();
     const auto difference = compare(counterpart(*census, i, want.path), expected);
     if (!difference) continue;

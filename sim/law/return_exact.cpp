@@ -38,8 +38,9 @@ class Judge {
       const CensusEntry& want = before.census->entries[i];
       const CensusEntry* got = counterpart(*now.census, i, want.path);
       Expected expected{.entry = &want, .bytes = want.content ? &want.content->bytes : nullptr};
-      expected.origin = [&](int64_t) {
-        return fmt::format(" as after step {}, which also holds {}", before.planned.step, before.planned.checkpoint);
+      expected.origin = [&](int64_t flat) {
+        return fmt::format(" as after step {}, which also holds {}{}", before.planned.step, before.planned.checkpoint,
+                           origin_text(evidence_, rank, want, now.planned.checkpoint, flat));
       };
       tally_.check();
       if (auto difference = compare(got, expected)) return finding(rank, now, want, difference->what, difference->first);

@@ -37,8 +37,8 @@ class Completion {
     if (!before || !went_through(evidence_, rank_, update)) return std::nullopt;
     const std::vector<int> groups = groups_of(evidence_, *before);
     for (size_t layer = 0; layer < groups.size(); ++layer) {
-      if (groups[layer] != static_cast<int>(layer) || hidden(*before, groups, static_cast<int>(layer))) continue;
-      if (auto finding = group(update, groups, static_cast<int>(layer))) return finding;
+      if (groups[layer] != static_cast<int>(layer)) continue;
+      if (auto finding = group(update, groups, static_cast<int>(layer), hidden(*before, groups, static_cast<int>(layer)))) return finding;
     }
     return std::nullopt;
   }
@@ -53,7 +53,7 @@ class Completion {
     });
   }
 
-  std::optional<Finding> group(StepRange update, const std::vector<int>& groups, int representative) {
+  std::optional<Finding> group(StepRange update, const std::vector<int>& groups, int representative, bool hidden) {
     const auto in_group = [&](int layer) { return layer >= 0 && groups[static_cast<size_t>(layer)] == representative; };
     const PlannedLoad *completing = nullptr, *touching = nullptr;
     for (const PlannedLoad& load : plan_.loads) {
@@ -72,7 +72,7 @@ class Completion {
       if ((event.kind != EventKind::write_kernel && event.kind != EventKind::post_load_begin) || !in_group(event.layer)) continue;
       return placed(update, event, in_finish, completing, *touching);
     }
-    if (!completing) return std::nullopt;
+    if (!completing || hidden) return std::nullopt;
     return finding(update, completing->layer, fmt::format("complete with {}, and never processed", completing->delivery));
   }
 

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 
+#include "sim/law/reading.h"
 #include "sim/report/text.h"
 
 namespace reloadlab::sim {
@@ -43,6 +46,23 @@ std::string short_name(const std::string& path) {
   return at == std::string::npos ? path : path.substr(at + 1);
 }
 
+// Load names as short as tells those of one rank apart.
+class Names {
+ public:
+  explicit Names(const RankRun& rank) {
+    for (const Event& event : rank.events)
+      if (event.kind == EventKind::load_begin) full_[short_name(event.text)].insert(event.text);
+  }
+  std::string operator()(const std::string& path) const {
+    const std::string brief = short_name(path);
+    const auto found = full_.find(brief);
+    return found != full_.end() && found->second.size() > 1 ? path : brief;
+  }
+
+ private:
+  std::map<std::string, std::set<std::string>> full_;
+};
+
 std::string layer_name(const Evidence& evidence, int layer) {
   return layer >= 0 && static_cast<size_t>(layer) < evidence.layers.size() ? evidence.layers[static_cast<size_t>(layer)] : std::string();
 }
@@ -53,10 +73,10 @@ struct Word {
   bool opens = false;
 };
 
-Word word_of(const Evidence& evidence, const Event& event) {
+Word word_of(const Evidence& evidence, const Names& names, const Event& event) {
   switch (event.kind) {
     case EventKind::load_begin:
-      return {short_name(event.text), true};
+      return {names(event.text), true};
     case EventKind::load_counted:
       return {grouped(event.numel)};
     case EventKind::load_dropped:
@@ -89,11 +109,12 @@ struct Cell {
   bool on_layer = false;
 };
 
-std::vector<Cell> cells_of(const Evidence& evidence, const RankRun& rank, const Finding& finding, const std::string& layer) {
+std::vector<Cell> cells_of(const Evidence& evidence, const RankRun& rank, StepRange steps, const std::string& layer) {
+  const Names names(rank);
   std::vector<Cell> cells;
   for (const Event& event : rank.events) {
-    if (finding.step >= 0 && event.step != finding.step) continue;
-    Word word = word_of(evidence, event);
+    if (!steps.has(event.step)) continue;
+    Word word = word_of(evidence, names, event);
     const std::string where = layer_name(evidence, event.layer);
     // What a call led to on other layers belongs to other stories.
     if (word.text.empty() || (!word.opens && !layer.empty() && !where.empty() && where != layer)) continue;
@@ -151,19 +172,35 @@ std::string finding_step_text(const Evidence& evidence, const Finding& finding) 
   return step_text(execution->steps[static_cast<size_t>(finding.step)]);
 }
 
-std::vector<RankTail> last_events(const Evidence& evidence, const Finding& finding) {
-  const Execution* execution = execution_of(evidence, finding);
+namespace {
+
+std::vector<RankTail> tails_of(const Evidence& evidence, const Execution& execution, StepRange steps, const std::string& layer) {
   std::vector<RankTail> tails;
-  if (!execution) return tails;
-  const std::string layer = layer_of(evidence, finding.tensor);
-  for (size_t rank = 0; rank < execution->ranks.size() && rank < kRanksShown; ++rank) {
-    std::vector<Cell> cells = cells_of(evidence, execution->ranks[rank], finding, layer);
+  for (size_t rank = 0; rank < execution.ranks.size() && rank < kRanksShown; ++rank) {
+    std::vector<Cell> cells = cells_of(evidence, execution.ranks[rank], steps, layer);
     if (std::any_of(cells.begin(), cells.end(), [](const Cell& cell) { return cell.on_layer; }))
       std::erase_if(cells, [](const Cell& cell) { return !cell.on_layer; });
     RankTail tail{static_cast<int>(rank), {}};
     if (cells.size() > kEventsShown) tail.events.emplace_back("…");
     for (size_t i = cells.size() - std::min(cells.size(), kEventsShown); i < cells.size(); ++i) tail.events.push_back(cells[i].text);
     if (!tail.events.empty()) tails.push_back(std::move(tail));
+  }
+  return tails;
+}
+
+}  // namespace
+
+std::vector<RankTail> last_events(const Evidence& evidence, const Finding& finding) {
+  const Execution* execution = execution_of(evidence, finding);
+  if (!execution) return {};
+  const std::string layer = layer_of(evidence, finding.tensor);
+  const int last = static_cast<int>(execution->steps.size()) - 1;
+  if (finding.step < 0) return tails_of(evidence, *execution, {0, last}, layer);
+  std::vector<RankTail> tails = tails_of(evidence, *execution, update_of(*execution, finding.step), layer);
+  // A step without events of its own, as destroy is: what came to a head in it happened before.
+  for (int step = std::min(finding.step, last + 1) - 1; tails.empty() && step >= 0; --step) {
+    tails = tails_of(evidence, *execution, update_of(*execution, step), layer);
+    for (RankTail& tail : tails) tail.events.insert(tail.events.begin(), fmt::format("before, in step {}", step));
   }
   return tails;
 }

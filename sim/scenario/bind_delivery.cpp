@@ -190,4 +190,18 @@ LoadPlan bind_delivery(const Node& node, std::string_view object, const StepCont
   return plan;
 }
 
+int64_t load_calls(const LoadPlan& plan, const DeliveryNames& names) {
+  auto calls = static_cast<int64_t>(plan.excess.size() + plan.unknown.size());
+  for (const model::Delivery& delivery : names.deliveries()) {
+    const auto named = [&](const std::vector<std::string>& list) {
+      return std::find(list.begin(), list.end(), delivery.name) != list.end();
+    };
+    if ((!plan.only.empty() && !named(plan.only)) || named(plan.omit)) continue;
+    const auto repeat =
+        std::find_if(plan.repeat.begin(), plan.repeat.end(), [&](const auto& each) { return each.tensor == delivery.name; });
+    calls += repeat == plan.repeat.end() ? 1 : repeat->times;
+  }
+  return calls;
+}
+
 }  // namespace reloadlab::sim

@@ -55,6 +55,9 @@ class StepBinder {
   void bind_own(Step& step, const Node& own) {
     switch (step.kind) {
       case StepKind::load:
+        if (loaded_ || factor_ > 1) diagnostics_.error(own.at, "a second load, expected one: a model is loaded once, then reloaded");
+        loaded_ = true;
+        [[fallthrough]];
       case StepKind::loads:
         step.plan = bind_delivery(own, "load", context_, diagnostics_);
         break;
@@ -98,15 +101,23 @@ class StepBinder {
   void bind_abort(Step& step, const Reader& reader) {
     if (!reader.has("abort_after")) return;
     step.abort_after = reader.integer("abort_after");
-    if (step.kind == StepKind::reload || step.kind == StepKind::loads) return;
+    if (step.kind == StepKind::reload || step.kind == StepKind::loads) return must_be_reached(*step.abort_after, step.plan, reader);
     diagnostics_.error(reader.at("abort_after"),
                        fmt::format("abort_after in {}, expected it in reload or loads", spell(step_spellings, step.kind)));
+  }
+
+  void must_be_reached(int64_t abort_after, const LoadPlan& plan, const Reader& reader) {
+    const int64_t calls = context_.names ? load_calls(plan, *context_.names) : abort_after;
+    if (abort_after > calls)
+      diagnostics_.error(reader.at("abort_after"),
+                         fmt::format("abort_after: {}, expected at most {}: so many loads the step makes", abort_after, calls));
   }
 
   const StepContext& context_;
   Diagnostics& diagnostics_;
   int64_t factor_ = 1;  // how often the list being bound runs
   int64_t unrolled_ = 0;
+  bool loaded_ = false;
   bool updated_ = false;
   bool destroyed_ = false;
 };

@@ -9,6 +9,7 @@ namespace {
 template <class T>
 std::optional<T> read_whole(const Node& node) {
   if (node.kind != Node::Kind::scalar || node.quoted || node.text.empty()) return std::nullopt;
+  if (has_leading_zero(node.text)) return std::nullopt;
   T value{};
   const char* end = node.text.data() + node.text.size();
   const auto [stop, error] = std::from_chars(node.text.data(), end, value);
@@ -17,6 +18,11 @@ std::optional<T> read_whole(const Node& node) {
 }
 
 }  // namespace
+
+bool has_leading_zero(std::string_view text) {
+  if (text.starts_with('-')) text.remove_prefix(1);
+  return text.size() > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9';
+}
 
 std::optional<bool> as_boolean(const Node& node) {
   if (node.kind != Node::Kind::scalar || node.quoted) return std::nullopt;

@@ -9,6 +9,8 @@
 namespace reloadlab::sim {
 
 std::optional<bool> as_boolean(const Node& node);
+// 010 is eight to some readers of YAML and ten to others: it is no number here.
+bool has_leading_zero(std::string_view text);
 std::optional<int64_t> as_integer(const Node& node);
 std::optional<double> as_number(const Node& node);  // finite
 // Text of a scalar; a plain scalar that reads as a number or truth is text too.

@@ -36,13 +36,18 @@ bool matches(const std::string& word, Pattern pattern) {
   return false;
 }
 
+std::string key_text(const Node::Entry& entry) { return entry.key.empty() ? "\"\"" : entry.key; }
+
 // One value of the key, in one place: knows where to report.
 struct Check {
   const Key& key;
   Diagnostics& diagnostics;
 
   bool fail(const Node& node, const std::string& suggestion = {}) const {
-    diagnostics.error(node.at, fmt::format("{}: {}, expected {}", key.name, describe(node), expected(key)), suggestion);
+    const bool zeros = (key.forms & (form::integer | form::integers | form::number)) && !node.quoted && has_leading_zero(node.text);
+    diagnostics.error(node.at,
+                      fmt::format("{}: {}, expected {}{}", key.name, describe(node), expected(key), zeros ? ", without leading zeros" : ""),
+                      suggestion);
     return false;
   }
 
@@ -98,7 +103,11 @@ struct Check {
   }
 
   bool map(const Node& node) const {
-    if (key.child == "nothing" && !node.entries.empty()) return fail(node);
+    if (key.child == "nothing" && !node.entries.empty()) {
+      for (const Node::Entry& entry : node.entries)
+        diagnostics.error(entry.at, fmt::format("unknown key {} in {}, expected {{}}: it has no keys", key_text(entry), key.name));
+      return false;
+    }
     if (key.forms & form::object) return check_object(node, key.child, diagnostics);
     if (!(key.forms & (form::named | form::free_map))) return fail(node);
     bool good = true;
@@ -149,7 +158,7 @@ bool check_keys(const Node& node, const std::vector<Key>& keys, std::string_view
   bool good = true;
   for (const Node::Entry& entry : node.entries) {
     if (!known || std::find(names.begin(), names.end(), entry.key) != names.end()) continue;
-    diagnostics.error(entry.at, fmt::format("unknown key {} in {}, expected one of {}", entry.key, object, fmt::join(names, ", ")),
+    diagnostics.error(entry.at, fmt::format("unknown key {} in {}, expected one of {}", key_text(entry), object, fmt::join(names, ", ")),
                       diagnostics.suggest(entry.key, names));
     good = false;
   }

@@ -10,6 +10,7 @@
 #include <optional>
 #include <sstream>
 
+#include "reference/base/utf8.h"
 #include "sim/scenario/schema.h"
 
 namespace reloadlab::sim {
@@ -35,6 +36,8 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
     reject_tag(mark, tag);
+    if (std::any_of(value.begin(), value.end(), [](unsigned char c) { return (c < ' ' && c != '\n' && c != '\t') || c == 0x7F; }))
+      diagnostics_.error(position(mark), "a control character, expected printable text");
     leaf({.kind = Node::Kind::scalar, .at = position(mark), .text = value, .quoted = tag == "!"}, anchor);
   }
 
@@ -175,6 +178,27 @@ std::string describe(const Node& node) {
   return node.quoted ? fmt::format("\"{}\"", shown) : shown;
 }
 
+namespace {
+
+Position place_of(std::string_view text, size_t at) {
+  const std::string_view before = text.substr(0, at);
+  const size_t line_start = before.rfind('\n') + 1;  // 0 in the first line
+  return {1 + static_cast<int>(std::count(before.begin(), before.end(), '\n')), 1 + static_cast<int>(at - line_start)};
+}
+
+// Where the text stops being UTF-8; its size when it is.
+size_t utf8_until(std::string_view text) {
+  size_t at = 0;
+  while (at < text.size()) {
+    const size_t length = utf8_length(text.substr(at));
+    if (length == 0) break;
+    at += length;
+  }
+  return at;
+}
+
+}  // namespace
+
 NodePtr load_tree(std::string_view text, Diagnostics& diagnostics) {
   if (text.size() > static_cast<size_t>(limits::file_bytes)) {
     diagnostics.error({}, fmt::format("a file of {} bytes, expected at most {}", text.size(), limits::file_bytes));
@@ -183,6 +207,10 @@ NodePtr load_tree(std::string_view text, Diagnostics& diagnostics) {
   if (const size_t nul = text.find('\0'); nul != text.npos) {
     const int line = 1 + static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(nul), '\n'));
     diagnostics.error({line, 1}, "a zero byte, expected text");
+    return nullptr;
+  }
+  if (const size_t broken = utf8_until(text); broken != text.size()) {
+    diagnostics.error(place_of(text, broken), "a byte that is no UTF-8, expected text");
     return nullptr;
   }
   try {

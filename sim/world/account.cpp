@@ -2,8 +2,12 @@
 
 #include <c10/core/Allocator.h>
 #include <c10/core/impl/alloc_cpu.h>
+#include <c10/util/Exception.h>
+#include <fmt/format.h>
 
 #include <cstring>
+
+#include "reference/base/out_of_memory.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -21,6 +25,11 @@ struct alignas(64) Header {
 };
 static_assert(sizeof(Header) == 64);
 
+// LibTorch's own message is a stack trace.
+void* plain_memory(size_t bytes) try { return c10::alloc_cpu(bytes); } catch (const c10::Error&) {
+  throw OutOfMemory(fmt::format("no memory for {} bytes", bytes));
+}
+
 Header* header_of(void* data) { return static_cast<Header*>(data) - 1; }
 
 }  // namespace
@@ -29,7 +38,7 @@ struct CountingAllocator final : c10::Allocator {
   c10::DataPtr allocate(size_t bytes) override {
     c10::Device device(c10::DeviceType::CPU);
     if (bytes == 0) return {nullptr, nullptr, &release, device};
-    void* memory = c10::alloc_cpu(sizeof(Header) + bytes);
+    void* memory = plain_memory(sizeof(Header) + bytes);
     auto* header = new (memory) Header{current(), static_cast<int64_t>(bytes), -1};
     void* data = static_cast<void*>(header + 1);
     if (Account* account = header->account.get()) {

@@ -5,6 +5,8 @@
 #include <ATen/ops/empty_strided.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "reference/base/check.h"
 #include "reference/model/device.h"
 #include "reference/model/kinds/compute.h"
@@ -169,6 +171,8 @@ class Buffers final : public KindBase {
     const Shape& shape = spec.integers("shape");
     if (shape.size() > 2) return refuse("shape has more than two dimensions");
     if (has(spec, "strides") && spec.integers("strides").size() != shape.size()) return refuse("strides and shape differ in length");
+    if (has(spec, "strides") && overlap(shape, spec.integers("strides")))
+      return refuse("strides under which elements share memory, expected each to be at least what the smaller ones span");
     if (shape.empty() && (spec.text("bias") != "none" || named(spec, "second_name"))) return refuse("bias and second_name need a shape");
     if (named(spec, "view_of") != has(spec, "view_shape")) return refuse("view_of and view_shape go together");
     if (spec.flag("skip_delivered") && !named(spec, "skip")) return refuse("skip_delivered needs the name of the buffer in skip");
@@ -177,6 +181,20 @@ class Buffers final : public KindBase {
   }
 
  private:
+  // True unless every stride steps over all that the smaller ones reach. What is written into such a tensor depends on the order.
+  static bool overlap(const Shape& shape, const Shape& strides) {
+    std::vector<std::pair<int64_t, int64_t>> by_stride;
+    for (size_t dim = 0; dim < shape.size(); ++dim)
+      if (shape[dim] > 1) by_stride.emplace_back(strides[dim], shape[dim]);
+    std::ranges::sort(by_stride);
+    int64_t last = 0, reach = 0;  // last: the furthest element that the dimensions so far reach
+    for (const auto& [stride, size] : by_stride) {
+      if (stride <= last) return true;
+      if (__builtin_mul_overflow(stride, size - 1, &reach) || __builtin_add_overflow(last, reach, &last)) return false;
+    }
+    return false;
+  }
+
   static void parameter_slots(const LayerSpec& spec, std::vector<SlotSpec>& slots) {
     if (!has(spec, "shape")) return;
     const Shape& shape = spec.integers("shape");

@@ -86,6 +86,18 @@ TEST_F(Running, AHangIs6AndNamesTheStep) {
             (std::vector<std::string>{"naughty@loop hang: no step began for 3 s at reload to B", "layerwise@hardened pass"}));
 }
 
+// 2^47 bytes are more than a process can address: the allocation fails at once.
+TEST_F(Running, ACaseThatIsTooLargeIsBadDataAndNoDefect) {
+  write("scenarios/large.yaml",
+        "reloadlab: 1\nscenario: large\nabout: Too large.\nsystem: layerwise\n"
+        "model: {layers: [{name: up, kind: column_parallel_linear, in: 4194304, out: 4194304, dtype: i64}]}\n"
+        "checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}\nsteps: [{load: A}, {reload: B}]\n");
+  const Ran ran = reloadlab("run scenarios/large.yaml --candidate layerwise@hardened");
+  EXPECT_EQ(ran.exit_code, 65) << ran.err;
+  EXPECT_NE(ran.err.find("the case is too large for this machine: layer up: no memory for 140737488355392 bytes\n"), std::string::npos)
+      << ran.err;
+}
+
 // What follows the program's name on the line that runs a failure again.
 std::string again(const Ran& ran) {
   const size_t line = ran.err.find("  again  ");

@@ -37,7 +37,7 @@ TEST(FailureAtomic, ARetryEqualsAFirstTry) {
   wrong.set(wrong.entry(faulted(wrong), kRetry, "fc.weight"), 0, 3);
   EXPECT_EQ(text(wrong.judge(kLaw)),
             "fail: fault copy_back 1, rank 0, step 3, fc.weight: bf16 [4, 2]: 1 of 8 elements differ: row 0 | "
-            "[0, 0] is 3, should be 1 as without the fault");
+            "[0, 0] is 3, should be 1 as without the fault, from A: fc.q [0, 0]");
   Fixture refused;
   refused.outcome(faulted(refused), kRetry).status = Status(Code::misuse, "already armed");
   EXPECT_EQ(text(refused.judge(kLaw)), "fail: fault copy_back 1, rank 0, step 3, : the retry failed: already armed");

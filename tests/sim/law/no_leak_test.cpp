@@ -27,7 +27,7 @@ TEST(NoLeak, LayersParametersAndAllocationsCount) {
 TEST(NoLeak, WhatShrinksIsNotLevelEither) {
   Fixture fixture;
   fixture.outcome(repeat(fixture), kFirstExtra + 1).live_allocations -= 1;
-  EXPECT_EQ(fixture.judge(kLaw).finding->what, "1 fewer allocations alive after 1 more reload than before");
+  EXPECT_EQ(fixture.judge(kLaw).finding->what, "1 fewer allocation alive after 1 more reload than before");
 }
 
 TEST(NoLeak, TheScenariosOwnReloadsMayKeepSomethingOnce) {

@@ -12,7 +12,7 @@ TEST(OrderFree, AnotherOrderMustGiveTheSameBytes) {
   fixture.set(fixture.entry(fixture.run(Variation::Kind::order), kToA, "norm.weight"), 1, 3);
   EXPECT_EQ(text(fixture.judge(kLaw)),
             "fail: order 0, rank 0, step 2, norm.weight: bf16 [2]: 1 of 2 elements differ: element 1 | "
-            "[1] is 3, should be 10 as in the scenario's own order");
+            "[1] is 3, should be 10 as in the scenario's own order, from A: norm.weight [1]");
 }
 
 TEST(OrderFree, AnOrderThatFailsIsADifference) {

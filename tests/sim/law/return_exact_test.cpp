@@ -12,14 +12,14 @@ TEST(ReturnExact, ComingBackMustRestoreEveryByte) {
   fixture.set(fixture.entry(kToA, "fc.weight"), 0, 1.5);
   EXPECT_EQ(text(fixture.judge(kLaw)),
             "fail: warm, rank 0, step 2, fc.weight: bf16 [4, 2]: 1 of 8 elements differ: row 0 | "
-            "[0, 0] is 1.5, should be 1 as after step 0, which also holds A");
+            "[0, 0] is 1.5, should be 1 as after step 0, which also holds A, from A: fc.q [0, 0]");
 }
 
 TEST(ReturnExact, ZerosOfTwoSignsAreDifferentBytes) {
   Fixture fixture;
   fixture.set_bits(fixture.entry(kLoadA, "fc.weight"), 0, 0x0000);
   fixture.set_bits(fixture.entry(kToA, "fc.weight"), 0, 0x8000);
-  EXPECT_EQ(fixture.judge(kLaw).finding->first, "[0, 0] is -0, should be 0 as after step 0, which also holds A");
+  EXPECT_EQ(fixture.judge(kLaw).finding->first, "[0, 0] is -0, should be 0 as after step 0, which also holds A, from A: fc.q [0, 0]");
 }
 
 TEST(ReturnExact, ATensorThatWasSentMustChange) {

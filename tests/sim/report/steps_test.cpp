@@ -71,6 +71,31 @@ TEST_F(LastEvents, TheLastOnesWhenThereAreMany) {
   EXPECT_EQ(tails[0].events.back(), "w8 8");
 }
 
+TEST_F(LastEvents, NamesTellLayersApart) {
+  load(0, 0, "blocks.0.k_proj.weight", 64);
+  load(0, 0, "blocks.1.k_proj.weight", 64);
+  load(0, 1, "blocks.1.norm.weight", 8);
+  EXPECT_EQ(last_events(evidence, finding)[0].events,
+            (std::vector<std::string>{"blocks.0.k_proj.weight 64", "blocks.1.k_proj.weight 64", "norm.weight 8"}));
+}
+
+TEST_F(LastEvents, AnUpdateInBucketsIsShownFromItsPrepare) {
+  evidence.executions[0].steps = {Step{.kind = StepKind::load}, Step{.kind = StepKind::prepare}, Step{.kind = StepKind::loads},
+                                  Step{.kind = StepKind::finish}};
+  see(0, EventKind::prepare_begin, -1, {}, 0, 1);
+  see(0, EventKind::load_begin, 0, "blocks.0.q_proj.weight", 0, 2);
+  see(0, EventKind::finish_begin, -1, {}, 0, 3);
+  finding.step = 3;
+  EXPECT_EQ(last_events(evidence, finding)[0].events, (std::vector<std::string>{"prepare", "q_proj.weight", "finish"}));
+}
+
+TEST_F(LastEvents, AStepWithoutEventsShowsWhatCameBefore) {
+  load(0, 1, "norm.weight", 64);
+  evidence.executions[0].steps.push_back(Step{.kind = StepKind::destroy});
+  finding.step = 2;
+  EXPECT_EQ(last_events(evidence, finding)[0].events, (std::vector<std::string>{"before, in step 1", "norm.weight 64"}));
+}
+
 TEST_F(LastEvents, NothingWhenNothingHappened) { EXPECT_TRUE(last_events(Evidence{}, finding).empty()); }
 
 TEST_F(LastEvents, StepInWords) {
