@@ -90,6 +90,7 @@ void close(Core& core, Update& update, model::Model& model) {
     for (Member& member : group->members) {
       member.kernel_parameters = member.kernel_buffers = model::Slots();
       member.kernel_extra = model::ExtraState();
+      member.shadow.clear();
     }
   }
 }

@@ -7,6 +7,7 @@
 #include "reference/layerwise/materialize.h"
 #include "reference/layerwise/memory.h"
 #include "reference/layerwise/process.h"
+#include "reference/layerwise/shadow.h"
 #include "reference/model/guard.h"
 #include "reference/model/post_load.h"
 
@@ -95,6 +96,7 @@ Status finish(Core& core, model::Model& model) {
     return abandoned.ok() ? status : Status(status.code(), status.message() + "; and it could not be abandoned: " + abandoned.message());
   }
   core.heal(*update);
+  for (const auto& group : update->groups) adopt_shadow(*group);
   close(core, *update, model);
   return {};
 }

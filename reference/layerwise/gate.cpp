@@ -5,6 +5,7 @@
 #include "reference/layerwise/core.h"
 #include "reference/layerwise/learn.h"
 #include "reference/layerwise/load.h"
+#include "reference/layerwise/shadow.h"
 
 namespace reloadlab::layerwise {
 namespace {
@@ -13,7 +14,8 @@ struct Gate {
   std::shared_ptr<Core> core;
   std::weak_ptr<model::Layer> layer;
   std::string slot;
-  model::LoaderPtr original;  // null: the default loader
+  model::LoaderPtr original;       // null: the default loader
+  std::shared_ptr<Shadow> shadow;  // kept for the layer's sake, and not looked at
 
   Status operator()(model::Layer* self, model::Parameter& destination, const at::Tensor& loaded, const model::LoadArgs& args) const {
     const model::Loader& behind = original ? *original : *model::default_weight_loader();
@@ -47,13 +49,14 @@ model::LoaderPtr ungated(const model::LoaderPtr& loader) { return is_gate(loader
 
 void install_gates(Core& core, const model::LayerPtr& layer) {
   const std::shared_ptr<LayerRecord> record = core.registry.find(layer);
+  const std::shared_ptr<Shadow> shadow = shared_shadow(core, *layer, *record);
   for (const RecordedSlot& slot : record->slots) {
     model::ParameterPtr handle = slot.tensor ? layer->tensor(slot.name) : nullptr;
     if (!handle) continue;
     watch_first_load(core, *handle, slot.tensor);
     if (is_gate(handle->loader)) continue;
     model::Loader gate = handle->loader ? *handle->loader : model::Loader{.name = model::default_weight_loader()->name};
-    gate.function = Gate{core.shared_from_this(), layer, slot.name, handle->loader};
+    gate.function = Gate{core.shared_from_this(), layer, slot.name, handle->loader, shadow};
     handle->loader = std::make_shared<const model::Loader>(std::move(gate));
   }
 }

@@ -3,6 +3,7 @@
 #include "reference/layerwise/core.h"
 #include "reference/layerwise/learn.h"
 #include "reference/layerwise/load.h"
+#include "reference/layerwise/shadow.h"
 #include "reference/model/guard.h"
 
 namespace reloadlab::layerwise {
@@ -24,8 +25,11 @@ Status LayerwiseReload::record(model::Model& model) {
 }
 
 Status LayerwiseReload::first_load_done(model::Model& model) {
-  stop_learning(*core_, model);
-  return {};
+  return model::guarded([&] {
+    if (core_->first_load) shadow_first_load(*core_, model);
+    stop_learning(*core_, model);
+    return Status();
+  });
 }
 
 Status LayerwiseReload::prepare(model::Model& model) {

@@ -33,7 +33,9 @@
 //                                                           reuses its buffers
 //   while a group is processed, all at once                 a copy of its kernel tensors (abort=backup; taken first), its materialized
 //                                                           tensors (one storage for what shares one), what its post-load steps make
-//   from the end of processing to the end of the update     the copy of the kernel tensors (abort=backup)
+//   from the end of processing to the end of the update     the copy of the kernel tensors (abort=backup), and a new shadow
+// Under shadow=keep there is, from the first load on, a copy in checkpoint layout of every tensor whose post-load step does more than
+// permute; while a group is processed there is a second one (shadow.h).
 // Materialized tensors and post-load results are freed before the next load call is looked at.
 #include <memory>
 #include <optional>

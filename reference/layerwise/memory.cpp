@@ -5,6 +5,7 @@
 #include <set>
 
 #include "reference/layerwise/backup.h"
+#include "reference/layerwise/shadow.h"
 #include "reference/model/kind.h"
 #include "reference/model/post_load.h"
 
@@ -41,13 +42,15 @@ int64_t extra_bytes(const Update& update) {
   for (const auto& group : update.groups) {
     bytes += group->buffered_bytes;
     for (const SavedTensor& saved : group->backup) bytes += static_cast<int64_t>(saved.bytes.nbytes());
+    for (const Member& member : group->members)
+      for (const auto& [slot, copy] : member.shadow) bytes += static_cast<int64_t>(copy.storage().nbytes());
   }
   return bytes;
 }
 
 int64_t processing_bytes(const Core& core, const Group& group) {
   std::set<const c10::StorageImpl*> seen;
-  int64_t bytes = core.policy.abort == Abort::backup ? kernel_bytes(group) : 0;
+  int64_t bytes = (core.policy.abort == Abort::backup ? kernel_bytes(group) : 0) + shadow_bytes(core, group);
   for (const Member& member : group.members) {
     bytes += post_load_bytes(member, slots_before(member, seen));
   }

@@ -28,9 +28,10 @@ constexpr Row row(std::string_view key, std::span<const std::string_view> values
 }
 
 constexpr std::array<std::string_view, 2> completion{"numel", "elements"}, grouping{"layer", "storage"},
-    unloaded{"uninitialized", "preserve"}, buffering{"by_reference", "owned"}, names{"reregister", "keep"}, records{"lent", "sealed"},
-    layout{"dense", "exact"}, misuse{"undefined", "error"}, copy_back{"coerce", "exact"}, failed_load{"keep", "undo"},
-    scales{"unsupported", "reload"}, skipped{"wrapped", "live"}, derived{"in_turn", "in_place"}, lifetime{"registry", "model"};
+    unloaded{"uninitialized", "preserve"}, shadow{"none", "keep"}, buffering{"by_reference", "owned"}, names{"reregister", "keep"},
+    records{"lent", "sealed"}, layout{"dense", "exact"}, misuse{"undefined", "error"}, copy_back{"coerce", "exact"},
+    failed_load{"keep", "undo"}, scales{"unsupported", "reload"}, skipped{"wrapped", "live"}, derived{"in_turn", "in_place"},
+    lifetime{"registry", "model"};
 constexpr std::array<std::string_view, 4> coverage{"silent", "accept", "warn", "reject"};
 constexpr std::array<std::string_view, 3> abandon{"none", "backup", "unusable"};
 
@@ -39,6 +40,7 @@ constexpr std::array table{
     row<&P::completion>("completion", completion),
     row<&P::grouping>("grouping", grouping),
     row<&P::unloaded>("unloaded", unloaded),
+    row<&P::shadow>("shadow", shadow),
     row<&P::buffering>("buffering", buffering),
     row<&P::names>("names", names),
     row<&P::records>("records", records),
@@ -96,6 +98,8 @@ Status check_policy(const LayerwisePolicy& policy) {
                       "abort needs records=sealed and failed_load=undo"));
   RELOADLAB_TRY(
       needs(policy.failed_load == FailedLoad::undo && policy.copy_back == CopyBack::coerce, "failed_load=undo needs copy_back=exact"));
+  RELOADLAB_TRY(needs(policy.shadow == ShadowCopies::keep && (policy.unloaded != Unloaded::preserve || policy.misuse != Misuse::error),
+                      "shadow=keep needs unloaded=preserve and misuse=error"));
   RELOADLAB_TRY(needs(policy.misuse == Misuse::error && !sealed, "misuse=error needs records=sealed"));
   return needs(policy.lifetime == Lifetime::model && (!sealed || policy.misuse == Misuse::undefined),
                "lifetime=model needs records=sealed and misuse=error");

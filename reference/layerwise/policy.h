@@ -31,6 +31,12 @@ enum class Unloaded {
   preserve,       // its declared value, or the kernel's where the post-load step permutes at most; otherwise the layer is refused
 };
 
+// Copies of what was loaded, of tensors whose post-load step does more than permute.
+enum class ShadowCopies {
+  none,  // such a layer has to come whole
+  keep,  // one copy in checkpoint layout, from which an update that brings only a part is completed
+};
+
 // Who owns the bytes of a buffered load, when the transport says that it reuses its buffers.
 enum class Buffering {
   by_reference,  // the transport: the tensor is kept as it came
@@ -116,6 +122,7 @@ struct LayerwisePolicy {
   Completion completion = Completion::numel;
   Grouping grouping = Grouping::layer;
   Unloaded unloaded = Unloaded::uninitialized;
+  ShadowCopies shadow = ShadowCopies::none;
   Buffering buffering = Buffering::by_reference;
   Names names = Names::reregister;
   Records records = Records::lent;

@@ -6,6 +6,7 @@
 #include "reference/layerwise/copy_back.h"
 #include "reference/layerwise/load.h"
 #include "reference/layerwise/materialize.h"
+#include "reference/layerwise/shadow.h"
 #include "reference/layerwise/unloaded.h"
 #include "reference/model/guard.h"
 #include "reference/model/post_load.h"
@@ -53,6 +54,7 @@ Status run(Core& core, Group& group, OwnStep own_step) {
   for (const Member& member : group.members) member.layer.lock()->post_load_done = false;
   unwrap_all(group);
   RELOADLAB_TRY(replay(group));
+  take_shadow(core, group);
   RELOADLAB_TRY(post_load(group, own_step));
   tell_all(core, group, EngineEventKind::processed);
   RELOADLAB_TRY(copy_back(core, group));
@@ -82,6 +84,7 @@ void undo(Core& core, Update& update, Group& group, std::vector<ArmedSlots>& arm
     layer->parameters = std::move(armed[i].parameters);
     layer->buffers = std::move(armed[i].buffers);
     restore_extra(group.members[i]);
+    group.members[i].shadow.clear();
   }
   if (group.kernel_written && group.backup.empty()) {
     update.broken = true;
@@ -100,6 +103,7 @@ Status process(Core& core, Update& update, Group& group, OwnStep own_step) {
   Status status = model::guarded([&] { return run(core, group, own_step); });
   if (status.ok()) {
     group.progress->credit();
+    if (core.policy.abort != Abort::backup) adopt_shadow(group);
     retire(core, group);
     return {};
   }

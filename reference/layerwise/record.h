@@ -43,8 +43,12 @@ struct RecordedSlot {
   bool skipped = false;                    // by name or by class
 };
 
+// Copies in checkpoint layout by slot (shadow.h).
+using Shadow = std::map<std::string, at::Tensor, std::less<>>;
+
 struct LayerRecord {
   std::vector<RecordedSlot> slots;  // parameters first, in registration order
+  std::weak_ptr<Shadow> shadow;     // the gates on the layer's handles own it
   const RecordedSlot* find(std::string_view name) const;
 };
 

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "reference/layerwise/shadow.h"
 #include "reference/layerwise/storage.h"
-#include "reference/model/kind.h"
 #include "reference/model/post_load.h"
 
 namespace reloadlab::layerwise {
@@ -41,19 +41,13 @@ Extent extent_of(const Core& core, const Group& group, const RecordedTensor& rec
   return extent;
 }
 
-// Deferred layers' own steps derive from the layer's tensors and leave them alone; nothing touches skipped ones.
-bool permutes_at_most(const model::Layer& layer, const RecordedSlot& slot) {
-  if (!layer.quant_method || slot.skipped) return true;
-  const model::QuantInfo* info = model::find_quant_method(layer.quant_method->id());
-  return info && info->permutes(slot.name);
-}
-
-// The kernel's values in checkpoint layout; undefined when they cannot be had. After an update that broke off in the middle only what
-// no checkpoint writes is still what it was.
-at::Tensor kernel_values(const Core& core, const Member& member, const model::Layer& layer, const RecordedSlot& slot, Extent extent) {
+// The old values in checkpoint layout, from the kernel tensor or from the shadow; undefined when they cannot be had. After an update
+// that broke off in the middle only what no checkpoint writes is still what it was.
+at::Tensor old_values(const Core& core, const Member& member, const model::Layer& layer, const RecordedSlot& slot, Extent extent) {
+  if (core.is_spoiled(member.layer.lock()) && !extent.all_loadable) return {};
+  if (!permutes_at_most(layer, slot)) return shadow_of(*member.record, slot.name);
   const model::Slot* kernel = (slot.parameter ? member.kernel_parameters : member.kernel_buffers).find(slot.name);
-  if ((core.is_spoiled(member.layer.lock()) && !extent.all_loadable) || !kernel || !kernel->handle || !permutes_at_most(layer, slot))
-    return {};
+  if (!kernel || !kernel->handle) return {};
   const at::Tensor& processed = kernel->handle->tensor;
   at::Tensor values = layer.quant_method && !slot.skipped ? layer.quant_method->checkpoint_layout(slot.name, processed) : processed;
   const at::Tensor& placeholder = slot.tensor->placeholder;
@@ -65,7 +59,7 @@ Status fill_slot(const Core& core, const Group& group, const Member& member, con
   if (extent.whole && !slot.skipped) return {};  // loaders may look at skipped tensors at any time
   const model::LayerPtr layer = member.layer.lock();
   const model::ParameterPtr handle = layer->tensor(slot.name);
-  if (at::Tensor values = kernel_values(core, member, *layer, slot, extent); values.defined()) {
+  if (at::Tensor values = old_values(core, member, *layer, slot, extent); values.defined()) {
     copy_content(handle->tensor, values);
     return {};
   }

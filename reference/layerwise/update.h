@@ -19,6 +19,7 @@ struct Member {
   std::shared_ptr<LayerRecord> record;
   model::Slots kernel_parameters, kernel_buffers;
   model::ExtraState kernel_extra;
+  Shadow shadow;  // of what was loaded in this update, until it takes the old one's place
   bool post_load_done = false;
 };
 

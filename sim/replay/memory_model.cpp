@@ -22,7 +22,7 @@ int64_t loader_scratch(const Catalogue& catalogue, int layer, model::TensorParal
 
 }  // namespace
 
-MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, bool backup)
+MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, bool backup, bool shadow)
     : sizes_(static_cast<size_t>(catalogue.layer_count())), buffered_(sizes_.size()), backup_(backup) {
   for (int layer = 0; layer < catalogue.layer_count(); ++layer) {
     const std::vector<model::SlotSpec> slots = catalogue.kind(layer).slots(catalogue.layer(layer), tp);
@@ -34,6 +34,8 @@ MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, b
     size.loader_scratch = std::max(size.loader_scratch, loader_scratch(catalogue, layer, tp));
     size.kernel += total_bytes(quant->results(slots));
     size.late += total_bytes(catalogue.kind(layer).late_slots(catalogue.layer(layer), tp));
+    for (const model::SlotSpec& slot : slots)
+      if (shadow && !quant->permutes(slot.name)) size.shadow += model::storage_bytes(slot);
   }
 }
 
@@ -58,11 +60,17 @@ void MemoryModel::pass(int64_t bytes) { see(committed_ + buffered_total_ + bytes
 void MemoryModel::process(int group) {
   const GroupSize& size = sizes_[static_cast<size_t>(group)];
   if (backup_) committed_ += size.kernel;
-  see(committed_ + buffered_total_ + size.materialized + std::max(size.post_load, size.loader_scratch));
+  see(committed_ + buffered_total_ + size.materialized + std::max(size.post_load + size.shadow, size.loader_scratch));
+  if (backup_) committed_ += size.shadow;
   release(group);
 }
 
 void MemoryModel::release(int group) { buffered_total_ -= std::exchange(buffered_[static_cast<size_t>(group)], 0); }
+
+void MemoryModel::give_up(int group) {
+  const GroupSize& size = sizes_[static_cast<size_t>(group)];
+  see(committed_ + buffered_total_ + size.materialized + (backup_ ? size.kernel : 0));
+}
 
 void MemoryModel::forward() {
   for (GroupSize& size : sizes_) size.kernel += std::exchange(size.late, 0);

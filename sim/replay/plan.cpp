@@ -1,6 +1,7 @@
 #include "sim/replay/plan.h"
 
 #include <algorithm>
+#include <set>
 
 #include "reference/base/check.h"
 #include "sim/replay/boxes.h"
@@ -23,7 +24,11 @@ void unroll_into(const std::vector<Step>& steps, std::vector<Step>& out) {
 class Planner {
  public:
   Planner(const Catalogue& catalogue, model::TensorParallel tp, const PlanPolicies& policies)
-      : catalogue_(catalogue), tp_(tp), policies_(policies), memory_(catalogue, tp, policies.backup), loadable_(layer_sizes()) {
+      : catalogue_(catalogue),
+        tp_(tp),
+        policies_(policies),
+        memory_(catalogue, tp, policies.backup, policies.shadow),
+        loadable_(layer_sizes()) {
     begin_update();
   }
 
@@ -79,7 +84,9 @@ class Planner {
     group_written_.assign(index(catalogue_.layer_count()), 0);
     group_done_.assign(index(catalogue_.layer_count()), false);
     group_received_.assign(index(catalogue_.layer_count()), false);
+    sent_.assign(catalogue_.deliveries().size(), "");
     memory_.begin();
+    gaps_.clear();
     partial_ = false;
   }
 
@@ -87,7 +94,12 @@ class Planner {
     refused_ = false;
     switch (step.kind) {
       case StepKind::load:
-        state(number, step, step.plan.checkpoint, !step.plan.omit.empty() || !step.plan.only.empty());
+        sent_.assign(catalogue_.deliveries().size(), "");
+        for (const Sent& sent : sequence(catalogue_, step.plan))
+          if (sent.delivery >= 0) sent_[index(sent.delivery)] = step.plan.checkpoint;
+        update_checkpoint_ = step.plan.checkpoint;
+        partial_ = !step.plan.omit.empty() || !step.plan.only.empty();
+        state(number, step);
         return;
       case StepKind::reload:
       case StepKind::retry:
@@ -118,7 +130,7 @@ class Planner {
     const bool fails = step.outcome != Step::Outcome::ok || step.fault || step.abort_after || refused_;
     const bool commits = step.kind == StepKind::reload || step.kind == StepKind::retry || step.kind == StepKind::finish;
     if (commits && !fails) {
-      state(number, step, update_checkpoint_, partial_);
+      state(number, step);
     } else if (!open_update(step) && step.outcome != Step::Outcome::unspecified && !plan_.states.empty()) {
       RankPlan::State same = plan_.states.back();
       same.step = number;
@@ -134,8 +146,16 @@ class Planner {
   // After prepare or loads alone the model is in between: nothing is expected of its bytes.
   static bool open_update(const Step& step) { return step.kind == StepKind::prepare || step.kind == StepKind::loads; }
 
-  void state(int number, const Step& step, const std::string& checkpoint, bool partial) {
-    if (step.outcome == Step::Outcome::ok) plan_.states.push_back({number, checkpoint, partial});
+  // The model holds what was sent, and the rest as before: partial updates may add up to a whole checkpoint.
+  void state(int number, const Step& step) {
+    if (step.outcome != Step::Outcome::ok) return;
+    bool whole = true;
+    held_.resize(sent_.size());
+    for (size_t d = 0; d < sent_.size(); ++d) {
+      if (!sent_[d].empty()) held_[d] = sent_[d];
+      whole = whole && (held_[d] == update_checkpoint_ || placements(static_cast<int>(d)).empty());
+    }
+    plan_.states.push_back({number, update_checkpoint_, partial_ && !whole});
   }
 
   void loads(int number, const Step& step) {
@@ -191,6 +211,7 @@ class Planner {
       return;
     }
     memory_.buffer(group, planned.bytes);
+    sent_[index(number)] = update_checkpoint_;
     group_written_[index(group)] += planned.fresh;
     const int layer = catalogue_.layer_of(number);
     const bool pads = catalogue_.kind(layer).loader_pads(catalogue_.layer(layer), tp_);
@@ -208,12 +229,17 @@ class Planner {
     for (size_t d = 0; d < catalogue_.deliveries().size(); ++d) note_missing(number, static_cast<int>(d));
     if (partial_ && policies_.rejects_missing) return refuse(number, -1);
     for (const bool deferred : {false, true})
-      for (int group = 0; group < catalogue_.layer_count(); ++group)
-        if (memory_.has_buffered(group) && group_deferred(group) == deferred) process_late(group);
+      for (int group = 0; group < catalogue_.layer_count() && !refused_; ++group)
+        if (memory_.has_buffered(group) && group_deferred(group) == deferred) process_late(number, group);
   }
 
   // A group of which this rank takes nothing has nothing to process.
-  void process_late(int group) { group_received_[index(group)] ? memory_.process(group) : memory_.release(group); }
+  void process_late(int number, int group) {
+    if (!group_received_[index(group)]) return memory_.release(group);
+    if (!policies_.rejects_gaps || !gaps_.contains(group)) return memory_.process(group);
+    memory_.give_up(group);
+    refuse(number, -1);
+  }
 
   void note_missing(int number, int delivery) {
     const model::Delivery& what = catalogue_.deliveries()[index(delivery)];
@@ -221,6 +247,8 @@ class Planner {
     for (const Box& box : target_boxes(delivery)) elements += written_[catalogue_.target_of(delivery)].add(box);
     if (elements == 0) return;
     partial_ = true;
+    const int layer = catalogue_.layer_of(delivery);
+    if (!model::find_quant_method(catalogue_.layer(layer).quant)->permutes(what.slot)) gaps_.insert(catalogue_.group_of(layer));
     plan_.missing.push_back({number, what.layer, what.slot, elements});
   }
 
@@ -235,7 +263,9 @@ class Planner {
   std::vector<bool> group_done_, group_received_;
   bool transport_owns_ = false;  // loaded tensors are views of its buffer, and nobody's extra memory unless they are copied
   std::string update_checkpoint_;
+  std::vector<std::string> sent_, held_;  // by delivery: the checkpoint that it was sent from in this update, and that the model holds
   bool partial_ = false;
+  std::set<int> gaps_;    // groups in which something is missing that the kernel tensors do not tell
   bool refused_ = false;  // in the step that is planned
 };
 
@@ -262,7 +292,9 @@ PlanPolicies PlanPolicies::declared(const std::map<std::string, std::string>& po
   return {.backup = is("abort", "backup"),
           .rejects_excess = is("excess", "reject"),
           .rejects_missing = is("missing", "reject"),
-          .rejects_unexpected = is("unexpected", "reject")};
+          .rejects_unexpected = is("unexpected", "reject"),
+          .rejects_gaps = is("unloaded", "preserve") && !is("shadow", "keep"),
+          .shadow = is("shadow", "keep")};
 }
 
 RankPlan make_plan(const Catalogue& catalogue, const std::vector<Step>& steps, model::TensorParallel tp, const PlanPolicies& policies) {

@@ -18,6 +18,9 @@ struct PlanPolicies {
   bool backup = false;  // abort=backup: kernel bytes of committed layers are kept until finish
   // What is refused although the scenario means it to go through: the update then ends there, and the model is as before.
   bool rejects_excess = false, rejects_missing = false, rejects_unexpected = false;
+  // unloaded=preserve without shadow=keep: a layer that comes in part is refused where its post-load step does more than permute.
+  bool rejects_gaps = false;
+  bool shadow = false;  // shadow=keep: what such a step was given is kept, and replaced when its layer is processed
 
   static PlanPolicies declared(const std::map<std::string, std::string>& policies);
 };

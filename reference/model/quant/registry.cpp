@@ -3,7 +3,8 @@
 namespace reloadlab::model {
 
 std::span<const QuantInfo> quant_methods() {
-  static const QuantInfo methods[] = {no_quant(), tile_permute(), drifting_shape(), drifting_dtype(), drifting_extra(), drifting_rename()};
+  static const QuantInfo methods[] = {no_quant(),       tile_permute(),   fp8_per_tensor(), drifting_shape(),
+                                      drifting_dtype(), drifting_extra(), drifting_rename()};
   return methods;
 }
 

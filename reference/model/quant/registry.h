@@ -6,6 +6,7 @@ namespace reloadlab::model {
 
 QuantInfo no_quant();
 QuantInfo tile_permute();
+QuantInfo fp8_per_tensor();
 QuantInfo drifting_shape();
 QuantInfo drifting_dtype();
 QuantInfo drifting_extra();

@@ -62,7 +62,8 @@ INSTANTIATE_TEST_SUITE_P(All, BadPolicy,
                                            Bad{"hardened,", "no policy \"\""}, Bad{"seed,completion=elements", "needs records=sealed"},
                                            Bad{"seed,abort=backup", "abort needs"}, Bad{"hardened,records=lent", "needs records=sealed"},
                                            Bad{"hardened,names=reregister", "needs names=keep"},
-                                           Bad{"hardened,misuse=undefined", "lifetime=model needs"}));
+                                           Bad{"hardened,misuse=undefined", "lifetime=model needs"},
+                                           Bad{"seed,shadow=keep", "shadow=keep needs unloaded=preserve"}));
 
 }  // namespace
 }  // namespace reloadlab::layerwise

@@ -55,6 +55,18 @@ TEST_F(Plan, WhatIsLeftOutIsMissingAndTheStateIsPartial) {
   EXPECT_EQ(result.states.back().checkpoint, "B");
 }
 
+TEST_F(Plan, PartialUpdatesAddUpToAWholeCheckpoint) {
+  Step rest = reload_;
+  reload_.plan.omit = {"a.*"};
+  rest.plan.only = {"a.*"};
+  const RankPlan result = plan({load_step("A"), reload_, reload_, rest});
+  ASSERT_EQ(result.states.size(), 4U);
+  EXPECT_TRUE(result.states[2].partial);
+  EXPECT_FALSE(result.states[3].partial);
+  EXPECT_EQ(result.states[3].checkpoint, "B");
+  EXPECT_EQ(result.missing.size(), 7U);  // q, k and v twice, then b
+}
+
 TEST_F(Plan, AStepThatIsMeantToFailLeavesTheStateAsItWas) {
   reload_.outcome = Step::Outcome::error;
   const RankPlan result = plan({load_step("A"), reload_});
@@ -89,6 +101,32 @@ TEST_F(Plan, DeclaredRejectionOfUnknownNamesRefusesThem) {
   reload_.plan.unknown = {"lora.weight"};
   EXPECT_EQ(plan({load_step("A"), reload_}, {.rejects_unexpected = true}).refusals.at(0).load, 4);
   EXPECT_TRUE(plan({load_step("A"), reload_}, {.rejects_excess = true, .rejects_missing = true}).refusals.empty());
+}
+
+// Its post-load step loses what it is given, so only a copy of that could complete the layer.
+TEST_F(Plan, AQuantizedLayerThatComesInPartIsRefusedWithoutAShadow) {
+  case_ = tiny_case({qkv_layer("a.qkv"), linear_layer("b", "fp8_per_tensor")});
+  case_.model.layers[0].quant = "fp8_per_tensor";
+  reload_.plan.omit = {"a.v_proj.weight"};
+  const RankPlan refused = plan({load_step("A"), reload_}, {.rejects_gaps = true});
+  EXPECT_EQ(refused.refusals.at(0).load, -1);
+  EXPECT_EQ(refused.peaks[0].extra_bytes, 512 + 256 + 1024);  // q and k, and the tensors that they would have gone into
+  EXPECT_TRUE(plan({load_step("A"), reload_}, {.shadow = true}).refusals.empty());
+  reload_.plan.omit = {"a.*"};  // nothing of the layer comes: it is left alone
+  EXPECT_TRUE(plan({load_step("A"), reload_}, {.rejects_gaps = true}).refusals.empty());
+  case_.model.layers[0].quant = "tile_permute";
+  reload_.plan.omit = {"a.v_proj.weight"};
+  EXPECT_TRUE(plan({load_step("A"), reload_}, {.rejects_gaps = true}).refusals.empty());
+}
+
+// A shadow is made anew while its layer is processed, and with a backup both are there to the end: bf16 b 192 bytes, kernel 96 + 4,
+// post-load 4 + 5 · 96.
+TEST_F(Plan, AShadowIsCountedTwiceWhileItsLayerIsProcessed) {
+  case_ = tiny_case({linear_layer("b", "fp8_per_tensor")});
+  const int64_t plain = 192 + 192 + 4 + 480, shadow = 192, backup = 100;
+  EXPECT_EQ(plan({reload_}, PlanPolicies{}).peaks[0].extra_bytes, plain);
+  EXPECT_EQ(plan({reload_}, {.shadow = true}).peaks[0].extra_bytes, plain + shadow);
+  EXPECT_EQ(plan({reload_}, {.backup = true, .shadow = true}).peaks[0].extra_bytes, plain + shadow + backup);
 }
 
 // A refused load call leaves its update open, with what came before it.
