@@ -190,7 +190,8 @@ class Planner {
       planned.placements = placements(sent.delivery);
       planned.bytes = numel(sent.wrong_shape.value_or(delivery.shape)) * dtype_size(sent.wrong_dtype.value_or(delivery.dtype));
       planned.excess = policies_.rejects_excess && repeats(sent.delivery, planned);
-      planned.excess ? refuse(number, position) : account(sent.delivery, planned);
+      // A tensor of another shape is refused at once, and leaves nothing.
+      if (!sent.wrong_shape) planned.excess ? refuse(number, position) : account(sent.delivery, planned);
     } else if (policies_.rejects_unexpected) {
       refuse(number, position);
     }

@@ -8,6 +8,8 @@
 #include <map>
 
 #include "reference/model/kind.h"
+#include "sim/replay/catalogue.h"
+#include "sim/replay/sequence.h"
 #include "sim/scenario/scenario.h"
 #include "tests/properties/draw.h"
 #include "tests/properties/hold.h"
@@ -41,6 +43,12 @@ std::map<std::pair<int, int>, int64_t> planned(const Evidence& evidence, int ran
   return sums;
 }
 
+// How many load calls of the reload are made before it is abandoned.
+int64_t draw_prefix(const Case& the_case) {
+  const auto loads = static_cast<int64_t>(sequence(Catalogue(the_case.model), the_case.steps[1].plan).size());
+  return *rc::gen::inRange<int64_t>(0, std::min<int64_t>(10, loads + 1));
+}
+
 // cold_load_equal, return_exact, order_free, written_once, address_stable and the others, on whatever was drawn.
 RC_GTEST_PROP(Reload, EveryLawHolds, ()) { require_all_hold(run(draw_case())); }
 
@@ -61,7 +69,7 @@ RC_GTEST_PROP(Reload, APrefixThatIsAbandonedLeavesTheOldModel, ()) {
   Case the_case = draw_case();
   the_case.laws = {"failure_atomic"};
   the_case.steps.resize(2);
-  the_case.steps[1].abort_after = *rc::gen::inRange<int64_t>(0, 10);
+  the_case.steps[1].abort_after = draw_prefix(the_case);
   const Evidence evidence = run(the_case);
   for (int rank = 0; rank < the_case.ranks; ++rank) {
     const RankRun& seen = warm(evidence, rank);
@@ -109,7 +117,7 @@ RC_GTEST_PROP(Reload, MisuseIsRefusedAndChangesNothing, ()) {
 // What a counterexample prints can be saved and run.
 RC_GTEST_PROP(Reload, EveryDrawnCaseIsAScenarioFile, ()) {
   Case the_case = draw_case();
-  the_case.steps[1].abort_after = *rc::gen::inRange<int64_t>(0, 10);
+  the_case.steps[1].abort_after = draw_prefix(the_case);
   const auto read = parse_scenario(emit(the_case), "drawn.yaml", {});
   if (!read.ok()) RC_FAIL(read.status().message());
   RC_ASSERT(read->size() == 1U);
