@@ -23,13 +23,13 @@ void disarm(const Core& core, Group& group) {
 
 // What a layer's record becomes when its part of the update is over (lent records are used again by the next begin).
 void reset(const Core& core, Group& group) {
+  group.loads.clear();  // also those of which this rank took nothing: they would count until the end of the update
+  group.buffered_bytes = 0;
   if (core.policy.records == Records::sealed) {
     if (group.state == Group::State::armed) group.state = Group::State::idle;
     return;
   }
   group.state = Group::State::idle;
-  group.loads.clear();
-  group.buffered_bytes = 0;
   if (group.progress) group.progress->reset();
   for (Member& member : group.members) member.kernel_parameters = member.kernel_buffers = model::Slots();
 }

@@ -141,6 +141,24 @@ TEST(Hardened, AShardOfWhichTheRankTakesNothingIsNoExcessAfterCompletion) {
   EXPECT_TRUE(same_content(rig.now(), cold(rig.spec, 2, {1, 2})));
 }
 
+// Point 9: a layer that is over holds none of its loads while others, here a deferred one, are still processed.
+TEST(Hardened, ALoadOfWhichTheRankTakesNothingIsLetGoWithItsLayer) {
+  const Values padded{{"vocab", int64_t{4}}, {"hidden", int64_t{2}}, {"pad_to", int64_t{8}}};
+  Rig rig(model_of({layer_of("attention", {{"heads", int64_t{2}}, {"sinks", true}}, "attn"), layer_of("parallel_lm_head", padded, "head")}),
+          "hardened", {}, {1, 2});
+  rig.start();
+  at::Tensor nothing = at::ones({4, 2});
+  const c10::weak_intrusive_ptr<at::TensorImpl> sent(nothing.getIntrusivePtr());
+  std::vector<bool> gone;
+  rig.model->find("attn")->own_post_load = [&](model::Layer&) { return gone.push_back(sent.expired()), Status(); };
+  EXPECT_OK(rig.prepare());
+  EXPECT_OK(rig.send("head.weight", nothing));
+  EXPECT_OK(rig.send_all(2, {"head.weight"}));
+  nothing.reset();
+  EXPECT_OK(rig.finish());
+  EXPECT_EQ(std::vector<bool>{true}, gone);
+}
+
 TEST(Hardened, CoveragePoliciesAcceptWarnAndReject) {
   struct Case {
     const char* policy;
