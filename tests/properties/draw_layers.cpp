@@ -44,15 +44,12 @@ Values draw_qkv() {
           {"head_dim", int64_t{2}}, {"bias", flip()}, {"loader", draw_cutting_loader()}};
 }
 
-// Where the loader pads, every rank gets a row: on one that got padding alone, the loader's filling would complete the layer, and the
-// plan of what arrives knows of no load there.
 Values draw_vocab() {
-  const bool loader_pads = flip();
-  return {{"vocab", draw_size() - draw_between(0, loader_pads ? 2 : unit - 1)},
+  return {{"vocab", draw_size() - draw_between(0, unit - 1)},
           {"hidden", draw_between(1, 6)},
           {"pad_to", unit},
           {"pad_value", draw_pad_value()},
-          {"loader_pads", loader_pads},
+          {"loader_pads", flip()},
           {"loader", draw_cutting_loader()}};
 }
 
