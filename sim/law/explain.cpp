@@ -148,36 +148,59 @@ std::string source_text(const Evidence& evidence, size_t rank, std::string_view 
 
 namespace {
 
-// The slot as the layer's constructor makes it, before any post-load step; none: the step made it.
-std::optional<model::SlotSpec> made_slot(const Evidence& evidence, const model::LayerSpec& spec, size_t rank, std::string_view slot) {
-  const model::LayerKind* kind = model::find_layer_kind(spec.kind);
+// An element of a slot as the layer's constructor makes it, before any post-load step.
+struct Made {
+  const model::LayerSpec* layer;
+  model::SlotSpec slot;
+  int64_t flat;
+  std::string path() const { return layer->name + "." + slot.name; }
+};
+
+// None: the constructor makes no such slot.
+std::optional<Made> made_element(const Evidence& evidence, size_t rank, std::string_view layer, std::string_view slot, int64_t flat) {
+  const model::LayerSpec* spec = layer_spec(evidence, layer);
+  const model::LayerKind* kind = spec ? model::find_layer_kind(spec->kind) : nullptr;
   if (!kind) return std::nullopt;
-  const auto slots = kind->slots(spec, {static_cast<int>(rank), static_cast<int>(evidence.plan.size())});
+  const auto slots = kind->slots(*spec, {static_cast<int>(rank), static_cast<int>(evidence.plan.size())});
   const auto found = std::ranges::find(slots, slot, &model::SlotSpec::name);
-  return found == slots.end() ? std::nullopt : std::optional(*found);
+  if (found == slots.end() || flat >= numel(found->shape)) return std::nullopt;
+  return Made{spec, *found, flat};
+}
+
+// Follows ties and views to the tensor that is loaded. The model was checked: no chain of them is longer than its slots.
+std::optional<Made> loaded_element(const Evidence& evidence, size_t rank, const CensusEntry& entry, int64_t flat) {
+  if (entry.path.size() <= entry.layer.size()) return std::nullopt;
+  auto made = made_element(evidence, rank, entry.layer, std::string_view(entry.path).substr(entry.layer.size() + 1), flat);
+  if (made && made->slot.shape != entry.shape) return std::nullopt;
+  for (size_t hops = 0; made && made->slot.alias_of && hops < evidence.layers.size() + 1; ++hops) {
+    const auto [layer, slot] = model::split_slot_path(model::resolve_alias(evidence.the_case.model, *made->layer, *made->slot.alias_of));
+    made = made_element(evidence, rank, layer, slot, made->flat + made->slot.alias_start);
+  }
+  return made;
 }
 
 }  // namespace
 
 std::string origin_text(const Evidence& evidence, size_t rank, const CensusEntry& entry, const std::string& checkpoint, int64_t flat) {
-  const auto from = [&](const std::string& source) {
-    return source.empty() ? fmt::format(", from a cold load of {}: no delivered element is its source", checkpoint)
-                          : fmt::format(", from {}: {}", checkpoint, source);
-  };
-  if (!has_post_load(evidence, rank, entry.layer)) return from(source_text(evidence, rank, entry.path, entry.shape, flat));
-  const model::LayerSpec* spec = layer_spec(evidence, entry.layer);
-  const std::string slot = entry.path.size() > entry.layer.size() ? entry.path.substr(entry.layer.size() + 1) : std::string();
-  const auto made = spec ? made_slot(evidence, *spec, rank, slot) : std::nullopt;
-  const model::QuantInfo* quant = spec ? model::find_quant_method(spec->quant) : nullptr;
-  if (made && quant && quant->permutes && quant->permutes(slot) && made->shape == entry.shape) {
-    const std::vector<int64_t> permutation = quant->permutation(*made);
-    if (flat < static_cast<int64_t>(permutation.size()))
-      return from(source_text(evidence, rank, entry.path, entry.shape, permutation[static_cast<size_t>(flat)]));
+  const std::string cold = ", from a cold load of " + checkpoint;
+  // Stored evidence may hold any model; only one that could be built is worked on.
+  const bool sound = model::check_model(evidence.the_case.model, static_cast<int>(evidence.plan.size())).ok();
+  const auto made = sound ? loaded_element(evidence, rank, entry, flat) : std::nullopt;
+  if (!has_post_load(evidence, rank, made ? std::string_view(made->layer->name) : entry.layer)) {
+    const std::string source = made ? source_text(evidence, rank, made->path(), made->slot.shape, made->flat)
+                                    : source_text(evidence, rank, entry.path, entry.shape, flat);
+    if (!source.empty()) return fmt::format(", from {}: {}", checkpoint, source);
+    return made ? cold + ": no delivered element is its source" : cold;
   }
-  const std::string source =
-      made && made->shape == entry.shape ? source_text(evidence, rank, entry.path, entry.shape, flat) : std::string();
-  return source.empty() ? fmt::format(", from a cold load of {}: derived by the post-load step, no single source", checkpoint)
-                        : fmt::format(", from {}: {}, through the post-load step", checkpoint, source);
+  if (!sound) return cold;
+  if (!made) return cold + ": derived by the post-load step, no single source";
+  const model::QuantInfo* quant = model::find_quant_method(made->layer->quant);
+  // A layer without quantization has a step of its own, about which nothing is declared.
+  const bool permuted = quant && quant->id != "none" && quant->permutes && quant->permutes(made->slot.name);
+  const int64_t before = permuted ? quant->permutation(made->slot)[static_cast<size_t>(made->flat)] : made->flat;
+  const std::string source = source_text(evidence, rank, made->path(), made->slot.shape, before);
+  if (source.empty()) return cold + ": no delivered element is its source";
+  return fmt::format(", from {}: {}{}", checkpoint, source, permuted ? "" : ", through the post-load step");
 }
 
 }  // namespace reloadlab::sim
