@@ -45,11 +45,16 @@ Status run_own_steps(const Core& core, Group& group) {
   return {};
 }
 
+Status process_in_limit(Core& core, Update& update, Group& group, OwnStep own_step) {
+  RELOADLAB_TRY(stays_in_limit(core, update, processing_bytes(core, group)));
+  return process(core, update, group, own_step);
+}
+
 Status finish_deferred(Core& core, Update& update, Group& group) {
   const bool received = group.progress && group.progress->received();
   if (received && core.policy.scales == Scales::unsupported)
     return Status(Code::unsupported, fmt::format("{}: reload of attention scales is not implemented", group.members.front().path));
-  if (received && group.state == Group::State::armed) return process(core, update, group, OwnStep::within);
+  if (received && group.state == Group::State::armed) return process_in_limit(core, update, group, OwnStep::within);
   if (core.policy.derived == Derived::in_turn || group.state == Group::State::armed) disarm(core, group);
   return run_own_steps(core, group);
 }
@@ -61,8 +66,7 @@ Status finish_group(Core& core, Update& update, Group& group) {
   } else if (group.state == Group::State::armed && !group.progress->received()) {
     disarm(core, group);
   } else if (group.state == Group::State::armed && !group.progress->complete()) {
-    RELOADLAB_TRY(stays_in_limit(core, update, processing_bytes(core, group)));
-    RELOADLAB_TRY(process(core, update, group, OwnStep::apart));
+    RELOADLAB_TRY(process_in_limit(core, update, group, OwnStep::apart));
   }
   reset(core, group);
   return {};

@@ -37,8 +37,10 @@ Result<std::shared_ptr<const Checkpoint>> open_named(const Case& the_case, const
 Result<std::shared_ptr<const Checkpoint>> open_checkpoint(const Case& the_case, const std::string& name) {
   std::vector<std::string> open;
   Result<std::shared_ptr<const Checkpoint>> checkpoint = open_named(the_case, name, open);
-  if (!checkpoint.ok()) return checkpoint.status().within(fmt::format("checkpoint {}", name));
-  return checkpoint;
+  if (checkpoint.ok()) return checkpoint;
+  const CheckpointSpec* spec = the_case.checkpoint(name);
+  const std::string place = spec && !the_case.file.empty() ? fmt::format("{}:{}:{}: ", the_case.file, spec->at.line, spec->at.column) : "";
+  return checkpoint.status().within(fmt::format("{}checkpoint {}", place, name));
 }
 
 }  // namespace reloadlab::sim

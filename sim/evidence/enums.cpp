@@ -24,6 +24,7 @@ constexpr std::string_view kStep[] = {"load", "reload", "prepare", "loads", "fin
 constexpr std::string_view kOutcome[] = {"ok", "error", "unspecified"};
 constexpr std::string_view kOrder[] = {"listed", "by_layer", "reversed", "shuffled", "interleaved", "explicit_list"};
 constexpr std::string_view kResolve[] = {"loads_begin", "each_load", "before_prepare"};
+constexpr std::string_view kRecord[] = {"after_construction", "never"};
 constexpr std::string_view kCompleted[] = {"at_last_load", "at_finish", "unspecified"};
 constexpr std::string_view kWorld[] = {"cpu", "meta", "sim", "cuda"};
 constexpr std::string_view kSource[] = {"synthetic", "safetensors", "perturbed"};
@@ -37,6 +38,7 @@ static_assert(&checked(kStep, StepKind::repeat));
 static_assert(&checked(kOutcome, Step::Outcome::unspecified));
 static_assert(&checked(kOrder, OrderKind::explicit_list));
 static_assert(&checked(kResolve, LoadPlan::Resolve::before_prepare));
+static_assert(&checked(kRecord, Record::never));
 static_assert(&checked(kCompleted, Expect::Completed::unspecified));
 static_assert(&checked(kWorld, WorldKind::cuda));
 static_assert(&checked(kSource, CheckpointSpec::Source::perturbed));
@@ -59,6 +61,7 @@ Names names_of(StepKind) { return kStep; }
 Names names_of(Step::Outcome) { return kOutcome; }
 Names names_of(OrderKind) { return kOrder; }
 Names names_of(LoadPlan::Resolve) { return kResolve; }
+Names names_of(Record) { return kRecord; }
 Names names_of(Expect::Completed) { return kCompleted; }
 Names names_of(WorldKind) { return kWorld; }
 Names names_of(CheckpointSpec::Source) { return kSource; }

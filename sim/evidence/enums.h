@@ -17,6 +17,7 @@ std::span<const std::string_view> names_of(StepKind);
 std::span<const std::string_view> names_of(Step::Outcome);
 std::span<const std::string_view> names_of(OrderKind);
 std::span<const std::string_view> names_of(LoadPlan::Resolve);
+std::span<const std::string_view> names_of(Record);
 std::span<const std::string_view> names_of(Expect::Completed);
 std::span<const std::string_view> names_of(WorldKind);
 std::span<const std::string_view> names_of(CheckpointSpec::Source);

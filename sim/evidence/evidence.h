@@ -167,7 +167,7 @@ struct PlannedLoad {
   int64_t bytes = 0;                         // of the delivered tensor
   int64_t fresh = 0;                         // elements of the slot that no earlier load of the same update wrote
   bool excess = false;                       // writes only elements that were written already, or is refused for those it does
-  bool wrong = false;                        // delivered with a wrong shape or dtype
+  bool wrong = false;                        // delivered with a wrong shape or dtype, or its call failed: nothing of it counts
   bool completes = false;                    // brings the last missing element of its layer (and of what shares storage with it)
 };
 

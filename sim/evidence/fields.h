@@ -19,9 +19,14 @@ void describe(V&& visit, const model::ModelSpec*) {
   visit("architecture", &S::architecture), visit("values", &S::values), visit("layers", &S::layers);
 }
 template <class V>
+void describe(V&& visit, const Position*) {
+  visit("line", &Position::line), visit("column", &Position::column);
+}
+template <class V>
 void describe(V&& visit, const CheckpointSpec*) {
   using S = CheckpointSpec;
   visit("source", &S::source), visit("seed", &S::seed), visit("path", &S::path), visit("map", &S::map), visit("base", &S::base);
+  visit("at", &S::at);
 }
 template <class V>
 void describe(V&& visit, const LoadPlan::Repeat*) {
@@ -37,7 +42,8 @@ template <class V>
 void describe(V&& visit, const LoadPlan*) {
   using S = LoadPlan;
   visit("checkpoint", &S::checkpoint), visit("order", &S::order), visit("order_seed", &S::order_seed);
-  visit("order_list", &S::order_list), visit("chunk", &S::chunk), visit("repeat", &S::repeat), visit("only", &S::only);
+  visit("order_list", &S::order_list), visit("chunk", &S::chunk), visit("batch", &S::batch), visit("repeat", &S::repeat),
+      visit("only", &S::only);
   visit("omit", &S::omit), visit("excess", &S::excess), visit("unknown", &S::unknown), visit("wrong", &S::wrong);
   visit("resolve", &S::resolve);
 }
@@ -47,7 +53,7 @@ void describe(V&& visit, const Fault*) {
 }
 template <class V>
 void describe(V&& visit, const Step*) {
-  visit("kind", &Step::kind), visit("line", &Step::line), visit("plan", &Step::plan), visit("fault", &Step::fault);
+  visit("kind", &Step::kind), visit("at", &Step::at), visit("plan", &Step::plan), visit("fault", &Step::fault);
   visit("abort_after", &Step::abort_after), visit("outcome", &Step::outcome), visit("times", &Step::times), visit("body", &Step::body);
 }
 template <class V>
@@ -62,7 +68,8 @@ template <class V>
 void describe(V&& visit, const Case*) {
   visit("scenario", &Case::scenario), visit("file", &Case::file), visit("variant", &Case::variant), visit("about", &Case::about);
   visit("system", &Case::system), visit("tags", &Case::tags), visit("world", &Case::world), visit("ranks", &Case::ranks);
-  visit("model", &Case::model), visit("checkpoints", &Case::checkpoints), visit("steps", &Case::steps), visit("laws", &Case::laws);
+  visit("model", &Case::model), visit("checkpoints", &Case::checkpoints), visit("record", &Case::record), visit("steps", &Case::steps),
+      visit("laws", &Case::laws);
   visit("expect", &Case::expect), visit("limits", &Case::limits), visit("seed", &Case::seed);
 }
 

@@ -5,6 +5,7 @@
 #include "sim/law/compare.h"
 #include "sim/law/explain.h"
 #include "sim/law/laws.h"
+#include "sim/law/origin.h"
 #include "sim/law/overlay.h"
 
 namespace reloadlab::sim {
@@ -88,15 +89,17 @@ class Judge {
   std::optional<Finding> partial(size_t rank, const std::vector<RestingState>& states, size_t index) {
     if (index == 0) return std::nullopt;  // a first load that leaves tensors out has nothing below it
     const Overlay overlaid = overlay(evidence_, rank, states, index);
+    const RankPlan::State& state = states[index].planned;
+    const StepRange update = update_of(warm_, state.step);
     const std::vector<CensusEntry>& before = states[index - 1].census->entries;
     for (size_t i = 0; i < before.size(); ++i) {
       const auto bytes = overlaid.find(before[i].path);
       if (bytes == overlaid.end()) continue;
       Expected expected{.entry = &before[i], .bytes = &bytes->second};
-      expected.origin = [](int64_t) { return std::string(" as before, overlaid with what was delivered"); };
+      expected.origin = [&](int64_t flat) { return overlay_text(evidence_, rank, before[i], update, state.checkpoint, flat); };
       tally_.check();
       if (auto difference = compare(counterpart(*states[index].census, i, before[i].path), expected))
-        return finding(warm_, rank, states[index].planned.step, before[i], *difference);
+        return finding(warm_, rank, state.step, before[i], *difference);
     }
     return std::nullopt;
   }

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
-#include "reference/model/kind.h"
 #include "sim/evidence/values.h"
 
 namespace reloadlab::sim {
@@ -92,6 +92,33 @@ std::string completion(const Story& story, int64_t total) {
   return text + fmt::format("{} of {} distinct{}", count_text(distinct), count_text(total), repeats(story, until));
 }
 
+// Loads that brought elements which the candidate counted as none.
+std::string uncounted(const Story& story) {
+  std::string names;
+  for (const PlannedLoad* load : story.loads) {
+    const auto counted = [&](const Event& event) {
+      return event.kind == EventKind::load_counted && event.step == load->step && event.load == load->index && event.layer == story.layer;
+    };
+    const auto event = std::ranges::find_if(story.run.events, counted);
+    if (load->fresh > 0 && event != story.run.events.end() && event->numel == 0) names += (names.empty() ? "" : ", ") + load->delivery;
+  }
+  return names.empty() ? names : fmt::format("counted as no element: {}", names);
+}
+
+// Loads whose bytes the transport had overwritten by the time that the layer was processed.
+std::string overwritten(const Story& story, const Execution& execution) {
+  const Event* event = story.processed();
+  for (const PlannedLoad* load : story.loads) {
+    const Step* step = step_at(execution, load->step);
+    const int64_t chunk = step ? step->plan.chunk : 0;
+    if (chunk == 0 || !event || event->step < load->step) continue;
+    const bool same = event->step == load->step && event->load >= 0 && event->load / chunk == load->index / chunk;
+    if (!same && event->load != load->index)
+      return fmt::format("processed after the transport had reused the buffer in which {} came", load->delivery);
+  }
+  return {};
+}
+
 std::string dropped(const Story& story) {
   for (const Event& event : story.run.events) {
     if (event.kind != EventKind::load_dropped || event.layer != story.layer || !story.update.has(event.step)) continue;
@@ -111,96 +138,75 @@ std::string failure(const RankRun& run, StepRange update) {
   return {};
 }
 
-}  // namespace
+// A layer's tensors that have elements which no load writes.
+std::string unwritten(const Story& story, const RankPlan& plan, std::string_view layer) {
+  const Census* census = census_after(story.run, story.update.first - 1);
+  if (!story.processed() || !census) return {};
+  int64_t held = 0;
+  std::set<int64_t> seen;
+  for (const CensusEntry& entry : census->entries)
+    if (entry.layer == layer && entry.storage >= 0 && seen.insert(entry.handle).second) held += numel(entry.shape);
+  const int64_t loadable = total_of(plan, layer);
+  if (held <= loadable) return {};
+  return fmt::format("processed, and of its {} elements loads write {}", count_text(held), count_text(loadable));
+}
 
-std::string explain(const Evidence& evidence, const Execution& execution, size_t rank, int step, std::string_view layer) {
-  const RankRun& run = execution.ranks[rank];
-  Story story{evidence, run, update_of(execution, step), {}, layer_index(evidence, layer)};
-  const RankPlan& plan = evidence.plan[rank];
-  for (const PlannedLoad& load : plan.loads)
-    if (load.layer == layer && story.update.has(load.step)) story.loads.push_back(&load);
-  const Step* end = step_at(execution, step);
-  if (end && end->kind == StepKind::load) return failure(run, story.update);
+Story story_of(const Evidence& evidence, const Execution& execution, size_t rank, StepRange update, std::string_view layer) {
+  Story story{evidence, execution.ranks[rank], update, {}, layer_index(evidence, layer)};
+  for (const PlannedLoad& load : evidence.plan[rank].loads)
+    if (load.layer == layer && update.has(load.step)) story.loads.push_back(&load);
+  return story;
+}
+
+// Layers that share a storage with the layer as the update begins.
+std::vector<std::string> sharers(const Census& census, std::string_view layer) {
+  std::set<int64_t> own;
+  for (const CensusEntry& entry : census.entries)
+    if (entry.layer == layer && entry.storage >= 0) own.insert(entry.storage);
+  std::vector<std::string> others;
+  for (const CensusEntry& entry : census.entries)
+    if (entry.layer != layer && own.contains(entry.storage) && std::ranges::find(others, entry.layer) == others.end())
+      others.push_back(entry.layer);
+  return others;
+}
+
+std::string join(const std::vector<std::string>& parts) {
   std::string text;
-  for (const std::string& part : {failure(run, story.update), completion(story, total_of(plan, layer)), dropped(story)})
+  for (const std::string& part : parts)
     if (!part.empty()) text += (text.empty() ? "" : "; ") + part;
   return text;
 }
 
-std::string source_text(const Evidence& evidence, size_t rank, std::string_view path, const Shape& shape, int64_t flat) {
-  const Shape index = unflatten(shape, flat);
-  for (const PlannedLoad& load : evidence.plan[rank].loads) {
-    if (load.slot.empty() || load.layer.size() + 1 + load.slot.size() != path.size() || load.layer + "." + load.slot != path) continue;
-    for (const model::Placement& box : load.placements) {
-      if (box.extent.size() != index.size()) continue;
-      Shape source(index.size());
-      bool inside = true;
-      for (size_t dim = 0; dim < index.size(); ++dim) {
-        const int64_t within = index[dim] - box.target_start[dim];
-        inside = inside && within >= 0 && within < box.extent[dim];
-        source[dim] = box.source_start[dim] + within;
-      }
-      if (inside) return fmt::format("{} {}", load.delivery, list_text(source));
-    }
-  }
-  return {};
+// What became of the layer's own loads.
+std::string own_part(const Story& story, const Execution& execution, const RankPlan& plan, std::string_view layer) {
+  return join({completion(story, total_of(plan, layer)), uncounted(story), dropped(story), overwritten(story, execution)});
 }
 
-namespace {
-
-// An element of a slot as the layer's constructor makes it, before any post-load step.
-struct Made {
-  const model::LayerSpec* layer;
-  model::SlotSpec slot;
-  int64_t flat;
-  std::string path() const { return layer->name + "." + slot.name; }
-};
-
-// None: the constructor makes no such slot.
-std::optional<Made> made_element(const Evidence& evidence, size_t rank, std::string_view layer, std::string_view slot, int64_t flat) {
-  const model::LayerSpec* spec = layer_spec(evidence, layer);
-  const model::LayerKind* kind = spec ? model::find_layer_kind(spec->kind) : nullptr;
-  if (!kind) return std::nullopt;
-  const auto slots = kind->slots(*spec, {static_cast<int>(rank), static_cast<int>(evidence.plan.size())});
-  const auto found = std::ranges::find(slots, slot, &model::SlotSpec::name);
-  if (found == slots.end() || flat >= numel(found->shape)) return std::nullopt;
-  return Made{spec, *found, flat};
-}
-
-// Follows ties and views to the tensor that is loaded. The model was checked: no chain of them is longer than its slots.
-std::optional<Made> loaded_element(const Evidence& evidence, size_t rank, const CensusEntry& entry, int64_t flat) {
-  if (entry.path.size() <= entry.layer.size()) return std::nullopt;
-  auto made = made_element(evidence, rank, entry.layer, std::string_view(entry.path).substr(entry.layer.size() + 1), flat);
-  if (made && made->slot.shape != entry.shape) return std::nullopt;
-  for (size_t hops = 0; made && made->slot.alias_of && hops < evidence.layers.size() + 1; ++hops) {
-    const auto [layer, slot] = model::split_slot_path(model::resolve_alias(evidence.the_case.model, *made->layer, *made->slot.alias_of));
-    made = made_element(evidence, rank, layer, slot, made->flat + made->slot.alias_start);
+std::string of_sharers(const Evidence& evidence, const Execution& execution, size_t rank, StepRange update, std::string_view layer) {
+  const RankPlan& plan = evidence.plan[rank];
+  const Census* census = census_after(execution.ranks[rank], update.first - 1);
+  std::vector<std::string> parts;
+  for (const std::string& other : census ? sharers(*census, layer) : std::vector<std::string>()) {
+    const Story story = story_of(evidence, execution, rank, update, other);
+    std::string part = own_part(story, execution, plan, other);
+    if (part.empty() && story.processed()) part = story.loads.empty() ? "processed without a load of its own" : "processed as well";
+    if (!part.empty()) parts.push_back(fmt::format("{}, which shares its storage: {}", other, part));
   }
-  return made;
+  return join(parts);
 }
 
 }  // namespace
 
-std::string origin_text(const Evidence& evidence, size_t rank, const CensusEntry& entry, const std::string& checkpoint, int64_t flat) {
-  const std::string cold = ", from a cold load of " + checkpoint;
-  // Stored evidence may hold any model; only one that could be built is worked on.
-  const bool sound = model::check_model(evidence.the_case.model, static_cast<int>(evidence.plan.size())).ok();
-  const auto made = sound ? loaded_element(evidence, rank, entry, flat) : std::nullopt;
-  if (!has_post_load(evidence, rank, made ? std::string_view(made->layer->name) : entry.layer)) {
-    const std::string source = made ? source_text(evidence, rank, made->path(), made->slot.shape, made->flat)
-                                    : source_text(evidence, rank, entry.path, entry.shape, flat);
-    if (!source.empty()) return fmt::format(", from {}: {}", checkpoint, source);
-    return made ? cold + ": no delivered element is its source" : cold;
-  }
-  if (!sound) return cold;
-  if (!made) return cold + ": derived by the post-load step, no single source";
-  const model::QuantInfo* quant = model::find_quant_method(made->layer->quant);
-  // A layer without quantization has a step of its own, about which nothing is declared.
-  const bool permuted = quant && quant->id != "none" && quant->permutes && quant->permutes(made->slot.name);
-  const int64_t before = permuted ? quant->permutation(made->slot)[static_cast<size_t>(made->flat)] : made->flat;
-  const std::string source = source_text(evidence, rank, made->path(), made->slot.shape, before);
-  if (source.empty()) return cold + ": no delivered element is its source";
-  return fmt::format(", from {}: {}{}", checkpoint, source, permuted ? "" : ", through the post-load step");
+std::string explain(const Evidence& evidence, const Execution& execution, size_t rank, int step, std::string_view layer) {
+  const RankRun& run = execution.ranks[rank];
+  const RankPlan& plan = evidence.plan[rank];
+  const StepRange update = update_of(execution, step);
+  const std::string failed = failure(run, update);
+  const Step* end = step_at(execution, step);
+  if (end && end->kind == StepKind::load) return failed;
+  const Story story = story_of(evidence, execution, rank, update, layer);
+  const std::string known = join({failed, own_part(story, execution, plan, layer), of_sharers(evidence, execution, rank, update, layer)});
+  return known.empty() ? unwritten(story, plan, layer) : known;
 }
 
 }  // namespace reloadlab::sim

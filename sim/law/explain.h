@@ -8,11 +8,4 @@ namespace reloadlab::sim {
 // (blocks.0.q_proj.weight arrived twice)"; empty when the events say nothing.
 std::string explain(const Evidence& evidence, const Execution& execution, size_t rank, int step, std::string_view layer);
 
-// Which element of which delivery the plan puts at that place of the slot: "blocks.0.k_proj.weight [32, 0]"; empty: none.
-std::string source_text(const Evidence& evidence, size_t rank, std::string_view path, const Shape& shape, int64_t flat);
-
-// Where the element of a tensor at rest comes from under the checkpoint, also after a post-load step that the layer's quantization
-// declares to be a permutation: ", from B: blocks.0.k_proj.weight [32, 0]". Says so where there is no single source.
-std::string origin_text(const Evidence& evidence, size_t rank, const CensusEntry& entry, const std::string& checkpoint, int64_t flat);
-
 }  // namespace reloadlab::sim

@@ -5,6 +5,7 @@
 #include "sim/law/compare.h"
 #include "sim/law/explain.h"
 #include "sim/law/laws.h"
+#include "sim/law/origin.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -14,12 +15,13 @@ struct Broken {
 };
 
 // Bytes and places of `now` against those of `before`.
-std::optional<Broken> changed(const Census& now, const Census& before, Tally& tally) {
+std::optional<Broken> changed(const Census& now, const Census& before,
+                              const std::function<std::string(const CensusEntry&, int64_t)>& origin, Tally& tally) {
   for (size_t i = 0; i < before.entries.size(); ++i) {
     const CensusEntry& was = before.entries[i];
     const CensusEntry* is = counterpart(now, i, was.path);
     Expected expected{.entry = &was, .bytes = was.content ? &was.content->bytes : nullptr};
-    expected.origin = [](int64_t) { return std::string(" as before the step"); };
+    expected.origin = [&](int64_t flat) { return origin(was, flat); };
     tally.check();
     if (auto difference = compare(is, expected)) return Broken{was.path, difference->what, difference->first};
     if (!is || was.kind == CensusEntry::Kind::extra_host) continue;
@@ -67,7 +69,9 @@ class Judge {
     if (!outcome || !before || !now) return std::nullopt;
     tally_.check();
     if (outcome->unusable) return std::nullopt;
-    if (auto broken = changed(*now, *before, tally_)) return finding(step, *broken);
+    const int first = update_of(execution_, step).first;
+    const auto origin = [&](const CensusEntry& entry, int64_t flat) { return before_text(evidence_, rank_, entry, first, flat); };
+    if (auto broken = changed(*now, *before, origin, tally_)) return finding(step, *broken);
     return std::nullopt;
   }
 

@@ -1,6 +1,6 @@
 #include "sim/law/compare.h"
-#include "sim/law/explain.h"
 #include "sim/law/laws.h"
+#include "sim/law/origin.h"
 
 namespace reloadlab::sim {
 namespace {

@@ -76,7 +76,7 @@ std::string fault_that_never_struck(const Evidence& evidence) {
       const auto strikes = [&](const Event& event) { return event.kind == EventKind::fault && event.step == static_cast<int>(step); };
       if (outcome && outcome->status.ok() && std::ranges::none_of(run.events, strikes))
         return fmt::format("the fault of step {} (line {}) never struck: rank {} had no chance {} of its kind (counted from 0)", step,
-                           warm->steps[step].line, rank, fault->nth);
+                           warm->steps[step].at.line, rank, fault->nth);
     }
   }
   return {};

@@ -33,27 +33,19 @@ class Completion {
       : evidence_(evidence), warm_(*warm_of(evidence)), run_(warm_.ranks[rank]), plan_(evidence.plan[rank]), rank_(rank), tally_(tally) {}
 
   std::optional<Finding> update(StepRange update) {
-    const Census* before = census_after(run_, update.first - 1);
-    if (!before || !went_through(evidence_, rank_, update)) return std::nullopt;
-    const std::vector<int> groups = groups_of(evidence_, *before);
+    const Census* built = census_after(run_, -1);  // before an update could leave a placeholder
+    if (!built) built = census_after(run_, update.first - 1);
+    if (!built || !went_through(evidence_, rank_, update)) return std::nullopt;
+    const std::vector<int> groups = groups_of(evidence_, *built);
     for (size_t layer = 0; layer < groups.size(); ++layer) {
       if (groups[layer] != static_cast<int>(layer)) continue;
-      if (auto finding = group(update, groups, static_cast<int>(layer), hidden(*before, groups, static_cast<int>(layer)))) return finding;
+      if (auto finding = group(update, groups, static_cast<int>(layer))) return finding;
     }
     return std::nullopt;
   }
 
  private:
-  // An earlier update that was never undone left placeholders: where the kernel tensors are only the candidate knows, so nobody sees
-  // them written. The laws about what that update left behind have their say.
-  bool hidden(const Census& before, const std::vector<int>& groups, int representative) const {
-    return std::ranges::any_of(before.entries, [&](const CensusEntry& entry) {
-      const int layer = layer_index(evidence_, entry.layer);
-      return entry.on_meta && layer >= 0 && groups[static_cast<size_t>(layer)] == representative;
-    });
-  }
-
-  std::optional<Finding> group(StepRange update, const std::vector<int>& groups, int representative, bool hidden) {
+  std::optional<Finding> group(StepRange update, const std::vector<int>& groups, int representative) {
     const auto in_group = [&](int layer) { return layer >= 0 && groups[static_cast<size_t>(layer)] == representative; };
     const PlannedLoad *completing = nullptr, *touching = nullptr;
     for (const PlannedLoad& load : plan_.loads) {
@@ -70,10 +62,18 @@ class Completion {
       if (event.kind == EventKind::finish_begin) in_finish = true;
       if (event.kind == EventKind::finish_end) in_finish = false;
       if ((event.kind != EventKind::write_kernel && event.kind != EventKind::post_load_begin) || !in_group(event.layer)) continue;
+      if (in_failed_call(event)) continue;
       return placed(update, event, in_finish, completing, *touching);
     }
-    if (!completing || hidden) return std::nullopt;
+    if (!completing) return std::nullopt;
     return finding(update, completing->layer, fmt::format("complete with {}, and never processed", completing->delivery));
+  }
+
+  // What a load call did that failed is undone, or other laws find it.
+  bool in_failed_call(const Event& event) const {
+    const StepOutcome* outcome = outcome_of(run_, event.step);
+    const auto load = static_cast<size_t>(event.load);
+    return outcome && event.load >= 0 && load < outcome->load_statuses.size() && !outcome->load_statuses[load].ok();
   }
 
   // The first time that the group was touched: where it should have been?

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "reference/base/check.h"
-#include "sim/replay/boxes.h"
+#include "sim/replay/load_sizes.h"
 #include "sim/replay/memory_model.h"
 
 namespace reloadlab::sim {
@@ -23,69 +23,34 @@ void unroll_into(const std::vector<Step>& steps, std::vector<Step>& out) {
 // Walks the steps and keeps, per update, which elements of which slot have been written.
 class Planner {
  public:
-  Planner(const Catalogue& catalogue, model::TensorParallel tp, const PlanPolicies& policies)
+  Planner(const Catalogue& catalogue, model::TensorParallel tp, const PlanPolicies& policies, const Stops& stops)
       : catalogue_(catalogue),
         tp_(tp),
         policies_(policies),
-        memory_(catalogue, tp, policies.backup, policies.shadow),
-        loadable_(layer_sizes()) {
+        stops_(stops),
+        sizes_(catalogue, tp),
+        now_(MemoryModel(catalogue, tp, policies.backup, policies.shadow)) {
     begin_update();
   }
 
   RankPlan run(const std::vector<Step>& steps) {
     transport_owns_ = std::ranges::any_of(steps, [](const Step& step) { return step.plan.chunk > 0; });
     for (int layer = 0; layer < catalogue_.layer_count(); ++layer)
-      plan_.totals.push_back({catalogue_.layer(layer).name, loadable_[static_cast<size_t>(layer)]});
+      plan_.totals.push_back({catalogue_.layer(layer).name, sizes_.of_layer(layer)});
     for (size_t i = 0; i < steps.size(); ++i) run_step(static_cast<int>(i), steps[i]);
     return std::move(plan_);
   }
 
  private:
-  size_t index(int layer) const { return static_cast<size_t>(layer); }
-
-  std::vector<Box> target_boxes(int delivery) const {
-    std::vector<Box> boxes;
-    for (const model::Placement& p : placements(delivery)) boxes.push_back({p.target_start, p.extent});
-    return boxes;
-  }
-
-  std::vector<model::Placement> placements(int delivery) const {
-    const int layer = catalogue_.layer_of(delivery);
-    return catalogue_.kind(layer).placements(catalogue_.layer(layer), catalogue_.deliveries()[index(delivery)], tp_);
-  }
-
-  // Elements of each layer that a complete checkpoint writes.
-  std::vector<int64_t> layer_sizes() const {
-    std::vector<int64_t> sizes(index(catalogue_.layer_count()));
-    std::map<std::string, BoxSet> written;
-    for (size_t d = 0; d < catalogue_.deliveries().size(); ++d) {
-      const int delivery = static_cast<int>(d);
-      for (const Box& box : target_boxes(delivery))
-        sizes[index(catalogue_.layer_of(delivery))] += written[catalogue_.target_of(delivery)].add(box);
-    }
-    return sizes;
-  }
-
-  int64_t group_loadable(int group) const {
-    int64_t total = 0;
-    for (int layer = 0; layer < catalogue_.layer_count(); ++layer)
-      if (catalogue_.group_of(layer) == group) total += loadable_[index(layer)];
-    return total;
-  }
-
-  bool group_deferred(int group) const {
-    for (int layer = 0; layer < catalogue_.layer_count(); ++layer)
-      if (catalogue_.group_of(layer) == group && catalogue_.deferred(layer)) return true;
-    return false;
-  }
+  static size_t index(int number) { return static_cast<size_t>(number); }
 
   void begin_update() {
-    written_.clear();
-    group_written_.assign(index(catalogue_.layer_count()), 0);
-    group_done_.assign(index(catalogue_.layer_count()), false);
-    group_received_.assign(index(catalogue_.layer_count()), false);
-    sent_.assign(catalogue_.deliveries().size(), "");
-    memory_.begin();
+    now_.written.clear();
+    now_.group_written.assign(index(catalogue_.layer_count()), 0);
+    now_.group_done.assign(index(catalogue_.layer_count()), false);
+    now_.group_received.assign(index(catalogue_.layer_count()), false);
+    now_.sent.assign(catalogue_.deliveries().size(), "");
+    now_.memory.begin();
     gaps_.clear();
     partial_ = false;
   }
@@ -94,9 +59,9 @@ class Planner {
     refused_ = false;
     switch (step.kind) {
       case StepKind::load:
-        sent_.assign(catalogue_.deliveries().size(), "");
+        now_.sent.assign(catalogue_.deliveries().size(), "");
         for (const Sent& sent : sequence(catalogue_, step.plan))
-          if (sent.delivery >= 0) sent_[index(sent.delivery)] = step.plan.checkpoint;
+          if (sent.delivery >= 0) now_.sent[index(sent.delivery)] = step.plan.checkpoint;
         update_checkpoint_ = step.plan.checkpoint;
         partial_ = !step.plan.omit.empty() || !step.plan.only.empty();
         state(number, step);
@@ -117,7 +82,7 @@ class Planner {
         finish(number, false);
         break;
       case StepKind::forward:
-        memory_.forward();
+        now_.memory.forward();
         break;
       case StepKind::abort:
         break;
@@ -139,7 +104,7 @@ class Planner {
   }
 
   void note_peak(int number, int load) {
-    const MemoryModel::Peak peak = memory_.take_peak();
+    const MemoryModel::Peak peak = now_.memory.take_peak();
     plan_.peaks.push_back({number, peak.went_through, load, peak.failed});
   }
 
@@ -150,10 +115,10 @@ class Planner {
   void state(int number, const Step& step) {
     if (step.outcome != Step::Outcome::ok) return;
     bool whole = true;
-    held_.resize(sent_.size());
-    for (size_t d = 0; d < sent_.size(); ++d) {
-      if (!sent_[d].empty()) held_[d] = sent_[d];
-      whole = whole && (held_[d] == update_checkpoint_ || placements(static_cast<int>(d)).empty());
+    held_.resize(now_.sent.size());
+    for (size_t d = 0; d < now_.sent.size(); ++d) {
+      if (!now_.sent[d].empty()) held_[d] = now_.sent[d];
+      whole = whole && (held_[d] == update_checkpoint_ || sizes_.placements(static_cast<int>(d)).empty());
     }
     plan_.states.push_back({number, update_checkpoint_, partial_ && !whole});
   }
@@ -162,10 +127,25 @@ class Planner {
     update_checkpoint_ = step.plan.checkpoint;
     const std::vector<Sent> sent = sequence(catalogue_, step.plan);
     for (size_t i = 0; i < sent.size(); ++i) {
-      if (step.abort_after && static_cast<int64_t>(i) >= *step.abort_after) return;
-      load(number, static_cast<int>(i), sent[i]);
+      const int position = static_cast<int>(i);
+      if (step.abort_after && position >= *step.abort_after) return;
+      const auto stop = stops_.find(number);
+      if (stop != stops_.end() && stop->second == position) return fail(number, position, sent[i]);
+      load(number, position, sent[i]);
       if (refused_) return;
     }
+  }
+
+  // A call that failed took what it needed, and leaves nothing.
+  void fail(int number, int position, const Sent& sent) {
+    Progress before = now_;
+    load(number, position, sent);
+    if (refused_) return;
+    now_ = std::move(before);
+    PlannedLoad& failed = plan_.loads.back();
+    failed.wrong = true;
+    failed.excess = failed.completes = false;
+    failed.fresh = 0;
   }
 
   void refuse(int number, int load) {
@@ -175,7 +155,7 @@ class Planner {
 
   // Whether the load brings an element that is there already.
   bool repeats(int delivery, const PlannedLoad& planned) {
-    const BoxSet& written = written_[catalogue_.target_of(delivery)];
+    const BoxSet& written = now_.written[catalogue_.target_of(delivery)];
     return std::ranges::any_of(planned.placements, [&](const model::Placement& p) { return written.meets({p.target_start, p.extent}); });
   }
 
@@ -187,7 +167,7 @@ class Planner {
       planned.delivery = delivery.name;
       planned.layer = delivery.layer;
       planned.slot = delivery.slot;
-      planned.placements = placements(sent.delivery);
+      planned.placements = sizes_.placements(sent.delivery);
       planned.bytes = numel(sent.wrong_shape.value_or(delivery.shape)) * dtype_size(sent.wrong_dtype.value_or(delivery.dtype));
       planned.excess = policies_.rejects_excess && repeats(sent.delivery, planned);
       // A tensor of another shape is refused at once, and leaves nothing.
@@ -203,26 +183,26 @@ class Planner {
     const int group = catalogue_.group_of(catalogue_.layer_of(number));
     int64_t touched = 0;
     for (const model::Placement& p : planned.placements) {
-      planned.fresh += written_[catalogue_.target_of(number)].add({p.target_start, p.extent});
+      planned.fresh += now_.written[catalogue_.target_of(number)].add({p.target_start, p.extent});
       touched += numel(p.extent);
     }
     planned.excess = touched > 0 && planned.fresh == 0;
-    if (group_done_[index(group)]) {
-      if (!transport_owns_) memory_.pass(planned.bytes);
+    if (now_.group_done[index(group)]) {
+      if (!transport_owns_) now_.memory.pass(planned.bytes);
       return;
     }
-    memory_.buffer(group, planned.bytes);
-    sent_[index(number)] = update_checkpoint_;
-    group_written_[index(group)] += planned.fresh;
+    now_.memory.buffer(group, planned.bytes);
+    now_.sent[index(number)] = update_checkpoint_;
+    now_.group_written[index(group)] += planned.fresh;
     const int layer = catalogue_.layer_of(number);
     const bool pads = catalogue_.kind(layer).loader_pads(catalogue_.layer(layer), tp_);
-    if (touched > 0 || pads) group_received_[index(group)] = true;
-    const int64_t loadable = group_loadable(group);
+    if (touched > 0 || pads) now_.group_received[index(group)] = true;
+    const int64_t loadable = sizes_.of_group(group);
     const bool brings = planned.fresh > 0 || (loadable == 0 && pads);  // a rank that holds padding only waits for the padding
-    if (!brings || group_written_[index(group)] < loadable || group_deferred(group)) return;
+    if (!brings || now_.group_written[index(group)] < loadable || sizes_.deferred(group)) return;
     planned.completes = true;
-    group_done_[index(group)] = true;
-    memory_.process(group);
+    now_.group_done[index(group)] = true;
+    now_.memory.process(group);
   }
 
   void finish(int number, bool abandoned) {
@@ -231,21 +211,21 @@ class Planner {
     if (partial_ && policies_.rejects_missing) return refuse(number, -1);
     for (const bool deferred : {false, true})
       for (int group = 0; group < catalogue_.layer_count() && !refused_; ++group)
-        if (memory_.has_buffered(group) && group_deferred(group) == deferred) process_late(number, group);
+        if (now_.memory.has_buffered(group) && sizes_.deferred(group) == deferred) process_late(number, group);
   }
 
   // A group of which this rank takes nothing has nothing to process.
   void process_late(int number, int group) {
-    if (!group_received_[index(group)]) return memory_.release(group);
-    if (!policies_.rejects_gaps || !gaps_.contains(group)) return memory_.process(group);
-    memory_.give_up(group);
+    if (!now_.group_received[index(group)]) return now_.memory.release(group);
+    if (!policies_.rejects_gaps || !gaps_.contains(group)) return now_.memory.process(group);
+    now_.memory.give_up(group);
     refuse(number, -1);
   }
 
   void note_missing(int number, int delivery) {
     const model::Delivery& what = catalogue_.deliveries()[index(delivery)];
     int64_t elements = 0;
-    for (const Box& box : target_boxes(delivery)) elements += written_[catalogue_.target_of(delivery)].add(box);
+    for (const Box& box : sizes_.targets(delivery)) elements += now_.written[catalogue_.target_of(delivery)].add(box);
     if (elements == 0) return;
     partial_ = true;
     const int layer = catalogue_.layer_of(delivery);
@@ -253,18 +233,26 @@ class Planner {
     plan_.missing.push_back({number, what.layer, what.slot, elements});
   }
 
+  // How far the update has come.
+  struct Progress {
+    explicit Progress(MemoryModel model) : memory(std::move(model)) {}
+    MemoryModel memory;
+    std::map<std::string, BoxSet> written;
+    std::vector<int64_t> group_written;
+    std::vector<bool> group_done, group_received;
+    std::vector<std::string> sent;  // by delivery: the checkpoint that it was sent from
+  };
+
   const Catalogue& catalogue_;
   model::TensorParallel tp_;
   PlanPolicies policies_;
-  MemoryModel memory_;
-  std::vector<int64_t> loadable_;
+  const Stops& stops_;
+  LoadSizes sizes_;
+  Progress now_;
   RankPlan plan_;
-  std::map<std::string, BoxSet> written_;
-  std::vector<int64_t> group_written_;
-  std::vector<bool> group_done_, group_received_;
   bool transport_owns_ = false;  // loaded tensors are views of its buffer, and nobody's extra memory unless they are copied
   std::string update_checkpoint_;
-  std::vector<std::string> sent_, held_;  // by delivery: the checkpoint that it was sent from in this update, and that the model holds
+  std::vector<std::string> held_;  // by delivery: the checkpoint that the model holds it from
   bool partial_ = false;
   std::set<int> gaps_;    // groups in which something is missing that the kernel tensors do not tell
   bool refused_ = false;  // in the step that is planned
@@ -298,8 +286,9 @@ PlanPolicies PlanPolicies::declared(const std::map<std::string, std::string>& po
           .shadow = is("shadow", "keep")};
 }
 
-RankPlan make_plan(const Catalogue& catalogue, const std::vector<Step>& steps, model::TensorParallel tp, const PlanPolicies& policies) {
-  return Planner(catalogue, tp, policies).run(steps);
+RankPlan make_plan(const Catalogue& catalogue, const std::vector<Step>& steps, model::TensorParallel tp, const PlanPolicies& policies,
+                   const Stops& stops) {
+  return Planner(catalogue, tp, policies, stops).run(steps);
 }
 
 }  // namespace reloadlab::sim

@@ -25,6 +25,11 @@ struct PlanPolicies {
   static PlanPolicies declared(const std::map<std::string, std::string>& policies);
 };
 
-RankPlan make_plan(const Catalogue& catalogue, const std::vector<Step>& steps, model::TensorParallel tp, const PlanPolicies& policies);
+// `loads` steps that the scenario lets fail, and the load call (counted from 0) that did: where a fault strikes depends on what the
+// candidate does, so this alone comes from what was seen.
+using Stops = std::map<int, int>;
+
+RankPlan make_plan(const Catalogue& catalogue, const std::vector<Step>& steps, model::TensorParallel tp, const PlanPolicies& policies,
+                   const Stops& stops = {});
 
 }  // namespace reloadlab::sim

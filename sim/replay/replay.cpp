@@ -23,7 +23,9 @@ class Replayer {
   Result<Evidence> run() {
     RELOADLAB_TRY(open_checkpoints());
     describe();
+    plan({});
     RELOADLAB_TRY(execute({.kind = Variation::Kind::warm}, warm_));
+    if (std::vector<Stops> stops = stops_seen(); !stops.empty()) plan(stops);
     if (options_.prove_determinism) RELOADLAB_TRY(execute({.kind = Variation::Kind::again}, warm_));
     for (const Variation& variation : variations(needed_variations(case_), case_, catalogue_, meant_, chances_)) {
       std::vector<Step> steps = steps_of(variation, case_, meant_);
@@ -52,12 +54,34 @@ class Replayer {
       for (const model::SlotSpec& slot : catalogue_.kind(layer).slots(spec, {0, case_.ranks}))
         if (slot.transform != model::SlotSpec::Transform::none) evidence_.transforms.emplace(spec.name + "." + slot.name, slot.transform);
     }
+  }
+
+  void plan(const std::vector<Stops>& stops) {
     const PlanPolicies policies = PlanPolicies::declared(candidate_.declared);
+    evidence_.plan.clear();
+    meant_ = warm_;
     for (int rank = 0; rank < case_.ranks; ++rank) {
-      evidence_.plan.push_back(make_plan(catalogue_, warm_, {rank, case_.ranks}, policies));
+      const Stops none, &seen = stops.empty() ? none : stops[static_cast<size_t>(rank)];
+      evidence_.plan.push_back(make_plan(catalogue_, warm_, {rank, case_.ranks}, policies, seen));
       for (const RankPlan::Refusal& refusal : evidence_.plan.back().refusals)
         meant_[static_cast<size_t>(refusal.step)].outcome = Step::Outcome::error;
     }
+  }
+
+  static bool may_stop(const Step& step) { return step.kind == StepKind::loads && (step.fault || step.outcome != Step::Outcome::ok); }
+
+  // Per rank, where calls of `loads` steps that are to fail failed in the warm execution; empty when none did.
+  std::vector<Stops> stops_seen() const {
+    const std::vector<RankRun>& ranks = evidence_.executions.front().ranks;
+    std::vector<Stops> stops(ranks.size());
+    bool any = false;
+    for (size_t rank = 0; rank < ranks.size(); ++rank)
+      for (const StepOutcome& outcome : ranks[rank].outcomes) {
+        if (outcome.step < 0 || outcome.status.ok() || !may_stop(warm_[static_cast<size_t>(outcome.step)])) continue;
+        any = true;
+        stops[rank][outcome.step] = static_cast<int>(outcome.load_statuses.size()) - 1;
+      }
+    return any ? stops : std::vector<Stops>();
   }
 
   Status execute(const Variation& variation, std::vector<Step> steps) {

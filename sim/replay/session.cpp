@@ -194,7 +194,7 @@ Status RankSession::finish() {
   watch_.event(EventKind::finish_end, -1, 0, status.message());
   if (status.ok()) {
     update_open_ = false;
-    watch_.forget_kernels();
+    watch_.ignore_kernels();
     watch_.on_post_load = nullptr;
   }
   return status;
@@ -206,7 +206,7 @@ Status RankSession::abort() {
   Status status = supervised([&] { return reloader_->abort(*model_); });
   watch_.event(EventKind::abort_end, -1, 0, status.message());
   update_open_ = false;
-  watch_.forget_kernels();
+  watch_.ignore_kernels();
   watch_.on_post_load = nullptr;
   return status;
 }
@@ -294,7 +294,7 @@ void RankSession::note_forward(int number, Status status, const at::Tensor* outp
 void RankSession::destroy() {
   resolved_.clear();
   layers_.assign(layers_.size(), nullptr);
-  watch_.forget_kernels();
+  watch_.ignore_kernels();
   model_.reset();
 }
 

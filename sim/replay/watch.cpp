@@ -76,8 +76,9 @@ void Watch::remember_kernels(const model::Model& model) {
   for (const model::LayerPtr& layer : model.layers()) {
     const int index = catalogue_.find_layer(layer->path());
     for_each_tensor(*layer, [&](const model::Slot& slot, bool) {
-      if (slot.handle->tensor.is_meta()) return;
-      const int64_t serial = allocation_serial(slot.handle->tensor.storage());
+      const at::Tensor& tensor = slot.handle->tensor;
+      int64_t& serial = kernel_of_.try_emplace({index, slot.name}, -1).first->second;
+      if (!tensor.is_meta()) serial = allocation_serial(tensor.storage());
       if (serial >= 0) kernels_[serial].push_back({index, slot.name});
     });
   }

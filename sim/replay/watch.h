@@ -1,8 +1,10 @@
 #pragma once
 // The harness's eyes on one rank while a candidate works: every operator (through the harness's tap), every post-load step, every
 // loader call, every hint of the candidate. It writes the trace, and it is where faults are injected, at the nth chance of their kind.
+#include <map>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "reference/model/layer.h"
@@ -25,9 +27,10 @@ class Watch final : public model::OpListener, public model::PostLoadListener, pu
 
   void at_step(int step, const std::optional<Fault>& fault);
   void at_load(int load) { load_ = load; }
-  // From here on, writes into the storages of the model's tensors are kernel writes. Clears with forget_kernels().
+  // From here on, writes into the storages of the model's tensors are kernel writes, until ignore_kernels(). A slot that an earlier
+  // update left on a placeholder has the kernel tensor that it had before that update.
   void remember_kernels(const model::Model& model);
-  void forget_kernels() { kernels_.clear(); }
+  void ignore_kernels() { kernels_.clear(); }
   void event(EventKind kind, int layer = -1, int64_t numel = 0, std::string text = {}, int64_t value = 0);
   const Chances& chances() const { return chances_; }
   // Called with a layer at the entry of each of its post-load steps; may be empty.
@@ -55,6 +58,7 @@ class Watch final : public model::OpListener, public model::PostLoadListener, pu
   std::optional<Fault> fault_;
   Chances chances_;
   std::unordered_map<int64_t, std::vector<Kernel>> kernels_;  // by allocation serial; looked up only
+  std::map<std::pair<int, std::string>, int64_t> kernel_of_;  // (layer, slot) → allocation serial, as last seen at rest
 };
 
 }  // namespace reloadlab::sim

@@ -43,7 +43,7 @@ class StepBinder {
     Step step;
     for (const auto& [kind, word] : step_spellings)
       if (reader.has(word)) step.kind = kind;
-    step.line = node.at.line;
+    step.at = node.at;
     unrolled_ += factor_;
     step.outcome = reader.has("outcome") ? outcome_from(reader.text("outcome")) : context_.outcome;
     bind_own(step, *reader.node(spell(step_spellings, step.kind)));

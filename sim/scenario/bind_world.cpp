@@ -36,7 +36,7 @@ void only_with(const Reader& reader, std::string_view key, std::string_view sour
 
 CheckpointSpec bind_checkpoint(const Node& node, const WorldContext& context, Diagnostics& diagnostics) {
   const Reader reader(node, "checkpoint");
-  CheckpointSpec spec;
+  CheckpointSpec spec{.at = node.at};
   only_with(reader, "map", "safetensors", diagnostics);
   only_with(reader, "seed", "perturb", diagnostics);
   if (reader.has("synthetic")) {

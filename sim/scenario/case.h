@@ -7,6 +7,7 @@
 
 #include "reference/base/scalar.h"
 #include "reference/model/spec.h"
+#include "sim/scenario/position.h"
 
 namespace reloadlab::sim {
 
@@ -21,6 +22,7 @@ struct CheckpointSpec {
   std::string path;   // safetensors: file or folder, absolute: the scenario's folder and ${CACHE} are resolved
   std::string map;    // safetensors: name map ("bert"), empty: names as they are
   std::string base;   // perturbed: the checkpoint whose every tensor is changed
+  Position at;        // in the scenario file, for messages
 };
 
 enum class OrderKind { listed, by_layer, reversed, shuffled, interleaved, explicit_list };
@@ -63,7 +65,7 @@ enum class StepKind { load, reload, prepare, loads, finish, abort, retry, forwar
 
 struct Step {
   StepKind kind = StepKind::load;
-  int line = 0;                        // in the scenario file, for messages
+  Position at;                         // in the scenario file, for messages
   LoadPlan plan;                       // load, reload, loads
   std::optional<Fault> fault;          // load, reload, prepare, loads, finish
   std::optional<int64_t> abort_after;  // reload, loads: the update is abandoned after this many load calls
@@ -95,7 +97,11 @@ struct Requires {
 struct Case {
   std::string scenario;  // "padded-vocab-tied-head"
   std::string file;      // path as given
-  std::string variant;   // "ranks=2", or with vary: "ranks=2,order=reversed"; empty when there is one case
+  // Where keys of the file stand, for messages about the case as a whole.
+  struct Places {
+    Position scenario, tags, laws, steps;
+  } places;
+  std::string variant;  // "ranks=2", or with vary: "ranks=2,order=reversed"; empty when there is one case
   std::string about;
   std::string system;  // "layerwise"
   std::vector<std::string> tags;

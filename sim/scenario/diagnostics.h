@@ -1,21 +1,14 @@
 #pragma once
 // Gathers what is wrong with one scenario file, so that all of it is reported at once and in file order.
-#include <compare>
 #include <map>
 #include <string>
 #include <utility>
 
 #include "reference/base/nearest.h"
 #include "reference/base/status.h"
+#include "sim/scenario/position.h"
 
 namespace reloadlab::sim {
-
-// Line and column count from 1, as editors do.
-struct Position {
-  int line = 1;
-  int column = 1;
-  auto operator<=>(const Position&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14 sees a 0 in it
-};
 
 class Diagnostics {
  public:

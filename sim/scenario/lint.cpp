@@ -37,12 +37,14 @@ class Linter {
     }
     tags_spelt_alike();
     names_unique();
-    return {found_.begin(), found_.end()};
+    std::vector<std::string> all;
+    for (const auto& [place, messages] : found_) all.insert(all.end(), messages.begin(), messages.end());
+    return all;
   }
 
  private:
-  void say(const Case& one, int line, const std::string& what) {
-    found_.insert(line > 0 ? fmt::format("{}:{}: {}", one.file, line, what) : fmt::format("{}: {}", one.file, what));
+  void say(const Case& one, Position at, const std::string& what) {
+    found_[{one.file, at}].insert(fmt::format("{}:{}:{}: {}", one.file, at.line, at.column, what));
   }
 
   void checkpoints_used(const Case& one) {
@@ -53,11 +55,12 @@ class Linter {
     for (const auto& [name, spec] : one.checkpoints)
       if (spec.source == CheckpointSpec::Source::perturbed) used.insert(spec.base);
     for (const auto& [name, spec] : one.checkpoints)
-      if (!used.contains(name)) say(one, 0, fmt::format("checkpoint {} is never delivered", name));
+      if (!used.contains(name)) say(one, spec.at, fmt::format("checkpoint {} is never delivered", name));
     for (size_t i = 0; i < one.checkpoints.size(); ++i)
       for (size_t j = 0; j < i; ++j)
         if (same_content(one.checkpoints[i].second, one.checkpoints[j].second))
-          say(one, 0, fmt::format("checkpoints {} and {} hold the same values", one.checkpoints[j].first, one.checkpoints[i].first));
+          say(one, one.checkpoints[i].second.at,
+              fmt::format("checkpoints {} and {} hold the same values", one.checkpoints[j].first, one.checkpoints[i].first));
   }
 
   static bool same_content(const CheckpointSpec& a, const CheckpointSpec& b) {
@@ -68,15 +71,14 @@ class Linter {
     if (!delivers(step)) return;
     const std::set<std::string> omitted(step.plan.omit.begin(), step.plan.omit.end());
     for (const std::string& name : step.plan.only)
-      if (omitted.contains(name)) say(one, step.line, fmt::format("{} stands in both only and omit", name));
+      if (omitted.contains(name)) say(one, step.at, fmt::format("{} stands in both only and omit", name));
     for (const LoadPlan::Repeat& repeat : step.plan.repeat)
-      if (omitted.contains(repeat.tensor)) say(one, step.line, fmt::format("{} is repeated, but omitted", repeat.tensor));
+      if (omitted.contains(repeat.tensor)) say(one, step.at, fmt::format("{} is repeated, but omitted", repeat.tensor));
     for (const LoadPlan::Wrong& wrong : step.plan.wrong)
-      if (omitted.contains(wrong.tensor)) say(one, step.line, fmt::format("{} is wrong, but omitted", wrong.tensor));
-    if (!step.plan.wrong.empty() && step.outcome == Step::Outcome::ok)
-      say(one, step.line, "a wrong tensor, but the step is to come out ok");
-    if (step.fault && step.outcome == Step::Outcome::ok) say(one, step.line, "a fault, but the step is to come out ok");
-    if (step.abort_after && step.fault) say(one, step.line, "a fault and an abort in one step: whichever comes first hides the other");
+      if (omitted.contains(wrong.tensor)) say(one, step.at, fmt::format("{} is wrong, but omitted", wrong.tensor));
+    if (!step.plan.wrong.empty() && step.outcome == Step::Outcome::ok) say(one, step.at, "a wrong tensor, but the step is to come out ok");
+    if (step.fault && step.outcome == Step::Outcome::ok) say(one, step.at, "a fault, but the step is to come out ok");
+    if (step.abort_after && step.fault) say(one, step.at, "a fault and an abort in one step: whichever comes first hides the other");
   }
 
   void laws_can_judge(const Case& one) {
@@ -88,18 +90,18 @@ class Linter {
       if (delivers(step)) order.insert(step.plan.checkpoint);
       if (step.kind == StepKind::reload) updated.insert(step.plan.checkpoint);
     });
-    if (!any_update) say(one, 0, "nothing is reloaded, so no law has anything to judge");
+    if (!any_update) say(one, one.places.steps, "nothing is reloaded, so no law has anything to judge");
     auto names = [&](std::string_view law) { return std::find(one.laws.begin(), one.laws.end(), law) != one.laws.end(); };
     if (one.world == WorldKind::meta)
       for (std::string_view law : {"cold_load_equal", "return_exact", "order_free"})
-        if (names(law)) say(one, 0, fmt::format("law {} compares values, which the meta world does not have", law));
-    if (names("return_exact") && order.size() < 2) say(one, 0, "law return_exact needs two checkpoints, one is used");
-    if (names("order_free") && !any_full_reload) say(one, 0, "law order_free needs a reload step");
+        if (names(law)) say(one, one.places.laws, fmt::format("law {} compares values, which the meta world does not have", law));
+    if (names("return_exact") && order.size() < 2) say(one, one.places.laws, "law return_exact needs two checkpoints, one is used");
+    if (names("order_free") && !any_full_reload) say(one, one.places.laws, "law order_free needs a reload step");
   }
 
   void first_step_loads(const Case& one) {
     if (one.steps.front().kind != StepKind::load)
-      say(one, one.steps.front().line, "the first step is not a load: the model begins with poison");
+      say(one, one.steps.front().at, "the first step is not a load: the model begins with poison");
   }
 
   // A tag that one file alone uses and that is a slip away from one that several use. Tags with digits are numbers of rules and
@@ -115,19 +117,20 @@ class Linter {
       for (const std::string& tag : one.tags)
         if (files_of[tag].size() == 1 && tag.find_first_of("0123456789") == std::string::npos)
           if (const std::string_view near = nearest(tag, common); !near.empty())
-            say(one, 0, fmt::format("tag {} is used here alone; did you mean \"{}\"?", tag, near));
+            say(one, one.places.tags, fmt::format("tag {} is used here alone; did you mean \"{}\"?", tag, near));
   }
 
   void names_unique() {
     std::map<std::string, std::string> file_of;
     for (const Case& one : cases_) {
       auto [first, fresh] = file_of.try_emplace(one.scenario, one.file);
-      if (!fresh && first->second != one.file) say(one, 0, fmt::format("scenario {} is also the name of {}", one.scenario, first->second));
+      if (!fresh && first->second != one.file)
+        say(one, one.places.scenario, fmt::format("scenario {} is also the name of {}", one.scenario, first->second));
     }
   }
 
   const std::vector<Case>& cases_;
-  std::set<std::string> found_;
+  std::map<std::pair<std::string, Position>, std::set<std::string>> found_;  // in file order
 };
 
 }  // namespace

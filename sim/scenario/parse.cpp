@@ -71,6 +71,7 @@ class FileParser {
     for (auto [key, text] :
          {std::pair{"scenario", &result.scenario}, {"about", &result.about}, {"system", &result.system}, {"variant", &result.variant}})
       if (given(root, key)) *text = file.text(key);
+    result.places = {file.at("scenario"), file.at("tags"), file.at("laws"), file.at("steps")};
     if (given(root, "seed")) result.seed = static_cast<uint64_t>(file.integer("seed"));
     if (good(root, "tags")) result.tags = file.texts("tags");
     if (good(root, "record")) result.record = unspell(record_spellings, file.text("record"));

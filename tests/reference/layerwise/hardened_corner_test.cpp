@@ -103,6 +103,17 @@ TEST(HardenedCorner, LoadsThatFailedDoNotCountAgainstTheLimit) {
   EXPECT_OK(rig.finish());
 }
 
+TEST(HardenedCorner, ADeferredLayerIsHeldToTheLimitAtFinish) {
+  // 16 buffered; to process: 16 for each of the kernel tensor's copy and the materialized sinks, and the scales
+  Rig rig(model_of({layer_of("attention", {{"heads", int64_t{4}}, {"sinks", true}}, "attn")}), "hardened", {.extra_bytes_limit = 16});
+  rig.start();
+  const Picture before = rig.now();
+  EXPECT_OK(rig.prepare());
+  EXPECT_OK(rig.send("attn.sinks"));
+  EXPECT_CODE(Code::rejected, rig.finish());
+  EXPECT_TRUE(same_in_place(before, rig.now()));
+}
+
 TEST(HardenedCorner, AParameterThatTheFirstLoadRegistersIsPartOfTheReload) {
   Rig rig(model_of({linear("a", 4, 6)}));
   model::Layer& layer = *rig.model->find("a");

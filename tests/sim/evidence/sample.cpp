@@ -12,12 +12,16 @@ BlobPtr blob(std::initializer_list<int> bytes) {
 }
 
 Step full_step() {
-  Step step{.kind = StepKind::reload, .line = 12, .fault = Fault{Fault::At::post_load_middle, 3}, .abort_after = 7};
+  Step step{.kind = StepKind::reload, .at = {12, 5}, .fault = Fault{Fault::At::post_load_middle, 3}, .abort_after = 7};
   step.outcome = Step::Outcome::error;
   step.times = 2;
   step.body = {Step{.kind = StepKind::forward}};
-  step.plan = {
-      .checkpoint = "B", .order = OrderKind::explicit_list, .order_seed = 18446744073709551615ull, .order_list = {"b", "a"}, .chunk = 4};
+  step.plan = {.checkpoint = "B",
+               .order = OrderKind::explicit_list,
+               .order_seed = 18446744073709551615ull,
+               .order_list = {"b", "a"},
+               .chunk = 4,
+               .batch = 5};
   step.plan.repeat = {{"a", 3}};
   step.plan.only = {"o"}, step.plan.omit = {"m"}, step.plan.excess = {"x"}, step.plan.unknown = {"u"};
   step.plan.wrong = {{"w", Shape{2, 3}, DType::i8}};
@@ -34,7 +38,8 @@ Case full_case() {
   the_case.model.layers = {{.name = "fc", .kind = "linear", .dtype = DType::f16, .quant = "tile_permute", .tied_to = "embed.weight"}};
   the_case.model.layers[0].values = {
       {"flag", true}, {"list", std::vector<int64_t>{1, 2}}, {"number", 0.5}, {"size", int64_t{3}}, {"text", std::string("t")}};
-  the_case.checkpoints = {{"B", {CheckpointSpec::Source::perturbed, 9, "path", "bert", "A"}}};
+  the_case.checkpoints = {{"B", {CheckpointSpec::Source::perturbed, 9, "path", "bert", "A", {3, 9}}}};
+  the_case.record = Record::never;
   the_case.steps = {full_step()};
   the_case.laws = {"no_leak"};
   the_case.expect.completed = Expect::Completed::at_finish;

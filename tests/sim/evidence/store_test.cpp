@@ -17,10 +17,12 @@ std::span<const std::byte> bytes_of(const std::vector<uint8_t>& octets) { return
 // Every field in one line: what is written out must not silently lose one.
 constexpr std::string_view kGolden =
     R"({"blobs":["Af8=","Bw==","AQ=="],"evidence":1,"run":{"candidate":"layerwise@seed","case":{"about":"Über padding",)"
-    R"("checkpoints":[["B",{"base":"A","map":"bert","path":"path","seed":9,"source":"perturbed"}]],"expect":{"completed":"at_finish"},)"
+    R"("checkpoints":[["B",{"at":{"column":9,"line":3},"base":"A","map":"bert","path":"path","seed":9,"source":"perturbed"}]],)"
+    R"("expect":{"completed":"at_finish"},)"
     R"("file":"scenarios/padded.yaml","laws":["no_leak"],"limits":{"extra_bytes":4096},"model":{"architecture":"bert","layers":[)"
     R"({"dtype":"f16","kind":"linear","name":"fc","quant":"tile_permute","tied_to":"embed.weight","values":{"flag":true,"list":[1,2],)"
-    R"("number":0.5,"size":3,"text":"t"}}],"values":{"hidden":64}},"scenario":"padded","seed":5,"steps":[STEP],"system":"layerwise",)"
+    R"("number":0.5,"size":3,"text":"t"}}],"values":{"hidden":64}},"record":"never","scenario":"padded","seed":5,"steps":[STEP],)"
+    R"("system":"layerwise",)"
     R"("tags":["smoke"],"variant":"ranks=1","world":"sim"},"declared":{"abort":"none"},"deliveries":[{"dtype":"f16","expert":3,)"
     R"("layer":"fc","name":"d","part":"w1","shape":[4],"shard":"q","slot":"weight"}],"executions":[{"ranks":[{"at_post_load":[)"
     R"({"content":2,"dtype":"bool","path":"fc.weight","shape":[1]}],"censuses":[{"entries":[{"attributes":"a=1","class":"Buffer",)"
@@ -36,8 +38,9 @@ constexpr std::string_view kGolden =
     R"("peaks":[{"extra_bytes":64}],"refusals":[{"load":1}],"states":[{"checkpoint":"B","partial":true}],"totals":[{"layer":"fc",)"
     R"("loadable":4}]}],"transforms":{"fc.weight":"negate"}}})";
 constexpr std::string_view kStep =
-    R"({"abort_after":7,"body":[{"kind":"forward","plan":{}}],"fault":{"at":"post_load_middle","nth":3},"kind":"reload","line":12,)"
-    R"("outcome":"error","plan":{"checkpoint":"B","chunk":4,"excess":["x"],"omit":["m"],"only":["o"],"order":"explicit_list",)"
+    R"({"abort_after":7,"at":{"column":5,"line":12},"body":[{"at":{},"kind":"forward","plan":{}}],"fault":{"at":"post_load_middle",)"
+    R"("nth":3},"kind":"reload","outcome":"error","plan":{"batch":5,"checkpoint":"B","chunk":4,"excess":["x"],"omit":["m"],"only":["o"],)"
+    R"("order":"explicit_list",)"
     R"("order_list":["b","a"],"order_seed":18446744073709551615,"repeat":[{"tensor":"a","times":3}],"resolve":"before_prepare",)"
     R"("unknown":["u"],"wrong":[{"dtype":"i8","shape":[2,3],"tensor":"w"}]},"times":2})";
 

@@ -14,7 +14,7 @@ TEST(FailureAtomic, AFaultLeavesTheOldBytes) {
   fixture.set(fixture.entry(faulted(fixture), kToA, "fc.weight"), 0, 1);
   EXPECT_EQ(text(fixture.judge(kLaw)),
             "fail: fault copy_back 1, rank 0, step 2, fc.weight: bf16 [4, 2]: 1 of 8 elements differ: row 0 | "
-            "[0, 0] is 1, should be 101 as before the step | the step failed: injected fault");
+            "[0, 0] is 1, should be 101 as before the update, from B: fc.q [0, 0] | the step failed: injected fault");
 }
 
 TEST(FailureAtomic, AFaultLeavesTheOldAddresses) {
@@ -102,7 +102,7 @@ TEST(FailureAtomic, WhatIsRefusedChangesNothing) {
   fixture.set(fixture.entry(kToA, "norm.weight"), 1, 10);
   EXPECT_EQ(text(fixture.judge(kLaw)),
             "fail: warm, rank 0, step 2, norm.weight: bf16 [2]: 1 of 2 elements differ: element 1 | "
-            "[1] is 10, should be 110 as before the step | the step failed: excess");
+            "[1] is 10, should be 110 as before the update, from B: norm.weight [1] | the step failed: excess");
 }
 
 // The scenario means the step to go through; the candidate declares that it refuses such a step.
@@ -113,7 +113,7 @@ TEST(FailureAtomic, WhatIsRefusedByDeclarationChangesNothingToo) {
   fixture.plan().refusals = {{kToA, 2}};
   EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
   fixture.set(fixture.entry(kToA, "norm.weight"), 1, 10);
-  EXPECT_EQ(fixture.judge(kLaw).finding->first, "[1] is 10, should be 110 as before the step");
+  EXPECT_EQ(fixture.judge(kLaw).finding->first, "[1] is 10, should be 110 as before the update, from B: norm.weight [1]");
   fixture.outcome(kToA).status = {};
   EXPECT_EQ(fixture.judge(kLaw).finding->what, "went through, should have been refused");
 }
@@ -124,7 +124,7 @@ TEST(FailureAtomic, AnAbandonedUpdateLeavesWhatWasBeforeItsPrepare) {
   fixture.warm().steps[kToA].kind = StepKind::abort;
   fixture.warm().steps[kToA].outcome = Step::Outcome::ok;
   fixture.outcome(kToA).status = {};
-  EXPECT_EQ(fixture.judge(kLaw).finding->first, "[0, 0] is 101, should be 1 as before the step");
+  EXPECT_EQ(fixture.judge(kLaw).finding->first, "[0, 0] is 101, should be 1 as before the update, from A: fc.q [0, 0]");
 }
 
 TEST(FailureAtomic, StepsThatChangeTheModelOnPurposeNeedNotRollBack) {

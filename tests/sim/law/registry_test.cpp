@@ -50,7 +50,7 @@ TEST(Registry, ARunThatStoppedBeforeItsFirstStepPassesNoLawButIsNotLost) {
 TEST(Registry, AFaultThatNeverStruckBlamesNobody) {
   Fixture fixture;
   fixture.warm().steps[kToB].fault = Fault{.nth = 99};
-  fixture.warm().steps[kToB].line = 12;
+  fixture.warm().steps[kToB].at.line = 12;
   for (const Verdict& verdict : judge(fixture.evidence))
     EXPECT_EQ(text(verdict),
               "inconclusive: the fault of step 1 (line 12) never struck: rank 0 had no chance 99 of its kind (counted from 0)");

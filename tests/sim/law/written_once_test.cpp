@@ -39,13 +39,18 @@ TEST(WrittenOnce, ValuesThatAreNoDigitsAreToldApart) {
   EXPECT_EQ(nobody.judge(kLaw).finding->first, "[0] holds no source element, should hold norm.weight [0]");
 }
 
-// A failed update left placeholders: the kernel tensors are out of sight, and so is what is written into them.
-TEST(WrittenOnce, ALayerThatAnUpdateFindsOnPlaceholdersIsNotCalledUnprocessed) {
+TEST(WrittenOnce, ALayerWhoseKernelTensorNobodyWroteWasNeverProcessed) {
   Fixture fixture;
   fixture.erase(event_at(kToB, EventKind::write_kernel, 1));
   EXPECT_EQ(fixture.judge(kLaw).finding->what, "complete with norm.weight, and never processed");
-  CensusEntry& norm = fixture.entry(kLoadA, "norm.weight");
-  norm.on_meta = true, norm.storage = -1, norm.content = nullptr;
+}
+
+// What a call did that failed is no completion; the next that touches the layer is.
+TEST(WrittenOnce, AKernelWriteInALoadCallThatFailedIsNoCompletion) {
+  Fixture fixture;
+  fixture.insert_before(event_at(kToB, EventKind::load_begin, 0), {EventKind::write_kernel, kToB, 0, 0, 8, 0, "weight aten::copy_"});
+  EXPECT_EQ(fixture.judge(kLaw).finding->what, "processed with fc.q, its last missing element arrives with fc.k");
+  fixture.outcome(kToB).load_statuses[0] = Status(Code::failed, "injected fault");
   EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
 }
 

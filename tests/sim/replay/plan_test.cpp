@@ -202,6 +202,22 @@ TEST_F(Plan, DeferredLayersAreProcessedAfterAllOthers) {
   EXPECT_EQ(plan({reload_}, false).peaks.back().extra_bytes, scales + 192 + 192 + 24);
 }
 
+// q, k, v, b: the call for v fails, and everything is sent again.
+TEST_F(Plan, AStepThatALoadEndedCountsUpToThatLoad) {
+  Step prepare{.kind = StepKind::prepare}, finish{.kind = StepKind::finish}, first{.kind = StepKind::loads}, second = first;
+  first.plan.checkpoint = second.plan.checkpoint = "B";
+  first.outcome = Step::Outcome::error;
+  const RankPlan result = make_plan(Catalogue(case_.model), {prepare, first, second, finish}, {0, 1}, {}, {{1, 2}});
+  ASSERT_EQ(result.loads.size(), 3U + 4U);
+  EXPECT_TRUE(result.loads[2].wrong);
+  EXPECT_EQ(result.loads[2].fresh, 0);
+  EXPECT_FALSE(result.loads[2].completes);
+  EXPECT_TRUE(result.loads[3].excess);  // q again
+  EXPECT_EQ(result.loads[5].fresh, 8 * 16);
+  EXPECT_TRUE(result.loads[5].completes);
+  EXPECT_TRUE(result.missing.empty());
+}
+
 TEST_F(Plan, RepeatIsWrittenOutAndRetryTakesThePlanOfItsUpdate) {
   Step repeat{.kind = StepKind::repeat, .times = 3, .body = {reload_}};
   const std::vector<Step> steps = unroll({repeat, Step{.kind = StepKind::retry}});

@@ -33,6 +33,23 @@ class Recording final : public Reloader {
   bool recorded_ = false;
 };
 
+// Leaves placeholders behind when its first update is given up, and writes into the kernel tensor that it kept when the second ends.
+class LeavesPlaceholders final : public Reloader {
+ public:
+  Status record(model::Model&) override { return {}; }
+  Status prepare(model::Model& model) override {
+    const model::ParameterPtr handle = model.find_tensor("attn.qkv.weight");
+    if (kernel_.defined()) return {};
+    kernel_ = handle->tensor;
+    handle->tensor = at::empty(kernel_.sizes(), kernel_.options().device(at::kMeta));
+    return {};
+  }
+  Status finish(model::Model&, const FinishConfig&) override { return kernel_.zero_(), Status(); }
+
+ private:
+  at::Tensor kernel_;
+};
+
 template <class Candidate>
 CandidateInfo candidate() {
   return {.name = "plain", .system = "layerwise", .make_reloader = [](const CandidateContext&) -> Result<std::unique_ptr<Reloader>> {
@@ -65,6 +82,18 @@ TEST(Replay, EveryLoadIntoKernelStorageIsAKernelWrite) {
   const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}), candidate<InPlace>());
   ASSERT_TRUE(evidence.ok());
   EXPECT_EQ(count(warm(*evidence), EventKind::write_kernel), 6);  // three shards, two reloads
+}
+
+TEST(Replay, AWriteIntoAKernelTensorThatOnlyTheCandidateStillHasIsSeen) {
+  Case the_case = tiny_case({qkv_layer()});
+  the_case.steps = {load_step("A"), {.kind = StepKind::prepare}, {.kind = StepKind::abort}, {.kind = StepKind::prepare}};
+  the_case.steps.push_back({.kind = StepKind::finish});
+  const Result<Evidence> evidence = replay(the_case, candidate<LeavesPlaceholders>());
+  ASSERT_TRUE(evidence.ok());
+  const auto write = std::ranges::find(warm(*evidence).events, EventKind::write_kernel, &Event::kind);
+  ASSERT_NE(write, warm(*evidence).events.end());
+  EXPECT_EQ(write->step, 4);
+  EXPECT_EQ(write->layer, 0);
 }
 
 TEST(Replay, AFaultStrikesOnceAtItsChance) {

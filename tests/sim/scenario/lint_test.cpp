@@ -32,13 +32,13 @@ testing::AssertionResult says(const std::vector<Case>& linted, const std::string
 TEST(Lint, says_nothing_about_an_ordinary_scenario) { EXPECT_TRUE(lint(cases("t", "{load: A}, {reload: B}, {reload: A}")).empty()); }
 
 TEST(Lint, finds_a_checkpoint_that_is_never_delivered) {
-  EXPECT_TRUE(says(cases("t", "{load: A}, {reload: A}"), "t.yaml: checkpoint B is never"));
+  EXPECT_TRUE(says(cases("t", "{load: A}, {reload: A}"), "t.yaml:6:37: checkpoint B is never"));
 }
 
 TEST(Lint, finds_checkpoints_of_the_same_values) {
   auto same = cases("t", "{load: A}, {reload: B}");
   same[0].checkpoints[1].second.seed = 1;
-  EXPECT_TRUE(says(same, "checkpoints A and B hold the same values"));
+  EXPECT_TRUE(says(same, "t.yaml:6:37: checkpoints A and B hold the same values"));
 }
 
 TEST(Lint, finds_names_that_are_both_sent_and_left_out) {
@@ -47,14 +47,14 @@ TEST(Lint, finds_names_that_are_both_sent_and_left_out) {
 }
 
 TEST(Lint, finds_steps_that_cannot_come_out_ok) {
-  EXPECT_TRUE(says(cases("t", "{load: A}, {reload: {to: B, wrong: [{tensor: up.bias, dtype: i8}]}}"), "t.yaml:7: a wrong tensor"));
+  EXPECT_TRUE(says(cases("t", "{load: A}, {reload: {to: B, wrong: [{tensor: up.bias, dtype: i8}]}}"), "t.yaml:7:20: a wrong tensor"));
   EXPECT_TRUE(says(cases("t", "{load: A}, {reload: B, fault: {at: loader}}"), "a fault, but the step"));
   EXPECT_TRUE(says(cases("t", "{load: A}, {reload: B, fault: {at: loader}, abort_after: 1, outcome: error}"), "a fault and an abort"));
 }
 
 TEST(Lint, finds_laws_that_cannot_judge) {
-  EXPECT_TRUE(says(cases("t", "{load: A}, {forward: {}}"), "nothing is reloaded"));
-  EXPECT_TRUE(says(cases("t", "{load: A}, {reload: A}", "laws: [return_exact]\n"), "needs two checkpoints"));
+  EXPECT_TRUE(says(cases("t", "{load: A}, {forward: {}}"), "t.yaml:7:8: nothing is reloaded"));
+  EXPECT_TRUE(says(cases("t", "{load: A}, {reload: A}", "laws: [return_exact]\n"), "t.yaml:8:7: law return_exact needs two checkpoints"));
   EXPECT_TRUE(says(cases("t", "{load: A}, {prepare: {}}, {loads: B}, {finish: {}}", "laws: [order_free]\n"), "needs a reload step"));
   EXPECT_TRUE(says(cases("t", "{load: A}, {reload: B}", "laws: [cold_load_equal]\nworld: {kind: meta}\n"), "compares values"));
 }
@@ -92,9 +92,9 @@ TEST(Lint, finds_tags_and_names_across_files) {
   std::vector<Case> all = cases("a", steps, "tags: [padding]\n");
   for (const Case& one : cases("b", steps, "tags: [padding]\n")) all.push_back(one);
   for (const Case& one : cases("c", steps, "tags: [pading]\n")) all.push_back(one);
-  EXPECT_TRUE(says(all, "c.yaml: tag pading is used here alone; did you mean \"padding\"?"));
+  EXPECT_TRUE(says(all, "c.yaml:8:7: tag pading is used here alone; did you mean \"padding\"?"));
   all[1].scenario = all[0].scenario;
-  EXPECT_TRUE(says(all, "b.yaml: scenario a is also the name of a.yaml"));
+  EXPECT_TRUE(says(all, "b.yaml:2:11: scenario a is also the name of a.yaml"));
 }
 
 }  // namespace

@@ -1,0 +1,24 @@
+#pragma once
+// What a complete checkpoint writes on one rank, in elements, from closed-form arithmetic alone.
+#include "sim/replay/boxes.h"
+#include "sim/replay/catalogue.h"
+
+namespace reloadlab::sim {
+
+class LoadSizes {
+ public:
+  // The catalogue outlives it.
+  LoadSizes(const Catalogue& catalogue, model::TensorParallel tp);
+  std::vector<model::Placement> placements(int delivery) const;
+  std::vector<Box> targets(int delivery) const;  // boxes of the delivery's slot
+  int64_t of_layer(int layer) const { return layers_[static_cast<size_t>(layer)]; }
+  int64_t of_group(int group) const;  // of layers that share storage
+  bool deferred(int group) const;     // some layer of it is
+
+ private:
+  const Catalogue& catalogue_;
+  model::TensorParallel tp_;
+  std::vector<int64_t> layers_;
+};
+
+}  // namespace reloadlab::sim
