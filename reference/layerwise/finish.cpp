@@ -32,7 +32,10 @@ void reset(const Core& core, Group& group) {
   }
   group.state = Group::State::idle;
   if (group.progress) group.progress->reset();
-  for (Member& member : group.members) member.kernel_parameters = member.kernel_buffers = model::Slots();
+  for (Member& member : group.members) {
+    member.kernel_parameters = member.kernel_buffers = model::Slots();
+    member.kernel_extra = model::ExtraState();
+  }
 }
 
 Status run_own_steps(const Core& core, Group& group) {
