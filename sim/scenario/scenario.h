@@ -33,5 +33,7 @@ std::string schema_markdown();
 
 // The case as a scenario file that expands into exactly this case.
 std::string emit(const Case& the_case);
+// The case as a scenario over these numbers of ranks, at least one, without what only a resolved case says (seed, variant, expectation).
+std::string emit_over_ranks(const Case& the_case, const std::vector<int>& ranks);
 
 }  // namespace reloadlab::sim
