@@ -39,7 +39,7 @@ INSTANTIATE_TEST_SUITE_P(All, PublishedSizes,
                                                     {"qk_norm", true}},
                                                    8'190'735'360,
                                                    399},
-                                         // 24 blocks of 16 heads, with biases, and the embedding for a head
+                                         // biases, and the embedding for a head
                                          Published{"qwen2_5_3b",
                                                    "llama",
                                                    {{"vocab", 151936L},
