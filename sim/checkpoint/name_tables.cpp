@@ -14,7 +14,7 @@ constexpr std::string_view decoder_tied[] = {"lm_head.weight"};
 constexpr std::string_view decoder_blocks = "layers.";
 
 constexpr PartRule grouped_stacked[] = {
-    {"q_proj", "qkv_proj", "q"},          {"k_proj", "qkv_proj", "k"},        {"v_proj", "qkv_proj", "v"},
+    {"q_proj", "qkv_proj", "q"},        {"k_proj", "qkv_proj", "k"},      {"v_proj", "qkv_proj", "v"},
     {"gate_proj", "gate_up_proj", "0"}, {"up_proj", "gate_up_proj", "1"},
 };
 // Latent attention has a q_proj of its own, where it has one.

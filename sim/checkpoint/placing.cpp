@@ -57,9 +57,8 @@ Status check_fit(const SafetensorsSource::Entry& entry, const model::Delivery& d
   const StoredTensor& tensor = *entry.tensor;
   if (tensor.dtype == delivery.dtype && tensor.shape == delivery.shape) return {};
   const std::string_view type = tensor.dtype ? dtype_name(*tensor.dtype) : std::string_view(tensor.type);
-  return Origin{entry.file->path()}.error(
-      tensor.begin, fmt::format("tensor {} is {} [{}], expected {} for {}", shown(tensor.name), type, fmt::join(tensor.shape, ", "),
-                                described(delivery), delivery.name));
+  return Origin{entry.file->path()}.error(tensor.begin, fmt::format("tensor {} is {} [{}], expected {} for {}", shown(tensor.name), type,
+                                                                    fmt::join(tensor.shape, ", "), described(delivery), delivery.name));
 }
 
 Result<Placing> place_names(const model::ModelSpec& model, const NameMap& map, const std::vector<std::string>& names) {

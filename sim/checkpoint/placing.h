@@ -19,7 +19,7 @@ struct Placing {
   struct Second {
     std::string stored, first, delivery;  // two names that go to one delivery
   };
-  std::vector<Place> places;  // every delivery of the model, in model order
+  std::vector<Place> places;            // every delivery of the model, in model order
   std::vector<std::string> unexpected;  // names that no delivery takes, in the order given
   std::vector<Second> seconds;
 };

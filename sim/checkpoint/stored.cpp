@@ -54,8 +54,8 @@ class StoredCheckpoint : public Checkpoint {
   Status take(Placing placing) {
     const auto& entries = source_.entries();
     for (const Placing::Second& second : placing.seconds) {
-      return error_at(entries.find(second.stored)->second, fmt::format("tensor {} is {} as {} is, expected one of them", shown(second.stored),
-                                                                       second.delivery, shown(second.first)));
+      return error_at(entries.find(second.stored)->second, fmt::format("tensor {} is {} as {} is, expected one of them",
+                                                                       shown(second.stored), second.delivery, shown(second.first)));
     }
     for (const Placing::Place& place : placing.places) {
       if (!place.stored.empty()) entries_.emplace(place.delivery.name, entries.find(place.stored)->second);

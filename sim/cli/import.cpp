@@ -1,8 +1,9 @@
 // The subcommand that makes a scenario of a model folder.
+#include "sim/import/import.h"
+
 #include <fmt/format.h>
 
 #include "sim/cli/commands.h"
-#include "sim/import/import.h"
 #include "sim/report/run_folder.h"
 
 namespace reloadlab::sim {
@@ -26,7 +27,8 @@ Result<Exit> import_folder(const ImportTexts& texts) {
 }  // namespace
 
 Command add_import(CLI::App& app, const Program&) {
-  CLI::App* parser = app.add_subcommand("import", "Make a scenario of a model folder: config.json and the headers of its safetensors files");
+  CLI::App* parser =
+      app.add_subcommand("import", "Make a scenario of a model folder: config.json and the headers of its safetensors files");
   auto texts = std::make_shared<ImportTexts>();
   parser->add_option("folder", texts->folder, "The model's folder")->type_name("DIR")->required();
   parser->add_option("--out", texts->out, "The scenario file to write; without it the scenario is printed")->type_name("FILE");

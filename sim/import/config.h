@@ -11,7 +11,7 @@
 namespace reloadlab::sim {
 
 struct ConfigModel {
-  std::string type;  // "qwen3_moe"
+  std::string type;       // "qwen3_moe"
   model::ModelSpec spec;  // architecture and values; layers are not made, and the dtype is not known
 };
 

@@ -66,8 +66,7 @@ Status check_places(const Placing& placing, const NameMap& map, const Safetensor
     error_at(name, fmt::format("tensor {} has no place in a model of architecture {}{}", shown(name), map.id,
                                complaints.full() ? "" : did_you_mean(map.without_prefix(name), missing)));
   for (const Placing::Second& second : placing.seconds)
-    error_at(second.stored,
-             fmt::format("tensor {} goes where {} goes, expected one of them", shown(second.stored), shown(second.first)));
+    error_at(second.stored, fmt::format("tensor {} goes where {} goes, expected one of them", shown(second.stored), shown(second.first)));
   for (const Placing::Place& place : placing.places) {
     if (place.stored.empty()) {
       complaints.add(Origin{folder}.error(
@@ -101,10 +100,10 @@ LoadPlan plan(const char* checkpoint) { return {.checkpoint = checkpoint}; }
 
 Case case_of(const std::filesystem::path& folder, const ConfigModel& config, size_t tensors) {
   Case one{.scenario = slug(folder.filename().string()), .system = "layerwise", .tags = {"imported"}, .model = config.spec};
-  one.about = fmt::format("Imported from a model folder: model_type {}, {} tensors. B is A with every element changed.", config.type, tensors);
-  one.checkpoints = {
-      {"A", {.source = CheckpointSpec::Source::safetensors, .path = folder.string(), .map = config.spec.architecture}},
-      {"B", {.source = CheckpointSpec::Source::perturbed, .seed = 1, .base = "A"}}};
+  one.about =
+      fmt::format("Imported from a model folder: model_type {}, {} tensors. B is A with every element changed.", config.type, tensors);
+  one.checkpoints = {{"A", {.source = CheckpointSpec::Source::safetensors, .path = folder.string(), .map = config.spec.architecture}},
+                     {"B", {.source = CheckpointSpec::Source::perturbed, .seed = 1, .base = "A"}}};
   one.steps = {{.kind = StepKind::load, .plan = plan("A")},
                {.kind = StepKind::reload, .plan = plan("B")},
                {.kind = StepKind::reload, .plan = plan("A")}};

@@ -11,8 +11,8 @@
 namespace reloadlab::sim {
 
 struct ConfigKey {
-  std::string_view config;  // "num_key_value_heads"
-  std::string_view key;     // "kv_heads"
+  std::string_view config;           // "num_key_value_heads"
+  std::string_view key;              // "kv_heads"
   std::optional<Value> absent = {};  // what a file means that does not say it, or says null; none: it must say it
 };
 

@@ -37,7 +37,8 @@ Keys grouped_head_keys(const HeadSizes& sizes) {
 }
 
 Keys expert_keys(const ExpertSizes& sizes) {
-  return {size_key("experts", sizes.experts, "experts of a block"), size_key("top_k", sizes.top_k, "experts that each token goes to"),
+  return {size_key("experts", sizes.experts, "experts of a block"),
+          size_key("top_k", sizes.top_k, "experts that each token goes to"),
           size_key("expert_intermediate", sizes.intermediate, "elements between an expert's linear layers"),
           {.name = "parallel",
            .type = KeyInfo::Type::text,

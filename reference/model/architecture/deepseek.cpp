@@ -29,8 +29,9 @@ void add_latent_attention(LayerList& layers, int64_t block) {
   add_norm(layers, path + ".kv_a_layernorm", rank);
   layers.add(path + ".kv_b_proj", "column_parallel_linear", {{"in", rank}, {"out", heads * (nope + v)}});
   layers.add_quantized(path + ".o_proj", "row_parallel_linear", {{"in", heads * v}, {"out", hidden}});
-  layers.add(path + ".mla_attn", "mla_attention",
-             {{"heads", heads}, {"qk_nope_head_dim", nope}, {"v_head_dim", v}, {"kv_lora_rank", rank}, {"kv_b", path + ".kv_b_proj.weight"}});
+  layers.add(
+      path + ".mla_attn", "mla_attention",
+      {{"heads", heads}, {"qk_nope_head_dim", nope}, {"v_head_dim", v}, {"kv_lora_rank", rank}, {"kv_b", path + ".kv_b_proj.weight"}});
 }
 
 void add_sparse(LayerList& layers, int64_t block) {

@@ -40,9 +40,10 @@ class Attention {
 
   PerRank run(const PerRank& states) const {
     const PerRank qkv = lockstep_.run(path_ + "qkv_proj", states);
-    const PerRank queries = prepared(qkv, "q_norm", [](const Heads&) { return 0; }, [](const Heads& heads) { return heads.queries; });
-    const PerRank keys =
-        prepared(qkv, "k_norm", [](const Heads& heads) { return heads.queries; }, [](const Heads& heads) { return heads.keys; });
+    const PerRank queries = prepared(
+        qkv, "q_norm", [](const Heads&) { return 0; }, [](const Heads& heads) { return heads.queries; });
+    const PerRank keys = prepared(
+        qkv, "k_norm", [](const Heads& heads) { return heads.queries; }, [](const Heads& heads) { return heads.keys; });
     PerRank attended;
     for (size_t rank = 0; rank < qkv.size(); ++rank) attended.push_back(attend(queries[rank], keys[rank], qkv[rank]));
     return lockstep_.run(path_ + "o_proj", attended);
@@ -71,7 +72,8 @@ class Attention {
     const int64_t columns = keys.size(0) * elements;
     const at::Tensor values = qkv.narrow(1, qkv.size(1) - columns, columns).reshape({tokens, keys.size(0), elements}).transpose(0, 1);
     const at::Tensor later = at::ones({tokens, tokens}, queries.options().dtype(at::kBool)).triu(1);
-    const at::Tensor scores = at::matmul(queries, keys.repeat_interleave(group, 0).transpose(1, 2)) / std::sqrt(static_cast<double>(elements));
+    const at::Tensor scores =
+        at::matmul(queries, keys.repeat_interleave(group, 0).transpose(1, 2)) / std::sqrt(static_cast<double>(elements));
     const at::Tensor weights = at::softmax(scores.masked_fill(later, -std::numeric_limits<float>::infinity()), -1);
     return at::matmul(weights, values.repeat_interleave(group, 0)).transpose(0, 1).reshape({tokens, queries.size(0) * elements});
   }

@@ -28,33 +28,30 @@ TEST_P(PublishedSizes, are_those_of_the_layers) {
   EXPECT_EQ(deliveries.size(), GetParam().tensors);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, PublishedSizes,
-                         testing::Values(Published{"llama3_8b", "llama", {}, 8'030'261'248, 291},
-                                         Published{"qwen3_8b",
-                                                   "llama",
-                                                   {{"vocab", 151936L},
-                                                    {"blocks", 36L},
-                                                    {"intermediate", 12288L},
-                                                    {"head_dim", 128L},
-                                                    {"qk_norm", true}},
-                                                   8'190'735'360,
-                                                   399},
-                                         // biases, and the embedding for a head
-                                         Published{"qwen2_5_3b",
-                                                   "llama",
-                                                   {{"vocab", 151936L},
-                                                    {"hidden", 2048L},
-                                                    {"heads", 16L},
-                                                    {"kv_heads", 2L},
-                                                    {"blocks", 36L},
-                                                    {"intermediate", 11008L},
-                                                    {"qkv_bias", true},
-                                                    {"tied_head", true}},
-                                                   3'085'938'688,
-                                                   434},
-                                         Published{"qwen3_30b_a3b", "qwen_moe", {}, 30'532'122'624, 18'867},
-                                         Published{"deepseek_v3", "deepseek", {}, 671'026'419'200, 45'395}),
-                         [](const auto& one) { return one.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    All, PublishedSizes,
+    testing::Values(Published{"llama3_8b", "llama", {}, 8'030'261'248, 291},
+                    Published{"qwen3_8b",
+                              "llama",
+                              {{"vocab", 151936L}, {"blocks", 36L}, {"intermediate", 12288L}, {"head_dim", 128L}, {"qk_norm", true}},
+                              8'190'735'360,
+                              399},
+                    // biases, and the embedding for a head
+                    Published{"qwen2_5_3b",
+                              "llama",
+                              {{"vocab", 151936L},
+                               {"hidden", 2048L},
+                               {"heads", 16L},
+                               {"kv_heads", 2L},
+                               {"blocks", 36L},
+                               {"intermediate", 11008L},
+                               {"qkv_bias", true},
+                               {"tied_head", true}},
+                              3'085'938'688,
+                              434},
+                    Published{"qwen3_30b_a3b", "qwen_moe", {}, 30'532'122'624, 18'867},
+                    Published{"deepseek_v3", "deepseek", {}, 671'026'419'200, 45'395}),
+    [](const auto& one) { return one.param.name; });
 
 TEST(SmallModels, are_built_and_loaded_on_every_number_of_ranks) {
   for (const SmallModel& small : small_models()) {

@@ -18,22 +18,17 @@ inline ModelSpec expanded(std::string architecture, Values values, DType dtype =
 
 inline std::vector<SmallModel> small_models() {
   const auto with = [](Values more) {
-    more.merge(Values{{"vocab", 50L},
-                      {"pad_to", 16L},
-                      {"hidden", 24L},
-                      {"heads", 4L},
-                      {"blocks", 2L},
-                      {"intermediate", 36L},
-                      {"max_position", 16L}});
+    more.merge(Values{
+        {"vocab", 50L}, {"pad_to", 16L}, {"hidden", 24L}, {"heads", 4L}, {"blocks", 2L}, {"intermediate", 36L}, {"max_position", 16L}});
     return more;
   };
   const Values experts{{"kv_heads", 2L}, {"head_dim", 6L}, {"experts", 4L}, {"top_k", 2L}, {"expert_intermediate", 8L}};
   Values shared = experts, dealt = experts;
   shared.merge(Values{{"sparse_step", 2L}, {"shared_intermediate", 12L}});
   dealt.merge(Values{{"parallel", std::string("expert")}});
-  const Values latent{{"q_lora_rank", 10L},     {"kv_lora_rank", 6L}, {"qk_nope_head_dim", 4L}, {"qk_rope_head_dim", 2L},
-                      {"v_head_dim", 5L},       {"experts", 4L},      {"top_k", 2L},            {"expert_intermediate", 8L},
-                      {"dense_blocks", 1L},     {"shared_experts", 2L}};
+  const Values latent{
+      {"q_lora_rank", 10L}, {"kv_lora_rank", 6L}, {"qk_nope_head_dim", 4L},    {"qk_rope_head_dim", 2L}, {"v_head_dim", 5L},
+      {"experts", 4L},      {"top_k", 2L},        {"expert_intermediate", 8L}, {"dense_blocks", 1L},     {"shared_experts", 2L}};
   Values lite = latent;
   lite.insert_or_assign("q_lora_rank", int64_t{0});
   lite.insert_or_assign("correction_bias", false);

@@ -12,7 +12,7 @@ struct Family {
   std::string name;  // "qwen2_moe"
   std::string architecture, map;
   Values values;
-  std::vector<std::string> names;    // each goes to one place
+  std::vector<std::string> names;     // each goes to one place
   std::vector<std::string> left_out;  // files have them, models do not
 };
 

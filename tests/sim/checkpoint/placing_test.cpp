@@ -77,8 +77,7 @@ TEST(Families, TargetsAreParameterShardAndExpert) {
   EXPECT_EQ(target("llama", "model.layers.7.self_attn.k_proj.bias"), One({"layers.7.self_attn.qkv_proj.bias", "k"}));
   EXPECT_EQ(target("llama", "layers.0.mlp.up_proj.weight"), One({"layers.0.mlp.gate_up_proj.weight", "1"}));
   EXPECT_EQ(target("llama", "language_model.lm_head.weight"), One({"lm_head.weight"}));
-  EXPECT_EQ(target("qwen_moe", "model.layers.1.mlp.experts.11.gate_proj.weight"),
-            One({"layers.1.mlp.experts.w13_weight", "w1", 11}));
+  EXPECT_EQ(target("qwen_moe", "model.layers.1.mlp.experts.11.gate_proj.weight"), One({"layers.1.mlp.experts.w13_weight", "w1", 11}));
   EXPECT_EQ(target("qwen_moe", "model.layers.1.mlp.experts.3.down_proj.weight_scale_inv"),
             One({"layers.1.mlp.experts.w2_weight_scale_inv", "w2", 3}));
   EXPECT_EQ(target("qwen_moe", "model.layers.1.mlp.shared_expert.gate_proj.weight"),
