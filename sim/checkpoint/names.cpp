@@ -124,13 +124,13 @@ std::string NameMap::stored_name(const Target& target) const {
   std::string_view path = target.parameter;
   const std::string_view tensor = take_last(path);
   std::string name = target.parameter;
-  if (const PartRule* rule = target.expert ? expert_rule(experts, target, tensor) : nullptr) {
-    name = fmt::format("{}.{}.{}.{}", path, *target.expert, rule->stored, tensor.substr(rule->parameter.size() + 1));
+  if (const PartRule* expert = target.expert ? expert_rule(experts, target, tensor) : nullptr) {
+    name = fmt::format("{}.{}.{}.{}", path, *target.expert, expert->stored, tensor.substr(expert->parameter.size() + 1));
   } else if (target.shard) {
     const std::string_view word = take_last(path);
-    for (const PartRule& rule : stacked)
-      if (rule.parameter == word && rule.shard == *target.shard)
-        name = fmt::format("{}{}{}.{}", path, path.empty() ? "" : ".", rule.stored, tensor);
+    for (const PartRule& part : stacked)
+      if (part.parameter == word && part.shard == *target.shard)
+        name = fmt::format("{}{}{}.{}", path, path.empty() ? "" : ".", part.stored, tensor);
   }
   for (const NameRule& rule : renamed)
     if (const std::optional<Captures> captures = match(rule.ours, name)) return filled(rule.stored, *captures);
