@@ -1,38 +1,15 @@
 #include "sim/checkpoint/names.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
+#include <charconv>
 
 #include "reference/base/nearest.h"
 
 namespace reloadlab::sim {
 namespace {
-
-// Encoders of the BERT family, as transformers stores them; the names on the right are those of the architecture "bert".
-constexpr NameRule bert_rules[] = {
-    {"embeddings.word_embeddings.{w}", "embeddings.word.{w}"},
-    {"embeddings.position_embeddings.{w}", "embeddings.position.{w}"},
-    {"embeddings.token_type_embeddings.{w}", "embeddings.token_type.{w}"},
-    {"embeddings.LayerNorm.{w}", "embeddings.norm.{w}"},
-    {"encoder.layer.{i}.attention.self.query.{w}", "blocks.{i}.q_proj.{w}"},
-    {"encoder.layer.{i}.attention.self.key.{w}", "blocks.{i}.k_proj.{w}"},
-    {"encoder.layer.{i}.attention.self.value.{w}", "blocks.{i}.v_proj.{w}"},
-    {"encoder.layer.{i}.attention.output.dense.{w}", "blocks.{i}.attention_output.{w}"},
-    {"encoder.layer.{i}.attention.output.LayerNorm.{w}", "blocks.{i}.attention_norm.{w}"},
-    {"encoder.layer.{i}.intermediate.dense.{w}", "blocks.{i}.up.{w}"},
-    {"encoder.layer.{i}.output.dense.{w}", "blocks.{i}.down.{w}"},
-    {"encoder.layer.{i}.output.LayerNorm.{w}", "blocks.{i}.output_norm.{w}"},
-    {"pooler.dense.{w}", "pooler.{w}"},
-};
-// Positions count from zero to the longest sequence in every such file; our models compute them.
-constexpr std::string_view bert_ignored[] = {"embeddings.position_ids"};
-
-constexpr std::array name_maps = {
-    NameMap{.id = "", .rules = {}, .ignored = {}},
-    NameMap{.id = "bert", .rules = bert_rules, .ignored = bert_ignored},
-};
 
 struct Captures {
   std::string_view digits, word;
@@ -66,27 +43,114 @@ void replace(std::string& text, std::string_view mark, std::string_view by) {
   if (size_t at = text.find(mark); at != text.npos) text.replace(at, mark.size(), by);
 }
 
-}  // namespace
+std::string filled(std::string_view pattern, const Captures& captures) {
+  std::string name(pattern);
+  replace(name, digits_mark, captures.digits);
+  replace(name, word_mark, captures.word);
+  return name;
+}
 
-std::optional<std::string> NameMap::delivery_name(std::string_view stored) const {
-  if (id.empty()) return std::string(stored);
-  for (const NameRule& rule : rules) {
-    std::optional<Captures> captures = match(rule.stored, stored);
-    if (!captures) continue;
-    std::string name(rule.delivered);
-    replace(name, digits_mark, captures->digits);
-    replace(name, word_mark, captures->word);
-    return name;
-  }
+std::optional<std::string> renamed_by(std::span<const NameRule> rules, std::string_view name) {
+  for (const NameRule& rule : rules)
+    if (const std::optional<Captures> captures = match(rule.stored, name)) return filled(rule.ours, *captures);
   return std::nullopt;
 }
 
+std::optional<int64_t> number_of(std::string_view digits) {
+  int64_t number = 0;
+  const char* end = digits.data() + digits.size();
+  const auto [last, error] = std::from_chars(digits.data(), end, number);
+  return error == std::errc() && last == end && number >= 0 ? std::optional(number) : std::nullopt;
+}
+
+// Takes the last word off: "a.b.c" leaves "a.b" and gives "c".
+std::string_view take_last(std::string_view& name) {
+  const size_t dot = name.rfind('.');
+  const std::string_view word = dot == name.npos ? name : name.substr(dot + 1);
+  name = dot == name.npos ? std::string_view() : name.substr(0, dot);
+  return word;
+}
+
+const PartRule* rule_of(std::span<const PartRule> rules, std::string_view word) {
+  const auto found = std::ranges::find(rules, word, &PartRule::stored);
+  return found == rules.end() ? nullptr : &*found;
+}
+
+// The rule that made "w13_weight" and "w3" out of a stored name.
+const PartRule* expert_rule(std::span<const PartRule> rules, const Target& target, std::string_view tensor) {
+  for (const PartRule& rule : rules)
+    if (rule.shard == target.shard && tensor.starts_with(fmt::format("{}_", rule.parameter))) return &rule;
+  return nullptr;
+}
+
+// "….experts.7.up_proj.weight"
+std::optional<Target> expert_target(std::span<const PartRule> rules, std::string_view name) {
+  const std::string_view tensor = take_last(name), projection = take_last(name), digits = take_last(name);
+  const PartRule* rule = rule_of(rules, projection);
+  const std::optional<int64_t> expert = number_of(digits);
+  if (!rule || !expert || (name != "experts" && !name.ends_with(".experts"))) return std::nullopt;
+  return Target{fmt::format("{}.{}_{}", name, rule->parameter, tensor), std::string(rule->shard), expert};
+}
+
+// "….q_proj.weight"
+std::optional<Target> stacked_target(std::span<const PartRule> rules, std::string_view name) {
+  const std::string_view tensor = take_last(name), word = take_last(name);
+  const PartRule* rule = rule_of(rules, word);
+  if (!rule) return std::nullopt;
+  return Target{fmt::format("{}{}{}.{}", name, name.empty() ? "" : ".", rule->parameter, tensor), std::string(rule->shard)};
+}
+
+}  // namespace
+
+std::string_view NameMap::without_prefix(std::string_view stored) const {
+  for (const std::string_view prefix : prefixes)
+    if (stored.starts_with(prefix)) return stored.substr(prefix.size());
+  return stored;
+}
+
+std::optional<Target> NameMap::target(std::string_view stored) const {
+  std::string name(without_prefix(stored));
+  if (!renamed.empty()) {
+    std::optional<std::string> ours = renamed_by(renamed, name);
+    if (!ours) return std::nullopt;
+    name = *std::move(ours);
+  }
+  if (std::optional<Target> one = expert_target(experts, name)) return one;
+  if (std::optional<Target> part = stacked_target(stacked, name)) return part;
+  return Target{std::move(name)};
+}
+
+std::string NameMap::stored_name(const Target& target) const {
+  std::string_view path = target.parameter;
+  const std::string_view tensor = take_last(path);
+  std::string name = target.parameter;
+  if (const PartRule* expert = target.expert ? expert_rule(experts, target, tensor) : nullptr) {
+    name = fmt::format("{}.{}.{}.{}", path, *target.expert, expert->stored, tensor.substr(expert->parameter.size() + 1));
+  } else if (target.shard) {
+    const std::string_view word = take_last(path);
+    for (const PartRule& part : stacked)
+      if (part.parameter == word && part.shard == *target.shard)
+        name = fmt::format("{}{}{}.{}", path, path.empty() ? "" : ".", part.stored, tensor);
+  }
+  for (const NameRule& rule : renamed)
+    if (const std::optional<Captures> captures = match(rule.ours, name)) return filled(rule.stored, *captures);
+  return name;
+}
+
 bool NameMap::ignores(std::string_view stored) const {
-  return std::any_of(ignored.begin(), ignored.end(), [&](std::string_view pattern) { return match(pattern, stored).has_value(); });
+  const std::string_view name = without_prefix(stored);
+  return std::ranges::any_of(ignored, [&](std::string_view pattern) { return match(pattern, name).has_value(); });
+}
+
+std::optional<int64_t> NameMap::block(std::string_view stored) const {
+  const std::string_view name = without_prefix(stored);
+  if (blocks.empty() || !name.starts_with(blocks)) return std::nullopt;
+  return number_of(word_of(name.substr(blocks.size())));
 }
 
 Result<NameMap> find_name_map(std::string_view id) {
-  for (const NameMap& map : name_maps)
+  if (id.empty()) return NameMap{};
+  for (const NameMap& map : name_maps())
     if (map.id == id) return map;
   std::vector<std::string_view> ids = name_map_ids();
   return Status(Code::data,
@@ -95,8 +159,7 @@ Result<NameMap> find_name_map(std::string_view id) {
 
 std::vector<std::string_view> name_map_ids() {
   std::vector<std::string_view> ids;
-  for (const NameMap& map : name_maps)
-    if (!map.id.empty()) ids.push_back(map.id);
+  for (const NameMap& map : name_maps()) ids.push_back(map.id);
   return ids;
 }
 

@@ -81,6 +81,12 @@ void SafetensorsSource::add(SafetensorsFile file) {
   for (const StoredTensor& tensor : files_.back()->header().tensors) entries_.emplace(tensor.name, Entry{files_.back().get(), &tensor});
 }
 
+std::vector<std::string> SafetensorsSource::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : entries_) names.push_back(name);
+  return names;
+}
+
 Result<SafetensorsSource> SafetensorsSource::open(const std::filesystem::path& path) {
   std::filesystem::path file = path;
   std::error_code ignored;  // what cannot be looked at is reported when it is opened

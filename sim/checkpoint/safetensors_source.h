@@ -25,6 +25,7 @@ class SafetensorsSource {
     const StoredTensor* tensor;
   };
   const std::map<std::string, Entry, std::less<>>& entries() const { return entries_; }
+  std::vector<std::string> names() const;  // sorted
 
  private:
   void add(SafetensorsFile file);

@@ -1,15 +1,12 @@
 // Checkpoints that lie in safetensors files.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <map>
-#include <set>
 
-#include "reference/model/kind.h"
 #include "sim/checkpoint/checkpoint.h"
 #include "sim/checkpoint/fresh.h"
 #include "sim/checkpoint/json_tree.h"
-#include "sim/checkpoint/names.h"
+#include "sim/checkpoint/placing.h"
 #include "sim/checkpoint/safetensors_source.h"
 
 namespace reloadlab::sim {
@@ -32,39 +29,13 @@ Status check_bools(const Entry& entry, std::span<const std::byte> bytes) {
 
 class StoredCheckpoint : public Checkpoint {
  public:
-  // Names the source's tensors as deliveries and remembers what the map does not know.
-  static Result<std::unique_ptr<StoredCheckpoint>> open(const std::string& path, const NameMap& map) {
+  // Every delivery has its tensor, in its shape; what no delivery takes is unexpected.
+  static Result<std::unique_ptr<Checkpoint>> open(const std::string& path, const NameMap& map, const model::ModelSpec& model) {
     RELOADLAB_ASSIGN(SafetensorsSource source, SafetensorsSource::open(path));
     auto checkpoint = std::unique_ptr<StoredCheckpoint>(new StoredCheckpoint(path, std::move(source)));
-    for (const auto& [name, entry] : checkpoint->source_.entries()) {
-      if (map.ignores(name)) continue;
-      std::optional<std::string> delivered = map.delivery_name(name);
-      if (!delivered) {
-        checkpoint->unexpected_.push_back(name);
-        continue;
-      }
-      auto [other, fresh] = checkpoint->entries_.emplace(*delivered, entry);
-      if (!fresh)
-        return error_at(entry, fmt::format("tensor {} is {} as {} is, expected one of them", shown(name), *delivered,
-                                           shown(other->second.tensor->name)));
-    }
-    return checkpoint;
-  }
-
-  // Every delivery has its tensor; what no delivery takes joins the unexpected names.
-  Status fit(const model::ModelSpec& model) {
-    std::set<std::string, std::less<>> taken;
-    for (const model::LayerSpec& layer : model.layers) {
-      const model::LayerKind* kind = model::find_layer_kind(layer.kind);
-      if (kind == nullptr) return Status(Code::data, fmt::format("{}: no layer kind is called \"{}\"", layer.name, layer.kind));
-      for (const model::Delivery& delivery : kind->deliveries(layer)) {
-        RELOADLAB_TRY(find(delivery).status());
-        taken.insert(delivery.name);
-      }
-    }
-    for (const auto& [name, entry] : entries_)
-      if (!taken.contains(name)) unexpected_.push_back(entry.tensor->name);
-    return {};
+    RELOADLAB_ASSIGN(Placing placing, place_names(model, map, checkpoint->source_.names()));
+    RELOADLAB_TRY(checkpoint->take(std::move(placing)));
+    return std::unique_ptr<Checkpoint>(std::move(checkpoint));
   }
 
   Result<at::Tensor> read(const model::Delivery& delivery) const override {
@@ -80,15 +51,26 @@ class StoredCheckpoint : public Checkpoint {
  private:
   StoredCheckpoint(std::string path, SafetensorsSource source) : path_(std::move(path)), source_(std::move(source)) {}
 
+  Status take(Placing placing) {
+    const auto& entries = source_.entries();
+    for (const Placing::Second& second : placing.seconds) {
+      return error_at(entries.find(second.stored)->second, fmt::format("tensor {} is {} as {} is, expected one of them",
+                                                                       shown(second.stored), second.delivery, shown(second.first)));
+    }
+    for (const Placing::Place& place : placing.places) {
+      if (!place.stored.empty()) entries_.emplace(place.delivery.name, entries.find(place.stored)->second);
+      RELOADLAB_TRY(find(place.delivery).status());
+    }
+    unexpected_ = std::move(placing.unexpected);
+    return {};
+  }
+
   Result<Entry> find(const model::Delivery& delivery) const {
-    auto found = entries_.find(delivery.name);
-    std::string wanted = fmt::format("{} [{}]", dtype_name(delivery.dtype), fmt::join(delivery.shape, ", "));
-    if (found == entries_.end()) return Origin{path_}.error(0, fmt::format("no tensor for {}, expected {}", delivery.name, wanted));
-    const StoredTensor& tensor = *found->second.tensor;
-    if (tensor.dtype == delivery.dtype && tensor.shape == delivery.shape) return found->second;
-    std::string_view type = tensor.dtype ? dtype_name(*tensor.dtype) : std::string_view(tensor.type);
-    return error_at(found->second, fmt::format("tensor {} is {} [{}], expected {} for {}", shown(tensor.name), type,
-                                               fmt::join(tensor.shape, ", "), wanted, delivery.name));
+    const auto found = entries_.find(delivery.name);
+    if (found == entries_.end())
+      return Origin{path_}.error(0, fmt::format("no tensor for {}, expected {}", delivery.name, described(delivery)));
+    RELOADLAB_TRY(check_fit(found->second, delivery));
+    return found->second;
   }
 
   std::string path_;
@@ -100,10 +82,8 @@ class StoredCheckpoint : public Checkpoint {
 }  // namespace
 
 Result<std::unique_ptr<Checkpoint>> safetensors_checkpoint(const std::string& path, const std::string& map, const model::ModelSpec& model) {
-  RELOADLAB_ASSIGN(NameMap names, find_name_map(map));
-  RELOADLAB_ASSIGN(std::unique_ptr<StoredCheckpoint> checkpoint, StoredCheckpoint::open(path, names));
-  RELOADLAB_TRY(checkpoint->fit(model));
-  return std::unique_ptr<Checkpoint>(std::move(checkpoint));
+  RELOADLAB_ASSIGN(const NameMap names, find_name_map(map));
+  return StoredCheckpoint::open(path, names, model);
 }
 
 }  // namespace reloadlab::sim

@@ -26,6 +26,7 @@ Command add_list(CLI::App& app, const Program& program);
 Command add_lint(CLI::App& app, const Program& program);
 Command add_schema(CLI::App& app, const Program& program);
 Command add_emit(CLI::App& app, const Program& program);
+Command add_import(CLI::App& app, const Program& program);
 Command add_show(CLI::App& app, const Program& program);
 Command add_doctor(CLI::App& app, const Program& program);
 Command add_mutants(CLI::App& app, const Program& program);

@@ -26,7 +26,8 @@ class Writer {
  public:
   Writer() { out_.SetIndent(2); }
 
-  std::string write(const Case& one) {
+  // One case with everything resolved, or with `ranks` a scenario that multiplies over them.
+  std::string write(const Case& one, const std::vector<int>& ranks) {
     begin();
     put("reloadlab", schema_version);
     put("scenario", one.scenario);
@@ -34,7 +35,7 @@ class Writer {
     put("system", one.system);
     if (!one.tags.empty()) put("tags", one.tags);
     write_needs(one.needs);
-    put_flow("world", [&] { put("kind", world_name(one.world)), put("ranks", one.ranks); });
+    put_flow("world", [&] { write_world(one, ranks); });
     key("model"), begin(), write_model(one.model), end();
     key("checkpoints"), begin();
     for (const auto& checkpoint : one.checkpoints) put_flow(checkpoint.first, [&] { write_checkpoint(checkpoint.second); });
@@ -42,10 +43,7 @@ class Writer {
     if (one.record != Record::after_construction) put("record", spell(record_spellings, one.record));
     key("steps"), write_steps(one.steps);
     if (!one.laws.empty()) put("laws", one.laws);
-    put_flow("expect", [&] { put("completed", spell(completed_spellings, one.expect.completed)); });
-    if (one.limits.extra_bytes) put_flow("limits", [&] { put("extra_bytes", *one.limits.extra_bytes); });
-    put("seed", static_cast<int64_t>(one.seed));
-    if (!one.variant.empty()) put("variant", one.variant);
+    if (ranks.empty()) write_resolved(one);
     end();
     RELOADLAB_CHECK(out_.good(), out_.GetLastError());
     return std::string(out_.c_str()) + "\n";
@@ -82,6 +80,22 @@ class Writer {
   template <class Fn>
   void put_flow(std::string_view name, Fn&& content) {
     key(name), out_ << YAML::Flow, begin(), content(), end();
+  }
+
+  void write_world(const Case& one, const std::vector<int>& ranks) {
+    put("kind", world_name(one.world));
+    if (ranks.empty()) {
+      put("ranks", one.ranks);
+    } else {
+      put("ranks", ranks);
+    }
+  }
+
+  void write_resolved(const Case& one) {
+    put_flow("expect", [&] { put("completed", spell(completed_spellings, one.expect.completed)); });
+    if (one.limits.extra_bytes) put_flow("limits", [&] { put("extra_bytes", *one.limits.extra_bytes); });
+    put("seed", static_cast<int64_t>(one.seed));
+    if (!one.variant.empty()) put("variant", one.variant);
   }
 
   void write_needs(const Requires& needs) {
@@ -210,7 +224,9 @@ class Writer {
 
 }  // namespace
 
-std::string emit(const Case& the_case) { return Writer().write(the_case); }
+std::string emit(const Case& the_case) { return Writer().write(the_case, {}); }
+
+std::string emit_over_ranks(const Case& the_case, const std::vector<int>& ranks) { return Writer().write(the_case, ranks); }
 
 Case alone(Case the_case) {
   constexpr size_t longest = 200;  // leaves room for a file's ending, and for a number where two come to the same

@@ -38,5 +38,7 @@ std::string schema_markdown();
 std::string emit(const Case& the_case);
 // The case as a scenario of its own, whose name holds the variant: "small.ranks-2" of small[ranks=2].
 Case alone(Case the_case);
+// The case as a scenario over these numbers of ranks, at least one, without what only a resolved case says (seed, variant, expectation).
+std::string emit_over_ranks(const Case& the_case, const std::vector<int>& ranks);
 
 }  // namespace reloadlab::sim

@@ -24,9 +24,16 @@ std::vector<std::string> quant_names() {
   return names;
 }
 
-std::vector<std::string> architecture_names() {
-  std::vector<std::string> names{"layers"};
+// A family of files is called like the architecture that takes its tensors.
+std::vector<std::string> family_names() {
+  std::vector<std::string> names;
   for (const model::ArchitectureInfo& architecture : model::architectures()) names.emplace_back(architecture.id);
+  return names;
+}
+
+std::vector<std::string> architecture_names() {
+  std::vector<std::string> names = family_names();
+  names.insert(names.begin(), "layers");
   return names;
 }
 
@@ -231,8 +238,9 @@ std::vector<Key> model_keys() {
       {.object = "checkpoint",
        .name = "map",
        .forms = text,
-       .about = "With `safetensors`: the name map; without it names are taken as they are.",
-       .allowed = {"bert"}},
+       .about = "With `safetensors`: the family whose tables say which parameter, shard and expert a name is; without it names are taken "
+                "as they are.",
+       .allowed = family_names()},
       {.object = "checkpoint", .name = "seed", .forms = integer, .about = "With `perturb`: which changes.", .fallback = "0"},
   };
 }

@@ -25,6 +25,7 @@ const std::vector<Arrows>& arrows() {
       {"sim/scenario", {"reference/model"}},
       {"sim/evidence", {"sim/scenario", "reference/model"}},
       {"sim/checkpoint", {"sim/scenario", "reference/model"}},
+      {"sim/import", {"sim/checkpoint", "sim/scenario", "reference/model"}},
       {"sim/world", {"sim/evidence", "sim/scenario", "reference/model"}},
       {"sim/candidate", {"sim/evidence", "sim/scenario", "reference/model"}},
       // The one file that names the engines.
@@ -49,6 +50,7 @@ const std::vector<Arrows>& arrows() {
 constexpr std::string_view tensor_free[] = {
     "reference/base",
     "sim/scenario",
+    "sim/import",
     "sim/evidence",
     "sim/law",
     "sim/report",
@@ -63,6 +65,9 @@ constexpr std::string_view tensor_free[] = {
     "sim/checkpoint/digits.cpp",
     "sim/checkpoint/names.h",
     "sim/checkpoint/names.cpp",
+    "sim/checkpoint/name_tables.cpp",
+    "sim/checkpoint/placing.h",
+    "sim/checkpoint/placing.cpp",
     "sim/checkpoint/values.h",
     "sim/checkpoint/synthetic.cpp",
     "sim/checkpoint/perturb.cpp",

@@ -5,7 +5,7 @@
 namespace reloadlab::model {
 
 std::span<const ArchitectureInfo> architectures() {
-  static const ArchitectureInfo all[] = {bert()};
+  static const ArchitectureInfo all[] = {bert(), llama(), qwen_moe(), deepseek()};
   return all;
 }
 
@@ -22,6 +22,8 @@ Status expand_architecture(ModelSpec& spec) {
   if (!spec.layers.empty()) return Status(Code::data, fmt::format("architecture {} makes its layers itself", spec.architecture));
   for (const KeyInfo& key : architecture->keys)
     if (!key.required) spec.values.try_emplace(std::string(key.name), key.fallback);
+  if (const int64_t blocks = std::get<int64_t>(spec.values.find("blocks")->second); blocks > blocks_most)
+    return Status(Code::data, fmt::format("{} blocks, expected at most {}", blocks, blocks_most));
   RELOADLAB_TRY(architecture->check(spec));
   architecture->expand(spec);
   return {};

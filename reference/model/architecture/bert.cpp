@@ -2,62 +2,43 @@
 #include <fmt/format.h>
 
 #include "reference/model/architecture/architecture.h"
-#include "reference/model/kind.h"
+#include "reference/model/architecture/layer_list.h"
 
 namespace reloadlab::model {
 namespace {
 
-int64_t integer(const ModelSpec& spec, std::string_view key) { return std::get<int64_t>(spec.values.find(key)->second); }
+void add_norm(LayerList& layers, std::string name) {
+  layers.add(std::move(name), "norm", {{"hidden", layers.integer("hidden")}, {"bias", true}, {"eps", layers.number("eps")}});
+}
 
-class Layers {
- public:
-  explicit Layers(ModelSpec& spec) : spec_(spec) {}
+void add_linear(LayerList& layers, std::string name, std::string kind, int64_t in, int64_t out) {
+  layers.add_quantized(std::move(name), std::move(kind), {{"in", in}, {"out", out}, {"bias", true}});
+}
 
-  void add(std::string name, std::string kind, Values values, bool quantized = false) {
-    LayerSpec layer{.name = std::move(name), .kind = std::move(kind), .dtype = spec_.dtype, .values = std::move(values)};
-    if (quantized) layer.quant = std::get<std::string>(spec_.values.find("quant")->second);
-    fill_defaults(layer);
-    spec_.layers.push_back(std::move(layer));
-  }
-  void norm(std::string name) {
-    add(std::move(name), "norm", {{"hidden", integer(spec_, "hidden")}, {"bias", true}, {"eps", spec_.values.find("eps")->second}});
-  }
-  void linear(std::string name, std::string kind, int64_t in, int64_t out) {
-    add(std::move(name), std::move(kind), {{"in", in}, {"out", out}, {"bias", true}}, true);
-  }
-
- private:
-  ModelSpec& spec_;
-};
-
-void add_block(Layers& layers, const ModelSpec& spec, int64_t block) {
-  const int64_t hidden = integer(spec, "hidden"), intermediate = integer(spec, "intermediate");
+void add_block(LayerList& layers, int64_t block) {
+  const int64_t hidden = layers.integer("hidden"), intermediate = layers.integer("intermediate");
   const auto name = [&](std::string_view part) { return fmt::format("blocks.{}.{}", block, part); };
-  layers.add(name("qkv"), "qkv_parallel_linear", {{"hidden", hidden}, {"heads", integer(spec, "heads")}, {"bias", true}}, true);
-  layers.linear(name("attention_output"), "row_parallel_linear", hidden, hidden);
-  layers.norm(name("attention_norm"));
-  layers.linear(name("up"), "column_parallel_linear", hidden, intermediate);
-  layers.linear(name("down"), "row_parallel_linear", intermediate, hidden);
-  layers.norm(name("output_norm"));
+  layers.add_quantized(name("qkv"), "qkv_parallel_linear", {{"hidden", hidden}, {"heads", layers.integer("heads")}, {"bias", true}});
+  add_linear(layers, name("attention_output"), "row_parallel_linear", hidden, hidden);
+  add_norm(layers, name("attention_norm"));
+  add_linear(layers, name("up"), "column_parallel_linear", hidden, intermediate);
+  add_linear(layers, name("down"), "row_parallel_linear", intermediate, hidden);
+  add_norm(layers, name("output_norm"));
 }
 
 void expand(ModelSpec& spec) {
-  Layers layers(spec);
-  const int64_t hidden = integer(spec, "hidden");
+  LayerList layers(spec);
+  const int64_t hidden = layers.integer("hidden");
   layers.add("embeddings.word", "vocab_parallel_embedding",
-             {{"vocab", integer(spec, "vocab")}, {"hidden", hidden}, {"pad_to", integer(spec, "pad_to")}});
-  layers.add("embeddings.position", "embedding", {{"rows", integer(spec, "positions")}, {"hidden", hidden}, {"ids", true}});
-  layers.add("embeddings.token_type", "embedding", {{"rows", integer(spec, "types")}, {"hidden", hidden}});
-  layers.norm("embeddings.norm");
-  for (int64_t block = 0; block < integer(spec, "blocks"); ++block) add_block(layers, spec, block);
-  layers.linear("pooler", "row_parallel_linear", hidden, hidden);
+             {{"vocab", layers.integer("vocab")}, {"hidden", hidden}, {"pad_to", layers.integer("pad_to")}});
+  layers.add("embeddings.position", "embedding", {{"rows", layers.integer("positions")}, {"hidden", hidden}, {"ids", true}});
+  layers.add("embeddings.token_type", "embedding", {{"rows", layers.integer("types")}, {"hidden", hidden}});
+  add_norm(layers, "embeddings.norm");
+  for (int64_t block = 0; block < layers.integer("blocks"); ++block) add_block(layers, block);
+  add_linear(layers, "pooler", "row_parallel_linear", hidden, hidden);
 }
 
-Status check(const ModelSpec& spec) {
-  if (integer(spec, "hidden") % integer(spec, "heads") != 0)
-    return Status(Code::data, fmt::format("hidden {} is no multiple of {} heads", integer(spec, "hidden"), integer(spec, "heads")));
-  return {};
-}
+Status check(const ModelSpec& spec) { return heads_divide(spec); }
 
 }  // namespace
 

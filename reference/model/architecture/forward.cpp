@@ -25,6 +25,13 @@ std::vector<ForwardOutput> each_layer(std::span<Model* const> ranks, uint64_t se
 
 constexpr int64_t example_tokens = 12;
 
+// Routing makes a forward of its own dear for architectures with experts: there each layer runs on its own example, as in a list.
+struct OwnForward {
+  std::string_view architecture;
+  std::vector<ForwardOutput> (*forward)(std::span<Model* const>, const at::Tensor&, const Reduce&);
+};
+constexpr OwnForward forwards[] = {{"bert", bert_forward}, {"llama", llama_forward}};
+
 }  // namespace
 
 PerRank Lockstep::run(const std::string& path, const PerRank& inputs) const {
@@ -49,9 +56,11 @@ std::vector<ForwardOutput> run_forward(std::span<Model* const> ranks, uint64_t s
   RELOADLAB_CHECK(!ranks.empty(), "a forward needs at least one rank");
   at::NoGradGuard no_grad;
   const ModelSpec& spec = ranks.front()->spec;
-  if (spec.architecture == "layers") return each_layer(ranks, seed, reduce);
-  RELOADLAB_CHECK(spec.architecture == "bert", "no forward for architecture " + spec.architecture);
-  return bert_forward(ranks, example_indices(example_tokens, std::get<int64_t>(spec.values.find("vocab")->second), seed), reduce);
+  for (const auto& [architecture, forward] : forwards) {
+    if (spec.architecture != architecture) continue;
+    return forward(ranks, example_indices(example_tokens, std::get<int64_t>(spec.values.find("vocab")->second), seed), reduce);
+  }
+  return each_layer(ranks, seed, reduce);
 }
 
 at::Tensor joined(const std::vector<ForwardOutput>& outputs, size_t rank) {

@@ -17,8 +17,8 @@ struct ForwardOutput {
   std::vector<at::Tensor> ranks;  // one for each local rank: equal where the layer's results were summed
 };
 
-// Runs the architecture's forward on a fixed input drawn from the seed: for "layers" each layer on its own example input, in module
-// order, one output each; for others the outputs that the architecture has. `ranks` are the models of one group in rank order, all of
+// Runs the architecture's forward on a fixed input drawn from the seed; where there is none, as for "layers", each layer on its own
+// example input, in module order, one output each. `ranks` are the models of one group in rank order, all of
 // one spec. Throws what operators throw.
 std::vector<ForwardOutput> run_forward(std::span<Model* const> ranks, uint64_t seed, const Reduce& reduce = sum_in_rank_order);
 
@@ -27,5 +27,7 @@ at::Tensor joined(const std::vector<ForwardOutput>& outputs, size_t rank);
 
 // The encoder on one sequence of token indices: "encoder" [tokens, hidden] and "pooler" [hidden].
 std::vector<ForwardOutput> bert_forward(std::span<Model* const> ranks, const at::Tensor& tokens, const Reduce& reduce = sum_in_rank_order);
+// The decoder on one sequence: "states" [tokens, hidden] and "logits", each rank's own part of the padded vocabulary.
+std::vector<ForwardOutput> llama_forward(std::span<Model* const> ranks, const at::Tensor& tokens, const Reduce& reduce = sum_in_rank_order);
 
 }  // namespace reloadlab::model

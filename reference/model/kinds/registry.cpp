@@ -8,6 +8,7 @@ std::span<const LayerKind* const> layer_kinds() {
   static const LayerKind* const kinds[] = {&vocab_parallel_embedding(),
                                            &column_parallel_linear(),
                                            &row_parallel_linear(),
+                                           &replicated_linear(),
                                            &merged_column_parallel_linear(),
                                            &qkv_parallel_linear(),
                                            &packed_column_parallel_linear(),

@@ -7,6 +7,7 @@ namespace reloadlab::model {
 const LayerKind& vocab_parallel_embedding();
 const LayerKind& column_parallel_linear();
 const LayerKind& row_parallel_linear();
+const LayerKind& replicated_linear();
 const LayerKind& merged_column_parallel_linear();
 const LayerKind& qkv_parallel_linear();
 const LayerKind& packed_column_parallel_linear();

@@ -42,6 +42,8 @@ std::vector<ColdCase> cases() {
   add("row", "row_parallel_linear", {{"in", 24L}, {"out", 5L}, {"bias", true}});
   add("row_padded", "row_parallel_linear",
       {{"in", 13L}, {"out", 5L}, {"bias", true}, {"pad_rows_to", 4L}, {"pad_cols_to", 24L}, {"pad_value", -2.0}});
+  add("replicated", "replicated_linear", {{"in", 5L}, {"out", 3L}, {"bias", true}, {"correction_bias", true}});
+  add("replicated_no_loader", "replicated_linear", {{"in", 5L}, {"out", 3L}, {"loader", text("none")}});
   add("merged", "merged_column_parallel_linear", {{"in", 4L}, {"outs", Integers{24, 48, 24}}, {"bias", true}});
   add("merged_named", "merged_column_parallel_linear",
       {{"in", 4L}, {"outs", Integers{24, 24}}, {"names", text("gate_proj,up_proj")}, {"loader", text("free")}});
@@ -56,6 +58,7 @@ std::vector<ColdCase> cases() {
     all.back().spec.dtype = DType::i8;
   }
   add("norm", "norm", {{"hidden", 7L}, {"bias", true}});
+  add("norm_rms", "norm", {{"hidden", 7L}, {"rms", true}});
   add("embedding", "embedding", {{"rows", 6L}, {"hidden", 3L}});
   add("composed", "composed", {{"size", 24L}, {"transform", text("negate")}});
   add("composed_a_last", "composed", {{"size", 24L}, {"transform", text("negate")}, {"order", text("a_last")}, {"loader", text("free")}});

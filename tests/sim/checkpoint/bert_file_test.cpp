@@ -11,7 +11,7 @@
 #include "reference/model/architecture/architecture.h"
 #include "reference/model/kind.h"
 #include "sim/checkpoint/checkpoint.h"
-#include "sim/checkpoint/names.h"
+#include "sim/checkpoint/placing.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -59,18 +59,24 @@ TEST_F(BertFile, TheMapCoversTheFileAndTheModelAndLeavesOnlyPositionsOut) {
   EXPECT_EQ(checkpoint->unexpected(), std::vector<std::string>{});
   std::ifstream stream(model_file(), std::ios::binary);
   uint64_t data_start = 0;
-  std::set<std::string> stored, delivered;
+  std::vector<std::string> stored;
+  std::set<std::string> delivered;
   Result<NameMap> map = find_name_map("bert");
   ASSERT_TRUE(map.ok());
   nlohmann::json header = header_of(stream, data_start);
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__") continue;
     EXPECT_EQ(map->ignores(name), name == "embeddings.position_ids") << name;
-    if (!map->ignores(name)) stored.insert(map->delivery_name(name).value_or("no rule for " + name));
+    stored.push_back(name);
   }
-  for (const model::Delivery& delivery : deliveries_) delivered.insert(delivery.name);
-  EXPECT_EQ(stored, delivered);
+  const Result<Placing> placing = place_names(the_case_.model, *map, stored);
+  ASSERT_TRUE(placing.ok());
+  EXPECT_EQ(placing->unexpected, std::vector<std::string>());
+  EXPECT_TRUE(placing->seconds.empty());
+  for (const Placing::Place& place : placing->places)
+    if (!place.stored.empty()) delivered.insert(place.delivery.name);
   EXPECT_EQ(delivered.size(), 103u);
+  EXPECT_EQ(placing->places.size(), 103u);
 }
 
 TEST_F(BertFile, TensorsHoldTheBytesOfTheFile) {

@@ -161,7 +161,8 @@ TEST_F(Checkpoints, ABoolThatIsNeitherZeroNorOneIsAnErrorWhenItIsRead) {
 
 TEST_F(Checkpoints, AnUnknownMapAndAnUnknownFileAreErrors) {
   the_case_.checkpoints = {{"A", {.source = CheckpointSpec::Source::safetensors, .path = "/nowhere", .map = "bret"}}};
-  EXPECT_EQ(refusal(), "checkpoint A: no name map is called \"bret\", expected one of bert; did you mean \"bert\"?");
+  EXPECT_EQ(refusal(),
+            "checkpoint A: no name map is called \"bret\", expected one of bert, llama, qwen_moe, deepseek; did you mean \"bert\"?");
   the_case_.checkpoints[0].second.map = "";
   EXPECT_EQ(refusal(), "checkpoint A: /nowhere: offset 0: No such file or directory, expected a safetensors file");
   EXPECT_EQ(refusal("C"), "checkpoint C: no checkpoint is called \"C\"");

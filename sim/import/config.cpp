@@ -1,0 +1,132 @@
+#include "sim/import/config.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <limits>
+#include <optional>
+#include <system_error>
+
+#include "reference/base/nearest.h"
+#include "reference/model/architecture/architecture.h"
+#include "sim/checkpoint/json_tree.h"
+#include "sim/import/model_types.h"
+
+namespace reloadlab::sim {
+namespace {
+
+constexpr uintmax_t bytes_most = 1 << 20;
+constexpr int64_t integer_most = std::numeric_limits<int32_t>::max();  // what keys of architectures may be
+
+Result<std::string> read_text(const std::filesystem::path& file) {
+  const Origin origin{file.string()};
+  std::error_code error;
+  const uintmax_t size = std::filesystem::file_size(file, error);
+  if (error) return origin.error(0, fmt::format("{}, expected the configuration of a model", error.message()));
+  if (size > bytes_most) return origin.error(0, fmt::format("{} bytes, expected a configuration of at most {}", size, bytes_most));
+  std::string text(size, '\0');
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream.read(text.data(), static_cast<std::streamsize>(size))) return origin.error(0, "unreadable, expected a configuration");
+  return text;
+}
+
+const JsonNode* given(const JsonNode& root, std::string_view name) {
+  const JsonNode* node = root.member(name);
+  const bool is_null = node && node->kind == JsonNode::Kind::other && node->text == "null";
+  return is_null ? nullptr : node;
+}
+
+std::optional<double> number_in(const JsonNode& node) {
+  if (node.kind != JsonNode::Kind::natural && node.kind != JsonNode::Kind::other) return std::nullopt;
+  double number = 0;
+  const char* end = node.text.data() + node.text.size();
+  const auto [last, error] = std::from_chars(node.text.data(), end, number);
+  return error == std::errc() && last == end ? std::optional(number) : std::nullopt;
+}
+
+std::optional<Value> value_in(const JsonNode& node, const model::KeyInfo& key) {
+  using enum model::KeyInfo::Type;
+  if (key.type == number) {
+    const std::optional<double> real = number_in(node);
+    return real ? std::optional<Value>(*real) : std::nullopt;
+  }
+  if (key.type == boolean) {
+    const bool truth = node.kind == JsonNode::Kind::other && (node.text == "true" || node.text == "false");
+    return truth ? std::optional<Value>(node.text == "true") : std::nullopt;
+  }
+  const bool fits = node.kind == JsonNode::Kind::natural && node.number <= static_cast<uint64_t>(integer_most) &&
+                    static_cast<int64_t>(node.number) >= key.minimum;
+  return fits ? std::optional<Value>(static_cast<int64_t>(node.number)) : std::nullopt;
+}
+
+std::string wanted(const model::KeyInfo& key) {
+  if (key.type == model::KeyInfo::Type::number) return "a number";
+  if (key.type == model::KeyInfo::Type::boolean) return "true or false";
+  return fmt::format("an integer from {} to {}", key.minimum, integer_most);
+}
+
+const model::KeyInfo& key_info(const model::ArchitectureInfo& architecture, std::string_view name) {
+  return *std::ranges::find(architecture.keys, name, &model::KeyInfo::name);
+}
+
+// What the architecture has no key for must be as its layers are.
+Status check_refusals(const JsonNode& root, const ModelType& type, const Origin& origin) {
+  for (const Refusal& refusal : type.refusals) {
+    const JsonNode* node = given(root, refusal.config);
+    const bool empty_list = node && node->kind == JsonNode::Kind::array && node->children.empty();
+    if (!node || empty_list || describe(*node) == refusal.unless) continue;
+    return origin.error(node->offset, fmt::format("{} is {}, expected {}", refusal.config, describe(*node), refusal.expected));
+  }
+  return {};
+}
+
+Result<Value> read_value(const JsonNode& root, const ConfigKey& row, const model::KeyInfo& key, const Origin& origin) {
+  const JsonNode* node = given(root, row.config);
+  if (!node && row.absent) return *row.absent;
+  if (!node) return origin.error(root.offset, fmt::format("no {}, expected {}", row.config, wanted(key)));
+  std::optional<Value> value = value_in(*node, key);
+  if (!value) return origin.error(node->offset, fmt::format("{} is {}, expected {}", row.config, describe(*node), wanted(key)));
+  return *std::move(value);
+}
+
+Result<const ModelType*> find_type(const JsonNode& root, const Origin& origin) {
+  const std::vector<std::string_view> known = known_model_types();
+  const std::string list = fmt::format("{}", fmt::join(known, ", "));
+  const JsonNode* node = root.kind == JsonNode::Kind::object ? given(root, "model_type") : nullptr;
+  if (!node || node->kind != JsonNode::Kind::text)
+    return origin.error(node ? node->offset : root.offset, fmt::format("no model_type, expected an object with one of {}", list));
+  for (const ModelType& type : model_types())
+    if (type.id == node->text) return &type;
+  return origin.error(node->offset,
+                      fmt::format("model_type is {}, expected one of {}{}", shown(node->text), list, did_you_mean(node->text, known)));
+}
+
+}  // namespace
+
+Result<ConfigModel> read_config(const std::filesystem::path& file) {
+  const Origin origin{file.string()};
+  RELOADLAB_ASSIGN(const std::string text, read_text(file));
+  RELOADLAB_ASSIGN(const JsonNode root, parse_json_tree(text, origin, {.depth_max = 16, .values_max = size_t{1} << 16}));
+  RELOADLAB_ASSIGN(const ModelType* type, find_type(root, origin));
+  RELOADLAB_TRY(check_refusals(root, *type, origin));
+  ConfigModel read{.type = std::string(type->id), .spec = {.architecture = std::string(type->architecture)}};
+  const model::ArchitectureInfo& architecture = *model::find_architecture(type->architecture);
+  for (const auto keys : type->keys)
+    for (const ConfigKey& row : keys) {
+      RELOADLAB_ASSIGN(Value value, read_value(root, row, key_info(architecture, row.key), origin));
+      read.spec.values.insert_or_assign(std::string(row.key), std::move(value));
+    }
+  for (const auto& [key, value] : type->fixed) read.spec.values.insert_or_assign(std::string(key), value);
+  return read;
+}
+
+std::vector<std::string_view> known_model_types() {
+  std::vector<std::string_view> ids;
+  for (const ModelType& type : model_types()) ids.push_back(type.id);
+  return ids;
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,104 @@
+// Every model_type: a folder whose tensors have the names that the family's files have is imported whole.
+#include "tests/sim/checkpoint/families.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "reference/model/architecture/architecture.h"
+#include "sim/checkpoint/placing.h"
+#include "sim/import/config.h"
+#include "sim/import/import.h"
+#include "tests/sim/import/model_folder.h"
+
+namespace reloadlab::sim {
+namespace {
+
+const std::string decoder = R"("vocab_size":20,"hidden_size":8,"num_attention_heads":4,"num_hidden_layers":2,"intermediate_size":8,)"
+                            R"("max_position_embeddings":8,"rms_norm_eps":1e-5)";
+const std::string grouped = decoder + R"(,"num_key_value_heads":2)";
+const std::string experts = R"(,"num_experts_per_tok":2,"moe_intermediate_size":4)";
+const std::string latent = decoder + experts +
+                           R"(,"kv_lora_rank":512,"qk_nope_head_dim":128,"qk_rope_head_dim":64,"v_head_dim":128,"n_routed_experts":12,)"
+                           R"("n_shared_experts":1,"first_k_dense_replace":1,"moe_layer_freq":1)";
+
+struct Type {
+  std::string id, family, config;
+};
+const std::vector<Type>& types() {
+  static const std::vector<Type> all = {
+      {"bert", "bert",
+       R"("vocab_size":30522,"hidden_size":12,"num_attention_heads":12,"num_hidden_layers":2,"intermediate_size":1536,)"
+       R"("max_position_embeddings":512,"type_vocab_size":2)"},
+      {"llama", "llama", grouped},
+      {"mistral", "llama", grouped + R"(,"sliding_window":4096)"},
+      {"qwen2", "qwen2_tied", grouped + R"(,"tie_word_embeddings":true)"},
+      {"qwen3", "qwen3", grouped},
+      {"qwen2_moe", "qwen2_moe",
+       grouped + experts + R"(,"num_experts":12,"decoder_sparse_step":2,"shared_expert_intermediate_size":8,"mlp_only_layers":[])"},
+      {"qwen3_moe", "qwen3_moe", grouped + experts + R"(,"num_experts":12,"head_dim":128)"},
+      {"deepseek_v2", "deepseek_v2", latent + R"(,"q_lora_rank":null)"},
+      {"deepseek_v3", "deepseek_v3", latent + R"(,"q_lora_rank":6,"num_nextn_predict_layers":1)"}};
+  return all;
+}
+
+// The family's names, each in the shape that the model takes.
+Shapes tensors_of(const Family& family) {
+  model::ModelSpec spec{.architecture = family.architecture, .values = family.values};
+  EXPECT_TRUE(model::expand_architecture(spec).ok());
+  const Result<Placing> placing = place_names(spec, *find_name_map(family.map), family.names);
+  Shapes shapes;
+  for (const Placing::Place& place : placing->places)
+    shapes.push_back({place.stored, std::vector<int>(place.delivery.shape.begin(), place.delivery.shape.end())});
+  for (const std::string& name : family.left_out) shapes.push_back({name, {1}});
+  return shapes;
+}
+
+// Two bytes an element but for a router's correction, which is float32 whatever the others are.
+std::string file_of(const Shapes& shapes) {
+  Shapes halves = shapes;
+  std::string text;
+  for (auto& [name, shape] : halves)
+    if (name.ends_with("correction_bias")) shape = {shape[0] * 2};
+  text = tensor_file(halves);
+  const std::string odd = R"(e_score_correction_bias":{"dtype":"BF16","shape":[24])",
+                    even = R"(e_score_correction_bias":{"dtype":"F32", "shape":[12])";
+  return text.find(odd) == text.npos ? text : replaced(text, odd, even);
+}
+
+TEST(ModelTypes, AreImportedWholeFromTheirFamiliesNames) {
+  const std::vector<Family> all = families();
+  for (const Type& type : types()) {
+    const TemporaryFolder folder;
+    folder.write("model/config.json", fmt::format(R"({{"model_type":"{}",{}}})", type.id, type.config));
+    folder.write("model/model.safetensors", file_of(tensors_of(*std::ranges::find(all, type.family, &Family::name))));
+    const Result<std::string> text = import_model(folder.path() / "model");
+    EXPECT_TRUE(text.ok()) << type.id << ": " << text.status().message();
+  }
+}
+
+TEST(ModelTypes, AreAllTriedHere) {
+  std::set<std::string_view> tried, known;
+  for (const Type& type : types()) tried.insert(type.id);
+  for (const std::string_view id : known_model_types()) known.insert(id);
+  EXPECT_EQ(tried, known);
+}
+
+TEST(ModelTypes, RefuseWhatTheirArchitecturesCannotBeTold) {
+  const TemporaryFolder folder;
+  const auto refusal = [&](const std::string& type, const std::string& more) {
+    folder.write("config.json",
+                 fmt::format(R"({{"model_type":"{}",{}{}}})", type, type == "deepseek_v3" ? latent : grouped + experts, more));
+    return read_config(folder.path() / "config.json").status().message();
+  };
+  EXPECT_NE(refusal("qwen3_moe", R"(,"num_experts":12,"mlp_only_layers":[0])").find("mlp_only_layers is an array, expected an empty list"),
+            std::string::npos);
+  EXPECT_EQ(refusal("qwen3_moe", R"(,"num_experts":12,"mlp_only_layers":[])"), "");
+  folder.write("config.json",
+               fmt::format(R"({{"model_type":"deepseek_v3",{}}})", replaced(latent, R"("moe_layer_freq":1)", R"("moe_layer_freq":2)")));
+  EXPECT_NE(read_config(folder.path() / "config.json").status().message().find("moe_layer_freq is 2, expected 1"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace reloadlab::sim
