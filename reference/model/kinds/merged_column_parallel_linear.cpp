@@ -33,16 +33,6 @@ struct LoadPart {
   }
 };
 
-std::vector<std::string_view> split_names(std::string_view names) {
-  std::vector<std::string_view> parts;
-  while (!names.empty()) {
-    const size_t comma = names.find(',');
-    parts.push_back(names.substr(0, comma));
-    names = comma == std::string_view::npos ? std::string_view() : names.substr(comma + 1);
-  }
-  return parts;
-}
-
 class MergedColumnParallelLinear final : public KindBase {
  public:
   MergedColumnParallelLinear()
@@ -103,7 +93,7 @@ class MergedColumnParallelLinear final : public KindBase {
     const auto names = split_names(spec.text("names"));
     std::vector<Delivery> all;
     for (size_t part = 0; part < outs.size(); ++part) {
-      const std::string prefix = names.empty() ? fmt::format("{}.{}", spec.name, part) : sibling(spec.name, names[part]);
+      const std::string prefix = names.empty() ? fmt::format("{}.{}", checkpoint_name(spec.name), part) : sibling(spec.name, names[part]);
       all.push_back(deliver(spec, "weight", {outs[part], spec.integer("in")}, prefix, std::to_string(part)));
       if (spec.flag("bias")) all.push_back(deliver(spec, "bias", {outs[part]}, prefix, std::to_string(part)));
     }
