@@ -22,6 +22,13 @@ std::vector<std::string_view> ids(const Range& things, auto id) {
   return names;
 }
 
+// A tie is no alias for a method that takes ties; check_tie() sees to it that both ends have that method.
+std::vector<SlotSpec> without_taken_ties(std::vector<SlotSpec> slots, const LayerSpec& layer, const QuantInfo& quant) {
+  for (SlotSpec& slot : slots)
+    if (quant.takes_ties && slot.alias_of && slot.alias_of == layer.tied_to) slot.alias_of.reset();
+  return slots;
+}
+
 Status check_layer(const LayerSpec& layer, int tp_size) {
   const LayerKind* kind = find_layer_kind(layer.kind);
   if (!kind) {
@@ -36,7 +43,7 @@ Status check_layer(const LayerSpec& layer, int tp_size) {
     auto known = ids(quant_methods(), [](const QuantInfo& each) { return each.id; });
     return data(fmt::format("{}: there is no quantization \"{}\"{}", layer.name, layer.quant, did_you_mean(layer.quant, known)));
   }
-  return quant->check(kind->slots(layer, {0, tp_size})).within(layer.name);
+  return quant->check(without_taken_ties(kind->slots(layer, {0, tp_size}), layer, *quant)).within(layer.name);
 }
 
 const SlotSpec* find_slot(const std::vector<SlotSpec>& slots, std::string_view name) {
@@ -66,6 +73,17 @@ Status keeps_handle(const ByName& layers, const std::string& path) {
                                : data(fmt::format("layer \"{}\" has quantization {}, which replaces its tensors", layer.name, layer.quant));
 }
 
+// Ends of a tie may have the same one, if it takes ties.
+Status keeps_tie(const ByName& layers, const LayerSpec& layer) {
+  const LayerSpec& there = *layers.at(split_slot_path(*layer.tied_to).first);
+  if (find_quant_method(there.quant)->takes_ties || find_quant_method(layer.quant)->takes_ties) {
+    if (there.quant == layer.quant) return {};
+    return Status(Code::data, fmt::format("layer \"{}\" has quantization {} and this one {}: a tie needs the same on both", there.name,
+                                          there.quant, layer.quant));
+  }
+  return keeps_handle(layers, *layer.tied_to);
+}
+
 Status check_tie(const ByName& layers, const LayerSpec& layer, int tp_size) {
   if (!layer.tied_to) return {};
   const std::string what = fmt::format("{}: tied_to {}", layer.name, *layer.tied_to);
@@ -74,7 +92,7 @@ Status check_tie(const ByName& layers, const LayerSpec& layer, int tp_size) {
   if (there->alias_of) return data(what + ": that one is tied or a view itself");
   Result<SlotSpec> here = slot_at(layers, layer.name + "." + there->name, tp_size);
   if (!here.ok()) return here.status().within(what);
-  RELOADLAB_TRY(keeps_handle(layers, *layer.tied_to).within(what));
+  RELOADLAB_TRY(keeps_tie(layers, layer).within(what));
   if (here->shape != there->shape || here->dtype != there->dtype) return data(what + ": shapes or dtypes differ");
   return {};
 }

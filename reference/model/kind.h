@@ -80,9 +80,13 @@ struct QuantInfo {
   // True when the step only permutes the slot's elements: then after[target] = before[permutation(before)[target]], row-major.
   bool (*permutes)(std::string_view slot);
   std::vector<int64_t> (*permutation)(const SlotSpec& before);  // REQUIRES permutes(before.name)
-  // Whether the layer's tensors suit the method; the message says what was expected.
+  // Whether the layer's tensors suit the method; the message says what was expected. A tie that takes_ties covers is no alias here.
   Status (*check)(const std::vector<SlotSpec>& before);
+  // True when layers whose weights are tied may both have this method: each then makes a tensor of its own from the shared one.
+  bool takes_ties = false;
 };
+
+std::vector<int64_t> identity_permutation(const SlotSpec& before);
 
 std::span<const QuantInfo> quant_methods();
 const QuantInfo* find_quant_method(std::string_view id);

@@ -26,6 +26,10 @@ Status QuantMethod::process_weights_after_loading(Layer& layer) {
 
 at::Tensor QuantMethod::checkpoint_layout(std::string_view, const at::Tensor& processed) const { return processed; }
 
+at::Tensor QuantMethod::compute_value(const Layer& layer, std::string_view slot) const {
+  return checkpoint_layout(slot, layer.tensor(slot)->tensor);
+}
+
 Status run_own_post_load(Layer& layer) {
   if (!layer.own_post_load) return {};
   return heard(layer, [&] { return layer.own_post_load(layer); });

@@ -12,8 +12,10 @@ class QuantMethod {
   virtual std::string_view id() const = 0;
   // Turns checkpoint-format tensors of the layer into kernel format, on the device where they are.
   Status process_weights_after_loading(Layer& layer);
-  // What a forward computes with: the processed tensor of that slot, brought back to checkpoint layout.
+  // The processed tensor of that slot, brought back to checkpoint layout.
   virtual at::Tensor checkpoint_layout(std::string_view slot, const at::Tensor& processed) const;
+  // The values that it stands for: with scales applied and padding cut off.
+  virtual at::Tensor compute_value(const Layer& layer, std::string_view slot) const;
 
  protected:
   virtual Status process(Layer& layer) = 0;

@@ -1,20 +1,21 @@
 #include "sim/candidate/builtin.h"
 
 #include "reference/layerwise/layerwise.h"
+#include "reference/online_quant/online_quant.h"
 #include "sim/candidate/candidate.h"
 
 namespace reloadlab::sim {
 namespace {
 
-using layerwise::LayerwisePolicy;
-using layerwise::LayerwiseReload;
+layerwise::LayerwiseOptions options_of(const CandidateContext& context) {
+  return {.observer = context.observer,
+          .transport_reuses_buffers = context.transport_reuses_buffers,
+          .extra_bytes_limit = context.extra_bytes_limit};
+}
 
 class LayerwiseCandidate final : public Reloader {
  public:
-  LayerwiseCandidate(const LayerwisePolicy& policy, const CandidateContext& context)
-      : reload_(policy, {.observer = context.observer,
-                         .transport_reuses_buffers = context.transport_reuses_buffers,
-                         .extra_bytes_limit = context.extra_bytes_limit}) {}
+  LayerwiseCandidate(const layerwise::LayerwisePolicy& policy, const CandidateContext& context) : reload_(policy, options_of(context)) {}
 
   Status record(model::Model& model) override { return reload_.record(model); }
   Status before_post_load(model::Model& model) override { return reload_.first_load_done(model); }
@@ -24,31 +25,48 @@ class LayerwiseCandidate final : public Reloader {
   bool unusable() const override { return reload_.unusable(); }
 
  private:
-  LayerwiseReload reload_;
+  layerwise::LayerwiseReload reload_;
 };
 
-Result<CandidateInfo> layerwise_candidate(const std::string& spelling) {
-  RELOADLAB_ASSIGN(const LayerwisePolicy policy, layerwise::parse_policy(spelling));
-  CandidateInfo info{.name = "layerwise@" + layerwise::spell_policy(policy), .system = "layerwise"};
-  info.declared = layerwise::declared_policies(policy);
-  info.declared["reports"] = "yes";
-  info.make_reloader = [policy](const CandidateContext& context) -> Result<std::unique_ptr<Reloader>> {
-    return std::unique_ptr<Reloader>(std::make_unique<LayerwiseCandidate>(policy, context));
-  };
-  return info;
-}
+class OnlineQuantCandidate final : public Reloader {
+ public:
+  OnlineQuantCandidate(const online_quant::OnlineQuantPolicy& policy, const CandidateContext& context)
+      : reload_(online_quant::make_online_quant(policy, options_of(context))) {}
 
-std::vector<std::string> layerwise_profiles() {
-  std::vector<std::string> names;
-  for (std::string_view profile : layerwise::policy_profiles()) names.emplace_back(profile);
-  return names;
+  Status record(model::Model& model) override { return reload_->record(model); }
+  Status before_post_load(model::Model& model) override { return reload_->before_post_load(model); }
+  Status prepare(model::Model& model) override { return reload_->prepare(model); }
+  Status finish(model::Model& model, const FinishConfig& config) override { return reload_->finish(model, config.dtype); }
+  Status abort(model::Model& model) override { return reload_->abort(model); }
+  bool unusable() const override { return reload_->unusable(); }
+
+ private:
+  std::unique_ptr<online_quant::OnlineQuantReload> reload_;
+};
+
+// Registers a system of ours: profiles, and how a spelling becomes a candidate.
+template <class Candidate, class Policy>
+void register_system(const std::string& system, Result<Policy> (*parse)(std::string_view), std::string (*spell)(const Policy&),
+                     std::map<std::string, std::string> (*declare)(const Policy&), const std::vector<std::string_view>& profiles) {
+  register_candidate(system, [=](const std::string& spelling) -> Result<CandidateInfo> {
+    RELOADLAB_ASSIGN(const Policy policy, parse(spelling));
+    CandidateInfo info{.name = system + "@" + spell(policy), .system = system, .declared = declare(policy)};
+    info.declared["reports"] = "yes";
+    info.make_reloader = [policy](const CandidateContext& context) -> Result<std::unique_ptr<Reloader>> {
+      return std::unique_ptr<Reloader>(std::make_unique<Candidate>(policy, context));
+    };
+    return info;
+  });
+  register_profiles(system, {profiles.begin(), profiles.end()});
 }
 
 }  // namespace
 
 void register_builtin_candidates() {
-  register_candidate("layerwise", layerwise_candidate);
-  register_profiles("layerwise", layerwise_profiles());
+  register_system<LayerwiseCandidate>("layerwise", &layerwise::parse_policy, &layerwise::spell_policy, &layerwise::declared_policies,
+                                      layerwise::policy_profiles());
+  register_system<OnlineQuantCandidate>("online_quant", &online_quant::parse_policy, &online_quant::spell_policy,
+                                        &online_quant::declared_policies, online_quant::policy_profiles());
 }
 
 }  // namespace reloadlab::sim

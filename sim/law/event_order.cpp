@@ -56,9 +56,8 @@ class Judge {
   std::string take(const Event& event, int64_t position) {
     switch (event.kind) {
       case EventKind::prepare_begin:
-        return enter(Phase::before, Phase::preparing, "prepare began twice");
       case EventKind::prepare_end:
-        return enter(Phase::preparing, Phase::open, "prepare ended without having begun");
+        return was_refused(event.step) ? std::string() : prepare(event.kind);
       case EventKind::finish_begin:
         return enter(Phase::open, Phase::finishing, "finish began while the update was not open");
       case EventKind::finish_end:
@@ -76,6 +75,17 @@ class Judge {
       default:
         return hint(event, position);
     }
+  }
+
+  // A second begin that was refused changes nothing.
+  bool was_refused(int step) const {
+    const StepOutcome* outcome = outcome_of(run_, step);
+    return outcome && !outcome->status.ok();
+  }
+
+  std::string prepare(EventKind kind) {
+    if (kind == EventKind::prepare_begin) return enter(Phase::before, Phase::preparing, "prepare began twice");
+    return enter(Phase::preparing, Phase::open, "prepare ended without having begun");
   }
 
   std::string enter(Phase from, Phase to, std::string_view otherwise) {

@@ -8,6 +8,16 @@ namespace {
 bool stands_alone(StepKind kind) { return kind == StepKind::reload || kind == StepKind::retry; }
 bool ends(StepKind kind) { return kind == StepKind::finish || kind == StepKind::abort; }
 
+// A begin that is to be refused because the update before it is still open.
+bool refused_in_update(const Execution& execution, int step) {
+  if (step_at(execution, step)->outcome != Step::Outcome::error) return false;
+  for (int before = step - 1; const Step* earlier = step_at(execution, before); --before) {
+    if (stands_alone(earlier->kind) || ends(earlier->kind) || earlier->kind == StepKind::load) return false;
+    if (earlier->kind == StepKind::prepare) return true;
+  }
+  return false;
+}
+
 bool refuses(const RankPlan& plan, int step) {
   return std::ranges::find(plan.refusals, step, &RankPlan::Refusal::step) != plan.refusals.end();
 }
@@ -104,7 +114,7 @@ StepRange update_of(const Execution& execution, int step) {
   for (int before = step; const Step* candidate = step_at(execution, before); --before) {
     if (before != step && (stands_alone(candidate->kind) || ends(candidate->kind) || candidate->kind == StepKind::load)) break;
     range.first = before;
-    if (candidate->kind == StepKind::prepare) break;
+    if (candidate->kind == StepKind::prepare && !refused_in_update(execution, before)) break;
   }
   return range;
 }

@@ -27,6 +27,12 @@ std::vector<int> groups_of(const Evidence& evidence, const Census& census) {
   return group;
 }
 
+// Declared by candidates that load the whole model before they process any of it.
+bool processes_at_finish(const Evidence& evidence) {
+  const auto declared = evidence.declared.find("completion");
+  return declared != evidence.declared.end() && declared->second == "finish";
+}
+
 class Completion {
  public:
   Completion(const Evidence& evidence, size_t rank, Tally& tally)
@@ -54,7 +60,7 @@ class Completion {
       if (load.completes) completing = &load;
     }
     if (!touching) return std::nullopt;
-    if (evidence_.the_case.expect.completed == Expect::Completed::at_finish) completing = nullptr;
+    if (evidence_.the_case.expect.completed == Expect::Completed::at_finish || processes_at_finish(evidence_)) completing = nullptr;
     tally_.check();
     bool in_finish = false;
     for (const Event& event : run_.events) {

@@ -71,20 +71,24 @@ class Planner {
         begin_update();
         loads(number, step);
         finish(number, step.abort_after.has_value());
+        open_ = false;
         break;
       case StepKind::prepare:
-        begin_update();
+        if (!open_ || step.outcome != Step::Outcome::error) begin_update();  // one that is refused leaves the update that is open
+        open_ = true;
         break;
       case StepKind::loads:
         loads(number, step);
         break;
       case StepKind::finish:
         finish(number, false);
+        if (step.outcome == Step::Outcome::ok) open_ = false;
         break;
       case StepKind::forward:
         now_.memory.forward();
         break;
       case StepKind::abort:
+        open_ = false;
         break;
       case StepKind::destroy:
         return;
@@ -261,6 +265,7 @@ class Planner {
   bool partial_ = false;
   std::set<int> gaps_;    // groups in which something is missing that the kernel tensors do not tell
   bool refused_ = false;  // in the step that is planned
+  bool open_ = false;     // an update was begun and has not ended
 };
 
 }  // namespace

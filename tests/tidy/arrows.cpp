@@ -21,6 +21,7 @@ const std::vector<Arrows>& arrows() {
       {"reference/base", {}},
       {"reference/model", {}},
       {"reference/layerwise", {"reference/model"}},
+      {"reference/online_quant", {"reference/layerwise", "reference/model"}},
       {"sim/scenario", {"reference/model"}},
       {"sim/evidence", {"sim/scenario", "reference/model"}},
       {"sim/checkpoint", {"sim/scenario", "reference/model"}},

@@ -19,7 +19,7 @@ const at::Tensor& held(const Layer& layer, std::string_view slot) {
 
 at::Tensor logical(const Layer& layer, std::string_view slot) {
   const at::Tensor& tensor = held(layer, slot);
-  return compute_copy(layer.quant_method ? layer.quant_method->checkpoint_layout(slot, tensor) : tensor);
+  return compute_copy(layer.quant_method ? layer.quant_method->compute_value(layer, slot) : tensor);
 }
 
 at::Tensor apply_linear(const Layer& layer, const at::Tensor& input, bool with_bias) {

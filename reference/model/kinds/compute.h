@@ -10,7 +10,7 @@ namespace reloadlab::model {
 at::Tensor compute_copy(const at::Tensor& tensor);
 // The slot's tensor. Throws c10::Error, as operators do, where a reload has taken it away.
 const at::Tensor& held(const Layer& layer, std::string_view slot);
-// The slot's tensor in checkpoint layout, whatever the quantization method made of it, ready to compute with.
+// What the slot stands for in checkpoint layout, whatever the quantization method made of it, ready to compute with.
 at::Tensor logical(const Layer& layer, std::string_view slot);
 // input @ weight[:, :input.size(-1)].T (+ bias): padded columns meet no input.
 at::Tensor apply_linear(const Layer& layer, const at::Tensor& input, bool with_bias);

@@ -5,15 +5,12 @@
 #include "reference/model/quant/registry.h"
 
 namespace reloadlab::model {
-namespace {
 
-std::vector<int64_t> identity(const SlotSpec& before) {
+std::vector<int64_t> identity_permutation(const SlotSpec& before) {
   std::vector<int64_t> all(static_cast<size_t>(numel(before.shape)));
   std::iota(all.begin(), all.end(), int64_t{0});
   return all;
 }
-
-}  // namespace
 
 QuantInfo no_quant() {
   return {.id = "none",
@@ -22,7 +19,7 @@ QuantInfo no_quant() {
           .results = [](const std::vector<SlotSpec>& before) { return before; },
           .extra_bytes = [](const std::vector<SlotSpec>&) -> int64_t { return 0; },
           .permutes = [](std::string_view) { return true; },
-          .permutation = identity,
+          .permutation = identity_permutation,
           .check = [](const std::vector<SlotSpec>&) { return Status(); }};
 }
 

@@ -3,8 +3,8 @@
 namespace reloadlab::model {
 
 std::span<const QuantInfo> quant_methods() {
-  static const QuantInfo methods[] = {no_quant(),       tile_permute(),   fp8_per_tensor(), drifting_shape(),
-                                      drifting_dtype(), drifting_extra(), drifting_rename()};
+  static const QuantInfo methods[] = {no_quant(),         tile_permute(),   fp8_per_tensor(), fp8_per_channel(), fp8_block(),
+                                      int8_per_channel(), drifting_shape(), drifting_dtype(), drifting_extra(),  drifting_rename()};
   return methods;
 }
 

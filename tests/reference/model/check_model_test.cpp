@@ -81,6 +81,9 @@ std::vector<BadModel> bad_models() {
       "b: tied_to a.weight: layer \"a\" has quantization tile_permute, which replaces its tensors");
   add("tied_quant", changed({linear("a"), with_quant(linear("b"))}, [](ModelSpec& s) { s.layers[1].tied_to = "a.weight"; }),
       "b: quantization tile_permute cannot replace tensors that are tied or views");
+  add("tie_quants",
+      changed({linear("a"), linear("b")}, [](ModelSpec& s) { s.layers[0].quant = "fp8_block", s.layers[1].tied_to = "a.weight"; }),
+      "b: tied_to a.weight: layer \"a\" has quantization fp8_block and this one none: a tie needs the same on both");
   add("view_end", model_of({linear("a"), view("a.weight", 25)}), "v.view: view of a.weight: it reaches beyond the end");
   add("view_of_nothing", model_of({view("absent.weight", 2)}), "v.view: view of absent.weight: there is no layer \"absent\"");
   add("view_of_strided",

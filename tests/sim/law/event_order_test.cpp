@@ -88,6 +88,27 @@ TEST(EventOrder, PrepareAndFinishComeOnceEach) {
   EXPECT_EQ(what(silent), ": the update ended well without prepare and finish in this order");
 }
 
+// The reload to B in three steps, with a second begin in the middle: 1 prepare, 2 prepare, 3 finish.
+Fixture begun_twice(Status second) {
+  Fixture fixture;
+  fixture.warm().steps = {{.kind = StepKind::load}, {.kind = StepKind::prepare}, {.kind = StepKind::prepare}, {.kind = StepKind::finish}};
+  fixture.warm().steps[2].outcome = Step::Outcome::error;
+  std::erase_if(fixture.events(), [](const Event& event) { return event.step == kToA; });
+  for (Event& event : fixture.events())
+    if (event.step == kToB && event.kind != EventKind::prepare_begin && event.kind != EventKind::prepare_end) event.step = 3;
+  fixture.insert_after(event_at(1, EventKind::prepare_end), {EventKind::prepare_begin, 2});
+  fixture.insert_after(event_at(2, EventKind::prepare_begin), {EventKind::prepare_end, 2});
+  fixture.outcome(2).status = std::move(second);
+  fixture.warm().ranks[0].outcomes.push_back({.step = 3});
+  fixture.plan().states = {{0, "A", false}, {3, "B", false}};
+  return fixture;
+}
+
+TEST(EventOrder, ASecondBeginIsNothingIfItIsRefused) {
+  EXPECT_EQ(what(begun_twice(Status(Code::misuse, "open"))), "pass");
+  EXPECT_EQ(what(begun_twice(Status())), ": prepare began twice");
+}
+
 TEST(EventOrder, TheCandidatesOwnStoryMustBeInOrderToo) {
   Fixture fixture;
   fixture.insert_after(event_at(kToB, EventKind::copied_back, 1), {EventKind::completed, kToB, 2, 1});

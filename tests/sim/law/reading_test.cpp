@@ -44,6 +44,16 @@ TEST(Reading, RanksHoldOneCheckpointUnlessSomeOfThemRefusedItOrGotAPart) {
   EXPECT_FALSE(ranks_hold_one(fixture.evidence, kToA));
 }
 
+TEST(Reading, ABeginThatIsToBeRefusedIsPartOfTheUpdateThatIsOpen) {
+  Execution execution = steps({load, prepare, loads, prepare, loads, finish});
+  EXPECT_EQ(ranges(execution), "3-5 ");
+  execution.steps[3].outcome = Step::Outcome::error;
+  EXPECT_EQ(ranges(execution), "1-5 ");
+  execution = steps({load, prepare, finish, prepare, finish});
+  execution.steps[3].outcome = Step::Outcome::error;
+  EXPECT_EQ(ranges(execution), "1-2 3-4 ");
+}
+
 TEST(Reading, TheFirstLoadIsAnUpdateOfItsOwn) {
   const Execution execution = steps({load, load});
   EXPECT_EQ(update_of(execution, 1).first, 1);

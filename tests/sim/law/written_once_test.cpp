@@ -183,6 +183,12 @@ TEST(WrittenOnce, LayersThatShareStorageCompleteTogether) {
   EXPECT_EQ(fixture.judge(kLaw).finding->what, "processed with fc.k, its last missing element arrives with norm.weight");
 }
 
+TEST(WrittenOnce, ACandidateMayDeclareThatItProcessesEverythingAtFinish) {
+  Fixture fixture;
+  fixture.declare("completion", "finish");
+  EXPECT_EQ(fixture.judge(kLaw).finding->what, "processed with fc.k, it is due at finish, after fc.k");
+}
+
 TEST(WrittenOnce, AScenarioMayLeaveCompletionOpen) {
   Fixture fixture;
   fixture.erase(event_at(kToB, EventKind::write_kernel, 1));

@@ -46,6 +46,21 @@ TEST_F(Plan, ARepeatedShardAddsNothing) {
   EXPECT_TRUE(result.loads[3].completes);
 }
 
+TEST_F(Plan, ABeginThatIsRefusedLeavesTheUpdateThatIsOpen) {
+  const auto last_load_completes = [&](Step::Outcome second) {
+    Step loads = reload_;
+    loads.kind = StepKind::loads;
+    loads.plan.only = {"a.q_proj.weight", "a.k_proj.weight"};
+    Step rest = loads;
+    rest.plan.only = {"a.v_proj.weight"};
+    const std::vector<Step> steps = {load_step("A"), {.kind = StepKind::prepare}, loads, {.kind = StepKind::prepare, .outcome = second},
+                                     rest,           {.kind = StepKind::finish}};
+    return plan(steps).loads.back().completes;
+  };
+  EXPECT_TRUE(last_load_completes(Step::Outcome::error));
+  EXPECT_FALSE(last_load_completes(Step::Outcome::ok));
+}
+
 TEST_F(Plan, WhatIsLeftOutIsMissingAndTheStateIsPartial) {
   reload_.plan.omit = {"a.v_proj.weight"};
   const RankPlan result = plan({load_step("A"), reload_});

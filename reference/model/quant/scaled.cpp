@@ -1,0 +1,168 @@
+#include "reference/model/quant/scaled.h"
+
+#include <ATen/ops/amax.h>
+#include <ATen/ops/amin.h>
+#include <ATen/ops/aminmax.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/eq.h>
+#include <ATen/ops/maximum.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "reference/model/kinds/compute.h"
+#include "reference/model/post_load.h"
+
+namespace reloadlab::model {
+namespace {
+
+constexpr std::string_view source = "weight";
+
+// How a weight [n, k] is cut.
+struct Boxes {
+  int64_t down, across, rows, columns;
+  int64_t count() const { return down * across; }
+  int64_t padded_rows() const { return down * rows; }
+  int64_t padded_columns() const { return across * columns; }
+};
+
+Boxes boxes_of(const ScaledMethod& method, int64_t n, int64_t k) {
+  const int64_t rows = method.box_rows > 0 ? method.box_rows : n, columns = method.box_columns > 0 ? method.box_columns : k;
+  return {(n + rows - 1) / rows, (k + columns - 1) / columns, rows, columns};
+}
+
+// One dimension for boxes and one for what is in them, down and across.
+at::Tensor in_boxes(const at::Tensor& padded, const Boxes& boxes) {
+  return padded.view({boxes.down, boxes.rows, boxes.across, boxes.columns});
+}
+
+at::Tensor per_box(const at::Tensor& scale, const Boxes& boxes) { return scale.view({boxes.down, 1, boxes.across, 1}); }
+
+// The weight in single precision, padded to whole boxes.
+at::Tensor single_precision(const at::Tensor& weight, const Boxes& boxes) {
+  at::Tensor single = at::empty({boxes.padded_rows(), boxes.padded_columns()}, weight.options().dtype(at::kFloat));
+  if (single.numel() != weight.numel()) single.zero_();
+  single.narrow(0, 0, weight.size(0)).narrow(1, 0, weight.size(1)).copy_(weight);
+  return single;
+}
+
+void extremes(at::Tensor& low, at::Tensor& high, const at::Tensor& single, const Boxes& boxes) {
+  if (boxes.count() == 1) {
+    at::Tensor lowest = low.view(at::IntArrayRef()), highest = high.view(at::IntArrayRef());
+    at::aminmax_out(lowest, highest, single);
+    return;
+  }
+  at::Tensor lows = low.view({boxes.down, boxes.across}), highs = high.view({boxes.down, boxes.across});
+  at::amin_out(lows, in_boxes(single, boxes), {1, 3});
+  at::amax_out(highs, in_boxes(single, boxes), {1, 3});
+}
+
+at::Tensor scale_of(const ScaledMethod& method, const at::Tensor& single, const Boxes& boxes) {
+  at::Tensor scale = method.whole() ? at::empty({1}, single.options()) : at::empty({boxes.down, boxes.across}, single.options());
+  at::Tensor low = at::empty_like(scale);
+  extremes(low, scale, single, boxes);
+  at::maximum_out(scale, scale, low.neg_());
+  scale.div_(method.largest);
+  return scale.masked_fill_(scale.eq(0), 1);
+}
+
+at::Tensor quantized(const ScaledMethod& method, at::Tensor single, const at::Tensor& scale, const Boxes& boxes) {
+  in_boxes(single, boxes).div_(per_box(scale, boxes)).clamp_(-method.largest, method.largest);
+  if (method.result == DType::i8) single.round_().masked_fill_(single.ne(single), 0);  // what is no number is unequal to itself
+  if (method.transposed) single = single.t();
+  return at::empty(single.sizes(), single.options().dtype(to_torch(method.result))).copy_(single);
+}
+
+class Scaled final : public QuantMethod {
+ public:
+  explicit Scaled(const ScaledMethod& method) : method_(method) {}
+  std::string_view id() const override { return method_.id; }
+
+  at::Tensor checkpoint_layout(std::string_view slot, const at::Tensor& processed) const override {
+    return slot == source && method_.transposed ? processed.t() : processed;
+  }
+
+  at::Tensor compute_value(const Layer& layer, std::string_view slot) const override {
+    const at::Tensor value = QuantMethod::compute_value(layer, slot);
+    if (slot != source) return value;
+    const SlotSpec loaded = loaded_weight(layer);
+    const Boxes boxes = boxes_of(method_, loaded.shape[0], loaded.shape[1]);
+    at::Tensor single = value.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous();
+    in_boxes(single, boxes).mul_(per_box(held(layer, method_.scale_name), boxes));
+    return single.narrow(0, 0, loaded.shape[0]).narrow(1, 0, loaded.shape[1]);
+  }
+
+ protected:
+  Status process(Layer& layer) override {
+    const ParameterPtr old = layer.tensor(source);  // alive to the end of the step
+    if (!old || old->tensor.dim() != 2) return Status(Code::failed, fmt::format("layer {} has no weight of two dimensions", layer.path()));
+    const Boxes boxes = boxes_of(method_, old->tensor.size(0), old->tensor.size(1));
+    const at::Tensor single = single_precision(old->tensor, boxes);
+    auto scale = std::make_shared<Parameter>();
+    scale->tensor = scale_of(method_, single, boxes);
+    scale->tensor_class = method_.scale_class;
+    auto replacement = std::make_shared<Parameter>(*old);
+    replacement->tensor = quantized(method_, single, scale->tensor, boxes);
+    layer.assign(source, replacement);
+    RELOADLAB_TRY(post_load_middle(layer));
+    layer.assign(method_.scale_name, scale);
+    return {};
+  }
+
+ private:
+  static SlotSpec loaded_weight(const Layer& layer) {
+    const std::vector<SlotSpec> slots = layer.kind->slots(layer.spec, layer.tp);
+    return *std::ranges::find(slots, source, &SlotSpec::name);
+  }
+
+  const ScaledMethod& method_;
+};
+
+Boxes boxes_of(const ScaledMethod& method, const std::vector<SlotSpec>& slots) {
+  const Shape& shape = std::ranges::find(slots, source, &SlotSpec::name)->shape;
+  return boxes_of(method, shape[0], shape[1]);
+}
+
+}  // namespace
+
+std::shared_ptr<QuantMethod> make_scaled(const ScaledMethod& method) { return std::make_shared<Scaled>(method); }
+
+// The scale stands behind the parameters that were there. A weight that was tied is a tensor of its own afterwards.
+std::vector<SlotSpec> scaled_results(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
+  const Boxes boxes = boxes_of(method, before);
+  std::vector<SlotSpec> after = before;
+  SlotSpec& weight = *std::ranges::find(after, source, &SlotSpec::name);
+  weight.shape = {boxes.padded_rows(), boxes.padded_columns()};
+  if (method.transposed) std::swap(weight.shape[0], weight.shape[1]);
+  weight.dtype = method.result;
+  weight.alias_of.reset();
+  const Shape scale = method.whole() ? Shape{1} : Shape{boxes.down, boxes.across};
+  const auto buffers = std::ranges::find(after, SlotSpec::Kind::buffer, &SlotSpec::kind);
+  after.insert(buffers, {.name = std::string(method.scale_name), .shape = scale, .dtype = DType::f32});
+  return after;
+}
+
+int64_t scaled_extra_bytes(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
+  const Boxes boxes = boxes_of(method, before);
+  constexpr int64_t single = 4, scale = 4, low = 4, is_zero = 1, zero = 12;
+  const int64_t elements = boxes.padded_rows() * boxes.padded_columns();
+  const int64_t working = boxes.count() * (low + is_zero) + zero, result = elements * dtype_size(method.result);
+  return elements * single + boxes.count() * scale + std::max(working, result);
+}
+
+Status check_scaled(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
+  const auto refuse = [&](std::string_view what) { return Status(Code::data, fmt::format("quantization {} {}", method.id, what)); };
+  const SlotSpec* weight = nullptr;
+  for (const SlotSpec& slot : before) {
+    if (slot.alias_of) return refuse("cannot replace tensors that are views, or tied to a layer of another quantization");
+    if (slot.name == method.scale_name) return refuse(fmt::format("makes a tensor called {}, and the layer has one", method.scale_name));
+    if (slot.name == source) weight = &slot;
+  }
+  if (!weight) return refuse("needs a tensor called weight");
+  if (weight->shape.size() != 2 || !weight->strides.empty()) return refuse("needs a dense weight of two dimensions");
+  if (weight->dtype != DType::f32 && weight->dtype != DType::bf16) return refuse("needs a weight in f32 or bf16");
+  return {};
+}
+
+}  // namespace reloadlab::model

@@ -1,0 +1,177 @@
+#include "reference/online_quant/online_quant.h"
+
+#include "tests/reference/layerwise/rig.h"
+
+namespace reloadlab::online_quant {
+namespace {
+
+using layerwise::linear;
+using layerwise::Picture;
+using layerwise::same_content;
+using layerwise::same_in_place;
+using model::Delivery;
+using model::LayerSpec;
+using model::model_of;
+using model::ModelSpec;
+
+LayerSpec quantized(LayerSpec spec, const std::string& method = "fp8_per_channel") {
+  spec.quant = method;
+  spec.dtype = DType::bf16;
+  return spec;
+}
+
+ModelSpec two() { return model_of({quantized(linear("a", 4, 6, {{"bias", true}})), quantized(linear("b"), "fp8_per_tensor")}); }
+
+ModelSpec tied() {
+  ModelSpec spec = model_of({quantized(linear("a", 4, 6)), quantized(linear("b", 4, 6))});
+  spec.layers[1].tied_to = "a.weight";
+  return spec;
+}
+
+// A model that was loaded and quantized once, with the engine on it.
+struct Rig {
+  explicit Rig(const ModelSpec& the_spec, const std::string& policy)
+      : spec(the_spec), model(model::build_model(spec, {})), engine(make_online_quant(*parse_policy(policy), {})) {
+    EXPECT_OK(model::check_model(spec, 1));
+    EXPECT_OK(engine->record(*model));
+    EXPECT_OK(send(1));
+    EXPECT_OK(engine->before_post_load(*model));
+    EXPECT_OK(model::process_model_after_loading(*model));
+  }
+
+  Status send(int number, const std::string& except = "") {
+    for (const Delivery& delivery : model::deliveries_of(spec))
+      if (delivery.name != except) RELOADLAB_TRY(model::load_one(*model, delivery, layerwise::weight(delivery, number)));
+    return {};
+  }
+  Status prepare() { return engine->prepare(*model); }
+  Status finish() { return engine->finish(*model, DType::bf16); }
+  Status reload(int number, const std::string& except = "") {
+    RELOADLAB_TRY(prepare());
+    RELOADLAB_TRY(send(number, except));
+    return finish();
+  }
+  Picture now() const { return layerwise::picture(*model); }
+  Picture cold(int number) const { return layerwise::cold(spec, number); }
+  const void* address(const std::string& path) const { return model->find_tensor(path)->tensor.const_data_ptr(); }
+
+  ModelSpec spec;
+  std::unique_ptr<model::Model> model;
+  std::unique_ptr<OnlineQuantReload> engine;
+};
+
+class BothProfiles : public ::testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(all, BothProfiles, ::testing::Values("seed", "seed,created=in_place", "hardened"));
+
+TEST_P(BothProfiles, what_is_loaded_is_quantized_as_a_cold_load_would) {
+  Rig rig(two(), GetParam());
+  EXPECT_TRUE(same_content(rig.cold(1), rig.now()));
+  EXPECT_OK(rig.reload(2));
+  EXPECT_TRUE(same_content(rig.cold(2), rig.now()));
+  EXPECT_OK(rig.reload(1));
+  EXPECT_TRUE(same_content(rig.cold(1), rig.now()));
+}
+
+TEST_P(BothProfiles, a_model_that_is_not_quantized_is_loaded_all_the_same) {
+  Rig rig(model_of({linear("a"), linear("b")}), GetParam());
+  const Picture before = rig.now();
+  EXPECT_OK(rig.reload(2));
+  EXPECT_TRUE(same_content(rig.cold(2), rig.now()));
+  EXPECT_OK(rig.reload(1));
+  EXPECT_TRUE(same_in_place(before, rig.now()));
+}
+
+TEST(OnlineQuantSeed, the_scale_that_quantization_made_moves) {
+  Rig rig(two(), "seed");
+  const void *weight = rig.address("a.weight"), *scale = rig.address("a.weight_scale");
+  EXPECT_OK(rig.reload(2));
+  EXPECT_EQ(weight, rig.address("a.weight"));
+  EXPECT_NE(scale, rig.address("a.weight_scale"));
+}
+
+TEST(OnlineQuantSeed, created_in_place_and_hardened_move_nothing) {
+  for (const char* policy : {"seed,created=in_place", "hardened"}) {
+    Rig rig(two(), policy);
+    const Picture before = rig.now();
+    EXPECT_OK(rig.reload(2));
+    EXPECT_OK(rig.reload(1));
+    EXPECT_TRUE(same_in_place(before, rig.now())) << policy;
+  }
+}
+
+TEST(OnlineQuantSeed, the_second_of_two_tied_names_is_quantized_twice) {
+  Rig rig(tied(), "seed");
+  const void* second = rig.address("b.weight");
+  EXPECT_OK(rig.reload(2));
+  EXPECT_NE(second, rig.address("b.weight"));
+  EXPECT_FALSE(same_content(rig.cold(2), rig.now()));
+}
+
+TEST(OnlineQuantSeed, ties_all_and_hardened_load_both_names) {
+  for (const char* policy : {"seed,ties=all,created=in_place", "hardened"}) {
+    Rig rig(tied(), policy);
+    const Picture before = rig.now();
+    EXPECT_OK(rig.reload(2));
+    EXPECT_TRUE(same_content(rig.cold(2), rig.now())) << policy;
+    EXPECT_OK(rig.reload(1));
+    EXPECT_TRUE(same_in_place(before, rig.now())) << policy;
+  }
+}
+
+TEST(OnlineQuantSeed, a_free_function_gets_one_argument_too_many) {
+  const ModelSpec spec = model_of({quantized(linear("a", 4, 6, {{"loader", std::string("free")}}))});
+  Rig rig(spec, "seed");
+  EXPECT_OK(rig.prepare());
+  const Status status = rig.send(2);
+  EXPECT_EQ("weight_loader is a free function and was bound to its parameter: one argument too many", status.message());
+  for (const char* policy : {"seed,callables=kept", "hardened"}) EXPECT_OK(Rig(spec, policy).reload(2));
+}
+
+TEST(OnlineQuantSeed, a_failure_leaves_fresh_parameters_and_the_mark_clear) {
+  ModelSpec spec = two();
+  spec.layers[1] = quantized(linear("b"), "drifting_rename");
+  Rig rig(spec, "seed");
+  const void* weight = rig.address("a.weight");
+  EXPECT_TRUE(rig.model->flags.at("process_weights_after_loading_already_called"));
+  EXPECT_CODE(Code::failed, rig.reload(2));
+  EXPECT_FALSE(rig.model->flags.at("process_weights_after_loading_already_called"));
+  EXPECT_EQ(nullptr, rig.model->find_tensor("b.weight"));
+  EXPECT_EQ(weight, rig.address("a.weight"));  // copied back before the failure
+  EXPECT_CODE(Code::failed, rig.prepare());    // the name is gone, and had attributes
+  EXPECT_CODE(Code::unsupported, rig.engine->abort(*rig.model));
+}
+
+TEST(OnlineQuantSeed, an_attribute_that_the_restored_parameter_lacks_comes_back) {
+  Rig rig(model_of({quantized(linear("a", 4, 6, {{"pad_rows_to", int64_t{4}}, {"pad_value", 0.5}}))}), "seed");
+  EXPECT_OK(rig.prepare());
+  const model::ParameterPtr restored = rig.model->find_tensor("a.weight");
+  EXPECT_EQ(0.5, std::get<double>(restored->attributes.at("pad_value")));
+  EXPECT_EQ("Parameter", restored->tensor_class);
+  EXPECT_EQ(at::kBFloat16, restored->tensor.scalar_type());
+}
+
+TEST(OnlineQuantSeed, what_is_not_sent_is_quantized_from_memory_that_nobody_wrote) {
+  Rig rig(two(), "seed");
+  EXPECT_OK(rig.reload(2, "b.weight"));
+  EXPECT_FALSE(same_content(rig.cold(2), rig.now()));
+  Picture now = rig.now(), before = rig.cold(1);
+  const auto holds = [](const Picture& picture, const std::string& path) {
+    for (const auto& entry : picture.entries)
+      if (entry.path == path) return entry.bytes;
+    return std::vector<std::byte>();
+  };
+  EXPECT_NE(holds(before, "b.weight"), holds(now, "b.weight"));
+}
+
+TEST(OnlineQuantHardened, an_update_can_be_abandoned) {
+  Rig rig(two(), "hardened");
+  const Picture before = rig.now();
+  EXPECT_OK(rig.prepare());
+  EXPECT_OK(rig.send(2, "b.weight"));
+  EXPECT_OK(rig.engine->abort(*rig.model));
+  EXPECT_TRUE(same_in_place(before, rig.now()));
+  EXPECT_FALSE(rig.engine->unusable());
+}
+
+}  // namespace
+}  // namespace reloadlab::online_quant
