@@ -49,7 +49,7 @@ Status run_own_steps(const Core& core, Group& group) {
 }
 
 Status process_in_limit(Core& core, Update& update, Group& group, OwnStep own_step) {
-  RELOADLAB_TRY(stays_in_limit(core, update, processing_bytes(core, group)));
+  if (core.options.extra_bytes_limit) RELOADLAB_TRY(stays_in_limit(core, update, processing_bytes(core, group)));
   return process(core, update, group, own_step);
 }
 

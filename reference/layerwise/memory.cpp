@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "reference/layerwise/backup.h"
@@ -24,6 +25,16 @@ std::vector<model::SlotSpec> slots_before(const Member& member, std::set<const c
     slots.push_back(std::move(spec));
   }
   return slots;
+}
+
+// Loads are replayed one after the other: the most that one of them takes for itself.
+int64_t loader_scratch(const Member& member) {
+  const model::LayerPtr layer = member.layer.lock();
+  int64_t most = 0;
+  if (!layer || !layer->kind) return most;
+  for (const model::Delivery& delivery : layer->kind->deliveries(layer->spec))
+    most = std::max(most, layer->kind->loader_scratch_bytes(layer->spec, delivery, layer->tp));
+  return most;
 }
 
 int64_t post_load_bytes(const Member& member, const std::vector<model::SlotSpec>& slots) {
@@ -61,10 +72,12 @@ int64_t helper_bytes(const Group& group) {
 int64_t processing_bytes(const Core& core, const Group& group) {
   std::set<const c10::StorageImpl*> seen;
   const bool backup = core.policy.abort == Abort::backup;
-  int64_t bytes = (backup ? kernel_bytes(group) : 0) + shadow_bytes(core, group) + (backup ? 2 : 1) * helper_bytes(group);
+  int64_t results = shadow_bytes(core, group) + (backup ? 2 : 1) * helper_bytes(group), scratch = 0;
   for (const Member& member : group.members) {
-    bytes += post_load_bytes(member, slots_before(member, seen));
+    results += post_load_bytes(member, slots_before(member, seen));
+    scratch = std::max(scratch, loader_scratch(member));
   }
+  int64_t bytes = (backup ? kernel_bytes(group) : 0) + std::max(results, scratch);
   for (const c10::StorageImpl* storage : seen) bytes += static_cast<int64_t>(storage->nbytes());
   return bytes;
 }

@@ -23,7 +23,9 @@ PostLoadScope::~PostLoadScope() { listener = before_; }
 Status post_load_middle(Layer& layer) { return listener ? listener->middle(layer) : Status(); }
 
 Status QuantMethod::process_weights_after_loading(Layer& layer) {
-  return heard(layer, [&] { return process(layer); });
+  const Status status = heard(layer, [&] { return process(layer); });
+  if (status.ok()) layer.post_load_done = true;
+  return status;
 }
 
 at::Tensor QuantMethod::checkpoint_layout(std::string_view, const at::Tensor& processed) const { return processed; }

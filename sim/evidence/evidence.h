@@ -62,7 +62,7 @@ struct Census {
   int step = -1;                     // the step after which it was taken; -1: after construction
   std::vector<CensusEntry> entries;  // in module order, then slot order
   std::vector<Recomputed> derived;
-  std::string flags;  // model flags, sorted: "_do_torchao_reload=0"
+  std::string flags;  // "_do_torchao_reload=0", sorted; "on_unexpected_name" if the hook is set; "unprocessed:up"
   const CensusEntry* find(std::string_view path) const;
 };
 
@@ -89,6 +89,7 @@ enum class EventKind {
   post_load_begin,
   post_load_end,
   write_kernel,  // an operator wrote storage that a kernel tensor (a tensor of the census before the update) has
+  write_source,  // an operator wrote into a tensor that the transport had handed over
   alloc,
   free,   // bytes in `numel`, serial in `value`
   fault,  // the harness made something fail here
@@ -204,8 +205,9 @@ struct RankPlan {
   struct State {
     int step;
     std::string checkpoint;
-    bool partial;
-  };  // what the model must hold after the step: a checkpoint, or an overlay
+    bool partial;             // the checkpoint is not whole there, whatever earlier updates brought
+    bool incomplete = false;  // this update did not bring everything
+  };                          // what the model must hold after the step: a checkpoint, or an overlay
   std::vector<State> states;
   struct Refusal {
     int step;

@@ -16,7 +16,8 @@ void describe(V&& visit, const model::LayerSpec*) {
 template <class V>
 void describe(V&& visit, const model::ModelSpec*) {
   using S = model::ModelSpec;
-  visit("architecture", &S::architecture), visit("values", &S::values), visit("layers", &S::layers);
+  visit("dtype", &S::dtype), visit("flags", &S::flags), visit("architecture", &S::architecture), visit("values", &S::values);
+  visit("layers", &S::layers);
 }
 template <class V>
 void describe(V&& visit, const Position*) {
@@ -170,6 +171,7 @@ template <class V>
 void describe(V&& visit, const RankPlan::State*) {
   using S = RankPlan::State;
   visit("step", &S::step), visit("checkpoint", &S::checkpoint), visit("partial", &S::partial);
+  visit("incomplete", &S::incomplete);
 }
 template <class V>
 void describe(V&& visit, const RankPlan::Refusal*) {

@@ -19,8 +19,20 @@ class Judge {
     for (size_t rank = 0; rank < warm_.ranks.size(); ++rank) {
       const std::vector<RestingState> states = resting_states(evidence_, rank);
       for (size_t i = 0; i < states.size(); ++i)
-        if (auto finding = states[i].planned.partial ? partial(rank, states, i) : whole(rank, states[i])) return finding;
+        if (auto finding = states[i].planned.partial ? partial(rank, states, i) : resting(rank, states[i])) return finding;
     }
+    return std::nullopt;
+  }
+
+  // The whole updates that follow the scenario's own steps: the fifth is to be as exact as the first.
+  std::optional<Finding> repeated(const Execution& repeat) {
+    for (size_t rank = 0; rank < repeat.ranks.size(); ++rank)
+      for (size_t step = warm_.steps.size(); step < repeat.steps.size(); ++step) {
+        const StepOutcome* outcome = outcome_of(repeat.ranks[rank], static_cast<int>(step));
+        const Census* census = census_after(repeat.ranks[rank], static_cast<int>(step));
+        if (repeat.steps[step].kind != StepKind::reload || !census || !outcome || !outcome->status.ok() || outcome->unusable) continue;
+        if (auto finding = whole(repeat, rank, *census, repeat.steps[step].plan.checkpoint)) return finding;
+      }
     return std::nullopt;
   }
 
@@ -55,8 +67,12 @@ class Judge {
                    .what = "the forward's output depends on what fresh memory held"};
   }
 
-  std::optional<Finding> whole(size_t rank, const RestingState& state) {
-    const std::string& checkpoint = state.planned.checkpoint;
+  std::optional<Finding> resting(size_t rank, const RestingState& state) {
+    if (auto finding = whole(warm_, rank, *state.census, state.planned.checkpoint)) return finding;
+    return output(rank, state);
+  }
+
+  std::optional<Finding> whole(const Execution& execution, size_t rank, const Census& census, const std::string& checkpoint) {
     const Census* cold = cold_census(evidence_, checkpoint, rank, 0);
     const Census* twin = cold_census(evidence_, checkpoint, rank, 1);
     if (!cold) return std::nullopt;
@@ -67,10 +83,10 @@ class Judge {
       if (other && other->content && want.content && other->content != want.content) expected.other = &other->content->bytes;
       expected.origin = origin(rank, want, checkpoint);
       tally_.check();
-      if (auto difference = compare(counterpart(*state.census, i, want.path), expected))
-        return finding(warm_, rank, state.planned.step, want, *difference);
+      if (auto difference = compare(counterpart(census, i, want.path), expected))
+        return finding(execution, rank, census.step, want, *difference);
     }
-    return output(rank, state);
+    return std::nullopt;
   }
 
   // What is computed with the tensors, also with what no census reaches.
@@ -132,6 +148,9 @@ Verdict judge_cold_load_equal(const Evidence& evidence) {
   Judge judge(evidence, tally);
   if (auto finding = judge.warm()) return tally.fail(*std::move(finding));
   if (auto finding = judge.poison()) return tally.fail(*std::move(finding));
+  for (const Execution& execution : evidence.executions)
+    if (execution.variation.kind == Variation::Kind::repeat)
+      if (auto finding = judge.repeated(execution)) return tally.fail(*std::move(finding));
   return tally.done("no step leaves the model at rest with a cold load to compare with");
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "reference/model/kind.h"
 #include "sim/evidence/values.h"
 #include "sim/law/laws.h"
 #include "sim/law/reading.h"
@@ -102,10 +103,26 @@ class Judge {
     });
     if (report.kind != Kind::unexpected && !own_deliveries) return true;
     if (report.kind == Kind::excess && wrote_twice(update, report.layer)) return true;
+    if (padding_came_so(update, report)) return true;
     return std::ranges::any_of(owed, [&](const Debt& debt) {
       const bool slot = report.slot.empty() || debt.slot.empty() || debt.slot == report.slot;
       return debt.kind == report.kind && debt.layer == report.layer && slot;
     });
+  }
+
+  // A rank that holds nothing but padding, which the loader writes: it may say how often that came, and need not.
+  bool padding_came_so(StepRange update, const CoverageReport& report) const {
+    const model::LayerSpec* spec = layer_spec(evidence_, report.layer);
+    const model::LayerKind* kind = spec ? model::find_layer_kind(spec->kind) : nullptr;
+    const model::TensorParallel tp{static_cast<int>(rank_), static_cast<int>(evidence_.plan.size())};
+    if (!kind || !kind->loader_pads(*spec, tp)) return false;
+    int64_t times = 0, elements = 0;
+    for (const PlannedLoad& load : plan_.loads) {
+      if (!update.has(load.step) || load.layer != report.layer) continue;
+      ++times;
+      for (const model::Placement& box : load.placements) elements += numel(box.extent);
+    }
+    return elements == 0 && (report.kind == Kind::excess ? times > 1 : times == 0);
   }
 
   bool wrote_twice(StepRange update, const std::string& layer) const {

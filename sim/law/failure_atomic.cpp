@@ -48,6 +48,7 @@ class Judge {
       return finding(step, {"", fmt::format("failed, should have gone through: {}", outcome->status.message()), ""});
     if (meant == Step::Outcome::error && outcome->status.ok()) return finding(step, {"", "went through, should have been refused", ""});
     const bool commits = planned.kind == StepKind::reload || planned.kind == StepKind::retry || planned.kind == StepKind::finish;
+    if (meant == Step::Outcome::unspecified) return std::nullopt;
     if (commits && !planned.abort_after && outcome->status.ok() && outcome->unusable && !stays_unusable(step))
       return finding(step, {"", "went through, and yet the candidate calls the model unusable", ""});
     return std::nullopt;
@@ -58,7 +59,7 @@ class Judge {
     const StepOutcome* before = outcome_of(run_, update_of(execution_, step).first - 1);
     const auto& states = evidence_.plan[rank_].states;
     const auto state = std::ranges::find(states, step, &RankPlan::State::step);
-    return before && before->unusable && state != states.end() && state->partial;
+    return before && before->unusable && state != states.end() && state->incomplete;
   }
 
   // A step that failed or gave up, with no update left open: the old model, or one that is called unusable.
@@ -84,10 +85,8 @@ class Judge {
     const auto state = std::ranges::find(states, step, &RankPlan::State::step);
     if (!outcome || !now || state == states.end()) return std::nullopt;
     tally_.check();
-    if (!outcome->status.ok()) {
-      if (state->partial && outcome->unusable) return std::nullopt;  // only a whole update can repair it, and that is what it says
-      return finding(retry, {"", "the retry failed: " + outcome->status.message(), ""});
-    }
+    if (state->incomplete && outcome->unusable) return std::nullopt;  // only a whole update can repair it, and that is what it says
+    if (!outcome->status.ok()) return finding(retry, {"", "the retry failed: " + outcome->status.message(), ""});
     if (outcome->unusable) return finding(retry, {"", "the retry went through, and yet the candidate calls the model unusable", ""});
     return like_first_try(*now, *state, retry);
   }

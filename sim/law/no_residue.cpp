@@ -53,11 +53,24 @@ std::optional<Left> first_left(const Census& now, const Census& before, Tally& t
   return std::nullopt;
 }
 
+// Delivered tensors belong to the transport: in colocated training they are the trainer's weights.
+std::optional<Finding> written_source(const Execution& warm) {
+  for (size_t rank = 0; rank < warm.ranks.size(); ++rank)
+    for (const Event& event : warm.ranks[rank].events)
+      if (event.kind == EventKind::write_source)
+        return Finding{.execution = "warm",
+                       .rank = static_cast<int>(rank),
+                       .step = event.step,
+                       .what = "a delivered tensor was written, and not only read: " + event.text};
+  return std::nullopt;
+}
+
 }  // namespace
 
 Verdict judge_no_residue(const Evidence& evidence) {
   Tally tally("no_residue");
   if (!warm_of(evidence)) return tally.done("the scenario's own execution is missing");
+  if (auto finding = written_source(*warm_of(evidence))) return tally.fail(*std::move(finding));
   for (size_t rank = 0; rank < evidence.plan.size(); ++rank) {
     const std::vector<RestingState> states = resting_states(evidence, rank);
     for (size_t i = 1; i < states.size(); ++i) {

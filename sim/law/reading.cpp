@@ -8,9 +8,10 @@ namespace {
 bool stands_alone(StepKind kind) { return kind == StepKind::reload || kind == StepKind::retry; }
 bool ends(StepKind kind) { return kind == StepKind::finish || kind == StepKind::abort; }
 
-// A begin that is to be refused because the update before it is still open.
+// A begin, of its own or of a whole update, that is to be refused because the update before it is still open.
 bool refused_in_update(const Execution& execution, int step) {
-  if (step_at(execution, step)->outcome != Step::Outcome::error) return false;
+  const Step& begin = *step_at(execution, step);
+  if (begin.outcome != Step::Outcome::error || (begin.kind != StepKind::prepare && !stands_alone(begin.kind))) return false;
   for (int before = step - 1; const Step* earlier = step_at(execution, before); --before) {
     if (stands_alone(earlier->kind) || ends(earlier->kind) || earlier->kind == StepKind::load) return false;
     if (earlier->kind == StepKind::prepare) return true;
@@ -110,7 +111,8 @@ const CensusEntry* counterpart(const Census& census, size_t hint, std::string_vi
 StepRange update_of(const Execution& execution, int step) {
   const Step* end = step_at(execution, step);
   StepRange range{step, step};
-  if (!end || stands_alone(end->kind) || end->kind == StepKind::load) return range;
+  if (!end || end->kind == StepKind::load) return range;
+  if (stands_alone(end->kind) && !refused_in_update(execution, step)) return range;
   for (int before = step; const Step* candidate = step_at(execution, before); --before) {
     if (before != step && (stands_alone(candidate->kind) || ends(candidate->kind) || candidate->kind == StepKind::load)) break;
     range.first = before;

@@ -13,7 +13,7 @@ std::span<const LawInfo> laws() {
   static const std::array<LawInfo, 12> registry{{
       {"cold_load_equal",
        "After a reload to B every tensor that a forward can see equals a cold load of B, byte for byte.",
-       {Kind::cold, Kind::poison},
+       {Kind::cold, Kind::poison, Kind::repeat},
        judge_cold_load_equal},
       {"derived_fresh",
        "What a post-load step derives equals its recomputation from its sources, and is derived after the last of them has come.",
@@ -34,7 +34,8 @@ std::span<const LawInfo> laws() {
        {},
        judge_address_stable},
       {"no_residue",
-       "After an update nothing is armed, wrapped or on meta, and names, kinds, persistence, attributes and flags are as before.",
+       "After an update nothing is armed, wrapped or on meta, names, kinds, persistence, attributes and flags are as before, and "
+       "what was delivered was only read.",
        {},
        judge_no_residue},
       {"memory_bound",

@@ -24,10 +24,14 @@ std::string describe_value(const Value& value) {
                     value);
 }
 
-std::string describe_flags(const std::map<std::string, bool>& flags) {
-  std::string text;
-  for (const auto& [name, on] : flags) text += fmt::format("{}{}={}", text.empty() ? "" : " ", name, on ? 1 : 0);
-  return text;
+// The model's flags, what hears of unexpected names, and which layers are not marked as processed that have something to process.
+std::string describe_flags(const model::Model& model) {
+  std::vector<std::string> words;
+  for (const auto& [name, on] : model.flags) words.push_back(fmt::format("{}={}", name, on ? 1 : 0));
+  if (model.on_unexpected_name) words.emplace_back("on_unexpected_name");
+  for (const model::LayerPtr& layer : model.layers())
+    if (layer->quant_method && !layer->post_load_done) words.push_back("unprocessed:" + layer->path());
+  return fmt::format("{}", fmt::join(words, " "));
 }
 
 }  // namespace
@@ -124,7 +128,7 @@ void CensusTaker::add_derived(const model::Layer& layer, Census& census) {
 Census CensusTaker::take(const model::Model& model, int step) {
   Census census;
   census.step = step;
-  census.flags = describe_flags(model.flags);
+  census.flags = describe_flags(model);
   for (const model::LayerPtr& layer : model.layers()) {
     add_slots(*layer, layer->parameters, true, census);
     add_slots(*layer, layer->buffers, false, census);

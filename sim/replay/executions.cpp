@@ -30,6 +30,16 @@ bool has(const std::vector<Step>& steps, StepKind kind) {
   return std::any_of(steps.begin(), steps.end(), [&](const Step& step) { return step.kind == kind; });
 }
 
+// An update is under way when the steps are over.
+bool left_open(const std::vector<Step>& steps) {
+  bool open = false;
+  for (const Step& step : steps) {
+    if (step.kind == StepKind::prepare) open = true;
+    if (step.kind == StepKind::reload || step.kind == StepKind::retry || step.kind == StepKind::finish) open = false;
+  }
+  return open;
+}
+
 std::vector<Step> reordered(std::vector<Step> steps, Order which, uint64_t seed) {
   for (Step& step : steps) {
     if (!updates(step)) continue;
@@ -125,7 +135,7 @@ std::vector<Step> steps_of(const Variation& variation, const Case& the_case, con
     case Kind::fault:
       return faulted(warm, variation.fault);
     case Kind::repeat:
-      return all_succeed(warm) && !has(warm, StepKind::destroy) ? extended(warm, variation.index) : std::vector<Step>();
+      return all_succeed(warm) && !has(warm, StepKind::destroy) && !left_open(warm) ? extended(warm, variation.index) : std::vector<Step>();
     case Kind::warm:
     case Kind::poison:
     case Kind::digit:

@@ -46,6 +46,7 @@ class Planner {
 
   void begin_update() {
     now_.written.clear();
+    now_.padded.clear();
     now_.group_written.assign(index(catalogue_.layer_count()), 0);
     now_.group_done.assign(index(catalogue_.layer_count()), false);
     now_.group_received.assign(index(catalogue_.layer_count()), false);
@@ -68,9 +69,11 @@ class Planner {
         return;
       case StepKind::reload:
       case StepKind::retry:
-        begin_update();
-        loads(number, step);
-        finish(number, step.abort_after.has_value());
+        if (!open_ || step.outcome != Step::Outcome::error) {  // where it is refused the update that is open is abandoned
+          begin_update();
+          loads(number, step);
+          finish(number, step.abort_after.has_value());
+        }
         open_ = false;
         break;
       case StepKind::prepare:
@@ -124,7 +127,7 @@ class Planner {
       if (!now_.sent[d].empty()) held_[d] = now_.sent[d];
       whole = whole && (held_[d] == update_checkpoint_ || sizes_.placements(static_cast<int>(d)).empty());
     }
-    plan_.states.push_back({number, update_checkpoint_, partial_ && !whole});
+    plan_.states.push_back({number, update_checkpoint_, partial_ && !whole, partial_});
   }
 
   void loads(int number, const Step& step) {
@@ -157,6 +160,13 @@ class Planner {
     plan_.refusals.push_back({number, load});
   }
 
+  // By then a candidate has copied what lay in a buffer of the transport.
+  void refuse_excess(int number, int load, int delivery, const PlannedLoad& planned) {
+    const int group = catalogue_.group_of(catalogue_.layer_of(delivery));
+    if (transport_owns_ && !now_.group_done[index(group)]) now_.memory.pass(planned.bytes);
+    refuse(number, load);
+  }
+
   // Whether the load brings an element that is there already.
   bool repeats(int delivery, const PlannedLoad& planned) {
     const BoxSet& written = now_.written[catalogue_.target_of(delivery)];
@@ -173,9 +183,9 @@ class Planner {
       planned.slot = delivery.slot;
       planned.placements = sizes_.placements(sent.delivery);
       planned.bytes = numel(sent.wrong_shape.value_or(delivery.shape)) * dtype_size(sent.wrong_dtype.value_or(delivery.dtype));
-      planned.excess = policies_.rejects_excess && repeats(sent.delivery, planned);
+      planned.excess = policies_.rejects_excess && (repeats(sent.delivery, planned) || now_.padded.contains(sent.delivery));
       // A tensor of another shape is refused at once, and leaves nothing.
-      if (!sent.wrong_shape) planned.excess ? refuse(number, position) : account(sent.delivery, planned);
+      if (!sent.wrong_shape) planned.excess ? refuse_excess(number, position, sent.delivery, planned) : account(sent.delivery, planned);
     } else if (policies_.rejects_unexpected) {
       refuse(number, position);
     }
@@ -201,6 +211,7 @@ class Planner {
     const int layer = catalogue_.layer_of(number);
     const bool pads = catalogue_.kind(layer).loader_pads(catalogue_.layer(layer), tp_);
     if (touched > 0 || pads) now_.group_received[index(group)] = true;
+    if (touched == 0 && pads) now_.padded.insert(number);
     const int64_t loadable = sizes_.of_group(group);
     const bool brings = planned.fresh > 0 || (loadable == 0 && pads);  // a rank that holds padding only waits for the padding
     if (!brings || now_.group_written[index(group)] < loadable || sizes_.deferred(group)) return;
@@ -235,9 +246,11 @@ class Planner {
     const model::Delivery& what = catalogue_.deliveries()[index(delivery)];
     int64_t elements = 0;
     for (const Box& box : sizes_.targets(delivery)) elements += now_.written[catalogue_.target_of(delivery)].add(box);
+    const int layer = catalogue_.layer_of(delivery);
+    const bool pads = sizes_.placements(delivery).empty() && catalogue_.kind(layer).loader_pads(catalogue_.layer(layer), tp_);
+    if (pads && !now_.padded.contains(delivery)) partial_ = true;  // padding that the loader writes did not come
     if (elements == 0) return;
     partial_ = true;
-    const int layer = catalogue_.layer_of(delivery);
     if (!model::find_quant_method(catalogue_.layer(layer).quant)->permutes(what.slot)) gaps_.insert(catalogue_.group_of(layer));
     plan_.missing.push_back({number, what.layer, what.slot, elements});
   }
@@ -249,6 +262,7 @@ class Planner {
     std::map<std::string, BoxSet> written;
     std::vector<int64_t> group_written;
     std::vector<bool> group_done, group_received;
+    std::set<int> padded;           // deliveries of which this rank got nothing but padding
     std::vector<std::string> sent;  // by delivery: the checkpoint that it was sent from
   };
 

@@ -279,6 +279,7 @@ Status RankSession::deliver_one(Transport& transport, size_t position) {
   account_->hold_peak(false);
   const int64_t peak_with_it = account_->peak_bytes();
   if (!loaded.ok()) return harness_error_ = loaded.status();
+  watch_.handed_over(*loaded, stage_.catalogue.deliveries()[at(sent.delivery)].name);
   Status status = call_loader(resolved_.empty() ? resolve(sent.delivery) : resolved_[at(sent.delivery)],
                               stage_.catalogue.deliveries()[at(sent.delivery)], *loaded);
   // A tensor that was refused at once was the transport's all the time; one for which memory was taken first had been accepted.

@@ -84,6 +84,11 @@ void Watch::remember_kernels(const model::Model& model) {
   }
 }
 
+void Watch::handed_over(const at::Tensor& loaded, const std::string& delivery) {
+  if (kernels_.empty() || loaded.is_meta()) return;
+  if (const int64_t serial = allocation_serial(loaded.storage()); serial >= 0) sources_[serial] = delivery;
+}
+
 void Watch::event(EventKind kind, int layer, int64_t numel, std::string text, int64_t value) {
   run_.events.push_back({kind, step_, load_, layer, numel, value, std::move(text)});
 }
@@ -110,7 +115,10 @@ void Watch::before(const c10::OperatorHandle& op, const torch::jit::Stack& stack
 
 void Watch::wrote(const c10::OperatorHandle& op, const at::Tensor& target) {
   if (!target.defined() || target.is_meta()) return;
-  auto found = kernels_.find(allocation_serial(target.storage()));
+  const int64_t serial = allocation_serial(target.storage());
+  if (auto source = sources_.find(serial); source != sources_.end())
+    event(EventKind::write_source, -1, target.numel(), source->second + " " + op.operator_name().name);
+  auto found = kernels_.find(serial);
   if (found == kernels_.end()) return;
   if (strikes(Fault::At::copy_back, chances_.copy_back)) throw std::runtime_error(std::string(fault_message));
   for (const Kernel& kernel : found->second)

@@ -30,7 +30,9 @@ class Watch final : public model::OpListener, public model::PostLoadListener, pu
   // From here on, writes into the storages of the model's tensors are kernel writes, until ignore_kernels(). A slot that an earlier
   // update left on a placeholder has the kernel tensor that it had before that update.
   void remember_kernels(const model::Model& model);
-  void ignore_kernels() { kernels_.clear(); }
+  void ignore_kernels() { kernels_.clear(), sources_.clear(); }
+  // Writes into what was handed over are seen, until ignore_kernels().
+  void handed_over(const at::Tensor& loaded, const std::string& delivery);
   void event(EventKind kind, int layer = -1, int64_t numel = 0, std::string text = {}, int64_t value = 0);
   const Chances& chances() const { return chances_; }
   // Called with a layer at the entry of each of its post-load steps; may be empty.
@@ -58,6 +60,7 @@ class Watch final : public model::OpListener, public model::PostLoadListener, pu
   std::optional<Fault> fault_;
   Chances chances_;
   std::unordered_map<int64_t, std::vector<Kernel>> kernels_;  // by allocation serial; looked up only
+  std::unordered_map<int64_t, std::string> sources_;          // deliveries by allocation serial; looked up only
   std::map<std::pair<int, std::string>, int64_t> kernel_of_;  // (layer, slot) → allocation serial, as last seen at rest
 };
 

@@ -47,6 +47,7 @@ Status PlainReloader::record(model::Model& model) {
 
 Status PlainReloader::prepare(model::Model& model) {
   if (open_) return Status(Code::misuse, "an update is open");
+  ++updates_;
   open_ = true;
   for (const model::LayerPtr& layer : model.layers()) arm(*layer);
   model.on_unexpected_name = [this](std::string_view name) -> Status {
@@ -133,6 +134,7 @@ Status PlainReloader::process(Armed& armed) {
     RELOADLAB_TRY(copy_back(armed));
     say(EngineEventKind::copied_back, layer);
     put_back(armed);
+    if (wrong_ == Wrong::mark_cleared) layer.post_load_done = false;
     return {};
   });
 }
@@ -146,10 +148,10 @@ Status PlainReloader::replay(Armed& armed) {
     const auto kernel = std::ranges::find(armed.kernels, recorded.slot, &Kernel::slot);
     const bool keeps = !armed.layer->quant_method && wrong_ != Wrong::dropped_last && wrong_ != Wrong::sums;
     if (keeps) target->tensor.copy_(kernel->handle->tensor);
-    if (wrong_ == Wrong::padding_zeroed) target->tensor.zero_();
+    if (wrong_ == Wrong::padding_zeroed && updates_ == 1) target->tensor.zero_();
   }
   if (wrong_ == Wrong::order_swayed && !in_order) armed.buffer.pop_back();
-  if (wrong_ == Wrong::dropped_last) armed.buffer.pop_back();
+  if (wrong_ == Wrong::dropped_last || (wrong_ == Wrong::late_lapse && updates_ > 3)) armed.buffer.pop_back();
   if (wrong_ == Wrong::swapped_shards && armed.buffer.size() > 1 && armed.buffer[0].loaded.sizes() == armed.buffer[1].loaded.sizes())
     std::swap(armed.buffer[0].loaded, armed.buffer[1].loaded);
   for (const Buffered& each : armed.buffer) {
@@ -157,6 +159,8 @@ Status PlainReloader::replay(Armed& armed) {
     const auto recorded = std::ranges::find(record_[armed.layer->path()], slot, &Recorded::slot);
     RELOADLAB_TRY((*loader_of(recorded->loader))(*armed.layer->tensor(slot), each.loaded, each.args));
   }
+  if (wrong_ == Wrong::source_zeroed)
+    for (const Buffered& each : armed.buffer) at::Tensor(each.loaded).zero_();
   if (wrong_ != Wrong::hoarding) armed.buffer.clear();
   return {};
 }
@@ -247,7 +251,7 @@ Status PlainReloader::abort(model::Model& model) {
 void PlainReloader::clear(model::Model& model) {
   if (wrong_ == Wrong::handle_kept) kept_.push_back(std::make_shared<model::Parameter>());
   armed_.clear();
-  model.on_unexpected_name = nullptr;
+  if (wrong_ != Wrong::hook_left) model.on_unexpected_name = nullptr;
   open_ = false;
 }
 

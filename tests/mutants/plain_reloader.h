@@ -74,6 +74,7 @@ class PlainReloader final : public sim::Reloader {
   std::map<std::string, std::vector<Recorded>, std::less<>> record_;  // by layer
   std::vector<std::unique_ptr<Armed>> armed_;                         // in module order
   bool open_ = false;
+  int updates_ = 0;                        // begun
   std::vector<model::ParameterPtr> kept_;  // Wrong::handle_kept
   model::LayerPtr kept_layer_;             // Wrong::layer_kept
 };

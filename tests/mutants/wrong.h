@@ -10,11 +10,15 @@ namespace reloadlab::mutants {
 enum class Wrong {
   none,            // nothing: the control, which every law must pass
   stale_derived,   // never runs deferred layers' own post-load step again: what it derives stays that of the old weights
-  padding_zeroed,  // clears what no load writes, whatever its declared value is
+  padding_zeroed,  // clears in its first update what no load writes, whatever its declared value is
   late_zeroed,     // clears parameters that were registered after the record
   order_swayed,    // forgets a layer's last load when its loads came in another order than the model lists them
   finish_only,     // processes every layer at finish, also those that were complete before
   fresh_storage,   // puts the new tensor into the kernel's handle instead of copying into its storage
+  hook_left,       // leaves the model's hook for unexpected names bound to itself
+  mark_cleared,    // leaves processed layers marked as if they were not
+  source_zeroed,   // zeroes delivered tensors after use
+  late_lapse,      // is wrong from its fourth update on: forgets each layer's last load
   wrapper_left,    // leaves its wrapper on the parameters
   hoarding,        // keeps every buffered load until finish
   derives_twice,   // runs deferred layers' own post-load step twice

@@ -34,7 +34,7 @@ Case full_case() {
       .scenario = "padded", .file = "scenarios/padded.yaml", .variant = "ranks=1", .about = "Über padding", .system = "layerwise"};
   the_case.tags = {"smoke"};
   the_case.world = WorldKind::sim;
-  the_case.model = {.architecture = "bert", .values = {{"hidden", int64_t{64}}}};
+  the_case.model = {.dtype = DType::f64, .flags = {{"reload", true}}, .architecture = "bert", .values = {{"hidden", int64_t{64}}}};
   the_case.model.layers = {{.name = "fc", .kind = "linear", .dtype = DType::f16, .quant = "tile_permute", .tied_to = "embed.weight"}};
   the_case.model.layers[0].values = {
       {"flag", true}, {"list", std::vector<int64_t>{1, 2}}, {"number", 0.5}, {"size", int64_t{3}}, {"text", std::string("t")}};
@@ -58,7 +58,7 @@ RankRun full_run() {
   outcome.extra_bytes_peak = 1, outcome.extra_bytes_after = 2, outcome.live_layers = 3, outcome.live_parameters = 4;
   outcome.live_allocations = 5, outcome.live_bytes = 6, outcome.output = blob({7});
   return {.events = {{EventKind::write_kernel, 0, 4, 0, 6, 7, "weight"}},
-          .censuses = {{0, {entry}, "flag=1"}},
+          .censuses = {{0, {entry}, {{"fc.weight", {"fc.q"}, blob({7}), 0.25}}, "flag=1"}},
           .outcomes = {outcome},
           .coverage = {{CoverageReport::Kind::unexpected, 0, "fc", "weight"}},
           .at_post_load = {{0, "fc.weight", {1}, DType::boolean, blob({1})}}};
@@ -71,7 +71,7 @@ RankPlan full_plan() {
           .totals = {{"fc", 4}},
           .missing = {{0, "fc", "weight", 2}},
           .peaks = {{0, 64}},
-          .states = {{0, "B", true}},
+          .states = {{0, "B", true, true}},
           .refusals = {{0, 1}}};
 }
 

@@ -16,16 +16,18 @@ std::span<const std::byte> bytes_of(const std::vector<uint8_t>& octets) { return
 
 // Every field in one line: what is written out must not silently lose one.
 constexpr std::string_view kGolden =
-    R"({"blobs":["Af8=","Bw==","AQ=="],"evidence":1,"run":{"candidate":"layerwise@seed","case":{"about":"Über padding",)"
+    R"({"blobs":["Af8=","Bw==","AQ=="],"evidence":2,"run":{"candidate":"layerwise@seed","case":{"about":"Über padding",)"
     R"("checkpoints":[["B",{"at":{"column":9,"line":3},"base":"A","map":"bert","path":"path","seed":9,"source":"perturbed"}]],)"
     R"("expect":{"completed":"at_finish"},)"
-    R"("file":"scenarios/padded.yaml","laws":["no_leak"],"limits":{"extra_bytes":4096},"model":{"architecture":"bert","layers":[)"
+    R"("file":"scenarios/padded.yaml","laws":["no_leak"],"limits":{"extra_bytes":4096},"model":{"architecture":"bert","dtype":"f64",)"
+    R"("flags":{"reload":true},"layers":[)"
     R"({"dtype":"f16","kind":"linear","name":"fc","quant":"tile_permute","tied_to":"embed.weight","values":{"flag":true,"list":[1,2],)"
     R"("number":0.5,"size":3,"text":"t"}}],"values":{"hidden":64}},"record":"never","scenario":"padded","seed":5,"steps":[STEP],)"
     R"("system":"layerwise",)"
     R"("tags":["smoke"],"variant":"ranks=1","world":"sim"},"declared":{"abort":"none"},"deliveries":[{"dtype":"f16","expert":3,)"
     R"("layer":"fc","name":"d","part":"w1","shape":[4],"shard":"q","slot":"weight"}],"executions":[{"ranks":[{"at_post_load":[)"
-    R"({"content":2,"dtype":"bool","path":"fc.weight","shape":[1]}],"censuses":[{"entries":[{"attributes":"a=1","class":"Buffer",)"
+    R"({"content":2,"dtype":"bool","path":"fc.weight","shape":[1]}],"censuses":[{"derived":[{"content":1,"host":0.25,)"
+    R"("path":"fc.weight","sources":["fc.q"]}],"entries":[{"attributes":"a=1","class":"Buffer",)"
     R"("content":0,"dtype":"u8","handle":1,"host":0.1,"kind":"buffer","layer":"fc","loader":"-","offset":3,"on_meta":true,)"
     R"("path":"fc.weight","persistent":false,"shape":[2],"storage":2,"strides":[1]}],"flags":"flag=1","step":0}],"coverage":[)"
     R"({"kind":"unexpected","layer":"fc","slot":"weight","step":0}],"events":[{"kind":"write_kernel","layer":0,"load":4,"numel":6,)"
@@ -35,7 +37,7 @@ constexpr std::string_view kGolden =
     R"({"at":"copy_back","nth":2},"index":1,"kind":"fault","name":"n"}}],"layers":["fc"],"plan":[{"loads":[{"bytes":8,)"
     R"("completes":true,"delivery":"d","excess":true,"fresh":4,"index":1,"layer":"fc","placements":[{"extent":[3],"source":[1],)"
     R"("target":[2]}],"slot":"weight","step":0,"wrong":true}],"missing":[{"elements":2,"layer":"fc","slot":"weight"}],)"
-    R"("peaks":[{"extra_bytes":64}],"refusals":[{"load":1}],"states":[{"checkpoint":"B","partial":true}],"totals":[{"layer":"fc",)"
+    R"("peaks":[{"extra_bytes":64}],"refusals":[{"load":1}],"states":[{"checkpoint":"B","incomplete":true,"partial":true}],"totals":[{"layer":"fc",)"
     R"("loadable":4}]}],"transforms":{"fc.weight":"negate"}}})";
 constexpr std::string_view kStep =
     R"({"abort_after":7,"at":{"column":5,"line":12},"body":[{"at":{},"kind":"forward","plan":{}}],"fault":{"at":"post_load_middle",)"

@@ -23,7 +23,7 @@ TEST(DerivedFresh, AStaleElementIsNamedWithBothValues) {
   Fixture fixture = deriving();
   fixture.set(fixture.entry(kToB, "norm.weight"), 1, 10);
   EXPECT_EQ(judged(fixture),
-            "fail: warm, rank 0, step 1, norm.weight: bf16 [2]: 1 of 2 elements differ: [1], as fc.weight would give it now | "
+            "fail: warm, rank 0, step 1, norm.weight: bf16 [2]: 1 of 2 elements differ: element 1, as fc.weight would give it now | "
             "[1] is 10, should be 110");
 }
 

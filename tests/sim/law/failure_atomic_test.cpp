@@ -77,12 +77,20 @@ TEST(FailureAtomic, OnlyAWholeUpdateHasToRepairAnUnusableModel) {
   fixture.outcome(kToB).unusable = fixture.outcome(kToA).unusable = true;
   fixture.outcome(kToB).status = Status(Code::failed, "given up"), fixture.warm().steps[kToB].outcome = Step::Outcome::error;
   EXPECT_EQ(fixture.judge(kLaw).finding->what, "went through, and yet the candidate calls the model unusable");
-  fixture.plan().states.back().partial = true;
+  fixture.plan().states.back().incomplete = true;
   EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
   fixture.outcome(kToB).unusable = false;
   EXPECT_EQ(fixture.judge(kLaw).finding->step, static_cast<int>(kToB));  // the old weights are not there
   fixture.warm().steps[kToB].outcome = Step::Outcome::ok, fixture.outcome(kToB).status = Status();
   EXPECT_EQ(fixture.judge(kLaw).finding->step, static_cast<int>(kToA));
+}
+
+TEST(FailureAtomic, WhereAnythingMayHappenTheCandidateMayCallTheModelUnusable) {
+  Fixture fixture;
+  fixture.outcome(kToB).unusable = true;
+  EXPECT_EQ(fixture.judge(kLaw).finding->what, "went through, and yet the candidate calls the model unusable");
+  fixture.warm().steps[kToB].outcome = Step::Outcome::unspecified;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
 }
 
 // Step 2 is refused, as the scenario expects, and the model must stay at B.

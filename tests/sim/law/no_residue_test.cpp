@@ -74,5 +74,12 @@ TEST(NoResidue, OneStateIsNoComparison) {
   EXPECT_EQ(text(fixture.judge(kLaw)), "unsupported: the scenario updates nothing");
 }
 
+TEST(NoResidue, WhatWasDeliveredIsOnlyRead) {
+  Fixture fixture;
+  fixture.insert_after(event_at(kToB, EventKind::load_begin, 0), {EventKind::write_source, kToB, 0, -1, 4, 0, "fc.q aten::zero_"});
+  EXPECT_EQ(text(fixture.judge("no_residue")),
+            "fail: warm, rank 0, step 1, : a delivered tensor was written, and not only read: fc.q aten::zero_");
+}
+
 }  // namespace
 }  // namespace reloadlab::sim

@@ -54,6 +54,13 @@ TEST(Reading, ABeginThatIsToBeRefusedIsPartOfTheUpdateThatIsOpen) {
   EXPECT_EQ(ranges(execution), "1-2 3-4 ");
 }
 
+TEST(Reading, AWholeUpdateThatIsToBeRefusedEndsTheUpdateThatIsOpen) {
+  Execution execution = steps({load, prepare, loads, reload, reload});
+  EXPECT_EQ(ranges(execution), "3-3 4-4 ");
+  execution.steps[3].outcome = Step::Outcome::error;
+  EXPECT_EQ(ranges(execution), "1-3 4-4 ");
+}
+
 TEST(Reading, TheFirstLoadIsAnUpdateOfItsOwn) {
   const Execution execution = steps({load, load});
   EXPECT_EQ(update_of(execution, 1).first, 1);

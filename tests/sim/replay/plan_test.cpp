@@ -103,6 +103,22 @@ TEST_F(Plan, DeclaredRejectionOfExcessEndsTheUpdateThere) {
   EXPECT_TRUE(result.missing.empty());
 }
 
+// A candidate copies what lies in a buffer that will be used again before it sees that the load is excess.
+TEST_F(Plan, ARefusedLoadTakesACopyWhereTheTransportReusesItsBuffer) {
+  reload_.plan.repeat = {{"a.q_proj.weight", 2}};
+  const auto refused_peak = [&] { return plan({load_step("A"), reload_}, {.rejects_excess = true}).peaks.at(1).extra_bytes; };
+  EXPECT_EQ(refused_peak(), 0);
+  reload_.plan.chunk = 1;
+  EXPECT_EQ(refused_peak(), 2 * 16 * 16 * 2);  // the first copy is still there
+}
+
+TEST_F(Plan, AWholeUpdateThatIsRefusedWhileOneIsOpenLoadsNothing) {
+  Step refused = reload_;
+  refused.outcome = Step::Outcome::error;
+  EXPECT_TRUE(plan({load_step("A"), {.kind = StepKind::prepare}, refused}).loads.empty());
+  EXPECT_EQ(plan({load_step("A"), refused}).loads.size(), 4U);
+}
+
 TEST_F(Plan, DeclaredRejectionOfWhatIsMissingRefusesTheEndAndProcessesNothingThere) {
   reload_.plan.omit = {"a.v_proj.weight", "b.weight"};
   const RankPlan result = plan({load_step("A"), reload_}, {.rejects_missing = true});
@@ -199,6 +215,23 @@ TEST_F(Plan, ARankOfPaddingProcessesALayerOnlyIfTheLoaderPads) {
     EXPECT_EQ(padding.peaks[0].extra_bytes, pads ? 12 + 16 + 16 : 12);
     EXPECT_EQ(padding.peaks[1].extra_bytes, 0);
   }
+}
+
+// It takes no element of the table, and its loader writes there each time.
+TEST_F(Plan, ARankOfPaddingMissesWhatTheLoaderPads) {
+  model::LayerSpec vocab{.name = "embed", .kind = "vocab_parallel_embedding"};
+  vocab.values = {{"vocab", int64_t{3}}, {"hidden", int64_t{2}}, {"pad_to", int64_t{8}}, {"loader_pads", true}};
+  model::fill_defaults(vocab);
+  case_.model.layers = {vocab};
+  const auto refusals = [&](const PlanPolicies& policies) {
+    return make_plan(Catalogue(case_.model), {reload_}, {1, 2}, policies).refusals.size();
+  };
+  EXPECT_EQ(refusals({.rejects_excess = true, .rejects_missing = true}), 0U);
+  reload_.plan.repeat = {{"embed.weight", 2}};
+  EXPECT_EQ(refusals({.rejects_excess = true}), 1U);
+  reload_.plan.repeat.clear();
+  reload_.plan.omit = {"embed.weight"};
+  EXPECT_EQ(refusals({.rejects_missing = true}), 1U);
 }
 
 // c arrives and waits for finish; b misses its bias and is processed then as well, before c, whose buffered loads are still there.
