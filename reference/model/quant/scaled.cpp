@@ -12,6 +12,7 @@
 
 #include "reference/model/kinds/compute.h"
 #include "reference/model/post_load.h"
+#include "reference/model/quant/weight.h"
 
 namespace reloadlab::model {
 namespace {
@@ -48,7 +49,7 @@ at::Tensor single_precision(const at::Tensor& weight, const Boxes& boxes) {
 
 void extremes(at::Tensor& low, at::Tensor& high, const at::Tensor& single, const Boxes& boxes) {
   if (boxes.count() == 1) {
-    at::Tensor lowest = low.view({}), highest = high.view({});
+    at::Tensor lowest = low.view(at::IntArrayRef()), highest = high.view(at::IntArrayRef());
     at::aminmax_out(lowest, highest, single);
     return;
   }
@@ -68,7 +69,7 @@ at::Tensor scale_of(const ScaledMethod& method, const at::Tensor& single, const 
 
 at::Tensor quantized(const ScaledMethod& method, at::Tensor single, const at::Tensor& scale, const Boxes& boxes) {
   in_boxes(single, boxes).div_(per_box(scale, boxes)).clamp_(-method.largest, method.largest);
-  if (method.result == DType::i8) single.round_().nan_to_num_(0);
+  if (method.result == DType::i8) numbers_only(single.round_());
   if (method.transposed) single = single.t();
   return at::empty(single.sizes(), single.options().dtype(to_torch(method.result))).copy_(single);
 }
@@ -144,7 +145,7 @@ std::vector<SlotSpec> scaled_results(const ScaledMethod& method, const std::vect
 
 int64_t scaled_extra_bytes(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
   const Boxes boxes = boxes_of(method, before);
-  constexpr int64_t single = 4, scale = 4, low = 4, is_zero = 1, zero = 8;
+  constexpr int64_t single = 4, scale = 4, low = 4, is_zero = 1, zero = 8 + 4;  // the number, and the same in single precision
   const int64_t elements = boxes.padded_rows() * boxes.padded_columns();
   const int64_t working = boxes.count() * (low + is_zero) + zero, result = elements * dtype_size(method.result);
   return elements * single + boxes.count() * scale + std::max(working, result);

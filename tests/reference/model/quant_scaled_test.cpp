@@ -32,6 +32,7 @@ uint8_t to_e4m3(float value) {
   const int sign = std::signbit(value) ? 0x80 : 0;
   if (std::isnan(value)) return static_cast<uint8_t>(sign | 0x7f);
   const double size = std::min(std::abs(static_cast<double>(value)), 448.0);
+  if (size == 0) return static_cast<uint8_t>(sign);
   int exponent = 0;
   std::frexp(size, &exponent);
   const double step = std::ldexp(1, std::max(exponent - 1, -6) - 3);
@@ -205,7 +206,7 @@ TEST_P(ScaledSizes, run_on_placeholders) {
   EXPECT_TRUE(tensor_at(*model, "x.weight").is_meta());
 }
 
-INSTANTIATE_TEST_SUITE_P(all, ScaledMethods, ::testing::ValuesIn(methods), [](const auto& info) { return info.param.id; });
+INSTANTIATE_TEST_SUITE_P(all, ScaledMethods, ::testing::ValuesIn(methods), [](const auto& made) { return made.param.id; });
 INSTANTIATE_TEST_SUITE_P(all, ScaledSizes,
                          ::testing::Combine(::testing::ValuesIn(methods), ::testing::Values(DType::f32, DType::bf16),
                                             ::testing::Values(1, 7, 200), ::testing::Values(1, 3, 300)));
