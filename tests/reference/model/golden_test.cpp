@@ -20,7 +20,7 @@ Json golden(const std::string& name) {
   return Json::parse(file);
 }
 
-// The same as weight() in tests/oracles/golden.py.
+// The same formula as weight() of tests/oracles/golden.py has.
 std::vector<float> weight_values(int64_t rows, int64_t columns, int64_t seed) {
   std::vector<float> values;
   for (int64_t i = 0; i < rows * columns; ++i) {
