@@ -3,7 +3,10 @@
 A golden file holds no weights: reference/model's test makes the same ones from the same formula. In every file:
 
   {"made_with": {"torch": "2.11.0", ...},
-   "cases": [{"method": ..., "rows": n, "columns": k, "dtype": ..., "seed": ..., "tensors": {name: {"dtype", "shape", "hex"}}}]}
+   "cases": [{"method": ..., "rows": n, "columns": k, "dtype": ..., "seed": ..., "tensors": {name: {"dtype", "shape", "hex"}},
+              "digests": {name: {"dtype", "shape", "fnv1a"}}}]}
+
+Large tensors are kept as the 64-bit FNV-1a of their bytes.
 """
 import importlib.metadata
 import json
@@ -27,12 +30,22 @@ def weight(rows, columns, dtype, seed):
     return values.to(dtype)
 
 
+def bytes_of(tensor):
+    return bytes(tensor.detach().contiguous().reshape(-1).view(torch.uint8).tolist())
+
+
 def as_text(tensor):
-    flat = tensor.detach().contiguous().reshape(-1)
-    return {"dtype": DTYPES[tensor.dtype], "shape": list(tensor.shape), "hex": bytes(flat.view(torch.uint8).tolist()).hex()}
+    return {"dtype": DTYPES[tensor.dtype], "shape": list(tensor.shape), "hex": bytes_of(tensor).hex()}
 
 
-def case(method, values, seed, tensors):
+def as_digest(tensor):
+    number = 0xCBF29CE484222325
+    for byte in bytes_of(tensor):
+        number = (number ^ byte) * 0x100000001B3 % 2**64
+    return {"dtype": DTYPES[tensor.dtype], "shape": list(tensor.shape), "fnv1a": f"{number:016x}"}
+
+
+def case(method, values, seed, tensors, digests=None):
     return {
         "method": method,
         "rows": values.shape[0],
@@ -40,6 +53,7 @@ def case(method, values, seed, tensors):
         "dtype": DTYPES[values.dtype],
         "seed": seed,
         "tensors": {name: as_text(tensor) for name, tensor in tensors.items()},
+        "digests": {name: as_digest(tensor) for name, tensor in (digests or {}).items()},
     }
 
 

@@ -46,6 +46,8 @@ std::vector<ColdCase> cases() {
   add("qkv", "qkv_parallel_linear", {{"hidden", 48L}, {"heads", 24L}, {"bias", true}});
   add("qkv_grouped", "qkv_parallel_linear", {{"hidden", 10L}, {"heads", 8L}, {"kv_heads", 2L}, {"head_dim", 3L}, {"bias", true}});
   add("qkv_one_kv_head", "qkv_parallel_linear", {{"hidden", 12L}, {"heads", 24L}, {"kv_heads", 1L}, {"head_dim", 2L}});
+  add("packed", "packed_column_parallel_linear", {{"in", 16L}, {"outs", Integers{384, 192, 192}}, {"group", 8L}, {"names", text("q,k,v")}});
+  add("packed_symmetric", "packed_column_parallel_linear", {{"in", 16L}, {"outs", Integers{24}}, {"group", 0L}, {"zero_points", false}});
   add("norm", "norm", {{"hidden", 7L}, {"bias", true}});
   add("embedding", "embedding", {{"rows", 6L}, {"hidden", 3L}});
   add("composed", "composed", {{"size", 24L}, {"transform", text("negate")}});

@@ -94,6 +94,7 @@ ModelSpec one_of_each() {
       layer_of("attention", {{"heads", 4L}, {"sinks", true}}, "l"),
       layer_of("hadamard", {{"size", 4L}, {"delivered", true}}, "m"),
       layer_of("custom_loader", {{"rows", 4L}, {"columns", 4L}}, "n"),
+      layer_of("packed_column_parallel_linear", {{"in", 8L}, {"outs", Integers{16, 16}}, {"group", 4L}, {"zero_points", false}}, "o"),
   });
 }
 
