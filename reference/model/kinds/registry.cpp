@@ -11,6 +11,7 @@ std::span<const LayerKind* const> layer_kinds() {
                                            &merged_column_parallel_linear(),
                                            &qkv_parallel_linear(),
                                            &packed_column_parallel_linear(),
+                                           &scaled_column_parallel_linear(),
                                            &parallel_lm_head(),
                                            &norm(),
                                            &embedding(),

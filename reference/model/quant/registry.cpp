@@ -17,6 +17,8 @@ std::span<const QuantInfo> quant_methods() {
                                       wna16(),
                                       wna16_online_g32(),
                                       wna16_online_g128(),
+                                      loaded_fp8_per_tensor(),
+                                      loaded_fp8_block(),
                                       drifting_shape(),
                                       drifting_dtype(),
                                       drifting_extra(),

@@ -18,6 +18,8 @@ QuantInfo int4_weight_only_g128();
 QuantInfo wna16();
 QuantInfo wna16_online_g32();
 QuantInfo wna16_online_g128();
+QuantInfo loaded_fp8_per_tensor();
+QuantInfo loaded_fp8_block();
 QuantInfo drifting_shape();
 QuantInfo drifting_dtype();
 QuantInfo drifting_extra();

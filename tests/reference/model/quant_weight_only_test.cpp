@@ -8,6 +8,7 @@
 #include "reference/model/kinds/compute.h"
 #include "reference/model/post_load.h"
 #include "tests/reference/model/fixture.h"
+#include "tests/reference/model/formats.h"
 #include "tests/reference/model/memory_probe.h"
 
 namespace reloadlab::model {
@@ -25,15 +26,6 @@ const Method methods[] = {{"int8_weight_only", 8, 0},
                           {"int4_weight_only_g32", 4, 32},
                           {"int4_weight_only_g64", 4, 64},
                           {"int4_weight_only_g128", 4, 128}};
-
-float widened(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
-
-// To the nearest bf16, ties to even: the upper half of the bits, after half of its last step is added.
-float to_bf16(float value) {
-  if (std::isnan(value)) return value;
-  const auto bits = std::bit_cast<uint32_t>(value);
-  return widened(static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16));
-}
 
 struct Weight {
   int64_t n, k;

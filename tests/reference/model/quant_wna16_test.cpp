@@ -9,6 +9,7 @@
 #include "reference/model/post_load.h"
 #include "reference/model/quant/packed.h"
 #include "tests/reference/model/fixture.h"
+#include "tests/reference/model/formats.h"
 #include "tests/reference/model/memory_probe.h"
 
 namespace reloadlab::model {
@@ -161,15 +162,6 @@ TEST(Wna16, keeps_the_shape_that_was_loaded_last) {
   EXPECT_EQ(values_of(tensor_at(*model, "x.weight_shape")), (std::vector<double>{7, 7}));
 }
 
-// Online.
-float widened(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
-
-float to_bf16(float value) {
-  if (std::isnan(value)) return value;
-  const auto bits = std::bit_cast<uint32_t>(value);
-  return widened(static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16));
-}
-
 // To an integer of 4 bits; what is no number is 0.
 int64_t to_integer(float value) {
   return std::isnan(value) ? 0 : static_cast<int64_t>(std::nearbyint(std::min(std::max(value, -8.0F), 7.0F)));
@@ -257,7 +249,7 @@ TEST_P(Wna16Online, zero_points_near_ties_come_out_as_defined) {
   std::vector<float> values(64 * 128);
   for (uint32_t row = 0; row < 64; ++row)
     for (size_t first = row * 128; first < (row + 1) * 128; first += static_cast<size_t>(group)) {
-      values[first] = -widened(static_cast<uint16_t>(0x3d00 + row));
+      values[first] = -from_bf16(static_cast<uint16_t>(0x3d00 + row));
       values[first + 1] = 1;
     }
   expect_as_defined(group, dtype, values, 64, 128);
