@@ -32,7 +32,10 @@ void reset(const Core& core, Group& group) {
   }
   group.state = Group::State::idle;
   if (group.progress) group.progress->reset();
-  for (Member& member : group.members) member.kernel_parameters = member.kernel_buffers = model::Slots();
+  for (Member& member : group.members) {
+    member.kernel_parameters = member.kernel_buffers = model::Slots();
+    member.kernel_extra = model::ExtraState();
+  }
 }
 
 Status run_own_steps(const Core& core, Group& group) {
@@ -56,6 +59,7 @@ Status finish_deferred(Core& core, Update& update, Group& group) {
     return Status(Code::unsupported, fmt::format("{}: reload of attention scales is not implemented", group.members.front().path));
   if (received && group.state == Group::State::armed) return process_in_limit(core, update, group, OwnStep::within);
   if (core.policy.derived == Derived::in_turn || group.state == Group::State::armed) disarm(core, group);
+  RELOADLAB_TRY(stays_in_limit(core, update, helper_bytes(group)));
   return run_own_steps(core, group);
 }
 

@@ -10,7 +10,7 @@ namespace {
 class Materials {
  public:
   model::ParameterPtr of(const model::ParameterPtr& placeholder) {
-    model::ParameterPtr& made = handles_[placeholder.get()];
+    model::ParameterPtr& made = handles_[placeholder];
     if (made) return made;
     made = std::make_shared<model::Parameter>(*placeholder);
     made->tensor = tensor_on(bytes_of(placeholder->tensor), placeholder->tensor);
@@ -25,7 +25,7 @@ class Materials {
     return bytes;
   }
 
-  std::unordered_map<const model::Parameter*, model::ParameterPtr> handles_;
+  std::unordered_map<model::ParameterPtr, model::ParameterPtr> handles_;  // keeps placeholders: their addresses are no others'
   std::unordered_map<const c10::StorageImpl*, at::Tensor> storages_;
 };
 

@@ -48,9 +48,20 @@ int64_t extra_bytes(const Update& update) {
   return bytes;
 }
 
+int64_t helper_bytes(const Group& group) {
+  int64_t bytes = 0;
+  for (const Member& member : group.members) {
+    const model::LayerPtr layer = member.layer.lock();
+    if (!layer || !layer->own_post_load) continue;
+    for (const auto& [name, helper] : member.kernel_extra.tensors) bytes += static_cast<int64_t>(helper.nbytes());
+  }
+  return bytes;
+}
+
 int64_t processing_bytes(const Core& core, const Group& group) {
   std::set<const c10::StorageImpl*> seen;
-  int64_t bytes = (core.policy.abort == Abort::backup ? kernel_bytes(group) : 0) + shadow_bytes(core, group);
+  const bool backup = core.policy.abort == Abort::backup;
+  int64_t bytes = (backup ? kernel_bytes(group) : 0) + shadow_bytes(core, group) + (backup ? 2 : 1) * helper_bytes(group);
   for (const Member& member : group.members) {
     bytes += post_load_bytes(member, slots_before(member, seen));
   }

@@ -71,7 +71,10 @@ void retire(const Core& core, Group& group) {
   group.state = core.policy.records == Records::lent ? Group::State::idle : Group::State::committed;
   if (core.policy.records == Records::sealed) return;
   group.progress->reset();
-  for (Member& member : group.members) member.kernel_parameters = member.kernel_buffers = model::Slots();
+  for (Member& member : group.members) {
+    member.kernel_parameters = member.kernel_buffers = model::Slots();
+    member.kernel_extra = model::ExtraState();
+  }
 }
 
 struct ArmedSlots {

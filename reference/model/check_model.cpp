@@ -1,5 +1,6 @@
 // Everything that build_model() relies on, checked on the plain data of the scenario.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <map>
 #include <set>
@@ -111,6 +112,20 @@ Status check_views(const ByName& layers, const ModelSpec& model, const LayerSpec
   return {};
 }
 
+Status check_references(const ByName& layers, const ModelSpec& model, const LayerSpec& layer, int tp_size) {
+  for (const LayerKind::Reference& reference : find_layer_kind(layer.kind)->references(layer, {0, tp_size})) {
+    const std::string what = fmt::format("{}: reads {}", layer.name, reference.slot);
+    const std::string path = resolve_alias(model, layer, reference.slot);
+    Result<SlotSpec> there = slot_at(layers, path, tp_size);
+    if (!there.ok()) return there.status().within(what);
+    if (reference.as_loaded) RELOADLAB_TRY(keeps_handle(layers, path).within(what));
+    if (there->shape != reference.shape)
+      return data(
+          fmt::format("{}: its shape is [{}], expected [{}]", what, fmt::join(there->shape, ", "), fmt::join(reference.shape, ", ")));
+  }
+  return {};
+}
+
 Status check_names(const ModelSpec& spec) {
   std::set<std::string> layers, deliveries;
   for (const LayerSpec& layer : spec.layers) {
@@ -137,6 +152,7 @@ Status check_model(const ModelSpec& spec, int tp_size) {
   for (const LayerSpec& layer : spec.layers) {
     RELOADLAB_TRY(check_tie(layers, layer, tp_size));
     RELOADLAB_TRY(check_views(layers, spec, layer, tp_size));
+    RELOADLAB_TRY(check_references(layers, spec, layer, tp_size));
   }
   return {};
 }

@@ -46,7 +46,17 @@ class LayerKind {
   // One rank's part of the layer's forward. Row-parallel and vocabulary-parallel kinds return a partial sum (is_partial()).
   // The layer is not const: some layers register a parameter or make scratch in their first forward.
   virtual at::Tensor forward(Layer& layer, const at::Tensor& input) const = 0;
-  virtual bool is_partial() const { return false; }
+  virtual bool is_partial(const LayerSpec&) const { return false; }
+  // Slots of other layers that the layer reads, named as in SlotSpec::alias_of. link() looks them up, and check_model() has seen that
+  // they are there in this shape, and with `as_loaded` that no quantization changes what they hold.
+  struct Reference {
+    std::string slot;
+    Shape shape;
+    bool as_loaded = true;
+  };
+  virtual std::vector<Reference> references(const LayerSpec&, TensorParallel) const { return {}; }
+  // Helper tensors (ExtraState) that the layer's own post-load step makes anew each time. It allocates nothing else.
+  virtual std::vector<SlotSpec> helpers(const LayerSpec&, TensorParallel) const { return {}; }
   // True for layers (attention) whose own post-load step runs after every other layer's.
   virtual bool deferred() const { return false; }
   // A fixed input that fits forward(), from `seed`; the same on every rank, already cut to the rank where the kind wants a shard.

@@ -2,6 +2,7 @@
 // What a model is, as plain data: layers with their kinds and sizes, what a checkpoint delivers to them, and which elements of
 // which tensor each delivery fills. Everything here is arithmetic on the scenario, so that oracles can use it; the layers
 // themselves (layer.h) and their loaders are written independently of it, and tests hold the two against each other.
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -65,8 +66,10 @@ struct SlotSpec {
   std::optional<std::string> alias_of;
   std::optional<double> initial;  // the declared value of elements that no load writes (padding, constants); none: every element is loaded
   double initial_step = 0;        // each such element's value is this much more than the one before it: 0, 1, 2 … for positions
-  Shape strides;                  // empty: dense
-  int64_t alias_start = 0;        // a view's first element in the aliased tensor, row-major
+  // The declared value of each element, by its row-major number, of a constant that is no progression; null: it is none.
+  std::function<double(int64_t element)> constant = {};
+  Shape strides;            // empty: dense
+  int64_t alias_start = 0;  // a view's first element in the aliased tensor, row-major
   // What the loader does to the elements in place, after its copy.
   enum class Transform { none, negate, negative_exp } transform = Transform::none;
 };
@@ -86,12 +89,19 @@ struct Delivery {
   std::optional<std::string> part;
 };
 
-// A box of the delivered tensor that lands, unchanged in order, on a box of the slot. Starts and extents are per dimension.
+// A box of the delivered tensor that lands, unchanged in order, on a box of the slot. Starts and extents are per dimension of the
+// slot; a delivered tensor that has fewer is aligned() with it, as one expert's matrix is with the stack of them.
 struct Placement {
   Shape source_start;
   Shape target_start;
   Shape extent;
 };
+
+// The shape with as many ones before it as it takes to have `dims` dimensions.
+inline Shape aligned(Shape shape, size_t dims) {
+  if (shape.size() < dims) shape.insert(shape.begin(), dims - shape.size(), 1);
+  return shape;
+}
 
 // Splits "blocks.0.qkv.weight" into layer path and slot name.
 std::pair<std::string, std::string> split_slot_path(std::string_view path);

@@ -73,10 +73,10 @@ Status check_load(const Evidence& evidence, const PlannedLoad& load, const std::
         !shape_is_sane(box.source_start) || !shape_is_sane(box.target_start))
       return bad(where, fmt::format("a malformed placement of {}", load.delivery));
     if (delivery == evidence.deliveries.end()) continue;
-    if (delivery->shape.size() != dims) return bad(where, fmt::format("a placement of {} with other dimensions", load.delivery));
+    if (delivery->shape.size() > dims) return bad(where, fmt::format("a placement of {} with other dimensions", load.delivery));
+    const Shape source = model::aligned(delivery->shape, dims);
     for (size_t dim = 0; dim < dims; ++dim)
-      if (box.source_start[dim] + box.extent[dim] > delivery->shape[dim])
-        return bad(where, fmt::format("a placement outside {}", load.delivery));
+      if (box.source_start[dim] + box.extent[dim] > source[dim]) return bad(where, fmt::format("a placement outside {}", load.delivery));
   }
   return {};
 }

@@ -11,7 +11,7 @@ namespace reloadlab::sim {
 
 namespace {
 
-// Where in its source the element at `index` of the slot comes from; nothing where the load does not bring it.
+// Where in its source, aligned with the slot, the element at `index` of the slot comes from; nothing where the load does not bring it.
 std::optional<Shape> source_of(const PlannedLoad& load, const Shape& index) {
   for (const model::Placement& box : load.placements) {
     if (box.extent.size() != index.size()) continue;
@@ -27,6 +27,14 @@ std::optional<Shape> source_of(const PlannedLoad& load, const Shape& index) {
   return std::nullopt;
 }
 
+// Without the dimensions that only the slot has.
+std::string index_text(const Evidence& evidence, const std::string& name, Shape index) {
+  const auto delivery = std::ranges::find(evidence.deliveries, name, &model::Delivery::name);
+  const size_t dims = delivery == evidence.deliveries.end() ? index.size() : std::min(index.size(), delivery->shape.size());
+  index.erase(index.begin(), index.end() - static_cast<std::ptrdiff_t>(dims));
+  return list_text(index);
+}
+
 bool goes_to(const PlannedLoad& load, std::string_view path) {
   return !load.slot.empty() && load.layer.size() + 1 + load.slot.size() == path.size() && path.starts_with(load.layer) &&
          path.ends_with("." + load.slot);
@@ -39,7 +47,8 @@ std::string source_text(const Evidence& evidence, size_t rank, std::string_view 
   const Shape index = unflatten(shape, flat);
   for (const PlannedLoad& load : evidence.plan[rank].loads) {
     if (!goes_to(load, path) || (within && (!within->has(load.step) || load.wrong))) continue;
-    if (const auto source = source_of(load, index)) return fmt::format("{} {}", load.delivery, list_text(*source));
+    if (const auto source = source_of(load, index))
+      return fmt::format("{} {}", load.delivery, index_text(evidence, load.delivery, *source));
   }
   return {};
 }

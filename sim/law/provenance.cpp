@@ -87,9 +87,11 @@ class Judge {
     return numbers;
   }
 
-  static void place(const model::Placement& box, const Shape& source, int64_t first, const Shape& target, std::vector<int64_t>& numbers) {
+  static void place(const model::Placement& box, const Shape& delivered, int64_t first, const Shape& target,
+                    std::vector<int64_t>& numbers) {
     const size_t dims = target.size();
-    if (box.extent.size() != dims || source.size() != dims) return;
+    if (box.extent.size() != dims || delivered.size() > dims) return;
+    const Shape source = model::aligned(delivered, dims);
     for (size_t dim = 0; dim < dims; ++dim)
       if (box.target_start[dim] + box.extent[dim] > target[dim]) return;
     const int64_t length = dims == 0 ? 1 : box.extent.back();

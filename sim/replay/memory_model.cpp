@@ -33,6 +33,10 @@ MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, b
     size.post_load += quant->extra_bytes(slots);
     size.loader_scratch = std::max(size.loader_scratch, loader_scratch(catalogue, layer, tp));
     size.kernel += total_bytes(quant->results(slots));
+    for (const model::SlotSpec& helper : catalogue.kind(layer).helpers(catalogue.layer(layer), tp)) {
+      size.helpers += model::storage_bytes(helper);
+      size.helper_most = std::max(size.helper_most, model::storage_bytes(helper));
+    }
     size.late += total_bytes(catalogue.kind(layer).late_slots(catalogue.layer(layer), tp));
     for (const model::SlotSpec& slot : slots)
       if (shadow && !quant->permutes(slot.name)) size.shadow += model::storage_bytes(slot);
@@ -60,10 +64,14 @@ void MemoryModel::pass(int64_t bytes) { see(committed_ + buffered_total_ + bytes
 void MemoryModel::process(int group) {
   const GroupSize& size = sizes_[static_cast<size_t>(group)];
   if (backup_) committed_ += size.kernel;
-  see(committed_ + buffered_total_ + size.materialized + std::max(size.post_load + size.shadow, size.loader_scratch));
-  if (backup_) committed_ += size.shadow;
+  // A helper goes as soon as its content is in the old one, of which there is a copy by then.
+  const int64_t helpers = size.helpers + (backup_ ? size.helper_most : 0);
+  see(committed_ + buffered_total_ + size.materialized + std::max(size.post_load + size.shadow + helpers, size.loader_scratch));
+  if (backup_) committed_ += size.shadow + size.helpers;
   release(group);
 }
+
+void MemoryModel::derive(int group) { see(committed_ + buffered_total_ + sizes_[static_cast<size_t>(group)].helpers); }
 
 void MemoryModel::release(int group) { buffered_total_ -= std::exchange(buffered_[static_cast<size_t>(group)], 0); }
 

@@ -3,7 +3,8 @@
 //   the buffered source bytes of all groups that are armed, and of the load call in flight
 // + for the group in process: its materialized tensors + what its post-load steps leave and need beside them
 // + with a backup: kernel bytes of the groups committed so far and of the one in process
-// + with a shadow: the new copies of the group in process, and with a backup those of the groups committed so far.
+// + with a shadow: the new copies of the group in process, and with a backup those of the groups committed so far
+// + the helper tensors that a deferred layer's own step makes anew, and with a backup, where the layer had loads, the old ones.
 #include <vector>
 
 #include "sim/replay/catalogue.h"
@@ -17,6 +18,7 @@ class MemoryModel {
   void buffer(int group, int64_t bytes);  // a load call that is kept until its group is processed
   void pass(int64_t bytes);               // a load call that is dropped: in flight only
   void process(int group);
+  void derive(int group);   // its own step alone: it had no loads
   void release(int group);  // its buffered loads are dropped unprocessed
   void forward();           // the first one registers tensors, which are kernel tensors from then on
   void give_up(int group);  // in process, and refused before its post-load step
@@ -28,7 +30,7 @@ class MemoryModel {
 
  private:
   struct GroupSize {
-    int64_t materialized = 0, post_load = 0, loader_scratch = 0, kernel = 0, late = 0, shadow = 0;
+    int64_t materialized = 0, post_load = 0, loader_scratch = 0, kernel = 0, late = 0, shadow = 0, helpers = 0, helper_most = 0;
   };
   void see(int64_t bytes, int64_t scratch = 0);
   std::vector<GroupSize> sizes_;

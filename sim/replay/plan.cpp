@@ -215,7 +215,12 @@ class Planner {
     if (partial_ && policies_.rejects_missing) return refuse(number, -1);
     for (const bool deferred : {false, true})
       for (int group = 0; group < catalogue_.layer_count() && !refused_; ++group)
-        if (now_.memory.has_buffered(group) && sizes_.deferred(group) == deferred) process_late(number, group);
+        if (sizes_.deferred(group) == deferred) finish_group(number, group);
+  }
+
+  void finish_group(int number, int group) {
+    if (sizes_.deferred(group) && !now_.group_received[index(group)]) now_.memory.derive(group);
+    if (now_.memory.has_buffered(group)) process_late(number, group);
   }
 
   // A group of which this rank takes nothing has nothing to process.

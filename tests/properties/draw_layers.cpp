@@ -75,13 +75,44 @@ Values draw_scalars() {
 }
 
 Values draw_attention() {
-  const bool delivered = flip();
+  const bool delivered = flip(), scales = flip();
   return {{"heads", draw_size()},
           {"class", draw_word({"attention", "mla_attention", "encoder_attention"})},
-          {"scales", flip()},
+          {"scales", scales},
+          {"query_scales", scales && flip()},
           {"scales_delivered", delivered},
           {"host_copies", flip()},
           {"sinks", flip()},
+          {"loader", draw_cutting_loader()}};
+}
+
+// Cut, or dealt out with some experts at two places.
+Values draw_experts() {
+  const int64_t redundant = flip() ? draw_between(1, unit / 2) : 0;
+  return {{"hidden", draw_between(1, 6)},
+          {"intermediate", unit},
+          {"experts", unit - redundant},
+          {"redundant", redundant},
+          {"parallel", redundant > 0 ? std::string("expert") : draw_word({"tensor", "expert"})},
+          {"placement", draw_word({"linear", "round_robin"})},
+          {"loader", draw_cutting_loader()}};
+}
+
+Values draw_mla() {
+  return {{"heads", unit},
+          {"qk_nope_head_dim", draw_between(1, 3)},
+          {"v_head_dim", draw_between(1, 3)},
+          {"kv_lora_rank", draw_between(1, 4)},
+          {"loader", draw_cutting_loader()}};
+}
+
+Values draw_rotary() { return {{"rotary_dim", 2 * draw_between(1, 3)}, {"max_position", draw_between(1, 6)}}; }
+
+Values draw_mixer() {
+  return {{"channels", draw_size()},
+          {"state", draw_between(1, 6)},
+          {"conv_kernel", draw_between(1, 4)},
+          {"order", draw_word({"a_first", "a_last"})},
           {"loader", draw_cutting_loader()}};
 }
 
@@ -134,6 +165,10 @@ constexpr Kind kinds[] = {
     {"hadamard", draw_hadamard},
     {"custom_loader", draw_custom},
     {"buffers", draw_parts},
+    {"fused_experts", draw_experts},
+    {"mla_attention", draw_mla},
+    {"rotary_embedding", draw_rotary},
+    {"mamba_mixer", draw_mixer},
 };
 
 LayerSpec layer(std::string name, std::string kind, Values values) {
@@ -180,6 +215,38 @@ void draw_tied_head(Layers& layers, const std::string& name) {
   layers.back().tied_to = name + ".weight";
 }
 
+// A layer that reads what its child holds: absorbed matrices, a view, or adapters over a base layer.
+void draw_reader(Layers& layers, const std::string& name) {
+  const std::string which = draw_word({"mla_attention", "mamba_mixer", "lora_adapter"});
+  const int64_t in = draw_size(), out = draw_size();
+  Values child{{"in", in}, {"out", out}, {"bias", flip()}};
+  if (which == "mla_attention") {
+    child = {{"in", in}, {"out", 3 * unit}};
+    layers.push_back(layer(name, which,
+                           {{"heads", unit},
+                            {"qk_nope_head_dim", int64_t{1}},
+                            {"v_head_dim", int64_t{2}},
+                            {"kv_lora_rank", in},
+                            {"kv_b", std::string("kv_b_proj.weight")}}));
+    layers.push_back(layer(name + ".kv_b_proj", "column_parallel_linear", std::move(child)));
+  } else if (which == "mamba_mixer") {
+    layers.push_back(
+        layer(name, which, {{"channels", out}, {"state", draw_between(1, 6)}, {"conv_kernel", in}, {"conv", std::string("child")}}));
+    layers.push_back(layer(name + ".conv1d", "column_parallel_linear", std::move(child)));
+  } else {
+    const std::string split = draw_word({"column", "row"});
+    layers.push_back(layer(name, which,
+                           {{"in", in},
+                            {"out", out},
+                            {"rank", draw_between(1, 3)},
+                            {"slots", int64_t{2}},
+                            {"delivered", draw_between(0, 2)},
+                            {"split", split},
+                            {"stacks", draw_word({"parameters", "buffers"})}}));
+    layers.push_back(layer(name + ".base_layer", split + "_parallel_linear", std::move(child)));
+  }
+}
+
 // The tied layer has loads of its own as well.
 void draw_tied_with_own_load(Layers& layers, const std::string& name) {
   const int64_t rows = draw_size(), columns = draw_size();
@@ -189,13 +256,15 @@ void draw_tied_with_own_load(Layers& layers, const std::string& name) {
 }
 
 void draw_group(Layers& layers, const std::string& name) {
-  switch (*rc::gen::inRange(0, 8)) {
+  switch (*rc::gen::inRange(0, 9)) {
     case 5:
       return draw_view(layers, name);
     case 6:
       return draw_tied_head(layers, name);
     case 7:
       return draw_tied_with_own_load(layers, name);
+    case 8:
+      return draw_reader(layers, name);
     default:
       return draw_tree(layers, name, 2);
   }

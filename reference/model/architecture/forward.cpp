@@ -33,7 +33,7 @@ PerRank Lockstep::run(const std::string& path, const PerRank& inputs) const {
   for (size_t rank = 0; rank < size(); ++rank) {
     LayerPtr layer = ranks_[rank]->find(path);
     RELOADLAB_CHECK(layer, fmt::format("rank {} has no layer {}", rank, path));
-    partial = layer->kind->is_partial();
+    partial = layer->kind->is_partial(layer->spec);
     results.push_back(layer->kind->forward(*layer, inputs[rank]));
   }
   return partial ? PerRank(size(), reduce_(std::move(results))) : results;

@@ -13,7 +13,13 @@
 namespace reloadlab::model {
 namespace {
 
-constexpr const char* scale_names[] = {"k_scale", "v_scale"};
+constexpr const char* scale_names[] = {"k_scale", "v_scale", "q_scale", "prob_scale"};
+
+// Those that the layer has: none, the first two, or all.
+std::span<const char* const> scales_of(const LayerSpec& spec) {
+  if (!spec.flag("scales")) return {};
+  return std::span(scale_names).first(spec.flag("query_scales") ? 4 : 2);
+}
 
 Status keep_on_host(Layer& layer, std::string_view name) {
   const ParameterPtr scale = layer.tensor(name);
@@ -23,9 +29,11 @@ Status keep_on_host(Layer& layer, std::string_view name) {
 }
 
 Status keep_scales_on_host(Layer& layer) {
-  RELOADLAB_TRY(keep_on_host(layer, scale_names[0]));
-  RELOADLAB_TRY(post_load_middle(layer));
-  return keep_on_host(layer, scale_names[1]);
+  for (const char* name : scales_of(layer.spec)) {
+    if (name != scale_names[0]) RELOADLAB_TRY(post_load_middle(layer));
+    RELOADLAB_TRY(keep_on_host(layer, name));
+  }
+  return {};
 }
 
 std::string_view class_name_of(const LayerSpec& spec) {
@@ -36,7 +44,7 @@ std::string_view class_name_of(const LayerSpec& spec) {
 class Attention final : public KindBase {
  public:
   Attention()
-      : KindBase("attention", "attention with key and value scales; a deferred layer with a post-load step of its own",
+      : KindBase("attention", "attention with scales; a deferred layer with a post-load step of its own",
                  {{.name = "heads", .required = true, .minimum = 1, .about = "query heads, split over ranks"},
                   {.name = "class",
                    .type = KeyInfo::Type::text,
@@ -47,6 +55,10 @@ class Attention final : public KindBase {
                    .type = KeyInfo::Type::boolean,
                    .fallback = true,
                    .about = "has k_scale and v_scale, float32 [1], 1 until loaded"},
+                  {.name = "query_scales",
+                   .type = KeyInfo::Type::boolean,
+                   .fallback = false,
+                   .about = "with scales, has q_scale and prob_scale too"},
                   {.name = "scales_delivered", .type = KeyInfo::Type::boolean, .fallback = true, .about = "checkpoints have the scales"},
                   {.name = "host_copies",
                    .type = KeyInfo::Type::boolean,
@@ -68,16 +80,15 @@ class Attention final : public KindBase {
     LayerPtr layer = make_layer(spec, tp, class_name_of(spec));
     if (spec.flag("sinks"))
       set_loader(add_parameter(*layer, "sinks", {heads / tp.size}, spec.dtype), rule_loader(layer, LoadSplit{{{heads}, 1}, 0}));
-    if (!spec.flag("scales")) return layer;
-    for (const char* name : scale_names) fill(add_parameter(*layer, name, {1}, DType::f32, "PerTensorScaleParameter"), 1.0);
-    if (spec.flag("host_copies")) layer->own_post_load = keep_scales_on_host;
+    for (const char* name : scales_of(spec)) fill(add_parameter(*layer, name, {1}, DType::f32, "PerTensorScaleParameter"), 1.0);
+    if (spec.flag("scales") && spec.flag("host_copies")) layer->own_post_load = keep_scales_on_host;
     return layer;
   }
 
   at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
     at::Tensor output = input.to(at::kFloat);
     if (layer.spec.flag("sinks")) output = output + compute_copy(held(layer, "sinks"));
-    if (layer.spec.flag("scales")) output = output * held(layer, "k_scale") + held(layer, "v_scale");
+    for (const char* name : scales_of(layer.spec)) output = output * held(layer, name) + 1;
     for (const auto& [name, value] : layer.extra.host) output = output * value;
     return output;
   }
@@ -89,16 +100,15 @@ class Attention final : public KindBase {
   std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel tp) const override {
     std::vector<SlotSpec> slots;
     if (spec.flag("sinks")) slots.push_back({.name = "sinks", .shape = {spec.integer("heads") / tp.size}, .dtype = spec.dtype});
-    if (!spec.flag("scales")) return slots;
-    for (const char* name : scale_names) slots.push_back({.name = name, .shape = {1}, .dtype = DType::f32, .initial = 1.0});
+    for (const char* name : scales_of(spec)) slots.push_back({.name = name, .shape = {1}, .dtype = DType::f32, .initial = 1.0});
     return slots;
   }
 
   std::vector<Delivery> own_deliveries(const LayerSpec& spec) const override {
     std::vector<Delivery> all;
     if (spec.flag("sinks")) all.push_back(deliver(spec, "sinks", {spec.integer("heads")}));
-    if (!spec.flag("scales") || !spec.flag("scales_delivered")) return all;
-    for (const char* name : scale_names) {
+    if (!spec.flag("scales_delivered")) return all;
+    for (const char* name : scales_of(spec)) {
       all.push_back(deliver(spec, name, {1}));
       all.back().dtype = DType::f32;
     }
@@ -107,6 +117,7 @@ class Attention final : public KindBase {
 
   Status check_sizes(const LayerSpec& spec, int tp_size) const override {
     RELOADLAB_TRY(must_divide(spec, "heads", spec.integer("heads"), tp_size));
+    if (spec.flag("query_scales") && !spec.flag("scales")) return Status(Code::data, spec.name + ": query_scales need scales");
     return tp_size == 1 || !spec.flag("sinks") ? Status() : must_have_loader(spec);
   }
 };

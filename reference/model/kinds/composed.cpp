@@ -11,19 +11,6 @@
 namespace reloadlab::model {
 namespace {
 
-struct LoadTransformed {
-  LoadSplit split;
-  bool exponential;
-
-  Status operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {
-    RELOADLAB_TRY(split(tp, destination, loaded, args));
-    at::Tensor transformed = destination.tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
-    if (exponential) transformed.exp_();
-    destination.tensor.copy_(transformed.neg_());
-    return {};
-  }
-};
-
 class Composed final : public KindBase {
  public:
   Composed()

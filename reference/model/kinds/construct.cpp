@@ -62,6 +62,13 @@ void fill(const ParameterPtr& parameter, double value) {
   if (parameter) parameter->tensor.fill_(value);
 }
 
+void set_values(const ParameterPtr& parameter, const std::vector<int64_t>& values) {
+  if (!parameter || parameter->tensor.is_meta()) return;
+  const at::Tensor host = at::empty(parameter->tensor.sizes(), at::kLong);
+  std::ranges::copy(values, host.data_ptr<int64_t>());
+  parameter->tensor.copy_(host);
+}
+
 Status expect_shape(const at::Tensor& loaded, const WholeShape& whole) {
   const at::IntArrayRef expected(whole.sizes.data(), whole.dims);
   if (loaded.sizes() == expected) return {};
@@ -93,6 +100,14 @@ Status LoadSplit::operator()(TensorParallel tp, Parameter& destination, const at
   const int64_t length = std::min(local, loaded.size(dim) - start);
   copy_range(destination.tensor, loaded, {.dim = dim, .target = 0, .source = start, .length = length});
   if (pads && length < local) destination.tensor.narrow(dim, length, local - length).fill_(*pads);
+  return {};
+}
+
+Status LoadTransformed::operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {
+  RELOADLAB_TRY(split(tp, destination, loaded, args));
+  at::Tensor transformed = destination.tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+  if (exponential) transformed.exp_();
+  destination.tensor.copy_(transformed.neg_());
   return {};
 }
 

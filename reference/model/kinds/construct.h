@@ -22,10 +22,12 @@ void set_dim(const ParameterPtr& parameter, std::string_view attribute, int64_t 
 // Fills what loaders do not write, from `used` on along `dim`, and declares the value in the attribute "pad_value".
 void pad(const ParameterPtr& parameter, int64_t dim, int64_t used, double value);
 void fill(const ParameterPtr& parameter, double value);
+// Writes a table that the constructor worked out on the host; a placeholder has no place for it.
+void set_values(const ParameterPtr& parameter, const std::vector<int64_t>& values);
 
 // The shape that a loader accepts, kept small so that it travels in the loader.
 struct WholeShape {
-  std::array<int64_t, 2> sizes{};
+  std::array<int64_t, 3> sizes{};
   int dims = 0;
 };
 Status expect_shape(const at::Tensor& loaded, const WholeShape& whole);
@@ -48,6 +50,14 @@ struct LoadSplit {
   int64_t dim = replicated;
   std::optional<double> pads = {};
   Status operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs&) const;
+};
+
+// A composed loader: copies as LoadSplit does, and then transforms the whole tensor in place, to -exp(x) or to -x, through a copy in
+// single precision.
+struct LoadTransformed {
+  LoadSplit split;
+  bool exponential;
+  Status operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const;
 };
 
 // A weight loader from a rule, Status rule(TensorParallel, Parameter& destination, const at::Tensor& loaded, const LoadArgs&): a method

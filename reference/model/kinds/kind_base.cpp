@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "reference/model/kinds/shards.h"
+
 namespace reloadlab::model {
 
 std::string_view tied_slot(const LayerSpec& spec) {
@@ -39,7 +41,7 @@ Status KindBase::check(const LayerSpec& spec, int tp_size) const {
 }
 
 Delivery deliver(const LayerSpec& spec, std::string_view slot, Shape shape, std::string_view prefix, std::string_view shard) {
-  Delivery delivery{.name = std::string(prefix.empty() ? std::string_view(spec.name) : prefix),
+  Delivery delivery{.name = std::string(prefix.empty() ? checkpoint_name(spec.name) : prefix),
                     .shape = std::move(shape),
                     .dtype = spec.dtype,
                     .layer = spec.name};
@@ -47,6 +49,16 @@ Delivery deliver(const LayerSpec& spec, std::string_view slot, Shape shape, std:
   delivery.slot = slot;
   if (!shard.empty()) delivery.shard = shard;
   return delivery;
+}
+
+std::vector<std::string_view> split_names(std::string_view names) {
+  std::vector<std::string_view> parts;
+  while (!names.empty()) {
+    const size_t comma = names.find(',');
+    parts.push_back(names.substr(0, comma));
+    names = comma == std::string_view::npos ? std::string_view() : names.substr(comma + 1);
+  }
+  return parts;
 }
 
 KeyInfo loader_key() {

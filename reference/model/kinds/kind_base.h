@@ -31,6 +31,8 @@ std::string_view tied_slot(const LayerSpec& spec);
 // A delivery to the layer's slot; its name is `prefix`, or the layer's path, and the slot's name.
 Delivery deliver(const LayerSpec& spec, std::string_view slot, Shape shape, std::string_view prefix = {}, std::string_view shard = {});
 
+std::vector<std::string_view> split_names(std::string_view names);  // at commas
+
 // Keys that several kinds have.
 KeyInfo loader_key();
 KeyInfo pad_value_key();

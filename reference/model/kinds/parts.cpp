@@ -11,16 +11,6 @@
 namespace reloadlab::model {
 namespace {
 
-std::vector<std::string_view> split_names(std::string_view names) {
-  std::vector<std::string_view> parts;
-  while (!names.empty()) {
-    const size_t comma = names.find(',');
-    parts.push_back(names.substr(0, comma));
-    names = comma == std::string_view::npos ? std::string_view() : names.substr(comma + 1);
-  }
-  return parts;
-}
-
 // `none` where the shard names no part.
 size_t part_of(const std::optional<std::string>& shard, size_t none) {
   size_t part = none;
@@ -52,7 +42,7 @@ KeyInfo part_names_key() {
 
 std::string part_name(const LayerSpec& spec, size_t part) {
   const auto names = split_names(spec.text("names"));
-  return names.empty() ? fmt::format("{}.{}", spec.name, part) : sibling(spec.name, names[part]);
+  return names.empty() ? fmt::format("{}.{}", checkpoint_name(spec.name), part) : sibling(spec.name, names[part]);
 }
 
 Status check_parts(const LayerSpec& spec) {

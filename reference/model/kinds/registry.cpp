@@ -20,7 +20,12 @@ std::span<const LayerKind* const> layer_kinds() {
                                            &scalars(),
                                            &attention(),
                                            &hadamard(),
-                                           &custom_loader()};
+                                           &custom_loader(),
+                                           &fused_experts(),
+                                           &mla_attention(),
+                                           &rotary_embedding(),
+                                           &mamba_mixer(),
+                                           &lora_adapter()};
   return kinds;
 }
 

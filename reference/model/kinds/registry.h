@@ -20,5 +20,10 @@ const LayerKind& scalars();
 const LayerKind& attention();
 const LayerKind& hadamard();
 const LayerKind& custom_loader();
+const LayerKind& fused_experts();
+const LayerKind& mla_attention();
+const LayerKind& rotary_embedding();
+const LayerKind& mamba_mixer();
+const LayerKind& lora_adapter();
 
 }  // namespace reloadlab::model

@@ -53,7 +53,7 @@ class RowParallelLinear final : public KindBase {
   at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
     return apply_linear(layer, input, layer.spec.flag("bias") && layer.tp.rank == 0);
   }
-  bool is_partial() const override { return true; }
+  bool is_partial(const LayerSpec&) const override { return true; }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel tp, uint64_t seed) const override {
     const Piece columns = columns_of(spec, tp);
     return example_values({3, spec.integer("in")}, seed).narrow(1, columns.start, columns.used);

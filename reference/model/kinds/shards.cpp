@@ -17,7 +17,13 @@ std::vector<Placement> place(Shape source_start, Shape target_start, Shape exten
 
 std::vector<Placement> place_whole(const Shape& shape) { return place(Shape(shape.size(), 0), Shape(shape.size(), 0), shape); }
 
+std::string_view checkpoint_name(std::string_view path) {
+  constexpr std::string_view wrapped = ".base_layer";
+  return path.ends_with(wrapped) ? path.substr(0, path.size() - wrapped.size()) : path;
+}
+
 std::string sibling(std::string_view path, std::string_view name) {
+  path = checkpoint_name(path);
   const size_t dot = path.rfind('.');
   return std::string(dot == std::string_view::npos ? std::string_view() : path.substr(0, dot + 1)).append(name);
 }

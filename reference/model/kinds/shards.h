@@ -26,6 +26,9 @@ Piece piece_of(int64_t whole, int64_t padded, TensorParallel tp);  // REQUIRES p
 std::vector<Placement> place(Shape source_start, Shape target_start, Shape extent);
 std::vector<Placement> place_whole(const Shape& shape);
 
+// What checkpoints call a layer: an adapter's base layer by the adapter's path, "blocks.0.o" for "blocks.0.o.base_layer".
+std::string_view checkpoint_name(std::string_view path);
+
 // "blocks.0.qkv" and "q_proj.weight" make "blocks.0.q_proj.weight".
 std::string sibling(std::string_view path, std::string_view name);
 

@@ -21,7 +21,7 @@ class VocabParallelEmbedding final : public VocabRows {
     const at::Tensor rows = at::embedding(weight, at::where(mine, local, 0));
     return at::where(mine.unsqueeze(-1), rows, 0.0).to(weight.scalar_type());
   }
-  bool is_partial() const override { return true; }
+  bool is_partial(const LayerSpec&) const override { return true; }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel, uint64_t seed) const override {
     return example_indices(5, spec.integer("vocab"), seed);
   }

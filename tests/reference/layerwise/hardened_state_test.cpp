@@ -234,6 +234,23 @@ TEST(Hardened, AnAttentionLayerWithoutLoadsStaysAsItWas) {
 
 // Skipped tensors.
 
+// Four tables of different shapes on one layer: each comes back as itself.
+TEST(Hardened, SkippedTensorsOfOneLayerAreNotTakenForOneAnother) {
+  Rig rig(model_of({layer_of("fused_experts",
+                             {{"hidden", int64_t{2}},
+                              {"intermediate", int64_t{2}},
+                              {"experts", int64_t{4}},
+                              {"redundant", int64_t{2}},
+                              {"parallel", std::string("expert")}},
+                             "mlp.experts")}));
+  rig.start();
+  const Picture before = rig.now();
+  EXPECT_OK(rig.reload(2));
+  EXPECT_TRUE(same_content(rig.now(), cold(rig.spec, 2)));
+  EXPECT_OK(rig.reload(1));
+  EXPECT_TRUE(same_in_place(before, rig.now()));
+}
+
 TEST(Hardened, SkippedTensorsStayOnTheDeviceAndReload) {
   Rig rig(model_of(
       {layer_of("buffers", {{"shape", std::vector<int64_t>{4, 2}}, {"skip", std::string("_expert_map")}, {"skip_delivered", true}}, "x"),

@@ -1,6 +1,7 @@
 // The cold load of every layer kind against closed-form shard arithmetic: a checkpoint numbers its elements, the loaders put them
 // where they put them, and every element of every slot must be the one that placements() says, or the declared value.
 #include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
 
 #include <array>
@@ -17,6 +18,7 @@ namespace {
 struct ColdCase {
   std::string name;
   LayerSpec spec;
+  std::vector<LayerSpec> others = {};  // children that it needs
 };
 
 std::vector<ColdCase> cases() {
@@ -82,7 +84,41 @@ std::vector<ColdCase> cases() {
   for (const char* via : {"copy", "rows", "steps", "transpose", "flat", "bytes", "twice", "temporary", "broadcast", "foreach", "index_copy",
                           "index_put", "mask", "set", "data"})
     add(std::string("via_") + via, "custom_loader", {{"rows", 5L}, {"columns", 3L}, {"bias", true}, {"via", text(via)}});
+  const auto experts = [&](std::string name, Values more) {
+    more.merge(Values{{"hidden", 3L}, {"intermediate", 24L}, {"experts", 8L}});
+    add(std::move(name), "fused_experts", std::move(more));
+  };
+  experts("experts_cut", {});
+  experts("experts_dealt", {{"experts", 24L}, {"intermediate", 2L}, {"parallel", text("expert")}, {"loader", text("free")}});
+  experts("experts_dealt_round",
+          {{"experts", 24L}, {"intermediate", 2L}, {"parallel", text("expert")}, {"placement", text("round_robin")}});
+  experts("experts_redundant", {{"experts", 20L}, {"intermediate", 2L}, {"redundant", 4L}, {"parallel", text("expert")}});
+  experts("experts_redundant_round", {{"experts", 14L},
+                                      {"intermediate", 2L},
+                                      {"redundant", 10L},
+                                      {"parallel", text("expert")},
+                                      {"placement", text("round_robin")},
+                                      {"names", text("w1,w2,w3")}});
+  add("attention_query_scales", "attention", {{"heads", 24L}, {"query_scales", true}});
+  add("mla", "mla_attention", {{"heads", 24L}, {"qk_nope_head_dim", 2L}, {"v_head_dim", 3L}, {"kv_lora_rank", 4L}});
+  add("rotary", "rotary_embedding", {{"rotary_dim", 6L}, {"max_position", 9L}, {"base", 100.0}});
+  add("mamba", "mamba_mixer", {{"channels", 24L}, {"state", 2L}, {"conv_kernel", 3L}});
+  add("mamba_a_last", "mamba_mixer", {{"channels", 24L}, {"state", 3L}, {"order", text("a_last")}, {"loader", text("free")}});
+  for (const bool rows : {true, false}) {
+    const std::string split = rows ? "column" : "row";
+    add("lora_" + split, "lora_adapter",
+        {{"in", 24L}, {"out", 24L}, {"rank", 2L}, {"slots", 3L}, {"delivered", 2L}, {"split", split}, {"stacks", text("buffers")}});
+    all.back().others = {layer_of(split + "_parallel_linear", {{"in", 24L}, {"out", 24L}}, "x.base_layer")};
+  }
+  add("mamba_child", "mamba_mixer", {{"channels", 24L}, {"state", 2L}, {"conv_kernel", 3L}, {"conv", text("child")}});
+  all.back().others = {layer_of("column_parallel_linear", {{"in", 3L}, {"out", 24L}}, "x.conv1d")};
   return all;
+}
+
+ModelSpec model_with(const ColdCase& cold) {
+  std::vector<LayerSpec> layers{cold.spec};
+  layers.insert(layers.end(), cold.others.begin(), cold.others.end());
+  return model_of(std::move(layers));
 }
 
 constexpr std::array rank_counts{1, 2, 3, 4, 8};
@@ -98,7 +134,7 @@ std::vector<RankedCase> ranked_cases() {
   std::vector<RankedCase> all;
   for (const ColdCase& each : cases())
     for (const int size : rank_counts)
-      if (check_model(model_of({each.spec}), size).ok()) all.push_back({each, size});
+      if (check_model(model_with(each), size).ok()) all.push_back({each, size});
   return all;
 }
 
@@ -106,12 +142,14 @@ class ColdLoad : public ::testing::TestWithParam<RankedCase> {
  protected:
   const LayerSpec& spec() const { return GetParam().cold.spec; }
   int size() const { return GetParam().size; }
+  ModelSpec model_spec() const { return model_with(GetParam().cold); }
   const LayerKind& kind() const { return *find_layer_kind(spec().kind); }
 };
 
 // Calls fn(source element, target element) for each element of the box, row-major.
 template <class Fn>
-void walk(const Placement& box, const Shape& source, const Shape& target, Fn&& fn) {
+void walk(const Placement& box, const Shape& delivered, const Shape& target, Fn&& fn) {
+  const Shape source = aligned(delivered, target.size());
   Shape at(box.extent.size(), 0);
   for (int64_t left = numel(box.extent); left > 0; --left) {
     int64_t from = 0, to = 0;
@@ -124,38 +162,55 @@ void walk(const Placement& box, const Shape& source, const Shape& target, Fn&& f
   }
 }
 
+// In the slot's dtype.
+std::vector<double> constant_values(const SlotSpec& slot) {
+  at::Tensor values = at::empty(slot.shape, at::kDouble);
+  for (int64_t i = 0; i < values.numel(); ++i) values.data_ptr<double>()[i] = slot.constant(i);
+  return values_of(values.to(to_torch(slot.dtype)));
+}
+
+double transformed(SlotSpec::Transform transform, double value) {
+  if (transform == SlotSpec::Transform::none) return value;
+  return transform == SlotSpec::Transform::negate ? -value : -std::exp(value);
+}
+
 // What the slot must hold: NaN where neither a delivery nor a declared value reaches.
 std::vector<double> expected_values(const LayerKind& kind, const LayerSpec& spec, const SlotSpec& slot, TensorParallel tp,
                                     const Source& source) {
   std::vector<double> expected(static_cast<size_t>(numel(slot.shape)), slot.initial.value_or(std::nan("")));
   for (size_t i = 0; i < expected.size(); ++i) expected[i] += slot.initial_step * static_cast<double>(i);
+  if (slot.constant) expected = constant_values(slot);
   for (const Delivery& delivery : kind.deliveries(spec)) {
     if (delivery.slot != slot.name) continue;
     const std::vector<double> loaded = values_of(source(delivery));
     for (const Placement& box : kind.placements(spec, delivery, tp))
-      walk(box, delivery.shape, slot.shape,
-           [&](int64_t from, int64_t to) { expected[to] = slot.transform == SlotSpec::Transform::negate ? -loaded[from] : loaded[from]; });
+      walk(box, delivery.shape, slot.shape, [&](int64_t from, int64_t to) { expected[to] = transformed(slot.transform, loaded[from]); });
   }
   return expected;
 }
 
 TEST_P(ColdLoad, every_element_is_the_one_that_the_arithmetic_names) {
-  const ModelSpec model_spec = model_of({spec()});
-  const Source source = numbered(model_spec);
+  const Source source = numbered(model_spec());
   for (int rank = 0; rank < size(); ++rank) {
     const TensorParallel tp{rank, size()};
-    std::unique_ptr<Model> model = cold(model_spec, tp);
+    std::unique_ptr<Model> model = cold(model_spec(), tp);
     for (const SlotSpec& slot : kind().slots(spec(), tp)) {
       if (slot.alias_of || slot.kind == SlotSpec::Kind::empty_parameter || slot.kind == SlotSpec::Kind::empty_buffer) continue;
-      EXPECT_EQ(values_of(tensor_at(*model, "x." + slot.name)), expected_values(kind(), spec(), slot, tp, source))
-          << slot.name << " rank " << rank;
+      const std::vector<double> held = values_of(tensor_at(*model, "x." + slot.name));
+      const std::vector<double> expected = expected_values(kind(), spec(), slot, tp, source);
+      if (slot.transform != SlotSpec::Transform::negative_exp) {
+        EXPECT_EQ(held, expected) << slot.name << " rank " << rank;
+        continue;
+      }
+      ASSERT_EQ(held.size(), expected.size()) << slot.name;
+      for (size_t i = 0; i < held.size(); ++i) EXPECT_FLOAT_EQ(held[i], expected[i]) << slot.name << " rank " << rank << " element " << i;
     }
   }
 }
 
 TEST_P(ColdLoad, slots_are_as_declared) {
   for (int rank = 0; rank < size(); ++rank) {
-    std::unique_ptr<Model> model = cold(model_of({spec()}), {rank, size()});
+    std::unique_ptr<Model> model = cold(model_spec(), {rank, size()});
     const LayerPtr& layer = model->layers().front();
     const std::vector<SlotSpec> declared = kind().slots(spec(), {rank, size()});
     size_t next = 0;
@@ -207,7 +262,7 @@ TEST_P(ColdLoad, loaders_run_on_placeholders) {
   DeviceScope scope(at::kMeta);
   for (const bool meta_source : {false, true}) {
     for (int rank = 0; rank < size(); ++rank) {
-      std::unique_ptr<Model> model = build_model(model_of({spec()}), {rank, size()});
+      std::unique_ptr<Model> model = build_model(model_spec(), {rank, size()});
       const Source source = numbered(model->spec);
       const Status status = load_all(*model, [&](const Delivery& delivery) {
         const at::Tensor real = source(delivery);
@@ -220,7 +275,7 @@ TEST_P(ColdLoad, loaders_run_on_placeholders) {
 
 // A checkpoint tensor of another shape is refused, whatever the kind.
 TEST_P(ColdLoad, loaders_refuse_other_shapes) {
-  std::unique_ptr<Model> model = build_model(model_of({spec()}), {size() - 1, size()});
+  std::unique_ptr<Model> model = build_model(model_spec(), {size() - 1, size()});
   for (const Delivery& delivery : deliveries_of(model->spec)) {
     Shape longer = delivery.shape;
     if (longer.empty())

@@ -75,6 +75,18 @@ TEST(PostLoad, attention_keeps_its_scales_on_the_host) {
   EXPECT_EQ(host.at("v_scale_float"), 2.0);
 }
 
+TEST(PostLoad, attention_keeps_all_four_scales_on_the_host) {
+  std::unique_ptr<Model> model = cold(model_of({layer_of("attention", {{"heads", 2L}, {"query_scales", true}})}));
+  Recorder recorder;
+  PostLoadScope scope(recorder);
+  EXPECT_TRUE(process_model_after_loading(*model).ok());
+  const auto& host = model->find("x")->extra.host;
+  for (const char* name : {"k_scale", "v_scale", "q_scale", "prob_scale"})
+    EXPECT_EQ(host.at(std::string(name) + "_float"), values_of(tensor_at(*model, std::string("x.") + name))[0]) << name;
+  EXPECT_EQ(host.size(), 4u);
+  EXPECT_EQ(std::ranges::count(recorder.log, "middle x"), 3);
+}
+
 TEST(TilePermute, interleaves_the_halves_and_derives_row_maxima) {
   std::unique_ptr<Model> model = cold(model_of({quantized()}));
   ASSERT_TRUE(process_model_after_loading(*model).ok());
@@ -191,6 +203,8 @@ TEST(LoaderScratch, is_what_the_loader_takes) {
       layer_of("scalars", {{"rows", 4L}, {"columns", 3L}, {"shape_deliveries", 1L}, {"trailing", 2L}}, "scalars", DType::bf16));
   layers.push_back(layer_of("qkv_parallel_linear", {{"hidden", 4L}, {"heads", 2L}, {"bias", true}}, "qkv"));
   layers.push_back(layer_of("vocab_parallel_embedding", {{"vocab", 5L}, {"hidden", 2L}, {"loader_pads", true}}, "vocab"));
+  layers.push_back(layer_of("fused_experts", {{"hidden", 2L}, {"intermediate", 3L}, {"experts", 2L}}, "mlp.experts", DType::bf16));
+  layers.push_back(layer_of("mamba_mixer", {{"channels", 4L}, {"state", 3L}}, "mixer", DType::bf16));
   const ModelSpec spec = model_of(layers);
   std::unique_ptr<Model> model = build_model(spec, {});
   const Source source = numbered(spec);

@@ -166,7 +166,8 @@ TEST(Fp8PerTensor, says_what_it_needs) {
   other = weight, other.shape = {4};
   EXPECT_EQ(message({other}), "quantization fp8_per_tensor needs a dense weight of two dimensions");
   other = weight, other.alias_of = "y.weight";
-  EXPECT_EQ(message({other}), "quantization fp8_per_tensor cannot replace tensors that are views, or tied to a layer of another quantization");
+  EXPECT_EQ(message({other}),
+            "quantization fp8_per_tensor cannot replace tensors that are views, or tied to a layer of another quantization");
   other = weight, other.name = "weight_scale";
   EXPECT_EQ(message({weight, other}), "quantization fp8_per_tensor makes a tensor called weight_scale, and the layer has one");
 }

@@ -206,7 +206,7 @@ TEST_P(ScaledSizes, run_on_placeholders) {
   EXPECT_TRUE(tensor_at(*model, "x.weight").is_meta());
 }
 
-INSTANTIATE_TEST_SUITE_P(all, ScaledMethods, ::testing::ValuesIn(methods), [](const auto& made) { return made.param.id; });
+INSTANTIATE_TEST_SUITE_P(all, ScaledMethods, ::testing::ValuesIn(methods), [](const auto& each) { return each.param.id; });
 INSTANTIATE_TEST_SUITE_P(all, ScaledSizes,
                          ::testing::Combine(::testing::ValuesIn(methods), ::testing::Values(DType::f32, DType::bf16),
                                             ::testing::Values(1, 7, 200), ::testing::Values(1, 3, 300)));

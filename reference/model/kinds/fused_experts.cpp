@@ -1,0 +1,220 @@
+// A layer of experts in two stacks of matrices: w13_weight holds each expert's gate (w1) above its up projection (w3), w2_weight its
+// down projection. Over the ranks, experts are cut or dealt out:
+//
+//   tensor     every rank has all experts, and of each the same share of the intermediate elements
+//   expert     every rank has as many places for whole experts, and tables of which expert has which place
+//
+// With redundant experts there are more places than experts, and the first ones have two. 6 experts and 2 redundant ones on 4 ranks:
+//
+//   linear        0 1 | 2 3 | 4 5 | 0 1      round_robin      0 4 | 1 5 | 2 0 | 3 1
+#include <ATen/ops/arange.h>
+#include <ATen/ops/bmm.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/where.h>
+#include <fmt/format.h>
+
+#include "reference/model/kinds/compute.h"
+#include "reference/model/kinds/construct.h"
+#include "reference/model/kinds/expert_places.h"
+#include "reference/model/kinds/kind_base.h"
+#include "reference/model/kinds/registry.h"
+#include "reference/model/kinds/shards.h"
+
+namespace reloadlab::model {
+namespace {
+
+constexpr std::string_view shard_names[] = {"w1", "w2", "w3"};
+constexpr int64_t tokens = 3;
+constexpr int64_t experts_most = 65536;  // each has deliveries of its own
+
+bool by_expert(const LayerSpec& spec) { return spec.text("parallel") == "expert"; }
+bool dealt_round(const LayerSpec& spec) { return spec.text("placement") == "round_robin"; }
+int64_t places_of(const LayerSpec& spec) { return spec.integer("experts") + spec.integer("redundant"); }
+int64_t copies_of(const LayerSpec& spec) { return spec.integer("redundant") > 0 ? 2 : 1; }  // at most
+
+// The expert that the constructor and the loader find at one of a rank's places, counted on over its second copy.
+int64_t replica_at(bool round, int64_t place, int64_t places, TensorParallel tp) {
+  return round ? place * tp.size + tp.rank : tp.rank * places + place;
+}
+
+// The shard is "w1", "w2" or "w3", the expert the number that checkpoints give it.
+struct LoadExpert {
+  int64_t hidden, intermediate, experts;
+  bool by_expert, round;
+
+  Status operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {
+    const std::string shard = args.shard.value_or("");
+    const bool down = shard == "w2";
+    if (!down && shard != "w1" && shard != "w3") return Status(Code::failed, fmt::format("shard \"{}\" is none of w1, w2, w3", shard));
+    if (const int64_t expert = args.expert.value_or(-1); expert < 0 || expert >= experts)
+      return Status(Code::failed, fmt::format("expert {} is none of the {}", expert, experts));
+    RELOADLAB_TRY(expect_shape(loaded, down ? WholeShape{{hidden, intermediate}, 2} : WholeShape{{intermediate, hidden}, 2}));
+    const int64_t places = destination.tensor.size(0);
+    const int64_t share = down ? destination.tensor.size(2) : destination.tensor.size(1) / 2;
+    const Range range{.dim = down ? 1 : 0, .target = shard == "w3" ? share : 0, .source = by_expert ? 0 : share * tp.rank, .length = share};
+    for (int64_t place = 0; place < places; ++place) {
+      const int64_t there = by_expert ? replica_at(round, place, places, tp) % experts : place;
+      if (there == *args.expert) copy_range(destination.tensor.select(0, place), loaded, range);
+    }
+    return {};
+  }
+};
+
+// What engines keep beside the weights, in 32-bit integers; reload code leaves it alone by name.
+void add_tables(Layer& layer) {
+  const LayerSpec& spec = layer.spec;
+  const int64_t places = places_of(spec), experts = spec.integer("experts"), copies = copies_of(spec), local = places / layer.tp.size;
+  std::vector<int64_t> map(static_cast<size_t>(places), -1), to_physical(static_cast<size_t>(experts * copies), -1), to_global, own;
+  for (int rank = 0; rank < layer.tp.size; ++rank)
+    for (int64_t place = 0; place < local; ++place) {
+      const int64_t replica = replica_at(dealt_round(spec), place, local, {rank, layer.tp.size});
+      const int64_t expert = replica % experts, physical = rank * local + place;
+      to_global.push_back(expert);
+      to_physical[static_cast<size_t>(expert * copies + replica / experts)] = physical;
+      if (rank != layer.tp.rank) continue;
+      map[static_cast<size_t>(physical)] = place;
+      own.push_back(expert);
+    }
+  set_values(add_buffer(layer, "_expert_map", {places}, DType::i32, true), map);
+  set_values(add_buffer(layer, "expert_global_to_physical", {experts, copies}, DType::i32, true), to_physical);
+  set_values(add_buffer(layer, "expert_physical_to_global", {places}, DType::i32, true), to_global);
+  set_values(add_buffer(layer, "expert_local_to_global", {local}, DType::i32, true), own);
+}
+
+// One row for each token and choice: which of the rank's places computes it, -1 where another rank does. The routing is fixed: token
+// t goes to the experts from t·(k+1) on, and odd tokens to second copies.
+struct Routes {
+  at::Tensor token, place;
+};
+Routes route(const Layer& layer, int64_t count, const at::Device& device) {
+  const int64_t choices = layer.spec.integer("top_k");
+  const at::Tensor row = at::arange(count * choices, at::TensorOptions(at::kLong).device(device));
+  const at::Tensor token = row.floor_divide(choices);
+  const at::Tensor expert = (token + row).remainder(layer.spec.integer("experts"));
+  if (!by_expert(layer.spec)) return {token, expert};
+  const at::Tensor physical = held(layer, "expert_global_to_physical").index_select(0, expert);
+  const at::Tensor first = physical.select(1, 0), second = physical.select(1, physical.size(1) - 1);
+  const at::Tensor chosen = at::where(token.remainder(2).eq(1).logical_and(second.ge(0)), second, first);
+  return {token, held(layer, "_expert_map").index_select(0, chosen)};
+}
+
+class FusedExperts final : public KindBase {
+ public:
+  FusedExperts()
+      : KindBase("fused_experts", "experts in two stacks of matrices, cut or dealt out over ranks; its forward is a partial sum",
+                 {{.name = "hidden", .required = true, .minimum = 1, .about = "inputs and outputs of an expert"},
+                  {.name = "intermediate", .required = true, .minimum = 1, .about = "elements between an expert's projections"},
+                  {.name = "experts", .required = true, .minimum = 1, .about = "experts, as checkpoints number them"},
+                  {.name = "top_k", .fallback = int64_t{1}, .minimum = 1, .about = "experts that each token goes to"},
+                  {.name = "parallel",
+                   .type = KeyInfo::Type::text,
+                   .fallback = std::string("tensor"),
+                   .about = "what ranks split: the intermediate elements of every expert, or the experts",
+                   .choices = "tensor|expert"},
+                  {.name = "placement",
+                   .type = KeyInfo::Type::text,
+                   .fallback = std::string("linear"),
+                   .about = "with parallel expert, whether a rank has experts that follow one another, or one in so many",
+                   .choices = "linear|round_robin"},
+                  {.name = "redundant", .minimum = 0, .about = "with parallel expert, how many of the first experts have a second place"},
+                  {.name = "names",
+                   .type = KeyInfo::Type::text,
+                   .fallback = std::string("gate_proj,down_proj,up_proj"),
+                   .about = "what checkpoints call w1, w2 and w3 of an expert"},
+                  loader_key()}) {}
+
+  bool is_partial(const LayerSpec&) const override { return true; }
+
+  std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
+    const int64_t hidden = spec.integer("hidden"), whole = spec.integer("intermediate");
+    const Piece share = by_expert(spec) ? Piece{whole, 0, whole} : piece_of(whole, whole, tp);
+    const std::string& shard = *delivery.shard;
+    std::vector<Placement> all;
+    for (const int64_t place : places_on_rank(spec, *delivery.expert, tp)) {
+      if (shard == "w2") {
+        all.push_back({{0, 0, share.start}, {place, 0, 0}, {1, hidden, share.local}});
+      } else {
+        all.push_back({{0, share.start, 0}, {place, shard == "w3" ? share.local : 0, 0}, {1, share.local, hidden}});
+      }
+    }
+    return all;
+  }
+
+  LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {
+    const int64_t hidden = spec.integer("hidden"), whole = spec.integer("intermediate"), experts = spec.integer("experts");
+    const int64_t share = by_expert(spec) ? whole : whole / tp.size;
+    const int64_t places = by_expert(spec) ? places_of(spec) / tp.size : experts;
+    LayerPtr layer = make_layer(spec, tp, "FusedMoE");
+    const LoadExpert rule{hidden, whole, experts, by_expert(spec), dealt_round(spec)};
+    set_loader(add_parameter(*layer, "w13_weight", {places, 2 * share, hidden}, spec.dtype), rule_loader(layer, rule));
+    set_loader(add_parameter(*layer, "w2_weight", {places, hidden, share}, spec.dtype), rule_loader(layer, rule));
+    if (by_expert(spec)) add_tables(*layer);
+    return layer;
+  }
+
+  at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
+    const at::Tensor w13 = logical(layer, "w13_weight"), w2 = logical(layer, "w2_weight");
+    const Routes routes = route(layer, input.size(0), w13.device());
+    const at::Tensor place = routes.place.clamp_min(0);
+    const at::Tensor x = input.to(w13.scalar_type()).index_select(0, routes.token);
+    const at::Tensor both = at::bmm(w13.index_select(0, place), x.unsqueeze(2)).squeeze(2);
+    const int64_t share = both.size(1) / 2;
+    const at::Tensor gated = at::silu(both.narrow(1, 0, share)) * both.narrow(1, share, share);
+    const at::Tensor rows = at::bmm(w2.index_select(0, place), gated.unsqueeze(2)).squeeze(2);
+    const at::Tensor mine = rows.masked_fill(routes.place.lt(0).unsqueeze(1), 0);
+    const int64_t choices = layer.spec.integer("top_k");
+    return mine.view({input.size(0), choices, mine.size(1)}).sum(1) / static_cast<double>(choices);
+  }
+  at::Tensor example_input(const LayerSpec& spec, TensorParallel, uint64_t seed) const override {
+    return example_values({tokens, spec.integer("hidden")}, seed);
+  }
+
+ protected:
+  std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel tp) const override {
+    const int64_t hidden = spec.integer("hidden"), whole = spec.integer("intermediate");
+    const int64_t share = by_expert(spec) ? whole : whole / tp.size;
+    const int64_t places = by_expert(spec) ? places_of(spec) / tp.size : spec.integer("experts");
+    std::vector<SlotSpec> slots{{.name = "w13_weight", .shape = {places, 2 * share, hidden}, .dtype = spec.dtype},
+                                {.name = "w2_weight", .shape = {places, hidden, share}, .dtype = spec.dtype}};
+    if (by_expert(spec)) append_table_slots(spec, tp, slots);
+    return slots;
+  }
+
+  std::vector<Delivery> own_deliveries(const LayerSpec& spec) const override {
+    const int64_t hidden = spec.integer("hidden"), whole = spec.integer("intermediate");
+    const std::vector<std::string_view> names = split_names(spec.text("names"));
+    std::vector<Delivery> all;
+    for (int64_t expert = 0; expert < spec.integer("experts"); ++expert)
+      for (size_t shard = 0; shard < names.size(); ++shard) {
+        const bool down = shard_names[shard] == "w2";
+        const std::string prefix = sibling(spec.name, fmt::format("experts.{}.{}", expert, names[shard]));
+        all.push_back(deliver(spec, "weight", down ? Shape{hidden, whole} : Shape{whole, hidden}, prefix, shard_names[shard]));
+        all.back().slot = down ? "w2_weight" : "w13_weight";
+        all.back().expert = expert;
+      }
+    return all;
+  }
+
+  Status check_sizes(const LayerSpec& spec, int tp_size) const override {
+    const auto refuse = [&](std::string what) { return Status(Code::data, spec.name + ": " + std::move(what)); };
+    const int64_t experts = spec.integer("experts"), redundant = spec.integer("redundant");
+    if (experts > experts_most) return refuse(fmt::format("{} experts, expected at most {}", experts, experts_most));
+    if (spec.integer("top_k") > experts) return refuse(fmt::format("top_k is {}, of {} experts", spec.integer("top_k"), experts));
+    if (const size_t count = split_names(spec.text("names")).size(); count != std::size(shard_names))
+      return refuse(fmt::format("{} names, expected those of w1, w2 and w3", count));
+    if (redundant > experts) return refuse(fmt::format("{} redundant experts of {}: no expert has three places", redundant, experts));
+    if (redundant > 0 && !by_expert(spec)) return refuse("redundant experts need parallel: expert");
+    RELOADLAB_TRY(by_expert(spec) ? must_divide(spec, "places for experts", experts + redundant, tp_size)
+                                  : must_divide(spec, "intermediate elements", spec.integer("intermediate"), tp_size));
+    return must_have_loader(spec);
+  }
+};
+
+}  // namespace
+
+const LayerKind& fused_experts() {
+  static const FusedExperts kind;
+  return kind;
+}
+
+}  // namespace reloadlab::model
