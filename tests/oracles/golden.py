@@ -13,7 +13,7 @@ import json
 
 import torch
 
-DTYPES = {torch.float32: "f32", torch.bfloat16: "bf16", torch.int8: "i8", torch.uint8: "u8", torch.int32: "i32", torch.int64: "i64"}
+DTYPES = {torch.float32: "f32", torch.bfloat16: "bf16", torch.int8: "i8", torch.uint8: "u8", torch.float8_e4m3fn: "e4m3", torch.int32: "i32", torch.int64: "i64"}
 
 
 def weight(rows, columns, dtype, seed):

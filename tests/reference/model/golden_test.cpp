@@ -67,10 +67,12 @@ struct Case {
 };
 void PrintTo(const Case& each, std::ostream* out) { *out << each.text("method") << " " << each.text("dtype"); }
 
-std::vector<Case> cases_of(const std::string& name) {
+// Those of the methods whose names begin so.
+std::vector<Case> cases_of(const std::string& name, const std::string& methods = "") {
   const Json file = golden(name);
   std::vector<Case> all;
-  for (const Json& json : file["cases"]) all.emplace_back(json);
+  for (const Json& json : file["cases"]) all.push_back(Case{json});
+  std::erase_if(all, [&](const Case& each) { return !each.text("method").starts_with(methods); });
   return all;
 }
 
@@ -96,11 +98,12 @@ std::unique_ptr<Model> online(const Case& each) {
   return model;
 }
 
-class Torchao : public ::testing::TestWithParam<Case> {};
+class Online : public ::testing::TestWithParam<Case> {};
 
-TEST_P(Torchao, makes_the_same_bytes) { expect_equal(*online(GetParam()), GetParam().json["tensors"]); }
+TEST_P(Online, makes_the_same_bytes) { expect_equal(*online(GetParam()), GetParam().json["tensors"]); }
 
-INSTANTIATE_TEST_SUITE_P(golden, Torchao, ::testing::ValuesIn(cases_of("torchao.json")));
+INSTANTIATE_TEST_SUITE_P(torchao, Online, ::testing::ValuesIn(cases_of("torchao.json")));
+INSTANTIATE_TEST_SUITE_P(compressed_tensors, Online, ::testing::ValuesIn(cases_of("compressed_tensors.json", "fp8")));
 
 // A layer that loaded the case's tensors as a checkpoint would bring them.
 std::unique_ptr<Model> loaded(const Case& each, const std::string& quant) {
@@ -130,7 +133,7 @@ TEST_P(CompressedTensors, unpack_to_the_same_values_before_and_after_tiling) {
   EXPECT_EQ(expected, digest_of(tiled->find("x")->quant_method->compute_value(*tiled->find("x"), "weight").to(type)));
 }
 
-INSTANTIATE_TEST_SUITE_P(golden, CompressedTensors, ::testing::ValuesIn(cases_of("compressed_tensors.json")));
+INSTANTIATE_TEST_SUITE_P(golden, CompressedTensors, ::testing::ValuesIn(cases_of("compressed_tensors.json", "wna16")));
 
 class CompressedTensorsOnline : public ::testing::TestWithParam<Case> {};
 
@@ -143,13 +146,7 @@ TEST_P(CompressedTensorsOnline, quantize_to_what_the_packed_checkpoint_becomes) 
 }
 
 // Those that are symmetric have no online method.
-std::vector<Case> online_cases() {
-  std::vector<Case> all = cases_of("compressed_tensors.json");
-  std::erase_if(all, [](const Case& each) { return each.text("method") == "wna16"; });
-  return all;
-}
-
-INSTANTIATE_TEST_SUITE_P(golden, CompressedTensorsOnline, ::testing::ValuesIn(online_cases()));
+INSTANTIATE_TEST_SUITE_P(golden, CompressedTensorsOnline, ::testing::ValuesIn(cases_of("compressed_tensors.json", "wna16_online")));
 
 }  // namespace
 }  // namespace reloadlab::model
