@@ -46,8 +46,6 @@ constexpr Method in_32{"int4_weight_only_g32",
 constexpr Method in_64{"int4_weight_only_g64", "the same in groups of 64", 64};
 constexpr Method in_128{"int4_weight_only_g128", "the same in groups of 128", 128};
 
-at::Tensor in_groups(const at::Tensor& weight, int64_t groups) { return weight.view({weight.size(0), groups, weight.size(1) / groups}); }
-
 struct Parameters {
   at::Tensor scale, zero, least;  // [n, k/g] each; least = zero - 8 · scale
 };

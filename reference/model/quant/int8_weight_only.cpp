@@ -43,23 +43,21 @@ struct Method {
 
 constexpr Method per_row{"int8_weight_only", "the weight as int8 with a scale a row in the weight's type, torchao's Int8WeightOnlyConfig",
                          0};
-constexpr Method in_groups{"int8_weight_only_g32",
-                           "the same with a scale and a zero point (of zero) for 32 elements along the inputs: group_size=32", 32};
-
-at::Tensor in_groups_of(const at::Tensor& weight, int64_t groups) { return weight.view({weight.size(0), groups, weight.size(1) / groups}); }
+constexpr Method in_32{"int8_weight_only_g32",
+                       "the same with a scale and a zero point (of zero) for 32 elements along the inputs: group_size=32", 32};
 
 at::Tensor scale_of(const at::Tensor& weight, int64_t groups, at::Tensor& scratch) {
   at::Tensor scale = at::empty({weight.size(0), groups}, weight.options());
   scratch = at::empty_like(scale);
-  at::amin_out(scratch, in_groups_of(weight, groups), {2});
-  at::amax_out(scale, in_groups_of(weight, groups), {2});
+  at::amin_out(scratch, in_groups(weight, groups), {2});
+  at::amax_out(scale, in_groups(weight, groups), {2});
   at::maximum_out(scale, scale, scratch.neg_());
   return scale.div_(127.5).clamp_min_(scale_least);
 }
 
 at::Tensor quantized(const at::Tensor& weight, const at::Tensor& inverse) {
-  at::Tensor working = at::empty_like(weight), in_working = in_groups_of(working, inverse.size(1));
-  at::mul_out(in_working, in_groups_of(weight, inverse.size(1)), inverse.unsqueeze(2));
+  at::Tensor working = at::empty_like(weight), in_working = in_groups(working, inverse.size(1));
+  at::mul_out(in_working, in_groups(weight, inverse.size(1)), inverse.unsqueeze(2));
   numbers_only(working.round_().clamp_(-128, 127));
   return at::empty(working.sizes(), working.options().dtype(at::kChar)).copy_(working);
 }
@@ -74,7 +72,7 @@ class Int8WeightOnly final : public QuantMethod {
     if (slot != weight_name) return value;
     const at::Tensor& scale = held(layer, scale_name);
     at::Tensor single = value.to(at::kFloat);
-    in_groups_of(single, scale.size(1)).mul_(scale.unsqueeze(2));
+    in_groups(single, scale.size(1)).mul_(scale.unsqueeze(2));
     return single;
   }
 
@@ -138,6 +136,6 @@ QuantInfo info() {
 }  // namespace
 
 QuantInfo int8_weight_only() { return info<per_row>(); }
-QuantInfo int8_weight_only_g32() { return info<in_groups>(); }
+QuantInfo int8_weight_only_g32() { return info<in_32>(); }
 
 }  // namespace reloadlab::model

@@ -92,11 +92,6 @@ class LoadedFp8Block final : public QuantMethod {
   }
 };
 
-const SlotSpec* find(const std::vector<SlotSpec>& slots, std::string_view name) {
-  const auto found = std::ranges::find(slots, name, &SlotSpec::name);
-  return found == slots.end() ? nullptr : &*found;
-}
-
 std::vector<SlotSpec> per_tensor_results(const std::vector<SlotSpec>& before) {
   std::vector<SlotSpec> after = before;
   for (SlotSpec& slot : after) {
@@ -129,7 +124,7 @@ Status check_loaded(std::string_view id, const std::vector<SlotSpec>& before, st
                     std::string_view kind) {
   if (std::ranges::any_of(before, [](const SlotSpec& slot) { return slot.alias_of.has_value(); }))
     return refused(id, "cannot replace tensors that are tied or views");
-  const SlotSpec *weight = find(before, weight_name), *scales = find(before, scale);
+  const SlotSpec *weight = find_slot(before, weight_name), *scales = find_slot(before, scale);
   if (weight && weight->dtype == DType::e4m3 && weight->shape.size() == 2 && scales && scales->shape.size() == scale_dims) return {};
   return refused(id, fmt::format("needs a weight in e4m3 with {}, as scaled_column_parallel_linear has with scales: {}", scale, kind));
 }

@@ -6,7 +6,12 @@
 
 namespace reloadlab::model {
 
-const SlotSpec& weight_of(const std::vector<SlotSpec>& slots) { return *std::ranges::find(slots, weight_name, &SlotSpec::name); }
+const SlotSpec* find_slot(const std::vector<SlotSpec>& slots, std::string_view name) {
+  const auto found = std::ranges::find(slots, name, &SlotSpec::name);
+  return found == slots.end() ? nullptr : &*found;
+}
+
+const SlotSpec& weight_of(const std::vector<SlotSpec>& slots) { return *find_slot(slots, weight_name); }
 
 SlotSpec loaded_weight(const Layer& layer) { return weight_of(layer.kind->slots(layer.spec, layer.tp)); }
 
@@ -37,6 +42,8 @@ Status check_weight(std::string_view method, const std::vector<SlotSpec>& before
   if (weight->dtype != DType::f32 && weight->dtype != DType::bf16) return refused(method, "needs a weight in f32 or bf16");
   return {};
 }
+
+at::Tensor in_groups(const at::Tensor& weight, int64_t groups) { return weight.view({weight.size(0), groups, weight.size(1) / groups}); }
 
 at::Tensor& numbers_only(at::Tensor& values) { return values.is_meta() ? values : values.nan_to_num_(0); }
 

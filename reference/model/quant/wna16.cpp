@@ -47,11 +47,6 @@ class Wna16 final : public QuantMethod {
   }
 };
 
-const SlotSpec* find(const std::vector<SlotSpec>& slots, std::string_view name) {
-  const auto found = std::ranges::find(slots, name, &SlotSpec::name);
-  return found == slots.end() ? nullptr : &*found;
-}
-
 std::vector<SlotSpec> results(const std::vector<SlotSpec>& before) {
   std::vector<SlotSpec> after = before;
   for (SlotSpec& slot : after) {
@@ -62,16 +57,16 @@ std::vector<SlotSpec> results(const std::vector<SlotSpec>& before) {
 }
 
 int64_t extra_bytes(const std::vector<SlotSpec>& before) {
-  const int64_t weight = storage_bytes(*find(before, packed)), codes = weight * 2;
-  int64_t beside = storage_bytes(*find(before, scale));
-  if (const SlotSpec* zero_points = find(before, zero_point)) beside += storage_bytes(*zero_points) * 3;
+  const int64_t weight = storage_bytes(*find_slot(before, packed)), codes = weight * 2;
+  int64_t beside = storage_bytes(*find_slot(before, scale));
+  if (const SlotSpec* zero_points = find_slot(before, zero_point)) beside += storage_bytes(*zero_points) * 3;
   return weight + std::max(codes, beside);
 }
 
 Status check(const std::vector<SlotSpec>& before) {
   if (std::ranges::any_of(before, [](const SlotSpec& slot) { return slot.alias_of.has_value(); }))
     return refused(id, "cannot replace tensors that are tied or views");
-  const SlotSpec *weight = find(before, packed), *scales = find(before, scale);
+  const SlotSpec *weight = find_slot(before, packed), *scales = find_slot(before, scale);
   if (!weight || !scales || weight->dtype != DType::i32 || weight->shape.size() != 2 || scales->shape.size() != 2)
     return refused(id, "needs a packed weight with its scales, as packed_column_parallel_linear has them");
   const int64_t n = weight->shape[0], k = weight->shape[1] * codes_per_word;

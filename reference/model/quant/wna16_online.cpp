@@ -18,8 +18,6 @@
 #include <ATen/ops/eq.h>
 #include <fmt/format.h>
 
-#include <limits>
-
 #include "reference/model/kinds/compute.h"
 #include "reference/model/post_load.h"
 #include "reference/model/quant/packed.h"
@@ -39,8 +37,6 @@ struct Method {
 constexpr Method in_32{"wna16_online_g32",
                        "the weight as int4 with scales and zero points for 32 elements along the inputs, packed in tiles", 32};
 constexpr Method in_128{"wna16_online_g128", "the same in groups of 128", 128};
-
-at::Tensor in_groups(const at::Tensor& weight, int64_t groups) { return weight.view({weight.size(0), groups, weight.size(1) / groups}); }
 
 double step_at_one(at::ScalarType type) { return type == at::kBFloat16 ? 0x1p-7 : 0x1p-23; }
 
