@@ -125,6 +125,15 @@ struct ExtraState {
   std::map<std::string, double> host;
 };
 
+// What a post-load step derives from tensors of the model, computed once more from what they hold now: the oracle for stale state.
+struct Derived {
+  std::string name;                  // a slot of the layer, or the name of extra state
+  bool extra = false;                // which of the two
+  std::vector<std::string> sources;  // full paths of the slots it is derived from
+  at::Tensor tensor;                 // undefined: it is a host number
+  double host = 0;
+};
+
 class QuantMethod;
 
 class Layer : public std::enable_shared_from_this<Layer> {
@@ -143,6 +152,7 @@ class Layer : public std::enable_shared_from_this<Layer> {
   std::shared_ptr<QuantMethod> quant_method;  // null: the layer has no post-load step of that kind
   // A deferred layer's own post-load step (attention), run after all others; null elsewhere. Call through run_post_load().
   std::function<Status(Layer&)> own_post_load;
+  std::function<std::vector<Derived>(const Layer&)> own_derived;  // what that step derives; null where it derives nothing
   ExtraState extra;
   bool post_load_done = false;
 

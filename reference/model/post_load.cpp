@@ -1,5 +1,7 @@
 #include "reference/model/post_load.h"
 
+#include "reference/model/guard.h"
+
 namespace reloadlab::model {
 namespace {
 
@@ -28,6 +30,17 @@ at::Tensor QuantMethod::checkpoint_layout(std::string_view, const at::Tensor& pr
 
 at::Tensor QuantMethod::compute_value(const Layer& layer, std::string_view slot) const {
   return checkpoint_layout(slot, layer.tensor(slot)->tensor);
+}
+
+std::vector<Derived> derive_again(const Layer& layer) {
+  std::vector<Derived> all;
+  const Status status = guarded([&] {
+    if (layer.quant_method) all = layer.quant_method->derived(layer);
+    if (layer.own_derived)
+      for (Derived& each : layer.own_derived(layer)) all.push_back(std::move(each));
+    return Status();
+  });
+  return status.ok() ? all : std::vector<Derived>();
 }
 
 Status run_own_post_load(Layer& layer) {

@@ -16,10 +16,16 @@ class QuantMethod {
   virtual at::Tensor checkpoint_layout(std::string_view slot, const at::Tensor& processed) const;
   // The values that it stands for: with scales applied and padding cut off.
   virtual at::Tensor compute_value(const Layer& layer, std::string_view slot) const;
+  // What the step derives from tensors that it leaves in the layer. A scale is none: what it came from is gone.
+  virtual std::vector<Derived> derived(const Layer&) const { return {}; }
 
  protected:
   virtual Status process(Layer& layer) = 0;
 };
+
+// Everything that the layer's post-load steps have derived from tensors that are still there, computed once more. Works on copies, and
+// allocates what it gives back. Empty while a reload has taken sources away.
+std::vector<Derived> derive_again(const Layer& layer);
 
 // Runs the deferred layer's own step; ok when it has none.
 Status run_own_post_load(Layer& layer);

@@ -50,10 +50,19 @@ struct CensusEntry {
   double host = 0;         // extra_host
 };
 
+// What a post-load step derives, computed once more by the harness from its sources as they were at that moment.
+struct Recomputed {
+  std::string path;                  // of the entry that holds what the candidate left
+  std::vector<std::string> sources;  // paths of the tensors it is derived from
+  BlobPtr content;                   // null: a host number, or there are no bytes
+  double host = 0;
+};
+
 struct Census {
   int step = -1;                     // the step after which it was taken; -1: after construction
   std::vector<CensusEntry> entries;  // in module order, then slot order
-  std::string flags;                 // model flags, sorted: "_do_torchao_reload=0"
+  std::vector<Recomputed> derived;
+  std::string flags;  // model flags, sorted: "_do_torchao_reload=0"
   const CensusEntry* find(std::string_view path) const;
 };
 

@@ -84,8 +84,14 @@ void describe(V&& visit, const CensusEntry*) {
   visit("loader", &S::loader), visit("attributes", &S::attributes), visit("content", &S::content), visit("host", &S::host);
 }
 template <class V>
+void describe(V&& visit, const Recomputed*) {
+  using S = Recomputed;
+  visit("path", &S::path), visit("sources", &S::sources), visit("content", &S::content), visit("host", &S::host);
+}
+template <class V>
 void describe(V&& visit, const Census*) {
-  visit("step", &Census::step), visit("entries", &Census::entries), visit("flags", &Census::flags);
+  using S = Census;
+  visit("step", &S::step), visit("entries", &S::entries), visit("derived", &S::derived), visit("flags", &S::flags);
 }
 template <class V>
 void describe(V&& visit, const Event*) {

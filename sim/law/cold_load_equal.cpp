@@ -76,7 +76,7 @@ class Judge {
   // What is computed with the tensors, also with what no census reaches.
   std::optional<Finding> output(size_t rank, const RestingState& state) {
     const Blob *got = output_of(warm_.ranks[rank], state.planned.step), *want = cold_output(evidence_, state.planned.checkpoint, rank);
-    if (!got || !want) return std::nullopt;
+    if (!got || !want || !ranks_hold_one(evidence_, state.planned.step)) return std::nullopt;
     tally_.check();
     if (got->bytes == want->bytes) return std::nullopt;
     return Finding{

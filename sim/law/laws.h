@@ -5,6 +5,7 @@
 namespace reloadlab::sim {
 
 Verdict judge_cold_load_equal(const Evidence& evidence);
+Verdict judge_derived_fresh(const Evidence& evidence);
 Verdict judge_return_exact(const Evidence& evidence);
 Verdict judge_order_free(const Evidence& evidence);
 Verdict judge_written_once(const Evidence& evidence);

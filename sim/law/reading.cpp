@@ -177,6 +177,16 @@ bool left_unusable(const Evidence& evidence) {
   return false;
 }
 
+bool ranks_hold_one(const Evidence& evidence, int step) {
+  const RankPlan::State* first = nullptr;
+  for (const RankPlan& plan : evidence.plan) {
+    const auto state = std::ranges::find(plan.states, step, &RankPlan::State::step);
+    if (state == plan.states.end() || state->partial || (first && first->checkpoint != state->checkpoint)) return false;
+    first = &*state;
+  }
+  return true;
+}
+
 bool has_post_load(const Evidence& evidence, size_t rank, std::string_view layer) {
   const int index = layer_index(evidence, layer);
   const auto cold = std::ranges::find(evidence.executions, Variation::Kind::cold, [](const Execution& e) { return e.variation.kind; });

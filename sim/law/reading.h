@@ -77,6 +77,10 @@ std::vector<RestingState> resting_states(const Evidence& evidence, size_t rank);
 // nothing else to look at says so instead of calling the case inconclusive. failure_atomic judges whether it may call it that.
 bool left_unusable(const Evidence& evidence);
 
+// True where all ranks hold the same checkpoint after the step, whole. A forward joins what ranks compute, and a policy may refuse an
+// update on some ranks only: elsewhere its output tells of no checkpoint.
+bool ranks_hold_one(const Evidence& evidence, int step);
+
 // True where the layer has a post-load step of its own or of its quantization method, as a cold load shows.
 bool has_post_load(const Evidence& evidence, size_t rank, std::string_view layer);
 

@@ -10,11 +10,15 @@ namespace reloadlab::sim {
 
 std::span<const LawInfo> laws() {
   using Kind = Variation::Kind;
-  static const std::array<LawInfo, 11> registry{{
+  static const std::array<LawInfo, 12> registry{{
       {"cold_load_equal",
        "After a reload to B every tensor that a forward can see equals a cold load of B, byte for byte.",
        {Kind::cold, Kind::poison},
        judge_cold_load_equal},
+      {"derived_fresh",
+       "What a post-load step derives equals its recomputation from its sources, and is derived after the last of them has come.",
+       {},
+       judge_derived_fresh},
       {"return_exact",
        "Going from A to B and back gives A again, and B differs from A in every tensor that was sent.",
        {Kind::cold},

@@ -52,10 +52,11 @@ class Judge {
   // The model computes what it computed when it last held this checkpoint.
   std::optional<Finding> same_output(size_t rank, const std::vector<RestingState>& states, size_t now) {
     const Blob* output = output_of(warm_.ranks[rank], states[now].planned.step);
+    if (!ranks_hold_one(evidence_, states[now].planned.step)) return std::nullopt;
     for (size_t before = now; output && before-- > 0;) {
       const RankPlan::State& state = states[before].planned;
       const Blob* earlier = output_of(warm_.ranks[rank], state.step);
-      if (!earlier || state.checkpoint != states[now].planned.checkpoint) continue;
+      if (!earlier || state.checkpoint != states[now].planned.checkpoint || !ranks_hold_one(evidence_, state.step)) continue;
       tally_.check();
       if (earlier->bytes == output->bytes) return std::nullopt;
       return Finding{

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "reference/model/post_load.h"
 #include "sim/evidence/fingerprint.h"
 #include "sim/world/account.h"
 
@@ -110,6 +111,16 @@ void CensusTaker::add_extra(const model::Layer& layer, Census& census) {
   }
 }
 
+void CensusTaker::add_derived(const model::Layer& layer, Census& census) {
+  for (const model::Derived& derived : model::derive_again(layer)) {
+    Recomputed& again = census.derived.emplace_back();
+    again.path = fmt::format("{}.{}{}", layer.path(), derived.extra ? "extra:" : "", derived.name);
+    again.sources = derived.sources;
+    again.host = derived.host;
+    if (derived.tensor.defined() && !derived.tensor.is_meta()) again.content = blobs_.keep(derived.tensor);
+  }
+}
+
 Census CensusTaker::take(const model::Model& model, int step) {
   Census census;
   census.step = step;
@@ -118,6 +129,7 @@ Census CensusTaker::take(const model::Model& model, int step) {
     add_slots(*layer, layer->parameters, true, census);
     add_slots(*layer, layer->buffers, false, census);
     if (!layer->extra.tensors.empty() || !layer->extra.host.empty()) add_extra(*layer, census);
+    if (layer->quant_method || layer->own_derived) add_derived(*layer, census);
   }
   return census;
 }

@@ -28,6 +28,7 @@ class CensusTaker {
  private:
   void add_slots(const model::Layer& layer, const model::Slots& slots, bool parameters, Census& census);
   void add_extra(const model::Layer& layer, Census& census);
+  void add_derived(const model::Layer& layer, Census& census);
   void describe(const at::Tensor& tensor, CensusEntry& entry);
   int64_t serial_of(const model::ParameterPtr& handle);
 

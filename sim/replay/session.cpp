@@ -227,8 +227,18 @@ void RankSession::resolve_all() {
   for (size_t i = 0; i < stage_.catalogue.deliveries().size(); ++i) resolved_.push_back(resolve(static_cast<int>(i)));
 }
 
+void RankSession::resolve_batch(const std::vector<Sent>& sent, size_t first, size_t count) {
+  const auto each = [&](size_t from, size_t to, auto&& fn) {
+    for (size_t i = from; i < std::min(to, sent.size()); ++i)
+      if (sent[i].delivery >= 0) fn(sent[i].delivery);
+  };
+  each(first - std::min(first, count), first, [&](int delivery) { resolved_[at(delivery)] = nullptr; });  // the batch before
+  each(first, first + count, [&](int delivery) { resolved_[at(delivery)] = resolve(delivery); });
+}
+
 Status RankSession::deliver(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source) {
-  if (plan.resolve == LoadPlan::Resolve::loads_begin) resolve_all();
+  if (plan.resolve == LoadPlan::Resolve::loads_begin && plan.batch == 0) resolve_all();
+  if (plan.resolve == LoadPlan::Resolve::loads_begin && plan.batch > 0) resolved_.assign(stage_.catalogue.deliveries().size(), nullptr);
   Status status = send(plan, limit, source);
   resolved_.clear();
   return status;
@@ -240,7 +250,8 @@ Status RankSession::send(const LoadPlan& plan, const std::optional<int64_t>& lim
     if (limit && static_cast<int64_t>(i) >= *limit) return {};
     const Sent& sent = transport.sent()[i];
     const int layer = sent.delivery < 0 ? -1 : stage_.catalogue.layer_of(sent.delivery);
-    if (plan.resolve == LoadPlan::Resolve::loads_begin && plan.batch > 0 && static_cast<int64_t>(i) % plan.batch == 0) resolve_all();
+    if (plan.resolve == LoadPlan::Resolve::loads_begin && plan.batch > 0 && static_cast<int64_t>(i) % plan.batch == 0)
+      resolve_batch(transport.sent(), i, static_cast<size_t>(plan.batch));
     watch_.at_load(static_cast<int>(i));
     watch_.event(EventKind::load_begin, layer, 0, sent.delivery < 0 ? sent.unknown : stage_.catalogue.deliveries()[at(sent.delivery)].name);
     Status status = deliver_one(transport, i);

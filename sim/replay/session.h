@@ -74,6 +74,7 @@ class RankSession {
   Status call_loader(const model::ParameterPtr& handle, const model::Delivery& delivery, const at::Tensor& loaded);
   model::ParameterPtr resolve(int delivery) const;
   void resolve_all();
+  void resolve_batch(const std::vector<Sent>& sent, size_t first, size_t count);
   void begin_outcome(int number);
   void end_outcome(Status status);
   void destroy();

@@ -93,6 +93,36 @@ steps:
   - reload: {to: A}
 )";
 
+constexpr std::string_view kSameAgain = R"(
+reloadlab: 1
+scenario: same-again
+about: The same scales come once more, so that what was derived from them is right even if nobody derived it.
+system: layerwise
+world: {ranks: 1}
+model:
+  layers:
+    - {name: blocks.0.attn, kind: attention, heads: 2}
+checkpoints: {A: {synthetic: 1}}
+steps:
+  - load: A
+  - reload: {to: A}
+)";
+
+constexpr std::string_view kPadded = R"(
+reloadlab: 1
+scenario: padded
+about: Rows that no load writes have a declared value.
+system: layerwise
+world: {ranks: 1}
+model:
+  layers:
+    - {name: up, kind: column_parallel_linear, in: 4, out: 6, pad_rows_to: 8, pad_value: 0.5}
+checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}
+steps:
+  - load: A
+  - reload: {to: B}
+)";
+
 constexpr std::string_view kLate = R"(
 reloadlab: 1
 scenario: late
@@ -125,7 +155,7 @@ steps:
   - reload: {to: B, omit: ["up.1.weight"]}
 )";
 
-constexpr std::string_view kAll[] = {kShards, kOnce, kRepeatedShard, kOneLayer, kAttention, kLate, kOmitted};
+constexpr std::string_view kAll[] = {kShards, kOnce, kRepeatedShard, kOneLayer, kAttention, kSameAgain, kPadded, kLate, kOmitted};
 
 std::vector<Verdict> verdicts(std::string_view scenario, const std::string& candidate) {
   sim::ParseOptions options;
@@ -175,10 +205,10 @@ TEST_F(Mutants, TheControlPassesEveryLawEverywhere) {
 TEST_F(Mutants, EachIsKilledByItsLawAlone) {
   const struct {
     std::string_view name, scenario;
-  } lone[] = {{"stale_derived", kAttention}, {"late_zeroed", kLate},    {"order_swayed", kOnce},  {"finish_only", kOneLayer},
-              {"fresh_storage", kOneLayer},  {"wrapper_left", kShards}, {"hoarding", kShards},    {"derives_twice", kAttention},
-              {"silent", kOmitted},          {"no_rollback", kShards},  {"handle_kept", kShards}, {"layer_kept", kShards},
-              {"batch_lost", kOnce}};
+  } lone[] = {{"stale_derived", kSameAgain}, {"padding_zeroed", kPadded},  {"late_zeroed", kLate},    {"order_swayed", kOnce},
+              {"finish_only", kOneLayer},    {"fresh_storage", kOneLayer}, {"wrapper_left", kShards}, {"hoarding", kShards},
+              {"derives_twice", kAttention}, {"silent", kOmitted},         {"no_rollback", kShards},  {"handle_kept", kShards},
+              {"layer_kept", kShards},       {"batch_lost", kOnce}};
   Laws covered;
   for (const auto& [name, scenario] : lone) {
     const auto mutant = std::ranges::find(all_mutants(), name, &Mutant::name);
@@ -194,6 +224,7 @@ TEST_F(Mutants, OthersAreKilledBySeveralLaws) {
     std::string_view name, scenario;
     Laws laws;
   } several[] = {
+      {"stale_derived", kAttention, {"cold_load_equal", "derived_fresh"}},
       {"sums", kRepeatedShard, {"cold_load_equal", "failure_atomic", "order_free", "written_once"}},
       {"swapped_shards", kOnce, {"cold_load_equal", "failure_atomic", "order_free", "written_once"}},
       {"dropped_last", kOnce, {"cold_load_equal", "failure_atomic", "order_free", "written_once"}},

@@ -146,6 +146,7 @@ Status PlainReloader::replay(Armed& armed) {
     const auto kernel = std::ranges::find(armed.kernels, recorded.slot, &Kernel::slot);
     const bool keeps = !armed.layer->quant_method && wrong_ != Wrong::dropped_last && wrong_ != Wrong::sums;
     if (keeps) target->tensor.copy_(kernel->handle->tensor);
+    if (wrong_ == Wrong::padding_zeroed) target->tensor.zero_();
   }
   if (wrong_ == Wrong::order_swayed && !in_order) armed.buffer.pop_back();
   if (wrong_ == Wrong::dropped_last) armed.buffer.pop_back();

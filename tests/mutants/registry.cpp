@@ -8,7 +8,8 @@ namespace {
 
 constexpr Mutant kMutants[] = {
     {Wrong::none, "none", ""},
-    {Wrong::stale_derived, "stale_derived", "cold_load_equal"},
+    {Wrong::stale_derived, "stale_derived", "derived_fresh"},
+    {Wrong::padding_zeroed, "padding_zeroed", "cold_load_equal"},
     {Wrong::late_zeroed, "late_zeroed", "return_exact"},
     {Wrong::order_swayed, "order_swayed", "order_free"},
     {Wrong::finish_only, "finish_only", "written_once"},

@@ -10,6 +10,7 @@ namespace reloadlab::mutants {
 enum class Wrong {
   none,            // nothing: the control, which every law must pass
   stale_derived,   // never runs deferred layers' own post-load step again: what it derives stays that of the old weights
+  padding_zeroed,  // clears what no load writes, whatever its declared value is
   late_zeroed,     // clears parameters that were registered after the record
   order_swayed,    // forgets a layer's last load when its loads came in another order than the model lists them
   finish_only,     // processes every layer at finish, also those that were complete before

@@ -36,6 +36,17 @@ Status keep_scales_on_host(Layer& layer) {
   return {};
 }
 
+std::vector<Derived> host_copies(const Layer& layer) {
+  std::vector<Derived> all;
+  for (const char* name : scales_of(layer.spec)) {
+    const at::Tensor& scale = held(layer, name);
+    if (scale.is_meta()) continue;
+    all.push_back(
+        {.name = std::string(name) + "_float", .extra = true, .sources = {layer.path() + "." + name}, .host = scale.item<float>()});
+  }
+  return all;
+}
+
 std::string_view class_name_of(const LayerSpec& spec) {
   const std::string& which = spec.text("class");
   return which == "attention" ? "Attention" : which == "mla_attention" ? "MLAAttention" : "MMEncoderAttention";
@@ -81,7 +92,7 @@ class Attention final : public KindBase {
     if (spec.flag("sinks"))
       set_loader(add_parameter(*layer, "sinks", {heads / tp.size}, spec.dtype), rule_loader(layer, LoadSplit{{{heads}, 1}, 0}));
     for (const char* name : scales_of(spec)) fill(add_parameter(*layer, name, {1}, DType::f32, "PerTensorScaleParameter"), 1.0);
-    if (spec.flag("scales") && spec.flag("host_copies")) layer->own_post_load = keep_scales_on_host;
+    if (spec.flag("scales") && spec.flag("host_copies")) layer->own_post_load = keep_scales_on_host, layer->own_derived = host_copies;
     return layer;
   }
 

@@ -40,20 +40,30 @@ struct Sizes {
 bool has_own(const LayerSpec& spec) { return spec.text("kv_b").empty(); }
 
 // A dense copy: a view would keep the projection's memory alive.
-void derive(Layer& layer, const char* name, const at::Tensor& part) {
-  at::Tensor made = at::empty(part.sizes(), part.options().dtype(to_torch(layer.spec.dtype)));
-  layer.extra.tensors[name] = made.copy_(part);
+at::Tensor part_of(const Layer& layer, const at::Tensor& projection, std::string_view name) {
+  const Sizes sizes(layer.spec, layer.tp.size);
+  const at::Tensor by_head = projection.view({sizes.heads, sizes.nope + sizes.v, sizes.rank});
+  const at::Tensor part = name == into_query ? by_head.narrow(1, 0, sizes.nope) : by_head.narrow(1, sizes.nope, sizes.v).transpose(1, 2);
+  return at::empty(part.sizes(), part.options().dtype(to_torch(layer.spec.dtype))).copy_(part);
 }
 
 Status absorb(Layer& layer, const Layer& source, std::string_view slot) {
   const ParameterPtr projection = source.tensor(slot);
   if (!projection) return Status(Code::failed, fmt::format("layer {} has no tensor {}", source.path(), slot));
-  const Sizes sizes(layer.spec, layer.tp.size);
-  const at::Tensor by_head = projection->tensor.view({sizes.heads, sizes.nope + sizes.v, sizes.rank});
-  derive(layer, into_query, by_head.narrow(1, 0, sizes.nope));
+  layer.extra.tensors[into_query] = part_of(layer, projection->tensor, into_query);
   RELOADLAB_TRY(post_load_middle(layer));
-  derive(layer, behind, by_head.narrow(1, sizes.nope, sizes.v).transpose(1, 2));
+  layer.extra.tensors[behind] = part_of(layer, projection->tensor, behind);
   return {};
+}
+
+std::vector<Derived> absorbed_again(const Layer& layer, const Layer& source, std::string_view slot) {
+  std::vector<Derived> all;
+  for (const char* name : {into_query, behind})
+    all.push_back({.name = name,
+                   .extra = true,
+                   .sources = {fmt::format("{}.{}", source.path(), slot)},
+                   .tensor = part_of(layer, held(source, slot), name)});
+  return all;
 }
 
 at::Tensor absorbed(const Layer& layer, const char* name) {
@@ -110,6 +120,7 @@ class MlaAttention final : public KindBase {
   void link(Layer& layer, Model& model) const override {
     if (has_own(layer.spec)) {
       layer.own_post_load = [](Layer& self) { return absorb(self, self, own_slot); };
+      layer.own_derived = [](const Layer& self) { return absorbed_again(self, self, own_slot); };
       return;
     }
     const auto [path, slot] = split_slot_path(resolve_alias(model.spec, layer.spec, layer.spec.text("kv_b")));
@@ -118,6 +129,10 @@ class MlaAttention final : public KindBase {
     layer.own_post_load = [weak = std::weak_ptr(source), slot = slot](Layer& self) {
       const LayerPtr alive = weak.lock();
       return alive ? absorb(self, *alive, slot) : Status(Code::failed, self.path() + ": the layer of its projection is gone");
+    };
+    layer.own_derived = [weak = std::weak_ptr(source), slot = slot](const Layer& self) {
+      const LayerPtr alive = weak.lock();
+      return alive ? absorbed_again(self, *alive, slot) : std::vector<Derived>();
     };
   }
 

@@ -19,7 +19,7 @@ namespace reloadlab::model {
 namespace {
 
 constexpr std::string_view source = "weight";
-constexpr std::string_view derived = "weight_row_max";
+constexpr std::string_view derived_name = "weight_row_max";
 
 // Where row `row` of the permuted weight comes from.
 int64_t source_row(int64_t row, int64_t rows) {
@@ -35,6 +35,12 @@ at::Tensor interleave(const at::Tensor& weight) {
   return permuted;
 }
 
+at::Tensor row_max(const at::Tensor& weight) {
+  at::Tensor largest = at::empty({weight.size(0)}, weight.options());
+  at::amax_out(largest, weight, 1);
+  return largest;
+}
+
 class TilePermute final : public QuantMethod {
  public:
   std::string_view id() const override { return "tile_permute"; }
@@ -47,6 +53,12 @@ class TilePermute final : public QuantMethod {
     return original;
   }
 
+  std::vector<Derived> derived(const Layer& layer) const override {
+    const ParameterPtr weight = layer.tensor(source);
+    if (!weight || !layer.tensor(derived_name)) return {};
+    return {{.name = std::string(derived_name), .sources = {layer.path() + "." + std::string(source)}, .tensor = row_max(weight->tensor)}};
+  }
+
  protected:
   Status process(Layer& layer) override {
     const ParameterPtr old = layer.tensor(source);  // alive to the end of the step
@@ -55,11 +67,10 @@ class TilePermute final : public QuantMethod {
     replacement->tensor = interleave(old->tensor);
     layer.assign(source, replacement);
     RELOADLAB_TRY(post_load_middle(layer));
-    auto row_max = std::make_shared<Parameter>();
-    row_max->tensor = at::empty({old->tensor.size(0)}, old->tensor.options());
-    at::amax_out(row_max->tensor, replacement->tensor, 1);
-    row_max->tensor_class = "Buffer";
-    layer.buffers.set(derived, row_max, /*persistent=*/false);
+    auto derived = std::make_shared<Parameter>();
+    derived->tensor = row_max(replacement->tensor);
+    derived->tensor_class = "Buffer";
+    layer.buffers.set(derived_name, derived, /*persistent=*/false);
     return {};
   }
 };
@@ -71,7 +82,7 @@ const SlotSpec& weight_of(const std::vector<SlotSpec>& slots) {
 std::vector<SlotSpec> results(const std::vector<SlotSpec>& before) {
   std::vector<SlotSpec> after = before;
   const SlotSpec& weight = weight_of(before);
-  after.push_back({.name = std::string(derived),
+  after.push_back({.name = std::string(derived_name),
                    .kind = SlotSpec::Kind::buffer,
                    .shape = {weight.shape[0]},
                    .dtype = weight.dtype,
@@ -118,7 +129,7 @@ QuantInfo tile_permute() {
           .make = []() -> std::shared_ptr<QuantMethod> { return std::make_shared<TilePermute>(); },
           .results = results,
           .extra_bytes = extra_bytes,
-          .permutes = [](std::string_view slot) { return slot != derived; },
+          .permutes = [](std::string_view slot) { return slot != derived_name; },
           .permutation = permutation,
           .check = check};
 }

@@ -145,6 +145,53 @@ TEST(HardenedCorner, AParameterThatTheFirstLoadRegistersIsPartOfTheReload) {
   EXPECT_TRUE(kernel.equal(at::full({2}, 2.0)));
 }
 
+// 24 bytes of helpers are made beside the old ones, and copied in before the layer's own step is over.
+TEST(HardenedCorner, HelpersAreMadeAnewWithinTheLimitOrNotAtAll) {
+  const ModelSpec spec = model_of({layer_of("mla_attention",
+                                            {{"heads", int64_t{1}},
+                                             {"qk_nope_head_dim", int64_t{1}},
+                                             {"v_head_dim", int64_t{2}},
+                                             {"kv_lora_rank", int64_t{2}},
+                                             {"kv_b", std::string("kv_b_proj.weight")}},
+                                            "attn"),
+                                   linear("attn.kv_b_proj", 2, 3), linear("o")});
+  for (const int64_t limit : {23, 24}) {
+    Rig rig(spec, "hardened", {.extra_bytes_limit = limit});
+    rig.start();
+    const Picture before = rig.now();
+    const at::Tensor helper = rig.model->find("attn")->extra.tensors.at("W_UV");
+    EXPECT_OK(rig.prepare());
+    EXPECT_CODE(limit == 24 ? Code::ok : Code::rejected, rig.finish());
+    EXPECT_TRUE(rig.model->find("attn")->extra.tensors.at("W_UV").is_same(helper));
+    EXPECT_TRUE(same_in_place(before, rig.now()));
+  }
+}
+
+// Each run of the step makes new ones: the old ones get their content, also where the update brought the source itself.
+TEST(HardenedCorner, HelpersStayWhereTheyAreAndFollowTheirSource) {
+  const auto mla = [](std::string source) {
+    return layer_of("mla_attention",
+                    {{"heads", int64_t{1}},
+                     {"qk_nope_head_dim", int64_t{1}},
+                     {"v_head_dim", int64_t{2}},
+                     {"kv_lora_rank", int64_t{2}},
+                     {"kv_b", std::move(source)}},
+                    "attn");
+  };
+  for (const ModelSpec& spec : {model_of({mla("")}), model_of({mla("kv_b_proj.weight"), linear("attn.kv_b_proj", 2, 3)})}) {
+    Rig rig(spec);
+    rig.start();
+    const model::ExtraState before = rig.model->find("attn")->extra;
+    const at::Tensor old = before.tensors.at("W_UV").clone();
+    EXPECT_OK(rig.reload(2));
+    for (const auto& [name, helper] : before.tensors) EXPECT_TRUE(rig.model->find("attn")->extra.tensors.at(name).is_same(helper)) << name;
+    EXPECT_FALSE(before.tensors.at("W_UV").equal(old));
+    EXPECT_TRUE(same_content(rig.now(), cold(spec, 2)));
+    EXPECT_OK(rig.reload(1));
+    EXPECT_TRUE(before.tensors.at("W_UV").equal(old));
+  }
+}
+
 TEST(HardenedCorner, ATensorThatTheFirstLoadExchangedIsWaitedForAllTheSame) {
   Rig rig(model_of({linear("a", 4, 6, {{"bias", true}})}));
   bool first = true;

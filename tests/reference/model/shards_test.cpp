@@ -5,6 +5,20 @@
 namespace reloadlab::model {
 namespace {
 
+TEST(Shards, shapes_are_aligned_at_their_last_dimension) {
+  EXPECT_EQ(aligned({}, 2), (Shape{1, 1}));
+  EXPECT_EQ(aligned({4, 2}, 3), (Shape{1, 4, 2}));
+  EXPECT_EQ(aligned({4, 2}, 2), (Shape{4, 2}));
+  EXPECT_EQ(aligned({4, 2}, 1), (Shape{4, 2}));
+}
+
+TEST(Shards, base_layers_are_called_as_what_wraps_them) {
+  EXPECT_EQ(checkpoint_name("blocks.0.o.base_layer"), "blocks.0.o");
+  EXPECT_EQ(checkpoint_name("blocks.0.o"), "blocks.0.o");
+  EXPECT_EQ(checkpoint_name("base_layer"), "base_layer");
+  EXPECT_EQ(sibling("blocks.0.qkv.base_layer", "q_proj"), "blocks.0.q_proj");
+}
+
 TEST(Shards, pieces_tile_the_whole_and_then_the_padding) {
   for (int size : {1, 2, 3, 4, 8}) {
     for (int64_t whole = 0; whole <= 48; ++whole) {

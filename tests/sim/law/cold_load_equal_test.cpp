@@ -125,6 +125,19 @@ TEST(ColdLoadEqual, AForwardGivesWhatItGivesOnAModelThatWasLoadedCold) {
             "fail: warm, rank 0, step 1, : the forward gives another output than a model that was loaded cold with B");
 }
 
+// The forward joins what both ranks compute, and rank 1 refused the update.
+TEST(ColdLoadEqual, AForwardOverRanksThatDifferTellsOfNoCheckpoint) {
+  Fixture fixture(2);
+  Execution& cold = fixture.run(Variation::Kind::cold, "B", 0);
+  for (RankRun& rank : cold.ranks) rank.outcomes.push_back({.step = 1, .output = fixture.entry(kToB, "norm.weight").content});
+  fixture.outcome(kToB).output = fixture.entry(kToA, "norm.weight").content;
+  EXPECT_NE(text(fixture.judge(kLaw)), "pass");
+  fixture.plan(1).states[kToB].checkpoint = "A";
+  for (Execution* run : {&fixture.warm(), &fixture.run(Variation::Kind::poison, {}, 1)})
+    fixture.census(*run, kToB, 1).entries = fixture.census(*run, kToA, 1).entries;
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+}
+
 // Step 1 delivers fc.k alone: A with rows 2-3 of B is expected.
 Fixture partial_update() {
   Fixture fixture;

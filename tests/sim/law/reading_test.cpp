@@ -34,6 +34,16 @@ TEST(Reading, AnEndWithoutABeginningReachesBackToTheUpdateBeforeIt) {
   EXPECT_EQ(ranges(steps({load, prepare, finish, finish})), "1-2 3-3 ");
 }
 
+TEST(Reading, RanksHoldOneCheckpointUnlessSomeOfThemRefusedItOrGotAPart) {
+  Fixture fixture(2);
+  EXPECT_TRUE(ranks_hold_one(fixture.evidence, kToB));
+  EXPECT_FALSE(ranks_hold_one(fixture.evidence, kRetry));
+  fixture.plan(1).states[kToB].checkpoint = "A";
+  EXPECT_FALSE(ranks_hold_one(fixture.evidence, kToB));
+  fixture.plan(1).states[kToA].partial = true;
+  EXPECT_FALSE(ranks_hold_one(fixture.evidence, kToA));
+}
+
 TEST(Reading, ABeginThatIsToBeRefusedIsPartOfTheUpdateThatIsOpen) {
   Execution execution = steps({load, prepare, loads, prepare, loads, finish});
   EXPECT_EQ(ranges(execution), "3-5 ");

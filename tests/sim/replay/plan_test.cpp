@@ -217,6 +217,19 @@ TEST_F(Plan, DeferredLayersAreProcessedAfterAllOthers) {
   EXPECT_EQ(plan({reload_}, false).peaks.back().extra_bytes, scales + 192 + 192 + 24);
 }
 
+// bf16: a projection of 48 bytes, and helpers of 16 and 32 that are made of it. With a backup there is a copy of the old one that is
+// overwritten, while the new ones are still there.
+TEST_F(Plan, HelpersAreMadeAnewBesideTheOldOnes) {
+  model::LayerSpec attention{.name = "c", .kind = "mla_attention"};
+  attention.values = {{"heads", int64_t{2}}, {"qk_nope_head_dim", int64_t{1}}, {"v_head_dim", int64_t{2}}, {"kv_lora_rank", int64_t{4}}};
+  model::fill_defaults(attention);
+  case_.model.layers = {attention};
+  EXPECT_EQ(plan({reload_}, false).peaks.back().extra_bytes, 48 + 48 + 48);
+  EXPECT_EQ(plan({reload_}, true).peaks.back().extra_bytes, 48 + 48 + 48 + 48 + 32);
+  reload_.plan.omit = {"c.kv_b_proj.weight"};
+  EXPECT_EQ(plan({reload_}, true).peaks.back().extra_bytes, 48);
+}
+
 // q, k, v, b: the call for v fails, and everything is sent again.
 TEST_F(Plan, AStepThatALoadEndedCountsUpToThatLoad) {
   Step prepare{.kind = StepKind::prepare}, finish{.kind = StepKind::finish}, first{.kind = StepKind::loads}, second = first;
