@@ -1,37 +1,17 @@
 // Several column-parallel linear layers over one input in one weight: each rank's weight holds its rows of part 0, then its rows of
 // part 1, and so on (gate and up projections).
 #include <ATen/core/Tensor.h>
-#include <fmt/format.h>
 
-#include <charconv>
 #include <numeric>
 
 #include "reference/model/kinds/compute.h"
 #include "reference/model/kinds/construct.h"
 #include "reference/model/kinds/kind_base.h"
+#include "reference/model/kinds/parts.h"
 #include "reference/model/kinds/registry.h"
-#include "reference/model/kinds/shards.h"
 
 namespace reloadlab::model {
 namespace {
-
-// The shard identifier is the part's number.
-struct LoadPart {
-  int64_t in;  // 0: a bias
-  std::vector<int64_t> outs;
-
-  Status operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {
-    size_t part = outs.size();
-    if (args.shard) std::from_chars(args.shard->data(), args.shard->data() + args.shard->size(), part);
-    if (part >= outs.size())
-      return Status(Code::failed, fmt::format("shard \"{}\" is none of the {} parts", args.shard.value_or(""), outs.size()));
-    RELOADLAB_TRY(expect_shape(loaded, in > 0 ? WholeShape{{outs[part], in}, 2} : WholeShape{{outs[part]}, 1}));
-    const int64_t offset = std::accumulate(outs.begin(), outs.begin() + static_cast<std::ptrdiff_t>(part), int64_t{0}) / tp.size;
-    const int64_t length = outs[part] / tp.size;
-    copy_range(destination.tensor, loaded, {.dim = 0, .target = offset, .source = length * tp.rank, .length = length});
-    return {};
-  }
-};
 
 class MergedColumnParallelLinear final : public KindBase {
  public:
@@ -44,21 +24,11 @@ class MergedColumnParallelLinear final : public KindBase {
                    .minimum = 1,
                    .about = "outputs of each part, split over ranks"},
                   {.name = "bias", .type = KeyInfo::Type::boolean, .fallback = false, .about = "has a bias"},
-                  {.name = "names",
-                   .type = KeyInfo::Type::text,
-                   .fallback = std::string(),
-                   .about = "sibling names of the parts in checkpoints, \"gate_proj,up_proj\"; without it a part is called by its number "
-                            "below the layer"},
+                  part_names_key(),
                   loader_key()}) {}
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
-    int64_t part = 0, before = 0;
-    std::from_chars(delivery.shard->data(), delivery.shard->data() + delivery.shard->size(), part);
-    const std::vector<int64_t>& outs = spec.integers("outs");
-    for (int64_t i = 0; i < part; ++i) before += outs[i] / tp.size;
-    const Piece rows = piece_of(outs[part], outs[part], tp);
-    if (delivery.slot == "bias") return place({rows.start}, {before}, {rows.local});
-    return place({rows.start, 0}, {before, 0}, {rows.local, spec.integer("in")});
+    return place_part(spec.integers("outs"), delivery, delivery.slot == "bias" ? 0 : spec.integer("in"), tp);
   }
 
   LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {
@@ -90,10 +60,9 @@ class MergedColumnParallelLinear final : public KindBase {
 
   std::vector<Delivery> own_deliveries(const LayerSpec& spec) const override {
     const std::vector<int64_t>& outs = spec.integers("outs");
-    const auto names = split_names(spec.text("names"));
     std::vector<Delivery> all;
     for (size_t part = 0; part < outs.size(); ++part) {
-      const std::string prefix = names.empty() ? fmt::format("{}.{}", checkpoint_name(spec.name), part) : sibling(spec.name, names[part]);
+      const std::string prefix = part_name(spec, part);
       all.push_back(deliver(spec, "weight", {outs[part], spec.integer("in")}, prefix, std::to_string(part)));
       if (spec.flag("bias")) all.push_back(deliver(spec, "bias", {outs[part]}, prefix, std::to_string(part)));
     }
@@ -101,12 +70,8 @@ class MergedColumnParallelLinear final : public KindBase {
   }
 
   Status check_sizes(const LayerSpec& spec, int tp_size) const override {
-    const std::vector<int64_t>& outs = spec.integers("outs");
-    const size_t names = split_names(spec.text("names")).size();
-    if (outs.empty()) return Status(Code::data, spec.name + ": outs needs at least one part");
-    if (names > 0 && names != outs.size())
-      return Status(Code::data, fmt::format("{}: {} names for {} parts", spec.name, names, outs.size()));
-    for (int64_t out : outs) RELOADLAB_TRY(must_divide(spec, "outputs of a part", out, tp_size));
+    RELOADLAB_TRY(check_parts(spec));
+    for (int64_t out : spec.integers("outs")) RELOADLAB_TRY(must_divide(spec, "outputs of a part", out, tp_size));
     return must_have_loader(spec);
   }
 

@@ -10,6 +10,8 @@ std::span<const LayerKind* const> layer_kinds() {
                                            &row_parallel_linear(),
                                            &merged_column_parallel_linear(),
                                            &qkv_parallel_linear(),
+                                           &packed_column_parallel_linear(),
+                                           &scaled_column_parallel_linear(),
                                            &parallel_lm_head(),
                                            &norm(),
                                            &embedding(),

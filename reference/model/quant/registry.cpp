@@ -3,8 +3,26 @@
 namespace reloadlab::model {
 
 std::span<const QuantInfo> quant_methods() {
-  static const QuantInfo methods[] = {no_quant(),         tile_permute(),   fp8_per_tensor(), fp8_per_channel(), fp8_block(),
-                                      int8_per_channel(), drifting_shape(), drifting_dtype(), drifting_extra(),  drifting_rename()};
+  static const QuantInfo methods[] = {no_quant(),
+                                      tile_permute(),
+                                      fp8_per_tensor(),
+                                      fp8_per_channel(),
+                                      fp8_block(),
+                                      int8_per_channel(),
+                                      int8_weight_only(),
+                                      int8_weight_only_g32(),
+                                      int4_weight_only_g32(),
+                                      int4_weight_only_g64(),
+                                      int4_weight_only_g128(),
+                                      wna16(),
+                                      wna16_online_g32(),
+                                      wna16_online_g128(),
+                                      loaded_fp8_per_tensor(),
+                                      loaded_fp8_block(),
+                                      drifting_shape(),
+                                      drifting_dtype(),
+                                      drifting_extra(),
+                                      drifting_rename()};
   return methods;
 }
 

@@ -13,11 +13,10 @@
 
 #include "reference/model/kinds/compute.h"
 #include "reference/model/post_load.h"
+#include "reference/model/quant/weight.h"
 
 namespace reloadlab::model {
 namespace {
-
-constexpr std::string_view source = "weight";
 
 // How a weight [n, k] is cut.
 struct Boxes {
@@ -69,7 +68,7 @@ at::Tensor scale_of(const ScaledMethod& method, const at::Tensor& single, const 
 
 at::Tensor quantized(const ScaledMethod& method, at::Tensor single, const at::Tensor& scale, const Boxes& boxes) {
   in_boxes(single, boxes).div_(per_box(scale, boxes)).clamp_(-method.largest, method.largest);
-  if (method.result == DType::i8) single.round_().masked_fill_(single.ne(single), 0);  // what is no number is unequal to itself
+  if (method.result == DType::i8) numbers_only(single.round_());
   if (method.transposed) single = single.t();
   return at::empty(single.sizes(), single.options().dtype(to_torch(method.result))).copy_(single);
 }
@@ -80,12 +79,12 @@ class Scaled final : public QuantMethod {
   std::string_view id() const override { return method_.id; }
 
   at::Tensor checkpoint_layout(std::string_view slot, const at::Tensor& processed) const override {
-    return slot == source && method_.transposed ? processed.t() : processed;
+    return slot == weight_name && method_.transposed ? processed.t() : processed;
   }
 
   at::Tensor compute_value(const Layer& layer, std::string_view slot) const override {
     const at::Tensor value = QuantMethod::compute_value(layer, slot);
-    if (slot != source) return value;
+    if (slot != weight_name) return value;
     const SlotSpec loaded = loaded_weight(layer);
     const Boxes boxes = boxes_of(method_, loaded.shape[0], loaded.shape[1]);
     at::Tensor single = value.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous();
@@ -95,32 +94,23 @@ class Scaled final : public QuantMethod {
 
  protected:
   Status process(Layer& layer) override {
-    const ParameterPtr old = layer.tensor(source);  // alive to the end of the step
+    const ParameterPtr old = layer.tensor(weight_name);  // alive to the end of the step
     if (!old || old->tensor.dim() != 2) return Status(Code::failed, fmt::format("layer {} has no weight of two dimensions", layer.path()));
     const Boxes boxes = boxes_of(method_, old->tensor.size(0), old->tensor.size(1));
     const at::Tensor single = single_precision(old->tensor, boxes);
-    auto scale = std::make_shared<Parameter>();
-    scale->tensor = scale_of(method_, single, boxes);
-    scale->tensor_class = method_.scale_class;
-    auto replacement = std::make_shared<Parameter>(*old);
-    replacement->tensor = quantized(method_, single, scale->tensor, boxes);
-    layer.assign(source, replacement);
+    const ParameterPtr scale = made_parameter(scale_of(method_, single, boxes), method_.scale_class);
+    layer.assign(weight_name, replacement_of(old, quantized(method_, single, scale->tensor, boxes)));
     RELOADLAB_TRY(post_load_middle(layer));
     layer.assign(method_.scale_name, scale);
     return {};
   }
 
  private:
-  static SlotSpec loaded_weight(const Layer& layer) {
-    const std::vector<SlotSpec> slots = layer.kind->slots(layer.spec, layer.tp);
-    return *std::ranges::find(slots, source, &SlotSpec::name);
-  }
-
   const ScaledMethod& method_;
 };
 
 Boxes boxes_of(const ScaledMethod& method, const std::vector<SlotSpec>& slots) {
-  const Shape& shape = std::ranges::find(slots, source, &SlotSpec::name)->shape;
+  const Shape& shape = weight_of(slots).shape;
   return boxes_of(method, shape[0], shape[1]);
 }
 
@@ -128,41 +118,24 @@ Boxes boxes_of(const ScaledMethod& method, const std::vector<SlotSpec>& slots) {
 
 std::shared_ptr<QuantMethod> make_scaled(const ScaledMethod& method) { return std::make_shared<Scaled>(method); }
 
-// The scale stands behind the parameters that were there. A weight that was tied is a tensor of its own afterwards.
 std::vector<SlotSpec> scaled_results(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
   const Boxes boxes = boxes_of(method, before);
-  std::vector<SlotSpec> after = before;
-  SlotSpec& weight = *std::ranges::find(after, source, &SlotSpec::name);
-  weight.shape = {boxes.padded_rows(), boxes.padded_columns()};
-  if (method.transposed) std::swap(weight.shape[0], weight.shape[1]);
-  weight.dtype = method.result;
-  weight.alias_of.reset();
+  Shape weight{boxes.padded_rows(), boxes.padded_columns()};
+  if (method.transposed) std::swap(weight[0], weight[1]);
   const Shape scale = method.whole() ? Shape{1} : Shape{boxes.down, boxes.across};
-  const auto buffers = std::ranges::find(after, SlotSpec::Kind::buffer, &SlotSpec::kind);
-  after.insert(buffers, {.name = std::string(method.scale_name), .shape = scale, .dtype = DType::f32});
-  return after;
+  return with_weight(before, weight, method.result, {{.name = std::string(method.scale_name), .shape = scale, .dtype = DType::f32}});
 }
 
 int64_t scaled_extra_bytes(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
   const Boxes boxes = boxes_of(method, before);
-  constexpr int64_t single = 4, scale = 4, low = 4, is_zero = 1, zero = 12;
+  constexpr int64_t single = 4, scale = 4, low = 4, is_zero = 1, zero = 8 + 4;  // the number, and the same in single precision
   const int64_t elements = boxes.padded_rows() * boxes.padded_columns();
   const int64_t working = boxes.count() * (low + is_zero) + zero, result = elements * dtype_size(method.result);
   return elements * single + boxes.count() * scale + std::max(working, result);
 }
 
 Status check_scaled(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
-  const auto refuse = [&](std::string_view what) { return Status(Code::data, fmt::format("quantization {} {}", method.id, what)); };
-  const SlotSpec* weight = nullptr;
-  for (const SlotSpec& slot : before) {
-    if (slot.alias_of) return refuse("cannot replace tensors that are views, or tied to a layer of another quantization");
-    if (slot.name == method.scale_name) return refuse(fmt::format("makes a tensor called {}, and the layer has one", method.scale_name));
-    if (slot.name == source) weight = &slot;
-  }
-  if (!weight) return refuse("needs a tensor called weight");
-  if (weight->shape.size() != 2 || !weight->strides.empty()) return refuse("needs a dense weight of two dimensions");
-  if (weight->dtype != DType::f32 && weight->dtype != DType::bf16) return refuse("needs a weight in f32 or bf16");
-  return {};
+  return check_weight(method.id, before, {&method.scale_name, 1});
 }
 
 }  // namespace reloadlab::model

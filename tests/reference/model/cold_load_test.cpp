@@ -48,6 +48,13 @@ std::vector<ColdCase> cases() {
   add("qkv", "qkv_parallel_linear", {{"hidden", 48L}, {"heads", 24L}, {"bias", true}});
   add("qkv_grouped", "qkv_parallel_linear", {{"hidden", 10L}, {"heads", 8L}, {"kv_heads", 2L}, {"head_dim", 3L}, {"bias", true}});
   add("qkv_one_kv_head", "qkv_parallel_linear", {{"hidden", 12L}, {"heads", 24L}, {"kv_heads", 1L}, {"head_dim", 2L}});
+  add("packed", "packed_column_parallel_linear", {{"in", 16L}, {"outs", Integers{384, 192, 192}}, {"group", 8L}, {"names", text("q,k,v")}});
+  add("packed_symmetric", "packed_column_parallel_linear", {{"in", 16L}, {"outs", Integers{24}}, {"group", 0L}, {"zero_points", false}});
+  for (const char* scales : {"tensor", "channel", "block"}) {
+    add(std::string("scaled_") + scales, "scaled_column_parallel_linear",
+        {{"in", 5L}, {"outs", scales[0] == 'b' ? Integers{1024, 2048} : Integers{24, 48}}, {"scales", text(scales)}});
+    all.back().spec.dtype = DType::i8;
+  }
   add("norm", "norm", {{"hidden", 7L}, {"bias", true}});
   add("embedding", "embedding", {{"rows", 6L}, {"hidden", 3L}});
   add("composed", "composed", {{"size", 24L}, {"transform", text("negate")}});

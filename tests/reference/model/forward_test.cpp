@@ -82,6 +82,8 @@ TEST(Forward, column_parallel_outputs_are_rows_of_the_unsplit_layer) {
 ModelSpec one_of_each() {
   using Integers = std::vector<int64_t>;
   return model_of({
+      layer_of("scaled_column_parallel_linear", {{"in", 4L}, {"outs", Integers{2, 4}}}, "u",
+               DType::e4m3),  // first: e4m3 has no large numbers
       layer_of("vocab_parallel_embedding", {{"vocab", 16L}, {"hidden", 2L}}, "a"),
       layer_of("column_parallel_linear", {{"in", 4L}, {"out", 4L}, {"bias", true}}, "b"),
       layer_of("row_parallel_linear", {{"in", 4L}, {"out", 4L}, {"bias", true}}, "c"),
@@ -102,13 +104,14 @@ ModelSpec one_of_each() {
       layer_of("mamba_mixer", {{"channels", 4L}, {"state", 2L}}, "r"),
       layer_of("lora_adapter", {{"in", 4L}, {"out", 4L}, {"rank", 2L}, {"delivered", 1L}}, "s"),
       layer_of("column_parallel_linear", {{"in", 4L}, {"out", 4L}}, "s.base_layer"),
+      layer_of("packed_column_parallel_linear", {{"in", 8L}, {"outs", Integers{16, 16}}, {"group", 4L}, {"zero_points", false}}, "t"),
   });
 }
 
 TEST(Forward, every_kind_has_one_that_depends_on_what_was_loaded) {
   const ModelSpec spec = one_of_each();
   const Source source = small_values(spec);
-  const Source other = [&](const Delivery& delivery) { return source(delivery) * 1.5 + 0.25; };
+  const Source other = [&](const Delivery& delivery) { return source(delivery).to(at::kFloat) * 1.5 + 0.25; };
   for (int size : {1, 2}) {
     Group a = cold_group(spec, size, source), again = cold_group(spec, size, source), b = cold_group(spec, size, other);
     for (const Group* group : {&a, &again, &b})

@@ -1,0 +1,64 @@
+#include "reference/model/kinds/parts.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <numeric>
+
+#include "reference/model/kinds/kind_base.h"
+#include "reference/model/kinds/shards.h"
+
+namespace reloadlab::model {
+namespace {
+
+// `none` where the shard names no part.
+size_t part_of(const std::optional<std::string>& shard, size_t none) {
+  size_t part = none;
+  if (shard) std::from_chars(shard->data(), shard->data() + shard->size(), part);
+  return part;
+}
+
+}  // namespace
+
+Status LoadPart::operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {
+  const size_t part = part_of(args.shard, outs.size());
+  if (part >= outs.size())
+    return Status(Code::failed, fmt::format("shard \"{}\" is none of the {} parts", args.shard.value_or(""), outs.size()));
+  RELOADLAB_TRY(expect_shape(loaded, in > 0 ? WholeShape{{outs[part], in}, 2} : WholeShape{{outs[part]}, 1}));
+  const int64_t offset = std::accumulate(outs.begin(), outs.begin() + static_cast<std::ptrdiff_t>(part), int64_t{0}) / tp.size;
+  const int64_t length = outs[part] / tp.size;
+  copy_range(destination.tensor, loaded, {.dim = 0, .target = offset, .source = length * tp.rank, .length = length});
+  return {};
+}
+
+KeyInfo part_names_key() {
+  return {.name = "names",
+          .type = KeyInfo::Type::text,
+          .fallback = std::string(),
+          .about =
+              "sibling names of the parts in checkpoints, \"gate_proj,up_proj\"; without it a part is called by its number "
+              "below the layer"};
+}
+
+std::string part_name(const LayerSpec& spec, size_t part) {
+  const auto names = split_names(spec.text("names"));
+  return names.empty() ? fmt::format("{}.{}", checkpoint_name(spec.name), part) : sibling(spec.name, names[part]);
+}
+
+Status check_parts(const LayerSpec& spec) {
+  const size_t parts = spec.integers("outs").size(), names = split_names(spec.text("names")).size();
+  if (parts == 0) return Status(Code::data, spec.name + ": outs needs at least one part");
+  if (names > 0 && names != parts) return Status(Code::data, fmt::format("{}: {} names for {} parts", spec.name, names, parts));
+  return {};
+}
+
+std::vector<Placement> place_part(const std::vector<int64_t>& outs, const Delivery& delivery, int64_t columns, TensorParallel tp) {
+  const size_t part = part_of(delivery.shard, 0);
+  int64_t before = 0;
+  for (size_t i = 0; i < part; ++i) before += outs[i] / tp.size;
+  const Piece rows = piece_of(outs[part], outs[part], tp);
+  if (columns == 0) return place({rows.start}, {before}, {rows.local});
+  return place({rows.start, 0}, {before, 0}, {rows.local, columns});
+}
+
+}  // namespace reloadlab::model
