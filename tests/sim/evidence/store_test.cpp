@@ -37,7 +37,8 @@ constexpr std::string_view kGolden =
     R"({"at":"copy_back","nth":2},"index":1,"kind":"fault","name":"n"}}],"layers":["fc"],"plan":[{"loads":[{"bytes":8,)"
     R"("completes":true,"delivery":"d","excess":true,"fresh":4,"index":1,"layer":"fc","placements":[{"extent":[3],"source":[1],)"
     R"("target":[2]}],"slot":"weight","step":0,"wrong":true}],"missing":[{"elements":2,"layer":"fc","slot":"weight"}],)"
-    R"("peaks":[{"extra_bytes":64}],"refusals":[{"load":1}],"states":[{"checkpoint":"B","incomplete":true,"partial":true}],"totals":[{"layer":"fc",)"
+    R"("peaks":[{"extra_bytes":64}],"refusals":[{"load":1}],"states":[{"checkpoint":"B","incomplete":true,)"
+    R"("partial":true}],"totals":[{"layer":"fc",)"
     R"("loadable":4}]}],"transforms":{"fc.weight":"negate"}}})";
 constexpr std::string_view kStep =
     R"({"abort_after":7,"at":{"column":5,"line":12},"body":[{"at":{},"kind":"forward","plan":{}}],"fault":{"at":"post_load_middle",)"
