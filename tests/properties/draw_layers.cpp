@@ -177,14 +177,25 @@ LayerSpec layer(std::string name, std::string kind, Values values) {
   return spec;
 }
 
-// Tensors of whole matrices, which the one quantization that is no defect can take.
-bool can_be_permuted(const LayerSpec& spec) { return spec.kind.ends_with("linear") || spec.kind == "embedding"; }
+bool suits(const model::QuantInfo& method, const LayerSpec& spec) {
+  for (int ranks = 1; ranks <= 4; ++ranks)
+    if (!method.check(model::find_layer_kind(spec.kind)->slots(spec, {0, ranks})).ok()) return false;
+  return true;
+}
+
+// Any method that suits the layer at every drawn rank count and is no defect.
+std::string draw_quant(const LayerSpec& spec) {
+  std::vector<std::string> fitting;
+  for (const model::QuantInfo& method : model::quant_methods())
+    if (!method.id.starts_with("drifting") && suits(method, spec)) fitting.emplace_back(method.id);
+  return flip() ? "none" : draw_word(std::move(fitting));
+}
 
 LayerSpec draw_layer(std::string name) {
   const Kind& kind = kinds[*rc::gen::inRange<size_t>(0, std::size(kinds))];
   LayerSpec spec = layer(std::move(name), kind.id, kind.draw());
   spec.dtype = *rc::gen::element(DType::bf16, DType::f32, DType::f16);
-  if (can_be_permuted(spec) && flip()) spec.quant = "tile_permute";
+  spec.quant = draw_quant(spec);
   return spec;
 }
 
@@ -213,6 +224,10 @@ void draw_tied_head(Layers& layers, const std::string& name) {
   if (flip()) draw_tree(layers, name + ".between.it", 0);
   layers.push_back(layer(name + ".head", "parallel_lm_head", rows));
   layers.back().tied_to = name + ".weight";
+  if (flip()) return;
+  const std::string method = draw_word({"fp8_per_tensor", "fp8_per_channel", "int8_per_channel"});
+  for (LayerSpec& each : layers)
+    if (each.name == name || each.name == name + ".head") each.quant = method;
 }
 
 // A layer that reads what its child holds: absorbed matrices, a view, or adapters over a base layer.
