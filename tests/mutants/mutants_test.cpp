@@ -205,11 +205,11 @@ TEST_F(Mutants, TheControlPassesEveryLawEverywhere) {
 TEST_F(Mutants, EachIsKilledByItsLawAlone) {
   const struct {
     std::string_view name, scenario;
-  } lone[] = {{"stale_derived", kSameAgain}, {"padding_zeroed", kPadded},  {"late_zeroed", kLate},    {"order_swayed", kOnce},
-              {"finish_only", kOneLayer},    {"fresh_storage", kOneLayer}, {"wrapper_left", kShards}, {"hoarding", kShards},
-              {"derives_twice", kAttention}, {"silent", kOmitted},         {"no_rollback", kShards},  {"handle_kept", kShards},
-              {"layer_kept", kShards},       {"batch_lost", kOnce},        {"hook_left", kShards},    {"mark_cleared", kOneLayer},
-              {"source_zeroed", kShards},    {"late_lapse", kShards}};
+  } lone[] = {{"stale_derived", kSameAgain}, {"padding_zeroed", kPadded},  {"late_zeroed", kLate},         {"order_swayed", kOnce},
+              {"finish_only", kOneLayer},    {"fresh_storage", kOneLayer}, {"wrapper_left", kShards},      {"hoarding", kShards},
+              {"derives_twice", kAttention}, {"silent", kOmitted},         {"no_rollback", kShards},       {"handle_kept", kShards},
+              {"layer_kept", kShards},       {"batch_lost", kOnce},        {"hook_left", kShards},         {"mark_cleared", kOneLayer},
+              {"source_zeroed", kShards},    {"late_lapse", kShards},      {"attributes_dropped", kShards}};
   Laws covered;
   for (const auto& [name, scenario] : lone) {
     const auto mutant = std::ranges::find(all_mutants(), name, &Mutant::name);

@@ -183,6 +183,7 @@ void PlainReloader::put_back(Armed& armed) {
     const model::ParameterPtr placeholder = armed.layer->tensor(kernel.slot);
     const bool wrapped = placeholder != kernel.handle && placeholder->loader && placeholder->loader->wrapped;
     if (wrong_ == Wrong::wrapper_left && wrapped) kernel.handle->loader = placeholder->loader;
+    if (wrong_ == Wrong::attributes_dropped) kernel.handle->attributes.clear();
     armed.layer->assign(kernel.slot, kernel.handle);
     if (placeholder && placeholder != kernel.handle) placeholder->tensor.reset();  // the transport may still hold the handle
   }

@@ -18,6 +18,7 @@ constexpr Mutant kMutants[] = {
     {Wrong::mark_cleared, "mark_cleared", "no_residue"},
     {Wrong::source_zeroed, "source_zeroed", "no_residue"},
     {Wrong::late_lapse, "late_lapse", "cold_load_equal"},
+    {Wrong::attributes_dropped, "attributes_dropped", "no_residue"},
     {Wrong::wrapper_left, "wrapper_left", "no_residue"},
     {Wrong::hoarding, "hoarding", "memory_bound"},
     {Wrong::derives_twice, "derives_twice", "event_order"},

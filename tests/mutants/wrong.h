@@ -8,31 +8,32 @@
 namespace reloadlab::mutants {
 
 enum class Wrong {
-  none,            // nothing: the control, which every law must pass
-  stale_derived,   // never runs deferred layers' own post-load step again: what it derives stays that of the old weights
-  padding_zeroed,  // clears in its first update what no load writes, whatever its declared value is
-  late_zeroed,     // clears parameters that were registered after the record
-  order_swayed,    // forgets a layer's last load when its loads came in another order than the model lists them
-  finish_only,     // processes every layer at finish, also those that were complete before
-  fresh_storage,   // puts the new tensor into the kernel's handle instead of copying into its storage
-  hook_left,       // leaves the model's hook for unexpected names bound to itself
-  mark_cleared,    // leaves processed layers marked as if they were not
-  source_zeroed,   // zeroes delivered tensors after use
-  late_lapse,      // is wrong from its fourth update on: forgets each layer's last load
-  wrapper_left,    // leaves its wrapper on the parameters
-  hoarding,        // keeps every buffered load until finish
-  derives_twice,   // runs deferred layers' own post-load step twice
-  silent,          // says nothing about what is missing
-  lax,             // takes what it declares to reject
-  no_rollback,     // abort puts the handles back, and not the bytes of layers that were copied back already
-  layer_kept,      // keeps a layer that it recorded alive when the model dies
-  batch_lost,      // moves a layer that has begun to load to a new placeholder, whose loads it forgets
-  handle_kept,     // keeps one more parameter alive after every update
-  sums,            // completes a layer by the sum of loaded elements, so that a shard that came twice counts twice
-  swapped_shards,  // gives a layer's first two loads each other's tensors when their shapes are equal
-  dropped_last,    // drops each layer's last load, and so leaves it uninitialized
-  early_copy,      // copies back before the post-load step as well
-  throwing,        // throws out of finish
+  none,                // nothing: the control, which every law must pass
+  stale_derived,       // never runs deferred layers' own post-load step again: what it derives stays that of the old weights
+  padding_zeroed,      // clears in its first update what no load writes, whatever its declared value is
+  late_zeroed,         // clears parameters that were registered after the record
+  order_swayed,        // forgets a layer's last load when its loads came in another order than the model lists them
+  finish_only,         // processes every layer at finish, also those that were complete before
+  fresh_storage,       // puts the new tensor into the kernel's handle instead of copying into its storage
+  hook_left,           // leaves the model's hook for unexpected names bound to itself
+  mark_cleared,        // leaves processed layers marked as if they were not
+  source_zeroed,       // zeroes delivered tensors after use
+  late_lapse,          // is wrong from its fourth update on: forgets each layer's last load
+  attributes_dropped,  // leaves the kernel parameters without their attributes
+  wrapper_left,        // leaves its wrapper on the parameters
+  hoarding,            // keeps every buffered load until finish
+  derives_twice,       // runs deferred layers' own post-load step twice
+  silent,              // says nothing about what is missing
+  lax,                 // takes what it declares to reject
+  no_rollback,         // abort puts the handles back, and not the bytes of layers that were copied back already
+  layer_kept,          // keeps a layer that it recorded alive when the model dies
+  batch_lost,          // moves a layer that has begun to load to a new placeholder, whose loads it forgets
+  handle_kept,         // keeps one more parameter alive after every update
+  sums,                // completes a layer by the sum of loaded elements, so that a shard that came twice counts twice
+  swapped_shards,      // gives a layer's first two loads each other's tensors when their shapes are equal
+  dropped_last,        // drops each layer's last load, and so leaves it uninitialized
+  early_copy,          // copies back before the post-load step as well
+  throwing,            // throws out of finish
 };
 
 struct Mutant {
