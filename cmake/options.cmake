@@ -1,5 +1,6 @@
 # What a builder may choose, and what every target of ours is compiled with.
 set(RELOADLAB_SANITIZE "" CACHE STRING "Sanitizers to build with, e.g. address;undefined")
+set(RELOADLAB_CANDIDATES "" CACHE STRING "Folders with implementations of one's own, each with a CMakeLists.txt, built along")
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)

@@ -87,6 +87,10 @@ struct Delivery {
   std::optional<std::string> shard;
   std::optional<int64_t> expert;
   std::optional<std::string> part;
+  // The delivery whose elements this one lands on once more. Checkpoints hold equal values for both, so that it makes no difference
+  // which comes last; empty: there is none.
+  std::string repeats = {};
+  const std::string& content() const { return repeats.empty() ? name : repeats; }  // the name that the values go by
 };
 
 // A box of the delivered tensor that lands, unchanged in order, on a box of the slot. Starts and extents are per dimension of the

@@ -62,6 +62,7 @@ class Campaign {
 
   Result<RunResult> run() {
     RELOADLAB_TRY(prepare());
+    if (jobs_.empty()) return std::move(result_);
     Progress progress(screen_.out, static_cast<int64_t>(jobs_.size()), screen_.terminal);
     progress_ = &progress;
     const auto on_answer = [&](size_t index, Answer answer) {
@@ -83,6 +84,10 @@ class Campaign {
   Status prepare() {
     RELOADLAB_ASSIGN(Selected selected, select_cases(options_.selection, engine_));
     RELOADLAB_ASSIGN(jobs_, select_jobs(options_.selection, selected.cases, engine_));
+    if (jobs_.empty()) {
+      print(fmt::format("nothing ran: {}\n", why_no_case(options_.selection, selected.all)));
+      return {};
+    }
     if (options_.expectations) {
       RELOADLAB_ASSIGN(book_, ExpectationBook::open(selected.all, all_law_ids()));
     }
@@ -143,7 +148,8 @@ class Campaign {
     if (book_) book_->apply(one);
     const bool attention = std::any_of(one.laws.begin(), one.laws.end(), [](const LawResult& law) { return needs_attention(law.state); });
     if (attention) {
-      auto name = folder_->add_failing(job.the_case.variant.empty() ? one.scenario : one.scenario + "." + one.variant, emit(job.the_case));
+      const Case own = alone(job.the_case);
+      auto name = folder_->add_failing(own.scenario, emit(own));
       if (name.ok()) one.failing = *name;
       keep(name.status());
     }

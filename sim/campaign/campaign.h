@@ -36,6 +36,7 @@ struct Screen {
 };
 
 // Runs all of it, leaves the files, and returns the result; its exit_code() is the program's. Code::usage, Code::data: nothing ran.
+// Where no case is left to run it says which there are, and leaves no folder.
 Result<RunResult> run_campaign(const CampaignOptions& options, const Engine& engine, const Screen& screen);
 
 }  // namespace reloadlab::sim

@@ -21,6 +21,13 @@ fs::path below(const fs::path& root, const Case& the_case) { return root / the_c
 
 }  // namespace
 
+std::string_view lasting_execution(std::string_view label) {
+  const size_t position = label.find_last_of(' ');
+  const bool drawn = label.starts_with("fault ") && position + 1 < label.size() &&
+                     label.find_first_not_of("0123456789", position + 1) == std::string_view::npos;
+  return drawn ? label.substr(0, position) : label;
+}
+
 bool Expectation::covers(std::string_view candidate_name, std::string_view law_id, std::string_view variant) const {
   return candidate == candidate_name && law == law_id &&
          (variants.empty() || std::find(variants.begin(), variants.end(), variant) != variants.end());

@@ -7,7 +7,8 @@
 //     - {candidate: layerwise@seed, law: written_once, rule: LW5, variants: ["ranks=2"], execution: warm, step: 1, tensor:
 //     blocks.0.qkv.weight}
 //
-// An entry names the first evidence against the law, so that a failure that moves is a new failure. Without `variants` it holds for
+// An entry names the first evidence against the law, so that a failure that moves is a new failure. What the run's seed draws is no
+// part of it: `fault loader` is an execution with a fault in some loader call, whichever this seed strikes. Without `variants` it holds for
 // every case of the scenario. `rule` is the id of the rule or bug that explains it (rules.h), and a person writes it: `"?"` stands
 // where nobody has yet, and excuses nothing.
 #include <filesystem>
@@ -21,8 +22,11 @@
 
 namespace reloadlab::sim {
 
+// An execution's label without what the run's seed draws: "fault loader" of "fault loader 3", any other label as it is.
+std::string_view lasting_execution(std::string_view label);
+
 struct Evidenced {
-  std::string execution = "warm";
+  std::string execution = "warm";  // lasting
   int step = -1;
   std::string tensor;
   bool operator==(const Evidenced&) const = default;

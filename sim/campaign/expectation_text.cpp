@@ -81,6 +81,14 @@ class Reading {
     return id;
   }
 
+  std::string execution_in(const Node& node) {
+    std::string label = text(node);
+    const std::string_view lasting = lasting_execution(label);
+    if (lasting != label)
+      errors_.error(node.at, fmt::format("\"{}\" names what the run's seed draws, expected \"{}\"", label, lasting));
+    return label;
+  }
+
   void entry(const Node& node, ExpectationFile& file) {
     if (!is(node, Node::Kind::map, "a map")) return;
     check_keys(node, kEntryKeys);
@@ -88,7 +96,7 @@ class Reading {
     if (const Node* candidate = required(node, "candidate")) one.candidate = text(*candidate);
     if (const Node* law = required(node, "law")) one.law = one_of(*law, "law", names_.laws);
     if (const Node* rule = required(node, "rule")) one.rule = rule_in(*rule), one.rule_at = rule->at;
-    if (const Node* execution = required(node, "execution")) one.first.execution = text(*execution);
+    if (const Node* execution = required(node, "execution")) one.first.execution = execution_in(*execution);
     if (const Node* step = required(node, "step")) one.first.step = integer(*step);
     if (const Node::Entry* tensor = node.find("tensor")) one.first.tensor = text(*tensor->value);
     if (const Node::Entry* list = node.find("variants")) variants(*list->value, one);

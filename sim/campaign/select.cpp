@@ -1,6 +1,7 @@
 #include "sim/campaign/select.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <fnmatch.h>
 
 #include <algorithm>
@@ -90,16 +91,36 @@ Result<Selected> select_cases(const Selection& selection, const Engine& engine) 
     for (Case& one : *cases) selected_cases.all.push_back(std::move(one));
   }
   if (!errors.empty()) return Status(Code::data, errors);
+  RELOADLAB_TRY(check_names_unique(selected_cases.all));
   RELOADLAB_TRY(check_names(selection, selected_cases.all));
   for (Case one : selected_cases.all)
     if (selected(selection, one) && narrow(selection, one)) selected_cases.cases.push_back(std::move(one));
   return selected_cases;
 }
 
+std::string why_no_case(const Selection& selection, const std::vector<Case>& all) {
+  std::set<std::string_view> worlds, systems;
+  std::set<int> ranks;
+  for (const Case& one : all) worlds.insert(world_name(one.world)), systems.insert(one.system), ranks.insert(one.ranks);
+  const std::string there = fmt::format("{} {} here", all.size(), all.size() == 1 ? "case" : "cases");
+  if (all.empty()) return "there is no scenario file here";
+  if (selection.world && !worlds.contains(world_name(*selection.world)))
+    return fmt::format("no case is for world {}; the {} are for {}", world_name(*selection.world), there, fmt::join(worlds, ", "));
+  if (selection.ranks && !ranks.contains(*selection.ranks))
+    return fmt::format("no case has {} ranks; the {} have {}", *selection.ranks, there, fmt::join(ranks, ", "));
+  if (std::any_of(all.begin(), all.end(), [&](Case one) { return selected(selection, one) && narrow(selection, one); }))
+    return fmt::format("no case is for {}; the {} are of system {}",
+                       selection.candidates.empty() ? "a candidate of this program" : fmt::to_string(fmt::join(selection.candidates, ", ")),
+                       there, fmt::join(systems, ", "));
+  return fmt::format("no case fits all that is asked for; `reloadlab list` shows the {}", there);
+}
+
 Result<std::vector<Job>> select_jobs(const Selection& selection, const std::vector<Case>& cases, const Engine& engine) {
   std::vector<EngineCandidate> named;
   for (const std::string& spelling : selection.candidates) {
     RELOADLAB_ASSIGN(EngineCandidate candidate, engine.candidate(spelling));
+    if (std::any_of(named.begin(), named.end(), [&](const EngineCandidate& other) { return other.name == candidate.name; }))
+      return Status(Code::usage, fmt::format("--candidate {} is given twice", candidate.name));
     named.push_back(std::move(candidate));
   }
   std::map<std::string, std::vector<std::string>> by_system;

@@ -26,6 +26,8 @@ struct Selected {
 
 // Code::usage for names that mean nothing (with the nearest that does), Code::data for files with errors, all of them at once.
 Result<Selected> select_cases(const Selection& selection, const Engine& engine);
+// For people: why not one case of `all` was left, and which there are to ask for.
+std::string why_no_case(const Selection& selection, const std::vector<Case>& all);
 // Cases × candidates, candidates of another system left out. Code::usage for a candidate that is not there.
 Result<std::vector<Job>> select_jobs(const Selection& selection, const std::vector<Case>& cases, const Engine& engine);
 

@@ -24,7 +24,7 @@ class Checkpoint {
 };
 
 // Values are a hash of (seed, delivery name, element index), folded into the dtype: distinct in every declared sub-block between any
-// two shards, layers and checkpoints, finite, never zero and never a poison pattern.
+// two shards, layers and checkpoints, finite, never zero and never a poison pattern. Deliveries that repeat another hold its values.
 std::unique_ptr<Checkpoint> synthetic_checkpoint(uint64_t seed);
 
 // Digit plane `plane` of each element's index within its delivery plus the delivery's first global index plus one, in base

@@ -17,7 +17,7 @@ class SyntheticCheckpoint : public Checkpoint {
 
   Result<at::Tensor> read(const model::Delivery& delivery) const override {
     at::Tensor tensor = fresh_tensor(delivery);
-    fill_synthetic(bytes_of(tensor), delivery.dtype, seed_, delivery.name);
+    fill_synthetic(bytes_of(tensor), delivery.dtype, seed_, delivery.content());
     return tensor;
   }
 
@@ -52,7 +52,7 @@ class PerturbedCheckpoint : public Checkpoint {
 
   Result<at::Tensor> read(const model::Delivery& delivery) const override {
     RELOADLAB_ASSIGN(at::Tensor tensor, base_->read(delivery));
-    perturb(bytes_of(tensor), delivery.dtype, seed_, delivery.name);
+    perturb(bytes_of(tensor), delivery.dtype, seed_, delivery.content());
     return tensor;
   }
 

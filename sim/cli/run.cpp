@@ -41,7 +41,7 @@ Result<Exit> run(RunTexts texts, const Program& program) {
   options.program = program.name;
   options.worker_command = {own_program(), "worker"};
   RELOADLAB_ASSIGN(const RunResult result, run_campaign(options, program.engine, {stderr, ::isatty(STDERR_FILENO) == 1}));
-  fmt::print("{}\n", result.run.folder);
+  if (!result.run.folder.empty()) fmt::print("{}\n", result.run.folder);
   return exit_code(result);
 }
 
@@ -59,10 +59,11 @@ Command add_run(CLI::App& app, const Program& program) {
       ->allow_extra_args(false);
   parser->add_option("--law", texts->selection.laws, "Judge this law only; may be given again")->type_name("ID")->allow_extra_args(false);
   parser->add_option("--jobs", options.jobs, "Worker processes side by side")->check(CLI::Range(1, 1024))->type_name("N");
-  parser->add_option("--for", texts->seconds, "Start no case after so long")->type_name("TIME");
+  parser->add_option("--for", texts->seconds, "Start no case after so long: 500ms, 30s, 2m, 1h")->type_name("TIME");
   parser->add_flag("--fail-fast", options.fail_fast, "Stop at the first failure");
   parser->add_flag("--isolate{workers}", texts->isolate, "Candidates run in worker processes; --isolate=case: a new one for each case");
-  parser->add_option("--hang-after", texts->silence, "Isolated: how long without a step beginning is a hang")->type_name("TIME");
+  parser->add_option("--hang-after", texts->silence, "Isolated: how long without a step beginning is a hang: 500ms, 30s, 2m, 1h")
+      ->type_name("TIME");
   CLI::Option* none = parser->add_flag("--no-expectations", texts->no_expectations, "Known failures count as failures");
   parser->add_flag("--update-expectations", options.update_expectations, "Write down what fails, as known")->excludes(none);
   parser->add_option("--repeat", options.repeat, "Run each case so often; a difference is flaky")

@@ -45,26 +45,32 @@ Result<Exit> check(const ListTexts& texts, const Program& program) {
   return found.empty() ? Exit::held : Exit::bad_scenario;
 }
 
-std::string stem_of(const Case& one) { return file_stem(one.variant.empty() ? one.scenario : one.scenario + "." + one.variant) + ".yaml"; }
+// Files that stand side by side: each case under a name of its own.
+Status write_cases(const std::filesystem::path& folder, const std::vector<Case>& cases) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  std::set<std::string> names;
+  for (const Case& one : cases) {
+    Case written = alone(one);
+    const std::string name = written.scenario;
+    for (int number = 2; !names.insert(written.scenario).second; ++number) written.scenario = fmt::format("{}.{}", name, number);
+    RELOADLAB_TRY(write_file(folder / (written.scenario + ".yaml"), emit(written)));
+  }
+  return {};
+}
 
 Result<Exit> emit_cases(const ListTexts& texts, const Program& program) {
   RELOADLAB_ASSIGN(const Selection selection, read_selection(texts.selection));
   RELOADLAB_ASSIGN(const Selected selected, select_cases(selection, program.engine));
-  if (selected.cases.empty()) return Status(Code::usage, "no case is meant");
+  if (selected.cases.empty()) return Status(Code::usage, why_no_case(selection, selected.all));
   if (texts.out.empty() && selected.cases.size() > 1)
     return Status(Code::usage, fmt::format("{} cases are meant, the first is {}; name one with --name, or a folder for all with --out",
                                            selected.cases.size(), selected.cases.front().id()));
   if (texts.out.empty()) {
-    fmt::print("{}", emit(selected.cases.front()));
+    fmt::print("{}", emit(alone(selected.cases.front())));
     return Exit::held;
   }
-  std::error_code error;
-  std::filesystem::create_directories(texts.out, error);
-  std::set<std::string> names;
-  for (const Case& one : selected.cases) {
-    if (!names.insert(stem_of(one)).second) return Status(Code::usage, fmt::format("two cases would be called {}", stem_of(one)));
-    RELOADLAB_TRY(write_file(std::filesystem::path(texts.out) / stem_of(one), emit(one)));
-  }
+  RELOADLAB_TRY(write_cases(texts.out, selected.cases));
   fmt::print("{}\n", texts.out);
   return Exit::held;
 }

@@ -36,7 +36,6 @@ class Linter {
       first_step_loads(one);
     }
     tags_spelt_alike();
-    names_unique();
     std::vector<std::string> all;
     for (const auto& [place, messages] : found_) all.insert(all.end(), messages.begin(), messages.end());
     return all;
@@ -120,15 +119,6 @@ class Linter {
             say(one, one.places.tags, fmt::format("tag {} is used here alone; did you mean \"{}\"?", tag, near));
   }
 
-  void names_unique() {
-    std::map<std::string, std::string> file_of;
-    for (const Case& one : cases_) {
-      auto [first, fresh] = file_of.try_emplace(one.scenario, one.file);
-      if (!fresh && first->second != one.file)
-        say(one, one.places.scenario, fmt::format("scenario {} is also the name of {}", one.scenario, first->second));
-    }
-  }
-
   const std::vector<Case>& cases_;
   std::map<std::pair<std::string, Position>, std::set<std::string>> found_;  // in file order
 };
@@ -136,5 +126,19 @@ class Linter {
 }  // namespace
 
 std::vector<std::string> lint(const std::vector<Case>& cases) { return Linter(cases).run(); }
+
+Status check_names_unique(const std::vector<Case>& cases) {
+  std::map<std::string, std::string> file_of;
+  std::set<std::string> told;
+  std::string errors;
+  for (const Case& one : cases) {
+    const auto [first, fresh] = file_of.try_emplace(one.scenario, one.file);
+    if (fresh || first->second == one.file || !told.insert(one.file).second) continue;
+    const Position at = one.places.scenario;
+    errors += fmt::format("{}{}:{}:{}: scenario {} is also the name of {}, expected one of its own", errors.empty() ? "" : "\n", one.file,
+                          at.line, at.column, one.scenario, first->second);
+  }
+  return errors.empty() ? Status() : Status(Code::data, errors);
+}
 
 }  // namespace reloadlab::sim

@@ -27,11 +27,16 @@ Result<std::vector<std::filesystem::path>> find_scenarios(const std::vector<std:
 // Things that parse but are probably not meant (a checkpoint never used, a tag misspelt, a law that cannot be judged here …).
 std::vector<std::string> lint(const std::vector<Case>& cases);
 
+// Code::data with a line for each file that has the scenario name of another: expectations, reports and file names go by it.
+Status check_names_unique(const std::vector<Case>& cases);
+
 // The table as JSON Schema (draft 2020-12) and as the key list of scenarios/README.md.
 std::string json_schema();
 std::string schema_markdown();
 
 // The case as a scenario file that expands into exactly this case.
 std::string emit(const Case& the_case);
+// The case as a scenario of its own, whose name holds the variant: "small.ranks-2" of small[ranks=2].
+Case alone(Case the_case);
 
 }  // namespace reloadlab::sim

@@ -127,7 +127,7 @@ std::vector<Key> file_keys() {
       {.object = "scenario",
        .name = "variant",
        .forms = text,
-       .about = "Label of the case among those of its scenario. Written by `emit`; not together with lists that multiply."},
+       .about = "Label of the case among those of its scenario; not together with lists that multiply."},
   };
 }
 

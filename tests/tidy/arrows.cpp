@@ -35,6 +35,8 @@ const std::vector<Arrows>& arrows() {
       {"sim/report", {"sim/law", "sim/evidence", "sim/scenario", "reference/model"}},
       {"sim/campaign", {"sim/report", "sim/replay", "sim/law", "sim/candidate", "sim/evidence", "sim/scenario", "reference/model"}},
       {"sim/cli", {"sim", "reference/model"}},
+      // The one file that makes the mutants known to the program.
+      {"sim/cli/main.cpp", {"sim", "reference/model", "tests/mutants"}},
       {"tests/reference", {"tests", "reference"}},
       {"tests", {"reference", "sim"}},
       {"bench", {"reference", "sim"}},

@@ -28,7 +28,7 @@ class Scalars final : public KindBase {
                   {.name = "shape_deliveries",
                    .minimum = 0,
                    .about = "how often a checkpoint has weight_shape [2], an int64 tensor: 0 there is none, 1, or 3 (once for each of q, k "
-                            "and v, the last one stays)"},
+                            "and v, with equal values)"},
                   {.name = "trailing", .minimum = 0, .about = "elements of a last small parameter, zero_point; 0: there is none"},
                   loader_key()}) {}
 
@@ -79,6 +79,7 @@ class Scalars final : public KindBase {
       const std::string shard(times == 1 ? "" : std::string(1, "qkv"[i]));
       all.push_back(deliver(spec, "weight_shape", {2}, times == 1 ? spec.name : spec.name + "." + shard + "_proj", shard));
       all.back().dtype = DType::i64;
+      if (i > 0) all.back().repeats = all.front().name;
     }
     all.push_back(deliver(spec, "weight", {spec.integer("rows"), spec.integer("columns")}));
     for (int64_t i = 0; i < spec.integer("scales"); ++i) {

@@ -255,6 +255,24 @@ TEST_P(ColdLoad, no_delivered_element_is_lost) {
   }
 }
 
+// Loads may come in any order, so no element may depend on which of two deliveries came last.
+TEST_P(ColdLoad, deliveries_that_share_an_element_have_equal_content) {
+  for (int rank = 0; rank < size(); ++rank) {
+    const TensorParallel tp{rank, size()};
+    std::map<std::pair<std::string, int64_t>, const Delivery*> landed;
+    const std::vector<Delivery> deliveries = kind().deliveries(spec());
+    for (const Delivery& delivery : deliveries)
+      for (const SlotSpec& slot : kind().slots(spec(), tp)) {
+        if (slot.name != delivery.slot) continue;
+        for (const Placement& box : kind().placements(spec(), delivery, tp))
+          walk(box, delivery.shape, slot.shape, [&](int64_t, int64_t to) {
+            const Delivery* first = landed.try_emplace({slot.name, to}, &delivery).first->second;
+            EXPECT_EQ(first->content(), delivery.content()) << slot.name << " element " << to;
+          });
+      }
+  }
+}
+
 // Engines run loaders on placeholders to see what they would write: both kinds of source must do.
 TEST_P(ColdLoad, loaders_run_on_placeholders) {
   const std::string& name = GetParam().cold.name;

@@ -54,6 +54,31 @@ TEST(Expectations, ErrorsSayWhereAndWhatWasMeant) {
   EXPECT_EQ(message_of(kHead + kBadAtStep1 + kBadAtStep1), "x.yaml:5:5: another entry already covers fake@bad and law_a here");
 }
 
+// Which of a step's loader calls, post-load steps or copies back is struck is drawn from the run's seed, and 1 draws others than 0.
+TEST(Expectations, WhatTheSeedDrawsIsNoPartOfThem) {
+  EXPECT_EQ(lasting_execution("fault loader 34"), "fault loader");
+  EXPECT_EQ(lasting_execution("fault copy_back 0"), "fault copy_back");
+  for (const char* label : {"warm", "cold B", "cold fault 3, poison 1", "order 1", "repeat 4", "fault loader", "fault "})
+    EXPECT_EQ(lasting_execution(label), label);
+  const Finding at_3{.execution = "fault loader 3", .step = 1, .tensor = "up.weight"};
+  const Finding at_5{.execution = "fault loader 5", .step = 1, .tensor = "up.weight"};
+  EXPECT_EQ(evidenced_by(at_3), evidenced_by(at_5));
+  EXPECT_EQ(message_of(kHead + "  - {candidate: c, law: law_a, rule: LW1, execution: fault loader 3, step: 1}\n"),
+            "x.yaml:4:54: \"fault loader 3\" names what the run's seed draws, expected \"fault loader\"");
+  EXPECT_EQ(message_of(kHead + "  - {candidate: c, law: law_a, rule: LW1, execution: fault loader, step: 1}\n"), "");
+}
+
+TEST_F(CampaignTest, AKnownFailureHoldsWithAnySeed) {
+  scenario("small");
+  write(kFile, kHead + "  - {candidate: fake@drawn, law: law_a, rule: B16, execution: fault loader, step: 1, tensor: up.weight}\n");
+  for (const uint64_t seed : {0, 1, 7}) {
+    options.selection.seed = seed;
+    const RunResult result = run({"fake@drawn"});
+    EXPECT_EQ(exit_code(result), Exit::held) << screen();
+    EXPECT_EQ(law_of(result, "fake@drawn", "law_a").finding->execution, "fault loader " + std::to_string(seed));
+  }
+}
+
 TEST(Expectations, ARuleIsOneThatExists) {
   const auto with_rule = [](const std::string& rule) {
     return message_of(kHead + "  - {candidate: c, law: law_a, rule: " + rule + ", execution: warm, step: 1}\n");

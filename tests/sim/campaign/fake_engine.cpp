@@ -17,7 +17,7 @@ using namespace sim;
 
 constexpr std::string_view kNames[] = {"fake@good",    "fake@bad",      "fake@moving", "fake@unsure", "fake@throws", "fake@unlike",
                                        "fake@crash",   "fake@abort",    "fake@exit",   "fake@loop",   "fake@lies",   "fake@nonsense",
-                                       "fake@no_data", "fake@not_here", "fake@broken", "fake@hidden"};
+                                       "fake@no_data", "fake@not_here", "fake@broken", "fake@hidden", "fake@drawn"};
 
 Result<EngineCandidate> find(const std::string& spelling) {
   for (const std::string_view name : kNames)
@@ -71,6 +71,11 @@ std::vector<Verdict> judge(const Evidence& evidence) {
     a.outcome = Outcome::fail;
     a.finding = Finding{
         .law = "law_a", .execution = "warm", .rank = 0, .step = evidence.candidate == "fake@bad", .tensor = "up.weight", .what = "differs"};
+  }
+  if (evidence.candidate == "fake@drawn") {
+    const std::string execution = fmt::format("fault loader {}", evidence.the_case.seed);
+    a.outcome = Outcome::fail;
+    a.finding = Finding{.law = "law_a", .execution = execution, .rank = 0, .step = 1, .tensor = "up.weight", .what = "differs"};
   }
   if (evidence.candidate == "fake@unsure") b.outcome = Outcome::inconclusive, b.reason = "nothing compared";
   return {a, b};

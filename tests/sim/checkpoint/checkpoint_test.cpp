@@ -183,6 +183,20 @@ TEST_F(Checkpoints, APerturbedOneChangesEveryElementOfItsBaseAndReportsItsUnexpe
   EXPECT_EQ(c->unexpected(), std::vector<std::string>{"more"});
 }
 
+// weight_shape is brought once for each of q, k and v: any of them may come last. Where each came from can be told all the same.
+TEST_F(Checkpoints, RepeatedDeliveriesHoldEqualValuesAndHaveNumbersOfTheirOwn) {
+  the_case_.model.layers = {layer_of("qkv", "scalars", {{"rows", int64_t{6}}, {"columns", int64_t{4}}, {"shape_deliveries", int64_t{3}}})};
+  the_case_.checkpoints = {{"A", {.seed = 1}}, {"B", {.source = CheckpointSpec::Source::perturbed, .seed = 4, .base = "A"}}};
+  const std::vector<model::Delivery> all = deliveries_of(the_case_.model);
+  ASSERT_EQ(all[2].name, "qkv.v_proj.weight_shape");
+  const auto digits = digit_checkpoint(all, 0);
+  for (const size_t other : {1, 2}) {
+    for (const char* name : {"A", "B"})
+      EXPECT_TRUE(at::equal(read(*open(name), all[0]), read(*open(name), all[other]))) << name << " " << all[other].name;
+    EXPECT_FALSE(at::equal(read(*digits, all[0]), read(*digits, all[other])));
+  }
+}
+
 TEST_F(Checkpoints, AChainOfBasesMustEnd) {
   the_case_.checkpoints = {{"A", {.source = CheckpointSpec::Source::perturbed, .base = "B"}},
                            {"B", {.source = CheckpointSpec::Source::perturbed, .base = "A"}}};

@@ -51,8 +51,31 @@ TEST_F(Running, TheReportForPeopleIsGolden) {
 
 TEST_F(Running, NothingRanIs4) {
   small_scenario();
-  EXPECT_EQ(reloadlab("run --world meta").exit_code, 4);
   EXPECT_EQ(reloadlab("run --for 0s").exit_code, 4);
+}
+
+TEST_F(Running, WhereNoCaseIsLeftToRunItSaysWhichThereAre) {
+  small_scenario();
+  for (const auto& [arguments, says] : std::map<std::string, std::string>{
+           {"--world meta", "no case is for world meta; the 2 cases here are for cpu"},
+           {"--ranks 3", "no case has 3 ranks; the 2 cases here have 1, 2"},
+           {"--ranks 1 --name '*ranks=2*'", "no case fits all that is asked for; `reloadlab list` shows the 2 cases here"},
+           {"--candidate online_quant@seed", "no case is for online_quant@seed; the 2 cases here are of system layerwise"}}) {
+    const Ran ran = reloadlab("run " + arguments);
+    EXPECT_EQ(ran.exit_code, 4) << arguments;
+    EXPECT_EQ(ran.out, "") << arguments;
+    EXPECT_EQ(ran.err, "nothing ran: " + says + "\n");
+    EXPECT_FALSE(std::filesystem::exists(folder / "out")) << arguments;
+  }
+}
+
+TEST_F(Running, MutantsRunLikeAnyOther) {
+  small_scenario();
+  const Ran control = reloadlab("run --candidate mutant@none"), leak = reloadlab("run --law no_leak --candidate mutant@layer_kept");
+  EXPECT_EQ(control.exit_code, 0) << control.err;
+  EXPECT_EQ(leak.exit_code, 1) << leak.err;
+  EXPECT_NE(leak.err.find("no_leak"), std::string::npos) << leak.err;
+  EXPECT_EQ(reloadlab("run --candidate mutant@nonne").exit_code, 64);
 }
 
 TEST_F(Running, BothProfilesRunWithoutACandidate) {

@@ -35,6 +35,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Wrong{"isolate", "run --isolate=cas", "did you mean \"case\"?"},
                     Wrong{"both", "run --no-expectations --update-expectations", "--no-expectations"},
                     Wrong{"candidate", "run --candidate layerwise@sed", "did you mean"},
+                    Wrong{"candidate_twice", "run --candidate layerwise@seed --candidate layerwise@seed", "layerwise@seed is given twice"},
                     Wrong{"law", "run --law cold_load", "no law is called \"cold_load\""},
                     Wrong{"near_law", "run --law no_leek", "did you mean \"no_leak\"?"},
                     Wrong{"tag", "run --tag smok", "did you mean \"smoke\"?"}, Wrong{"name", "run --name smal", "did you mean \"small\"?"},
@@ -81,6 +82,36 @@ TEST_F(Asking, ListLintEmitAndSchema) {
   EXPECT_EQ(read("cases/small.ranks-2.yaml"), emitted.out);
   EXPECT_TRUE(nlohmann::json::parse(reloadlab("schema").out).contains("$schema"));
   EXPECT_NE(reloadlab("schema --markdown").out.find("scenario"), std::string::npos);
+}
+
+TEST_F(Asking, ScenariosOfOneNameAreRefusedWhereverTheyWouldRunTogether) {
+  small_scenario();
+  write("scenarios/other.yaml", read("scenarios/layerwise/small.yaml"));
+  for (const char* command : {"run", "list", "lint", "emit --out cases"}) {
+    const Ran ran = reloadlab(command);
+    EXPECT_EQ(ran.exit_code, 65) << command;
+    EXPECT_EQ(ran.err,
+              "scenarios/other.yaml:2:11: scenario small is also the name of scenarios/layerwise/small.yaml, expected one of its own\n")
+        << command;
+  }
+  EXPECT_EQ(reloadlab("list scenarios/other.yaml").exit_code, 0);
+}
+
+// Files that stand side by side can be linted and run together.
+TEST_F(Asking, WhatIsEmittedIntoAFolderIsASetOfScenarios) {
+  small_scenario();
+  const std::string repository = std::string(RELOADLAB_SOURCE_DIR) + "/scenarios/layerwise";
+  ASSERT_EQ(reloadlab("emit '" + repository + "' --out em").exit_code, 0);
+  const Ran lint = reloadlab("lint em");
+  EXPECT_EQ(lint.exit_code, 0) << lint.out << lint.err;
+  ASSERT_EQ(reloadlab("emit --out cases").exit_code, 0);
+  EXPECT_EQ(reloadlab("run cases --candidate layerwise@hardened --law no_leak").exit_code, 0);
+}
+
+TEST_F(Asking, TimesHaveTheirUnitsInTheHelp) {
+  const std::string help = reloadlab("run --help").out;
+  const auto says = [&](const std::string& text) { return help.find(text) != std::string::npos; };
+  EXPECT_TRUE(says("Start no case after so long: 500ms, 30s, 2m, 1h") && says("is a hang: 500ms,")) << help;
 }
 
 TEST_F(Asking, LintFindsAnOrphanedExpectationFile) {

@@ -87,14 +87,33 @@ TEST(Lint, says_nothing_about_the_scenarios_of_the_repository) {
   EXPECT_EQ(lint(all), std::vector<std::string>());
 }
 
-TEST(Lint, finds_tags_and_names_across_files) {
+TEST(Lint, finds_tags_across_files) {
   const std::string steps = "{load: A}, {reload: B}";
   std::vector<Case> all = cases("a", steps, "tags: [padding]\n");
   for (const Case& one : cases("b", steps, "tags: [padding]\n")) all.push_back(one);
   for (const Case& one : cases("c", steps, "tags: [pading]\n")) all.push_back(one);
   EXPECT_TRUE(says(all, "c.yaml:8:7: tag pading is used here alone; did you mean \"padding\"?"));
-  all[1].scenario = all[0].scenario;
-  EXPECT_TRUE(says(all, "b.yaml:2:11: scenario a is also the name of a.yaml"));
+}
+
+TEST(Lint, names_are_unique_among_files) {
+  const std::string steps = "{load: A}, {reload: B}";
+  std::vector<Case> all = cases("a", steps, "world: {ranks: [1, 2]}\n");
+  for (const Case& one : cases("b", steps, "world: {ranks: [1, 2]}\n")) all.push_back(one);
+  EXPECT_TRUE(check_names_unique(all).ok());
+  all[2].scenario = all[3].scenario = "a";
+  const Status status = check_names_unique(all);
+  EXPECT_EQ(status.code(), Code::data);
+  EXPECT_EQ(status.message(), "b.yaml:2:11: scenario a is also the name of a.yaml, expected one of its own");
+}
+
+TEST(Emit, a_case_alone_has_its_variant_in_its_name) {
+  Case one = cases("a", "{load: A}, {reload: B}")[0];
+  EXPECT_EQ(alone(one).scenario, "a");
+  one.variant = "ranks=2, order=[Up.weight, 'x']";
+  EXPECT_EQ(alone(one).scenario, "a.ranks-2-order-up.weight-x");
+  EXPECT_EQ(alone(one).variant, "");
+  one.variant = std::string(300, 'v');
+  EXPECT_EQ(alone(one).scenario.size(), 200u);
 }
 
 }  // namespace
