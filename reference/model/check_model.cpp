@@ -97,12 +97,19 @@ Status check_tie(const ByName& layers, const LayerSpec& layer, int tp_size) {
   return {};
 }
 
-// Views resolve, and stay within what they alias.
+// The slot that holds what the path names: of a tied one, that at the other end of the tie.
+Result<SlotSpec> held_at(const ByName& layers, const std::string& path, int tp_size) {
+  RELOADLAB_ASSIGN(SlotSpec slot, slot_at(layers, path, tp_size));
+  const LayerSpec& layer = *layers.at(split_slot_path(path).first);
+  return slot.alias_of && slot.alias_of == layer.tied_to ? slot_at(layers, *layer.tied_to, tp_size) : Result<SlotSpec>(std::move(slot));
+}
+
+// Views resolve, and stay within what they alias. A tie is no view: layers are linked when handles are shared.
 Status check_views(const ByName& layers, const ModelSpec& model, const LayerSpec& layer, int tp_size) {
   for (const SlotSpec& slot : find_layer_kind(layer.kind)->slots(layer, {0, tp_size})) {
     if (!slot.alias_of || slot.alias_of == layer.tied_to) continue;
     const std::string what = fmt::format("{}.{}: view of {}", layer.name, slot.name, *slot.alias_of);
-    Result<SlotSpec> there = slot_at(layers, resolve_alias(model, layer, *slot.alias_of), tp_size);
+    Result<SlotSpec> there = held_at(layers, resolve_alias(model, layer, *slot.alias_of), tp_size);
     if (!there.ok()) return there.status().within(what);
     RELOADLAB_TRY(keeps_handle(layers, resolve_alias(model, layer, *slot.alias_of)).within(what));
     if (slot.dtype != there->dtype) return data(what + ": dtypes differ");

@@ -28,6 +28,7 @@ Command add_schema(CLI::App& app, const Program& program);
 Command add_emit(CLI::App& app, const Program& program);
 Command add_show(CLI::App& app, const Program& program);
 Command add_doctor(CLI::App& app, const Program& program);
+Command add_mutants(CLI::App& app, const Program& program);
 Command add_worker(CLI::App& app, const Program& program);
 
 // Texts of options that say which cases are meant, shared by several subcommands.
@@ -39,6 +40,7 @@ struct SelectionTexts {
 void add_selection(CLI::App& command, SelectionTexts& texts);
 Result<Selection> read_selection(const SelectionTexts& texts);
 
+std::string own_program();                              // the path of this program, to start workers with
 Result<double> read_duration(const std::string& text);  // "500ms", "30s", "2m", "1h": seconds
 Result<uint64_t> read_seed(const std::string& text);    // a number, or a commit's 40 hexadecimal digits
 

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <charconv>
 
@@ -62,6 +63,12 @@ Result<uint64_t> read_seed(const std::string& text) {
   const auto [last, error] = std::from_chars(text.data(), end, seed);
   if (error == std::errc() && last == end) return seed;
   return Status(Code::usage, fmt::format("--seed: \"{}\" is neither a number nor a commit of 40 hexadecimal digits", text));
+}
+
+std::string own_program() {
+  char path[4096];
+  const ssize_t size = ::readlink("/proc/self/exe", path, sizeof path);
+  return size > 0 ? std::string(path, static_cast<size_t>(size)) : std::string();
 }
 
 }  // namespace reloadlab::sim

@@ -3,7 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <iostream>
 #include <set>
+#include <system_error>
 
 #include "reference/base/check.h"
 #include "reference/base/nearest.h"
@@ -15,7 +20,7 @@ namespace {
 constexpr const char* kAbout =
     "reloadlab: is the model after a warm reload the model that a cold start would have given?\n"
     "Exit codes: 0 all held, 1 a law failed, 2 inconclusive, 3 flaky, 4 nothing ran, 5 unexpected pass, 6 hang,\n"
-    "            64 wrong usage, 65 bad scenario or checkpoint, 70 defect in reloadlab itself";
+    "            64 wrong usage, 65 bad scenario or checkpoint, 70 defect in reloadlab itself, or output that cannot be written";
 
 int say(Exit code, const std::string& message) {
   fmt::print(stderr, "{}\n", message);
@@ -60,8 +65,9 @@ int dispatch(int argc, const char* const* argv, const Program& program) {
   CLI::App app(kAbout, "reloadlab");
   app.set_version_flag("--version", "reloadlab " RELOADLAB_VERSION);
   app.require_subcommand(1);
-  const Command commands[] = {add_run(app, program),  add_list(app, program), add_lint(app, program),   add_schema(app, program),
-                              add_emit(app, program), add_show(app, program), add_doctor(app, program), add_worker(app, program)};
+  const Command commands[] = {add_run(app, program),    add_list(app, program),    add_lint(app, program),
+                              add_schema(app, program), add_emit(app, program),    add_show(app, program),
+                              add_doctor(app, program), add_mutants(app, program), add_worker(app, program)};
   const std::vector<std::string> words(argv + 1, argv + argc);
   try {
     app.parse(argc, argv);
@@ -83,9 +89,22 @@ int dispatch(int argc, const char* const* argv, const Program& program) {
 
 }  // namespace
 
+namespace {
+
+// What was printed may still be on its way: a full disk shows here.
+int with_all_printed(int code) {
+  errno = 0;
+  const bool printed = std::cout.flush() && std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  return printed ? code : say(Exit::defect, fmt::format("reloadlab: standard output: {}", std::strerror(errno != 0 ? errno : EIO)));
+}
+
+}  // namespace
+
 int run_program(int argc, const char* const* argv, const Engine& engine) {
   try {
-    return dispatch(argc, argv, {engine, argc > 0 ? argv[0] : "reloadlab"});
+    return with_all_printed(dispatch(argc, argv, {engine, argc > 0 ? argv[0] : "reloadlab"}));
+  } catch (const std::system_error& error) {  // as fmt says that it cannot print
+    return say(Exit::defect, fmt::format("reloadlab: {}", error.what()));
   } catch (const std::exception& error) {
     return say(Exit::defect, fmt::format("reloadlab: a defect in reloadlab itself: {}", error.what()));
   }

@@ -22,12 +22,6 @@ Result<Isolation> read_isolation(const std::string& text) {
   return Status(Code::usage, fmt::format("--isolate: \"{}\" is neither workers nor case{}", text, did_you_mean(text, kNames)));
 }
 
-std::string own_program() {
-  char path[4096];
-  const ssize_t size = ::readlink("/proc/self/exe", path, sizeof path);
-  return size > 0 ? std::string(path, static_cast<size_t>(size)) : std::string();
-}
-
 Result<Exit> run(RunTexts texts, const Program& program) {
   CampaignOptions& options = texts.options;
   RELOADLAB_ASSIGN(options.selection, read_selection(texts.selection));

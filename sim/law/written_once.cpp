@@ -142,6 +142,7 @@ Verdict judge_written_once(const Evidence& evidence) {
   Tally tally("written_once");
   if (!has_bytes(evidence)) return tally.unsupported("this world has no kernel tensors to write");
   if (!warm_of(evidence)) return tally.done("the scenario's own execution is missing");
+  if (evidence.deliveries.empty()) return tally.unsupported("the model takes nothing from a checkpoint");
   if (auto finding = judge_completion(evidence, tally)) return tally.fail(*std::move(finding));
   if (auto finding = judge_provenance(evidence, tally)) return tally.fail(*std::move(finding));
   bool meant = false;

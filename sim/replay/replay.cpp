@@ -39,8 +39,18 @@ class Replayer {
     for (const auto& [name, spec] : case_.checkpoints) {
       RELOADLAB_ASSIGN(std::shared_ptr<const Checkpoint> checkpoint, open_checkpoint(case_, name));
       checkpoints_[name] = remembered_checkpoint(std::move(checkpoint));
+      send_unexpected(name, checkpoints_[name]->unexpected());
     }
     return {};
+  }
+
+  // A load routine walks through the file: what no layer takes arrives as well, unless the step names what it sends.
+  void send_unexpected(const std::string& checkpoint, const std::vector<std::string>& names) {
+    for (Step& step : warm_) {
+      std::vector<std::string>& unknown = step.plan.unknown;
+      if (step.plan.checkpoint != checkpoint || !step.plan.only.empty()) continue;
+      std::ranges::copy_if(names, std::back_inserter(unknown), [&](const auto& name) { return !std::ranges::count(unknown, name); });
+    }
   }
 
   void describe() {

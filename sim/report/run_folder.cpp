@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cctype>
+#include <cerrno>
 #include <system_error>
 
 #include "sim/report/json.h"
@@ -15,6 +16,11 @@ namespace {
 
 Status io_error(const fs::path& path, const std::error_code& error) {
   return Status(Code::usage, fmt::format("{}: {}", path.string(), error.message()));
+}
+
+// A place that cannot be opened was a wrong word; one that cannot take what is written, a full disk as a rule, was not.
+Status write_error(const fs::path& path) {
+  return Status(Code::failed, fmt::format("{}: {}", path.string(), std::generic_category().message(errno != 0 ? errno : EIO)));
 }
 
 // out/latest is replaced in one rename, so that it never points nowhere.
@@ -46,18 +52,17 @@ std::string file_stem(std::string_view text) {
 
 Status write_file(const fs::path& path, std::string_view text) {
   const fs::path partial = path.parent_path() / fmt::format(".{}.{}", path.filename().string(), ::getpid());
+  errno = 0;
   std::ofstream out(partial, std::ios::binary);
+  if (!out) return io_error(path, std::error_code(errno != 0 ? errno : EIO, std::generic_category()));
   out.write(text.data(), static_cast<std::streamsize>(text.size()));
   out.close();
   std::error_code error;
-  if (!out)
-    error = std::error_code(errno, std::generic_category());
-  else
-    fs::rename(partial, path, error);
-  if (!error) return {};
-  std::error_code ignored;
-  fs::remove(partial, ignored);
-  return io_error(path, error);
+  Status status = out ? Status() : write_error(path);
+  if (status.ok()) fs::rename(partial, path, error);
+  if (error) status = io_error(path, error);
+  if (!status.ok()) fs::remove(partial, error);
+  return status;
 }
 
 RunFolder::RunFolder(fs::path final_path, fs::path partial) : final_(std::move(final_path)), partial_(std::move(partial)) {}
@@ -101,12 +106,12 @@ Result<std::string> RunFolder::add_failing(const std::string& stem, const std::s
 
 Status RunFolder::append_trace(std::string_view lines) {
   trace_.write(lines.data(), static_cast<std::streamsize>(lines.size()));
-  return trace_ ? Status() : io_error(partial_ / "trace.jsonl", std::error_code(errno, std::generic_category()));
+  return trace_ ? Status() : write_error(final_ / "trace.jsonl");
 }
 
 Status RunFolder::commit(const RunResult& result) {
   trace_.close();
-  if (!trace_) return io_error(partial_ / "trace.jsonl", std::error_code(errno, std::generic_category()));
+  if (!trace_) return write_error(final_ / "trace.jsonl");
   RELOADLAB_TRY(write_file(partial_ / "result.json", result_json(result)));
   RELOADLAB_TRY(write_file(partial_ / "junit.xml", junit_xml(result)));
   std::error_code error;

@@ -119,6 +119,8 @@ std::vector<Cell> cells_of(const Evidence& evidence, const RankRun& rank, StepRa
     // What a call led to on other layers belongs to other stories.
     if (word.text.empty() || (!word.opens && !layer.empty() && !where.empty() && where != layer)) continue;
     while (!word.text.empty() && word.text.back() == ' ') word.text.pop_back();
+    // A candidate may say once that something is missing and once more that it only warns of it.
+    if (event.kind == EventKind::warning && !cells.empty() && cells.back().text.ends_with(word.text)) continue;
     if (word.opens || cells.empty())
       cells.push_back({std::move(word.text)});
     else

@@ -218,7 +218,8 @@ std::vector<Key> model_keys() {
        .name = "safetensors",
        .forms = text,
        .about = "A safetensors file, or a folder with `model.safetensors` or its index. `${CACHE}` stands for the cache of ci/setup; other "
-                "paths are relative to the scenario's folder.",
+                "paths are relative to the scenario's folder. What no layer takes is delivered after everything else, as `unknown` names "
+                "are, unless the map ignores it or the step has `only`.",
        .group = "source",
        .long_text = true},
       {.object = "checkpoint",

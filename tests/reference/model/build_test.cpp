@@ -46,6 +46,19 @@ TEST(Build, a_second_name_is_the_same_handle) {
   EXPECT_EQ(model->find_tensor("x.other"), model->find_tensor("x.weight"));
 }
 
+// Handles are shared before layers are linked, so a view finds what the tie put there, also when it stands before the tied layer.
+TEST(Build, a_view_of_a_tied_tensor_is_one_of_what_it_is_tied_to) {
+  const Values sizes{{"in", 2L}, {"out", 4L}};
+  ModelSpec spec = model_of({layer_of("column_parallel_linear", sizes, "a"),
+                             layer_of("buffers", {{"view_of", std::string("b.weight")}, {"view_shape", Integers{6}}}, "reader"),
+                             layer_of("column_parallel_linear", sizes, "b")});
+  spec.layers[2].tied_to = "a.weight";
+  ASSERT_TRUE(check_model(spec, 1).ok()) << check_model(spec, 1).message();
+  const auto model = cold(spec);
+  EXPECT_TRUE(tensor_at(*model, "reader.view").is_alias_of(tensor_at(*model, "a.weight")));
+  EXPECT_EQ(values_of(tensor_at(*model, "reader.view")), values_of(tensor_at(*model, "a.weight").reshape(-1).narrow(0, 0, 6)));
+}
+
 // A parent's view of its child's weight: made after both exist, with a handle of its own.
 TEST(Build, views_share_storage_but_not_the_handle) {
   ModelSpec spec = model_of(

@@ -89,6 +89,8 @@ std::vector<BadModel> bad_models() {
   add("view_of_strided",
       model_of({layer_of("buffers", {{"shape", Integers{4, 4}}, {"strides", Integers{8, 1}}}, "a"), view("a.weight", 2)}),
       "v.view: view of a.weight: that one is a view or has strides of its own");
+  add("view_of_view", model_of({linear("a"), view("a.weight", 24, "u"), view("u.view", 2)}),
+      "v.view: view of u.view: that one is a view or has strides of its own");
   add("quant_without_weight", model_of({with_quant(layer_of("composed", {{"size", 4L}}))}),
       "x: quantization tile_permute needs a tensor called weight");
   return all;

@@ -36,14 +36,20 @@ void ProgramTest::small_scenario() {
         "checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}\nsteps:\n  - load: A\n  - reload: B\n  - reload: A\n");
 }
 
-Ran ProgramTest::run(const std::string& program, const std::string& arguments) const {
+Ran ProgramTest::run(const std::string& program, const std::string& arguments, const std::string& out) const {
   const std::string command = fmt::format("cd '{}' && '{}' {} >'{}' 2>'{}' </dev/null", folder.string(), program, arguments,
-                                          (folder / ".out").string(), (folder / ".err").string());
+                                          (folder / out).string(), (folder / ".err").string());
   const int status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read(".out"), read(".err")};
 }
 
 Ran ProgramTest::reloadlab(const std::string& arguments) const { return run(RELOADLAB_PROGRAM, arguments); }
+Ran ProgramTest::reloadlab_onto(const std::string& path, const std::string& arguments) const {
+  return run(RELOADLAB_PROGRAM, arguments, path);
+}
+Ran ProgramTest::reloadlab_within(int kib, const std::string& arguments) const {
+  return run("bash", fmt::format("-c 'trap \"\" XFSZ; ulimit -f {}; exec \"$@\"' - '{}' {}", kib, RELOADLAB_PROGRAM, arguments));
+}
 Ran ProgramTest::naughty(const std::string& arguments) const { return run(NAUGHTY_PROGRAM, arguments); }
 
 }  // namespace reloadlab::tests

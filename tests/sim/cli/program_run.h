@@ -23,11 +23,15 @@ class ProgramTest : public testing::Test {
   // `arguments` as a shell reads them.
   Ran reloadlab(const std::string& arguments) const;
   Ran naughty(const std::string& arguments) const;
+  // With standard output on that path instead of where it can be read.
+  Ran reloadlab_onto(const std::string& path, const std::string& arguments) const;
+  // On a disk that takes no file above so many KiB.
+  Ran reloadlab_within(int kib, const std::string& arguments) const;
 
   const std::filesystem::path folder;
 
  private:
-  Ran run(const std::string& program, const std::string& arguments) const;
+  Ran run(const std::string& program, const std::string& arguments, const std::string& out = ".out") const;
 };
 
 }  // namespace reloadlab::tests

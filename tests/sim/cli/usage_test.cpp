@@ -114,6 +114,21 @@ TEST_F(Asking, TimesHaveTheirUnitsInTheHelp) {
   EXPECT_TRUE(says("Start no case after so long: 500ms, 30s, 2m, 1h") && says("is a hang: 500ms,")) << help;
 }
 
+TEST_F(Asking, OutputThatCannotBeWrittenIs70) {
+  small_scenario();
+  for (const char* command : {"schema", "list", "--help", "run --candidate layerwise@hardened --law no_leak"}) {
+    const Ran ran = reloadlab_onto("/dev/full", command);
+    EXPECT_EQ(ran.exit_code, 70) << command;
+    EXPECT_NE(ran.err.find("No space left on device"), std::string::npos) << command << ": " << ran.err;
+    EXPECT_EQ(ran.err.find("a defect in"), std::string::npos) << ran.err;
+  }
+  std::filesystem::remove_all(folder / "out");
+  const Ran ran = reloadlab_within(2, "run --ranks 1 --candidate layerwise@hardened --law no_leak");
+  EXPECT_EQ(ran.exit_code, 70) << ran.err;
+  EXPECT_NE(ran.err.find(": File too large\n"), std::string::npos) << ran.err;
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "out"));
+}
+
 TEST_F(Asking, LintFindsAnOrphanedExpectationFile) {
   small_scenario();
   write("scenarios/expectations/layerwise/gone.yaml", "reloadlab: 1\nscenario: gone\nknown: []\n");

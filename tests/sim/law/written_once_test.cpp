@@ -202,6 +202,13 @@ TEST(WrittenOnce, UpdatesThatFailedProveNothing) {
   EXPECT_EQ(text(fixture.judge(kLaw)), "unsupported: no update of the scenario went through");
 }
 
+TEST(WrittenOnce, AModelThatTakesNothingHasNoWrites) {
+  Fixture fixture;
+  fixture.plan().loads.clear();
+  fixture.evidence.deliveries.clear();
+  EXPECT_EQ(text(fixture.judge(kLaw)), "unsupported: the model takes nothing from a checkpoint");
+}
+
 TEST(WrittenOnce, AScenarioWithoutUpdatesHasNoWrites) {
   Fixture fixture;
   fixture.plan().loads.clear();

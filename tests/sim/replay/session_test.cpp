@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "sim/replay/replay.h"
+#include "tests/sim/checkpoint/safetensors_bytes.h"
 #include "tests/sim/replay/tiny_case.h"
 
 namespace reloadlab::sim {
@@ -94,6 +95,25 @@ TEST(Replay, AWriteIntoAKernelTensorThatOnlyTheCandidateStillHasIsSeen) {
   ASSERT_NE(write, warm(*evidence).events.end());
   EXPECT_EQ(write->step, 4);
   EXPECT_EQ(write->layer, 0);
+}
+
+// up.weight [12, 8] and a tensor that no layer takes.
+TEST(Replay, WhatAFileHasBesideTheModelArrivesAsAnUnknownNameUnlessTheStepSaysWhatItSends) {
+  TemporaryFolder folder;
+  const std::string header = R"({"up.weight":{"dtype":"BF16","shape":[12,8],"data_offsets":[0,192]},)"
+                             R"("lora.weight":{"dtype":"BF16","shape":[2],"data_offsets":[192,196]}})";
+  Case the_case = tiny_case({linear_layer("up")});
+  the_case.checkpoints[1].second = {.source = CheckpointSpec::Source::safetensors,
+                                    .path = folder.write("b.safetensors", stored(header, 196))};
+  the_case.steps = {load_step("A"), reload_step("B"), reload_step("B")};
+  the_case.steps[2].plan.only = {"up.weight"};
+  const Result<Evidence> evidence = replay(the_case, candidate<InPlace>());
+  ASSERT_TRUE(evidence.ok()) << evidence.status().message();
+  std::vector<std::pair<int, std::string>> sent;
+  for (const Event& event : warm(*evidence).events)
+    if (event.kind == EventKind::load_begin) sent.emplace_back(event.step, event.text);
+  EXPECT_EQ(sent, (std::vector<std::pair<int, std::string>>{{0, "up.weight"}, {1, "up.weight"}, {1, "lora.weight"}, {2, "up.weight"}}));
+  EXPECT_TRUE(std::ranges::count(evidence->plan[0].loads, "lora.weight", &PlannedLoad::delivery));
 }
 
 TEST(Replay, AFaultStrikesOnceAtItsChance) {

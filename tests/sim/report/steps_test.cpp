@@ -55,6 +55,16 @@ TEST_F(LastEvents, OnlyTheFindingsLayerAndStep) {
   EXPECT_EQ(tails[1].rank, 1);
 }
 
+// "excess", and that it is warned of: two events of one text.
+TEST_F(LastEvents, AWarningIsShownOnceForACall) {
+  load(0, 1, "norm.weight", 0);
+  for (int i = 0; i < 2; ++i) see(0, EventKind::warning, 1, "weight already there");
+  see(0, EventKind::warning, 1, "bias did not come");
+  finding.tensor = "norm.weight";
+  EXPECT_EQ(last_events(evidence, finding)[0].events,
+            std::vector<std::string>{"norm.weight 0 → warns: weight already there → warns: bias did not come"});
+}
+
 TEST_F(LastEvents, WhatAFinishLedToOnOtherLayersIsLeftOut) {
   load(0, 1, "norm.weight", 64);
   see(0, EventKind::finish_begin, -1);
