@@ -177,9 +177,14 @@ LayerSpec layer(std::string name, std::string kind, Values values) {
   return spec;
 }
 
+// Not where a slot of the layer shares another one's tensor: a step that replaces it would end that.
 bool suits(const model::QuantInfo& method, const LayerSpec& spec) {
-  for (int ranks = 1; ranks <= 4; ++ranks)
-    if (!method.check(model::find_layer_kind(spec.kind)->slots(spec, {0, ranks})).ok()) return false;
+  for (int ranks = 1; ranks <= 4; ++ranks) {
+    const std::vector<model::SlotSpec> slots = model::find_layer_kind(spec.kind)->slots(spec, {0, ranks});
+    for (const model::SlotSpec& slot : slots)
+      if (slot.alias_of) return method.id == "none";
+    if (!method.check(slots).ok()) return false;
+  }
   return true;
 }
 

@@ -3,6 +3,8 @@
 // for every part: the last one stays.
 //
 //   part [out, in]   weight_packed i32 [out, in/8] · weight_scale [out, in/g] · weight_zero_point i32 [out/8, in/g] · weight_shape i64 [2]
+#include <algorithm>
+
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/linear.h>
 #include <fmt/format.h>
@@ -103,6 +105,8 @@ class PackedColumnParallelLinear final : public KindBase {
       const auto add = [&](std::string_view slot, Shape shape, DType dtype) {
         all.push_back(deliver(spec, slot, std::move(shape), part_name(spec, part), std::to_string(part)));
         all.back().dtype = dtype;
+        const auto first = std::ranges::find(all, slot, &Delivery::slot);  // the shape is one tensor, which comes with each part
+        if (slot == shape_name && part > 0) all.back().repeats = first->name;
       };
       for (const Tensor& tensor : tensors_of(spec)) {
         if (tensor.rows_packed > 1) add(shape_name, {2}, DType::i64);  // by the alphabet, as files have them
