@@ -47,9 +47,7 @@ void judge_against(const Expectation& known, const fs::path& path, LawResult& la
 
 }  // namespace
 
-Evidenced evidenced_by(const Finding& finding) {
-  return {std::string(lasting_execution(finding.execution)), finding.step, finding.tensor};
-}
+Evidenced evidenced_by(const Finding& finding) { return {std::string(lasting_execution(finding.execution)), finding.step, finding.tensor}; }
 
 Result<ExpectationBook> ExpectationBook::open(std::span<const Case> cases, const std::vector<std::string>& law_ids) {
   ExpectationBook book;

@@ -84,8 +84,7 @@ class Reading {
   std::string execution_in(const Node& node) {
     std::string label = text(node);
     const std::string_view lasting = lasting_execution(label);
-    if (lasting != label)
-      errors_.error(node.at, fmt::format("\"{}\" names what the run's seed draws, expected \"{}\"", label, lasting));
+    if (lasting != label) errors_.error(node.at, fmt::format("\"{}\" names what the run's seed draws, expected \"{}\"", label, lasting));
     return label;
   }
 

@@ -3,12 +3,11 @@
 // for every part: the last one stays.
 //
 //   part [out, in]   weight_packed i32 [out, in/8] · weight_scale [out, in/g] · weight_zero_point i32 [out/8, in/g] · weight_shape i64 [2]
-#include <algorithm>
-
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/linear.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "reference/model/kinds/compute.h"
