@@ -102,6 +102,7 @@ ModelSpec one_of_each() {
       layer_of("mamba_mixer", {{"channels", 4L}, {"state", 2L}}, "r"),
       layer_of("lora_adapter", {{"in", 4L}, {"out", 4L}, {"rank", 2L}, {"delivered", 1L}}, "s"),
       layer_of("column_parallel_linear", {{"in", 4L}, {"out", 4L}}, "s.base_layer"),
+      layer_of("replicated_linear", {{"in", 4L}, {"out", 4L}, {"correction_bias", true}}, "t"),
   });
 }
 
