@@ -72,8 +72,10 @@ TEST(SmallModels, are_quantized_in_their_linear_layers) {
     const ModelSpec spec = expanded(small.architecture, values);
     const Status status = check_model(spec, 2);
     EXPECT_TRUE(status.ok()) << small.name << ": " << status.message();
-    for (const LayerSpec& layer : spec.layers)
-      if (layer.name.ends_with("o_proj") || layer.name.ends_with("down_proj")) EXPECT_EQ(layer.quant, "int8_per_channel") << layer.name;
+    for (const LayerSpec& layer : spec.layers) {
+      const bool linear = layer.name.ends_with("o_proj") || layer.name.ends_with("down_proj");
+      EXPECT_TRUE(!linear || layer.quant == "int8_per_channel") << layer.name;
+    }
   }
 }
 

@@ -57,10 +57,15 @@ Family llama(std::string name, Values values, Names names, Names left_out = {}) 
   return {std::move(name), "llama", "llama", decoder_sizes(std::move(values)), std::move(names), std::move(left_out)};
 }
 
+const Values grouped_experts = {{"kv_heads", int64_t{2}},
+                                {"head_dim", int64_t{2}},
+                                {"experts", int64_t{12}},
+                                {"top_k", int64_t{2}},
+                                {"expert_intermediate", int64_t{4}}};
 const Values few_experts = {{"experts", int64_t{12}}, {"top_k", int64_t{2}}, {"expert_intermediate", int64_t{4}}};
 
 Family qwen2_moe() {
-  Values values = few_experts;
+  Values values = grouped_experts;
   values.merge(Values{{"qkv_bias", true}, {"qk_norm", false}, {"sparse_step", int64_t{2}}, {"shared_intermediate", int64_t{8}}});
   Names names = ends("model.", true);
   for (const char* path : {"model.layers.0.", "model.layers.1."})
@@ -78,7 +83,7 @@ Family qwen3_moe() {
     for (const Names& part : {projections, head_norms, norms}) append(names, each(path, part));
     append(names, experts(path, 12));
   }
-  return {"qwen3_moe", "qwen_moe", "qwen_moe", decoder_sizes(few_experts), names, {}};
+  return {"qwen3_moe", "qwen_moe", "qwen_moe", decoder_sizes(grouped_experts), names, {}};
 }
 
 // One dense block and one with experts; V3's files also hold a block that predicts the token after the next.

@@ -76,13 +76,13 @@ TEST(Families, TargetsAreParameterShardAndExpert) {
   using One = std::optional<Target>;
   EXPECT_EQ(target("llama", "model.layers.7.self_attn.k_proj.bias"), One({"layers.7.self_attn.qkv_proj.bias", "k"}));
   EXPECT_EQ(target("llama", "layers.0.mlp.up_proj.weight"), One({"layers.0.mlp.gate_up_proj.weight", "1"}));
-  EXPECT_EQ(target("llama", "language_model.lm_head.weight"), One({"lm_head.weight"}));
+  EXPECT_EQ(target("llama", "language_model.lm_head.weight"), One(Target{"lm_head.weight"}));
   EXPECT_EQ(target("qwen_moe", "model.layers.1.mlp.experts.11.gate_proj.weight"), One({"layers.1.mlp.experts.w13_weight", "w1", 11}));
   EXPECT_EQ(target("qwen_moe", "model.layers.1.mlp.experts.3.down_proj.weight_scale_inv"),
             One({"layers.1.mlp.experts.w2_weight_scale_inv", "w2", 3}));
   EXPECT_EQ(target("qwen_moe", "model.layers.1.mlp.shared_expert.gate_proj.weight"),
             One({"layers.1.mlp.shared_expert.gate_up_proj.weight", "0"}));
-  EXPECT_EQ(target("deepseek", "model.layers.0.self_attn.q_proj.weight"), One({"layers.0.self_attn.q_proj.weight"}));
+  EXPECT_EQ(target("deepseek", "model.layers.0.self_attn.q_proj.weight"), One(Target{"layers.0.self_attn.q_proj.weight"}));
   EXPECT_EQ(target("deepseek", "model.layers.9.mlp.shared_experts.up_proj.weight"),
             One({"layers.9.mlp.shared_experts.gate_up_proj.weight", "1"}));
   EXPECT_EQ(target("bert", "bert.encoder.layer.3.attention.self.value.bias"), One({"blocks.3.qkv.bias", "v"}));

@@ -37,7 +37,7 @@ const std::vector<Type>& types() {
       {"qwen3", "qwen3", grouped},
       {"qwen2_moe", "qwen2_moe",
        grouped + experts + R"(,"num_experts":12,"decoder_sparse_step":2,"shared_expert_intermediate_size":8,"mlp_only_layers":[])"},
-      {"qwen3_moe", "qwen3_moe", grouped + experts + R"(,"num_experts":12,"head_dim":128)"},
+      {"qwen3_moe", "qwen3_moe", grouped + experts + R"(,"num_experts":12,"head_dim":2)"},
       {"deepseek_v2", "deepseek_v2", latent + R"(,"q_lora_rank":null)"},
       {"deepseek_v3", "deepseek_v3", latent + R"(,"q_lora_rank":6,"num_nextn_predict_layers":1)"}};
   return all;
