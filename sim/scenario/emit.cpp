@@ -245,21 +245,4 @@ Case alone(Case the_case) {
   return the_case;
 }
 
-Case alone(Case the_case) {
-  constexpr size_t longest = 200;  // leaves room for a file's ending, and for a number where two come to the same
-  if (the_case.variant.empty()) return the_case;
-  std::string& name = the_case.scenario;
-  name += '.';
-  for (const unsigned char c : the_case.variant) {
-    if (std::isalnum(c) || c == '.' || c == '_')
-      name += static_cast<char>(std::tolower(c));
-    else if (name.back() != '-')
-      name += '-';
-  }
-  name.resize(std::min(name.size(), longest));
-  while (name.back() == '-' || name.back() == '.') name.pop_back();
-  the_case.variant.clear();
-  return the_case;
-}
-
 }  // namespace reloadlab::sim
