@@ -7,11 +7,17 @@
 // With redundant experts there are more places than experts, and the first ones have two. 6 experts and 2 redundant ones on 4 ranks:
 //
 //   linear        0 1 | 2 3 | 4 5 | 0 1      round_robin      0 4 | 1 5 | 2 0 | 3 1
+//
+// With `scales: block` the checkpoint brings 8-bit weights, and for each matrix [n, k] weight_scale_inv [⌈n/128⌉, ⌈k/128⌉], the scales of
+// its blocks of 128×128: they are stacked, cut and dealt out as the matrices are. What the weight stands for is weight · scale.
 #include <ATen/ops/arange.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/silu.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/where.h>
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "reference/model/kinds/compute.h"
 #include "reference/model/kinds/construct.h"
@@ -19,6 +25,7 @@
 #include "reference/model/kinds/kind_base.h"
 #include "reference/model/kinds/registry.h"
 #include "reference/model/kinds/shards.h"
+#include "reference/model/quant/apply_scales.h"
 
 namespace reloadlab::model {
 namespace {
@@ -26,11 +33,35 @@ namespace {
 constexpr std::string_view shard_names[] = {"w1", "w2", "w3"};
 constexpr int64_t tokens = 3;
 constexpr int64_t experts_most = 65536;  // each has deliveries of its own
+constexpr int64_t block = 128;
 
 bool by_expert(const LayerSpec& spec) { return spec.text("parallel") == "expert"; }
 bool dealt_round(const LayerSpec& spec) { return spec.text("placement") == "round_robin"; }
 int64_t places_of(const LayerSpec& spec) { return spec.integer("experts") + spec.integer("redundant"); }
 int64_t copies_of(const LayerSpec& spec) { return spec.integer("redundant") > 0 ? 2 : 1; }  // at most
+bool scaled(const LayerSpec& spec) { return spec.text("scales") == "block"; }
+
+// Two stacks of an expert's matrices, w13_ and w2_ before the suffix: the weights, or as many of their scales as there are blocks.
+struct Stacks {
+  std::string_view suffix;
+  int64_t hidden, intermediate;
+  DType dtype;
+
+  Shape whole(std::string_view shard) const { return shard == "w2" ? Shape{hidden, intermediate} : Shape{intermediate, hidden}; }
+  std::string slot(std::string_view shard) const { return fmt::format("{}_{}", shard == "w2" ? "w2" : "w13", suffix); }
+  int64_t share(const LayerSpec& spec, TensorParallel tp) const { return by_expert(spec) ? intermediate : intermediate / tp.size; }
+};
+
+std::vector<Stacks> stacks_of(const LayerSpec& spec) {
+  const int64_t hidden = spec.integer("hidden"), intermediate = spec.integer("intermediate");
+  std::vector<Stacks> all{{"weight", hidden, intermediate, spec.dtype}};
+  if (scaled(spec)) all.push_back({"weight_scale_inv", round_up(hidden, block) / block, round_up(intermediate, block) / block, DType::f32});
+  return all;
+}
+
+const Stacks& stacks_with(const std::vector<Stacks>& all, std::string_view slot) {
+  return *std::ranges::find_if(all, [&](const Stacks& stacks) { return slot == stacks.slot("w1") || slot == stacks.slot("w2"); });
+}
 
 // The expert that the constructor and the loader find at one of a rank's places, counted on over its second copy.
 int64_t replica_at(bool round, int64_t place, int64_t places, TensorParallel tp) {
@@ -121,12 +152,18 @@ class FusedExperts final : public KindBase {
                    .type = KeyInfo::Type::text,
                    .fallback = std::string("gate_proj,down_proj,up_proj"),
                    .about = "what checkpoints call w1, w2 and w3 of an expert"},
+                  {.name = "scales",
+                   .type = KeyInfo::Type::text,
+                   .fallback = std::string("none"),
+                   .about = "whether weights are 8-bit and come with the scales of their blocks of 128×128",
+                   .choices = "none|block"},
                   loader_key()}) {}
 
   bool is_partial(const LayerSpec&) const override { return true; }
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
-    const int64_t hidden = spec.integer("hidden"), whole = spec.integer("intermediate");
+    const std::vector<Stacks> stacks = stacks_of(spec);
+    const auto& [suffix, hidden, whole, dtype] = stacks_with(stacks, delivery.slot);
     const Piece share = by_expert(spec) ? Piece{whole, 0, whole} : piece_of(whole, whole, tp);
     const std::string& shard = *delivery.shard;
     std::vector<Placement> all;
@@ -141,19 +178,23 @@ class FusedExperts final : public KindBase {
   }
 
   LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {
-    const int64_t hidden = spec.integer("hidden"), whole = spec.integer("intermediate"), experts = spec.integer("experts");
-    const int64_t share = by_expert(spec) ? whole : whole / tp.size;
-    const int64_t places = by_expert(spec) ? places_of(spec) / tp.size : experts;
+    const int64_t experts = spec.integer("experts"), places = by_expert(spec) ? places_of(spec) / tp.size : experts;
     LayerPtr layer = make_layer(spec, tp, "FusedMoE");
-    const LoadExpert rule{hidden, whole, experts, by_expert(spec), dealt_round(spec)};
-    set_loader(add_parameter(*layer, "w13_weight", {places, 2 * share, hidden}, spec.dtype), rule_loader(layer, rule));
-    set_loader(add_parameter(*layer, "w2_weight", {places, hidden, share}, spec.dtype), rule_loader(layer, rule));
+    for (const Stacks& stacks : stacks_of(spec)) {
+      const int64_t share = stacks.share(spec, tp);
+      const LoadExpert rule{stacks.hidden, stacks.intermediate, experts, by_expert(spec), dealt_round(spec)};
+      const auto add = [&](std::string_view shard, at::IntArrayRef shape) {
+        set_loader(add_parameter(*layer, stacks.slot(shard), shape, stacks.dtype), rule_loader(layer, rule));
+      };
+      add("w1", {places, 2 * share, stacks.hidden});
+      add("w2", {places, stacks.hidden, share});
+    }
     if (by_expert(spec)) add_tables(*layer);
     return layer;
   }
 
   at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
-    const at::Tensor w13 = logical(layer, "w13_weight"), w2 = logical(layer, "w2_weight");
+    const at::Tensor w13 = computed(layer, "w13_weight"), w2 = computed(layer, "w2_weight");
     const Routes routes = route(layer, input.size(0), w13.device());
     const at::Tensor place = routes.place.clamp_min(0);
     const at::Tensor x = input.to(w13.scalar_type()).index_select(0, routes.token);
@@ -171,27 +212,30 @@ class FusedExperts final : public KindBase {
 
  protected:
   std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel tp) const override {
-    const int64_t hidden = spec.integer("hidden"), whole = spec.integer("intermediate");
-    const int64_t share = by_expert(spec) ? whole : whole / tp.size;
     const int64_t places = by_expert(spec) ? places_of(spec) / tp.size : spec.integer("experts");
-    std::vector<SlotSpec> slots{{.name = "w13_weight", .shape = {places, 2 * share, hidden}, .dtype = spec.dtype},
-                                {.name = "w2_weight", .shape = {places, hidden, share}, .dtype = spec.dtype}};
+    std::vector<SlotSpec> slots;
+    for (const Stacks& stacks : stacks_of(spec)) {
+      const int64_t share = stacks.share(spec, tp);
+      slots.push_back({.name = stacks.slot("w1"), .shape = {places, 2 * share, stacks.hidden}, .dtype = stacks.dtype});
+      slots.push_back({.name = stacks.slot("w2"), .shape = {places, stacks.hidden, share}, .dtype = stacks.dtype});
+    }
     if (by_expert(spec)) append_table_slots(spec, tp, slots);
     return slots;
   }
 
   std::vector<Delivery> own_deliveries(const LayerSpec& spec) const override {
-    const int64_t hidden = spec.integer("hidden"), whole = spec.integer("intermediate");
     const std::vector<std::string_view> names = split_names(spec.text("names"));
+    const std::vector<Stacks> both = stacks_of(spec);
     std::vector<Delivery> all;
     for (int64_t expert = 0; expert < spec.integer("experts"); ++expert)
-      for (size_t shard = 0; shard < names.size(); ++shard) {
-        const bool down = shard_names[shard] == "w2";
-        const std::string prefix = sibling(spec.name, fmt::format("experts.{}.{}", expert, names[shard]));
-        all.push_back(deliver(spec, "weight", down ? Shape{hidden, whole} : Shape{whole, hidden}, prefix, shard_names[shard]));
-        all.back().slot = down ? "w2_weight" : "w13_weight";
-        all.back().expert = expert;
-      }
+      for (size_t shard = 0; shard < names.size(); ++shard)
+        for (const Stacks& stacks : both) {
+          const std::string prefix = sibling(spec.name, fmt::format("experts.{}.{}", expert, names[shard]));
+          all.push_back(deliver(spec, stacks.suffix, stacks.whole(shard_names[shard]), prefix, shard_names[shard]));
+          all.back().slot = stacks.slot(shard_names[shard]);
+          all.back().dtype = stacks.dtype;
+          all.back().expert = expert;
+        }
     return all;
   }
 
@@ -206,7 +250,32 @@ class FusedExperts final : public KindBase {
     if (redundant > 0 && !by_expert(spec)) return refuse("redundant experts need parallel: expert");
     RELOADLAB_TRY(by_expert(spec) ? must_divide(spec, "places for experts", experts + redundant, tp_size)
                                   : must_divide(spec, "intermediate elements", spec.integer("intermediate"), tp_size));
+    RELOADLAB_TRY(check_scales(spec, tp_size));
     return must_have_loader(spec);
+  }
+
+ private:
+  // Where w3 stands below w1, and where ranks cut, blocks must meet: a scale is of one part of one rank.
+  static Status check_scales(const LayerSpec& spec, int tp_size) {
+    if (!scaled(spec)) return {};
+    if (spec.dtype != DType::e4m3 && spec.dtype != DType::i8)
+      return Status(Code::data, fmt::format("{}: weights are {}, expected e4m3 or i8 with scales", spec.name, dtype_name(spec.dtype)));
+    const int64_t whole = spec.integer("intermediate"), share = by_expert(spec) ? whole : whole / tp_size;
+    if (share % block == 0) return {};
+    return Status(Code::data, fmt::format("{}: {} intermediate elements over {} ranks do not meet at blocks of {}", spec.name, whole,
+                                          by_expert(spec) ? 1 : tp_size, block));
+  }
+
+  static at::Tensor computed(const Layer& layer, const std::string& slot) {
+    const at::Tensor weight = logical(layer, slot);
+    if (!scaled(layer.spec)) return weight;
+    const at::Tensor& scales = held(layer, slot + "_scale_inv");
+    std::vector<at::Tensor> experts;
+    for (int64_t place = 0; place < weight.size(0); ++place) {
+      at::Tensor single = weight[place].to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+      experts.push_back(scale_boxes(single, scales[place], block));
+    }
+    return at::stack(experts);
   }
 };
 
