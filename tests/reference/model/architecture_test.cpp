@@ -58,11 +58,8 @@ INSTANTIATE_TEST_SUITE_P(
                               30'532'122'624 + 18'432 * 96,
                               37'299},
                     // 58 · 256 · 3 matrices of 2048 × 7168, each with 16 × 56 scales
-                    Published{"deepseek_v3_fp8",
-                              "deepseek",
-                              {{"expert_scales", std::string("block")}},
-                              671'026'419'200 + 44'544 * 896,
-                              89'939}),
+                    Published{
+                        "deepseek_v3_fp8", "deepseek", {{"expert_scales", std::string("block")}}, 671'026'419'200 + 44'544 * 896, 89'939}),
     [](const auto& one) { return one.param.name; });
 
 TEST(SmallModels, are_built_and_loaded_on_every_number_of_ranks) {
