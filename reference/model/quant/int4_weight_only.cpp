@@ -164,23 +164,12 @@ Status check(const Method& method, const std::vector<SlotSpec>& before) {
   return {};
 }
 
-template <const Method& method>
-QuantInfo info() {
-  return {.id = method.id,
-          .about = method.about,
-          .make = []() -> std::shared_ptr<QuantMethod> { return std::make_shared<Int4WeightOnly>(method); },
-          .results = [](const std::vector<SlotSpec>& before) { return results(method, before); },
-          .extra_bytes = [](const std::vector<SlotSpec>& before) { return extra_bytes(method, before); },
-          .permutes = [](std::string_view slot) { return slot != weight_name && slot != made_name; },
-          .permutation = identity_permutation,
-          .check = [](const std::vector<SlotSpec>& before) { return check(method, before); },
-          .takes_ties = true};
-}
+bool makes(const Method&, std::string_view slot) { return slot == weight_name || slot == made_name; }
 
 }  // namespace
 
-QuantInfo int4_weight_only_g32() { return info<in_32>(); }
-QuantInfo int4_weight_only_g64() { return info<in_64>(); }
-QuantInfo int4_weight_only_g128() { return info<in_128>(); }
+QuantInfo int4_weight_only_g32() { return info_of<Int4WeightOnly, in_32>(); }
+QuantInfo int4_weight_only_g64() { return info_of<Int4WeightOnly, in_64>(); }
+QuantInfo int4_weight_only_g128() { return info_of<Int4WeightOnly, in_128>(); }
 
 }  // namespace reloadlab::model

@@ -120,22 +120,11 @@ Status check(const Method& method, const std::vector<SlotSpec>& before) {
   return refused(method.id, fmt::format("needs groups of {} inputs, and the weight has {}", method.group, k));
 }
 
-template <const Method& method>
-QuantInfo info() {
-  return {.id = method.id,
-          .about = method.about,
-          .make = []() -> std::shared_ptr<QuantMethod> { return std::make_shared<Int8WeightOnly>(method); },
-          .results = [](const std::vector<SlotSpec>& before) { return results(method, before); },
-          .extra_bytes = [](const std::vector<SlotSpec>& before) { return extra_bytes(method, before); },
-          .permutes = [](std::string_view slot) { return slot != weight_name && slot != scale_name && slot != zero_name; },
-          .permutation = identity_permutation,
-          .check = [](const std::vector<SlotSpec>& before) { return check(method, before); },
-          .takes_ties = true};
-}
+bool makes(const Method&, std::string_view slot) { return slot == weight_name || slot == scale_name || slot == zero_name; }
 
 }  // namespace
 
-QuantInfo int8_weight_only() { return info<per_row>(); }
-QuantInfo int8_weight_only_g32() { return info<in_32>(); }
+QuantInfo int8_weight_only() { return info_of<Int8WeightOnly, per_row>(); }
+QuantInfo int8_weight_only_g32() { return info_of<Int8WeightOnly, in_32>(); }
 
 }  // namespace reloadlab::model

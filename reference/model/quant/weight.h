@@ -2,6 +2,7 @@
 // What methods share that put something else in place of a layer's `weight` and register tensors beside it.
 #include <span>
 
+#include "reference/model/kind.h"
 #include "reference/model/layer.h"
 
 namespace reloadlab::model {
@@ -25,6 +26,21 @@ at::Tensor in_groups(const at::Tensor& weight, int64_t groups);
 
 // 0 for what is no number. Placeholders have none, and the operator has no kernel for them.
 at::Tensor& numbers_only(at::Tensor& values);
+
+// A method of a file that has several, as the registry wants it, whose functions get no state of their own. `Step` is the class of its
+// post-load step; results(), extra_bytes(), check() and makes(), the slots that it puts something else into, stand beside the method.
+template <class Step, const auto& method>
+QuantInfo info_of() {
+  return {.id = method.id,
+          .about = method.about,
+          .make = []() -> std::shared_ptr<QuantMethod> { return std::make_shared<Step>(method); },
+          .results = [](const std::vector<SlotSpec>& before) { return results(method, before); },
+          .extra_bytes = [](const std::vector<SlotSpec>& before) { return extra_bytes(method, before); },
+          .permutes = [](std::string_view slot) { return !makes(method, slot); },
+          .permutation = identity_permutation,
+          .check = [](const std::vector<SlotSpec>& before) { return check(method, before); },
+          .takes_ties = true};
+}
 
 ParameterPtr replacement_of(const ParameterPtr& old, at::Tensor tensor);  // its class, attributes and loader, under a new handle
 ParameterPtr made_parameter(at::Tensor tensor, std::string_view tensor_class = "Parameter");

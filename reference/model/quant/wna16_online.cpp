@@ -37,6 +37,7 @@ struct Method {
 constexpr Method in_32{"wna16_online_g32",
                        "the weight as int4 with scales and zero points for 32 elements along the inputs, packed in tiles", 32};
 constexpr Method in_128{"wna16_online_g128", "the same in groups of 128", 128};
+static_assert(in_32.group % tile_rows == 0 && in_128.group % tile_rows == 0);
 
 double step_at_one(at::ScalarType type) { return type == at::kBFloat16 ? 0x1p-7 : 0x1p-23; }
 
@@ -122,23 +123,11 @@ Status check(const Method& method, const std::vector<SlotSpec>& before) {
   return {};
 }
 
-template <const Method& method>
-QuantInfo info() {
-  static_assert(method.group % tile_rows == 0);
-  return {.id = method.id,
-          .about = method.about,
-          .make = []() -> std::shared_ptr<QuantMethod> { return std::make_shared<Wna16Online>(method); },
-          .results = [](const std::vector<SlotSpec>& before) { return results(method, before); },
-          .extra_bytes = [](const std::vector<SlotSpec>& before) { return extra_bytes(method, before); },
-          .permutes = [](std::string_view slot) { return slot != weight_name && slot != scale_name && slot != zero_name; },
-          .permutation = identity_permutation,
-          .check = [](const std::vector<SlotSpec>& before) { return check(method, before); },
-          .takes_ties = true};
-}
+bool makes(const Method&, std::string_view slot) { return slot == weight_name || slot == scale_name || slot == zero_name; }
 
 }  // namespace
 
-QuantInfo wna16_online_g32() { return info<in_32>(); }
-QuantInfo wna16_online_g128() { return info<in_128>(); }
+QuantInfo wna16_online_g32() { return info_of<Wna16Online, in_32>(); }
+QuantInfo wna16_online_g128() { return info_of<Wna16Online, in_128>(); }
 
 }  // namespace reloadlab::model
