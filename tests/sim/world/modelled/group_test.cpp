@@ -208,17 +208,19 @@ TEST(Group, OneCollectiveAtATimeTurnsDifferingOrdersIntoADeadlock) {
 }
 
 TEST(Group, ABroadcastTakesItsTimeFromTheLastRankOn) {
-  Rates rates = *rates_of("free");
-  rates.collective_start = 100;
-  rates.kernel_start = 7;
-  Machine machine({.ranks = 2, .rates = rates}, random_choices(1));
-  on_ranks(machine, [&](int rank, const auto& group) {
-    at::Tensor x = at::empty({4}, on(rank));
-    for (int i = 0; i < 3 * rank; ++i) x.fill_(i);
-    broadcast(group, x, 0)->wait();
-    machine.synchronize_device(rank);
-  });
-  EXPECT_EQ(machine.elapsed(), 3 * 7 + 100);
+  for (int late : {0, 1}) {
+    Rates rates = *rates_of("free");
+    rates.collective_start = 100;
+    rates.kernel_start = 7;
+    Machine machine({.ranks = 2, .rates = rates}, random_choices(1));
+    on_ranks(machine, [&](int rank, const auto& group) {
+      at::Tensor x = at::empty({4}, on(rank));
+      for (int i = 0; i < (rank == late ? 3 : 1); ++i) x.fill_(i);
+      broadcast(group, x, 0)->wait();
+      machine.synchronize_device(rank);
+    });
+    EXPECT_EQ(machine.elapsed(), 3 * 7 + 100) << late;
+  }
 }
 
 }  // namespace

@@ -150,5 +150,21 @@ TEST(HostsDeathTest, AnEndlessLoopEndsTheProcessWithThePicture) {
               "rank 1 has reached no operation of the modelled world for 1 s\nhost 0 waits for \nhost 1 runs");
 }
 
+TEST(HostsDeathTest, WhatCatchesEveryStopEndsTheProcess) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  auto stubborn = [] {
+    Machine machine({.ranks = 1, .stuck_seconds = 1}, round_robin());
+    machine.run([&](int) {
+      for (;;) {
+        try {
+          machine.host_wait(std::make_shared<Point>());
+        } catch (...) {
+        }
+      }
+    });
+  };
+  EXPECT_EXIT(stubborn(), ::testing::ExitedWithCode(6), "rank 0 has reached no operation of the modelled world for 1 s");
+}
+
 }  // namespace
 }  // namespace reloadlab::sim::modelled

@@ -65,6 +65,26 @@ TEST(Streams, EveryInterleavingOfARaceIsReached) {
   EXPECT_EQ(outcomes([](uint64_t seed) { return pct(seed, 2, 8); }, 200), all);
 }
 
+// One stream writes twice, another once: three interleavings, and no others.
+TEST(Streams, DepthFirstOrderEnumeratesTheInterleavings) {
+  std::multiset<float> seen;
+  std::optional<Schedule> next = Schedule();
+  while (next) {
+    Machine machine({.ranks = 1}, replay(*next));
+    at::Tensor x = at::zeros({1}, on(0));
+    machine.synchronize_device(0);
+    expect_clean(machine.run([&](int) {
+      c10::StreamGuard guard(side_stream(0));
+      x.mul_(3).add_(5);
+      c10::StreamGuard back(c10::Stream(c10::Stream::DEFAULT, modelled_device(0)));
+      x.fill_(1);
+    }));
+    seen.insert(alias_on_cpu(x).item<float>());
+    next = next_schedule(machine.schedule(), machine.widths());
+  }
+  EXPECT_EQ(seen, (std::multiset<float>{1, 6, 8}));
+}
+
 TEST(Streams, AnEventThatWasRecordedAgainIsTwoVersions) {
   Machine machine({.ranks = 1}, round_robin());
   c10::Stream first = side_stream(0), second = side_stream(0);
