@@ -116,6 +116,21 @@ TEST(Streams, AHostThatWaitedOrdersWhatItIssuesNext) {
   EXPECT_TRUE(raced(machine).empty());
 }
 
+TEST(Streams, AQueryThatSaidYesOrdersWhatIsIssuedNext) {
+  Machine machine({.ranks = 1}, round_robin());
+  at::Tensor x = at::zeros({4}, on(0));
+  expect_clean(machine.run([&](int) {
+    x.fill_(1);
+    c10::Event event(modelled_kind);
+    event.record(here(0));
+    while (!event.query()) {
+    }
+    c10::StreamGuard guard(side_stream(0));
+    x.fill_(2);
+  }));
+  EXPECT_TRUE(raced(machine).empty());
+}
+
 TEST(Streams, TheDriverSeesADeadlock) {
   Machine machine({.ranks = 1}, round_robin());
   auto never = std::make_shared<Point>();
