@@ -197,24 +197,12 @@ void wait_for(const c10::OperatorHandle& op, const OperatorFacts& facts, const S
   }
 }
 
-// Indexing by a mask has a shape that depends on the mask.
-bool indexes_by_mask(const c10::OperatorHandle& op, const Stack& arguments) {
-  if (op.schema().name() != "aten::index") return false;
-  bool mask = false;
-  for (const IValue& argument : arguments)
-    if (argument.isOptionalTensorList())
-      each_tensor(argument, [&](const Tensor& tensor) { mask |= tensor.scalar_type() == at::kBool || tensor.scalar_type() == at::kByte; });
-  return mask;
-}
-
 void fallback(const c10::OperatorHandle& op, c10::DispatchKeySet, Stack* stack) {
   const OperatorFacts& facts = facts_of(op);
   auto first = stack->end() - static_cast<std::ptrdiff_t>(op.schema().arguments().size());
   Stack arguments(first, stack->end()), results;
   stack->erase(first, stack->end());
-  if (facts.host_synchronizes && !facts.returns.empty()) {
-    wait_for(op, facts, arguments, results);
-  } else if (indexes_by_mask(op, arguments)) {
+  if (facts.host_synchronizes) {
     wait_for(op, facts, arguments, results);
   } else {
     queue(op, facts, arguments, results);

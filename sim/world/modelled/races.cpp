@@ -7,9 +7,10 @@ namespace {
 
 bool happened_before(const AccessSite& past, const Clock& now) { return past.tick <= now.at(past.actor); }
 
-// A new access stands for a past one where it is ordered after it, touches all of its bytes and conflicts with at least as much.
-bool stands_for(const AccessSite& site, const Access& access, const AccessSite& past, const Region& region, const Clock& clock) {
-  bool as_strong = access.write || (!past.write && past.actor == site.actor);
+// A new access stands for a past one where it is ordered after it, touches all of its bytes and conflicts with at least as much: order
+// is transitive, so whatever is not ordered after the past one is not ordered after this one either.
+bool stands_for(const Access& access, const AccessSite& past, const Region& region, const Clock& clock) {
+  bool as_strong = access.write || !past.write;
   return as_strong && happened_before(past, clock) && access.region.covers(region);
 }
 
@@ -28,7 +29,7 @@ void RaceFinder::access(const AccessSite& site, const Access& access, const Cloc
     auto known = [&](const Race& race) { return same_pair(race, earlier.site, site); };
     if (std::none_of(races_.begin(), races_.end(), known)) races_.push_back({earlier.site, site, access.region.block()});
   }
-  std::erase_if(past, [&](const Past& earlier) { return stands_for(site, access, earlier.site, earlier.region, clock); });
+  std::erase_if(past, [&](const Past& earlier) { return stands_for(access, earlier.site, earlier.region, clock); });
   past.push_back({site, access.region});
 }
 

@@ -67,6 +67,16 @@ TEST_F(Device, SetIsNoAccessToTheData) {
     EXPECT_TRUE(machine.steps()[step].name == "aten::fill_" || machine.steps()[step].name == "record") << machine.steps()[step].name;
 }
 
+TEST_F(Device, RunningStatisticsAreWritten) {
+  at::Tensor x = at::ones({4, 8}, on(0)), mean = at::zeros({8}, on(0)), variance = at::ones({8}, on(0));
+  machine.synchronize_device(0);
+  at::batch_norm(x, {}, {}, mean, variance, true, 0.1, 1e-5, false);
+  c10::StreamGuard guard(side_stream(0));
+  at::Tensor seen = mean + 0;
+  machine.synchronize_device(0);
+  EXPECT_EQ(raced(machine).size(), 1u);
+}
+
 TEST_F(Device, CopiesBetweenDevicesOrderBothStreams) {
   at::Tensor source = at::full({4}, 3.0, on(0));
   at::Tensor target = source.to(modelled_device(1));

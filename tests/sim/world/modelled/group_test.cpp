@@ -141,6 +141,23 @@ TEST(Group, TwoGlooWorkersDoNotOrderWhatNobodyWaitedFor) {
   EXPECT_GT(races(2), 0u);
 }
 
+// 0 writes, tells 1, and hears back on another stream: what it does there comes after its write.
+TEST(Group, OrderTravelsThroughOtherRanks) {
+  Machine machine({.ranks = 2}, round_robin());
+  expect_clean(machine.run([&](int rank) {
+    auto there = make_group({.name = "there", .ranks = {0, 1}}, rank), back = make_group({.name = "back", .ranks = {0, 1}}, rank);
+    at::Tensor x = at::zeros({4}, on(rank)), told = at::zeros({4}, on(rank)), heard = at::zeros({4}, on(rank));
+    Machine::required().synchronize_device(rank);
+    c10::Stream side = side_stream(rank);
+    if (rank == 0) x.fill_(1);
+    broadcast(there, told, 0)->wait();
+    c10::StreamGuard guard(rank == 0 ? side : here(rank));
+    broadcast(back, heard, 1)->wait();
+    if (rank == 0) x.fill_(2);
+  }));
+  EXPECT_TRUE(raced(machine).empty());
+}
+
 TEST(Group, RootsAreRanksOfTheGroup) {
   Machine machine({.ranks = 3}, round_robin());
   expect_clean(machine.run([&](int rank) {

@@ -47,6 +47,17 @@ TEST(Hosts, RunsFollowEachOtherInOrder) {
   EXPECT_TRUE(raced(machine).empty());
 }
 
+TEST(Hosts, WhatTheDriverWaitedForComesBeforeTheRun) {
+  Machine machine({.ranks = 1}, round_robin());
+  at::Tensor x = at::ones({4}, on(0));
+  machine.synchronize_device(0);
+  expect_clean(machine.run([&](int) {
+    c10::StreamGuard guard(side_stream(0));
+    x.fill_(2);
+  }));
+  EXPECT_TRUE(raced(machine).empty());
+}
+
 TEST(Hosts, AnExceptionIsItsRanks) {
   Machine machine({.ranks = 2}, round_robin());
   RunReport report = machine.run([&](int rank) {
