@@ -125,8 +125,7 @@ TEST(SharedSeries, ResidentBytesAreOwnedLayersAndWindows) {
   for (const Shape& shape : {Shape{2, 5, 0, 1}, Shape{3, 5, 31, 2}}) {
     Machine machine({.ranks = shape.ranks}, round_robin());
     on_engines(machine, SeriesPolicy::hardened(), shape, [&](Engine& engine) {
-      engine.pass();
-      engine.outputs.clear();
+      // A layer that lives elsewhere is disposed of until a window first holds it.
       int64_t owned = 0, disposed = 0;
       for (int64_t offset = 0; offset < shape.layers; ++offset) {
         bool mine = engine.owns(shape.first + offset);
@@ -134,7 +133,11 @@ TEST(SharedSeries, ResidentBytesAreOwnedLayersAndWindows) {
         disposed += !mine && engine.weight(shape.first + offset).numel() == 1;
       }
       int64_t windows = shape.prefetch + 1, placeholders = 4 * disposed, input = 4 * width;
+      EXPECT_GT(disposed, 0);
       EXPECT_EQ(machine.memory().account(engine.rank)->live_bytes(), (owned + windows) * weight_bytes + placeholders + input);
+      engine.pass();
+      engine.outputs.clear();
+      EXPECT_EQ(machine.memory().account(engine.rank)->live_bytes(), (owned + windows) * weight_bytes + input);
     });
   }
 }
@@ -233,6 +236,9 @@ TEST(SharedSeries, ReloadMakesEveryReadTheNewVersion) {
         engine.keep(engine.series->drain());
         engine.load(2);
         engine.keep(engine.series->reload());
+        // What a window held before is not the new version.
+        EXPECT_EQ(engine.series->wait({shape.first + shape.prefetch}).code(), Code::misuse);
+        EXPECT_EQ(engine.series->wait({shape.first + shape.layers - 1}).code(), Code::misuse);
         engine.pass();
         EXPECT_TRUE(engine.status.ok()) << engine.status.message();
         EXPECT_EQ(engine.reads(), engine.expected({1, 2}));
