@@ -100,11 +100,9 @@ void Machine::complete(Collective& collective) {
   }
   for (const Collective::Seat& seat : collective.seats)
     if (seat.sends) senders.join(stream_of(seat.stream).clock);
-  bool alone = std::count_if(collective.seats.begin(), collective.seats.end(), [](const auto& seat) { return seat.sends; }) == 1;
   for (Collective::Seat& seat : collective.seats) {
     Stream& stream = stream_of(seat.stream);
-    // A lone sender hears from nobody; everybody else is ordered after the senders.
-    if (!(alone && seat.sends)) stream.clock.join(senders);
+    stream.clock.join(senders);  // a lone sender hears only itself, and waits for nobody
     touch(stream, collective.name, seat.accesses);
     stream.free_at = start + collective.cost;
     seat.done->clock = stream.clock;

@@ -158,6 +158,23 @@ TEST(Group, OrderTravelsThroughOtherRanks) {
   EXPECT_TRUE(raced(machine).empty());
 }
 
+// 1 writes and receives; 0 hears nothing of it, so what 0 then tells 1's other stream does not order that after the write.
+TEST(Group, ARootHearsNothingFromItsReceivers) {
+  Machine machine({.ranks = 2}, round_robin());
+  expect_clean(machine.run([&](int rank) {
+    auto first = make_group({.name = "first", .ranks = {0, 1}}, rank), second = make_group({.name = "second", .ranks = {0, 1}}, rank);
+    at::Tensor x = at::zeros({4}, on(rank)), told = at::zeros({4}, on(rank)), again = at::zeros({4}, on(rank));
+    Machine::required().synchronize_device(rank);
+    c10::Stream side = side_stream(rank);
+    if (rank == 1) x.fill_(1);
+    broadcast(first, told, 0)->wait();
+    c10::StreamGuard guard(rank == 1 ? side : here(rank));
+    broadcast(second, again, 0)->wait();
+    if (rank == 1) x.fill_(2);
+  }));
+  EXPECT_EQ(raced(machine), std::vector<std::string>{"aten::fill_ || aten::fill_"});
+}
+
 TEST(Group, RootsAreRanksOfTheGroup) {
   Machine machine({.ranks = 3}, round_robin());
   expect_clean(machine.run([&](int rank) {
