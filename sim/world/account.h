@@ -12,6 +12,10 @@
 #include <memory>
 #include <utility>
 
+namespace reloadlab::sim::modelled {
+class Memory;
+}
+
 namespace reloadlab::sim {
 
 // Bytes are requested bytes, as tensors ask for them; no rounding. One thread at a time.
@@ -38,6 +42,7 @@ class Account {
   friend struct CountingAllocator;
   friend struct MetaAllocator;
   friend class MetaScope;
+  friend class modelled::Memory;
   void change(int64_t bytes, int64_t serial);
   std::byte poison_;
   int64_t live_bytes_ = 0, live_allocations_ = 0, peak_bytes_ = 0, next_serial_ = 0;

@@ -22,6 +22,7 @@ const std::vector<Arrows>& arrows() {
       {"reference/model", {}},
       {"reference/layerwise", {"reference/model"}},
       {"reference/online_quant", {"reference/layerwise", "reference/model"}},
+      {"reference/shared_series", {"reference/model"}},
       {"sim/scenario", {"reference/model"}},
       {"sim/evidence", {"sim/scenario", "reference/model"}},
       {"sim/checkpoint", {"sim/scenario", "reference/model"}},

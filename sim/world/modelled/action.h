@@ -1,0 +1,71 @@
+#pragma once
+// What can stand in a stream's queue. Nothing here runs when it is issued; the machine executes the head of a queue when it is enabled.
+//
+//   kernel    always enabled; moves data
+//   record    always enabled; marks a point
+//   wait      enabled once its point is marked
+//   part      one rank's part of a collective: enabled once every rank's part is at the head of its queue
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "sim/world/modelled/clock.h"
+#include "sim/world/modelled/races.h"
+#include "sim/world/modelled/rates.h"
+
+namespace reloadlab::sim::modelled {
+
+class Capture;
+
+// One version of an event, or the end of a collective on one rank: what a wait waits for.
+struct Point {
+  std::string name;
+  bool done = false;
+  Clock clock;                       // of whoever marked it
+  Picoseconds time = 0;              // when it was marked
+  std::shared_ptr<Capture> capture;  // not null: belongs to a captured graph, and never gets done
+  Clock captured_clock;              // order inside the capture
+};
+using PointPtr = std::shared_ptr<Point>;
+
+struct Kernel {
+  std::string name;
+  std::vector<Access> accesses;
+  Picoseconds cost = 0;
+  // Holds addresses, sizes and strides as they were at issue, never a tensor of the program.
+  std::function<void()> run;
+};
+struct Record {
+  PointPtr point;
+};
+struct Wait {
+  PointPtr point;
+};
+
+struct Collective;
+struct Part {
+  std::shared_ptr<Collective> collective;  // null in a capture
+  size_t index = 0;                        // the rank inside the group
+  PointPtr done;
+  std::function<Part()> issue_again;  // a live part for one replay of a captured one
+};
+using Action = std::variant<Kernel, Record, Wait, Part>;
+
+struct Collective {
+  struct Seat {
+    bool issued = false, started = false;
+    ActorId stream = -1;
+    std::vector<Access> accesses;
+    PointPtr done;
+    bool sends = true;  // data flows from this rank to all others; where it does not, nobody waits for it
+  };
+  std::string name;         // "broadcast #3 of ring"
+  std::vector<Seat> seats;  // by rank inside the group
+  std::string mismatch;     // not empty: ranks issued different operations, and it never completes
+  Picoseconds cost = 0;
+  std::function<void()> run;
+};
+
+}  // namespace reloadlab::sim::modelled

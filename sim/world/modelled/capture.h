@@ -1,0 +1,53 @@
+#pragma once
+// A capture records what is issued to its streams instead of queueing it, as CUDA graphs do: it begins on one stream, spreads to every
+// stream that waits for a point of it, and must be joined into the first stream again before it ends. A Graph queues the recorded
+// actions anew, without any host code: same addresses, fresh points and collectives.
+#include <memory>
+#include <vector>
+
+#include "sim/world/modelled/machine.h"
+
+namespace reloadlab::sim::modelled {
+
+class Capture {
+ public:
+  struct Captured {
+    ActorId stream;
+    Action action;
+  };
+  explicit Capture(Stream& origin);
+  // Adds an action of one of the capture's streams. Throws c10::Error where CUDA would refuse it.
+  void add(const std::shared_ptr<Capture>& self, Stream& stream, Action action);
+  const Stream& origin() const { return *origin_; }
+  std::string unjoined() const;  // the stream that was forked and never joined; empty where there is none
+  std::vector<Captured>& actions() { return actions_; }
+  const std::vector<Stream*>& streams() const { return streams_; }
+
+ private:
+  Clock& clock_of(const Stream& stream);
+  Stream* origin_;
+  std::vector<Stream*> streams_;  // in the order in which they joined
+  std::vector<std::pair<ActorId, Clock>> clocks_;
+  std::vector<Captured> actions_;
+};
+
+class Graph {
+ public:
+  Graph() = default;
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+  ~Graph();  // gives the memory of its temporaries back
+  // What the calling host issues to its current stream from now on is recorded. REQUIRES that stream not to be capturing.
+  void capture_begin();
+  // Throws c10::Error where a forked stream was not joined; the capture is then over and the graph empty.
+  void capture_end();
+  // Queues the graph on the calling host's current stream. REQUIRES a finished capture.
+  void replay();
+
+ private:
+  std::shared_ptr<Capture> capture_;
+  bool finished_ = false;
+  std::vector<std::pair<ActorId, Stream*>> branches_;  // captured stream -> the one that a replay uses; the origin is not among them
+};
+
+}  // namespace reloadlab::sim::modelled

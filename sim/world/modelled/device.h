@@ -1,0 +1,41 @@
+#pragma once
+// The devices `sim:r` as LibTorch sees them (PrivateUse1): device guard with streams and events, allocator, operators. Nothing is
+// registered before the first machine is made, so a process that makes none pays nothing.
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <functional>
+
+#include "sim/world/modelled/action.h"
+#include "sim/world/modelled/memory.h"
+
+namespace torch {
+class Library;
+}
+
+namespace reloadlab::sim::modelled {
+
+class Machine;
+
+void install_modelled_devices();
+c10::Device modelled_device(int rank);
+inline bool is_modelled(const at::Tensor& tensor) { return tensor.defined() && tensor.device().type() == c10::DeviceType::PrivateUse1; }
+c10::Allocator& modelled_allocator();
+
+// A CPU tensor over the bytes of a modelled one as it is now. Holds the address and nothing of the tensor.
+at::Tensor alias_on_cpu(const at::Tensor& tensor);
+// The bytes that the tensor covers.
+Access access_to(const at::Tensor& tensor, bool write);
+// Runs `kernel` as a device would: no autograd, no taps, nobody's account.
+void on_device(const std::function<void()>& kernel);
+
+// The calling host's current stream on the device.
+Stream& stream_here(int device);
+
+// Parts of the registration, one a file.
+void register_guard();
+void register_tensor_operators(torch::Library& aten);  // memory, views, set_: what moves no data
+void register_copies(torch::Library& aten);            // copy_, item and other host synchronizations
+void register_kernels(torch::Library& any);            // the boxed fallback
+
+}  // namespace reloadlab::sim::modelled

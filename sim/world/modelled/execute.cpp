@@ -1,0 +1,142 @@
+// How the head of a stream executes.
+#include "reference/base/check.h"
+#include "sim/world/modelled/device.h"
+#include "sim/world/modelled/machine.h"
+
+namespace reloadlab::sim::modelled {
+// A part takes its place among the collectives that its device runs at once when it comes to the head of its queue; where places are
+// few, taking one is a step of its own.
+void Machine::admit(const Stream& stream) {
+  auto* part = stream.idle() ? nullptr : std::get_if<Part>(&stream.front().action);
+  if (!part || part->collective->seats[part->index].started) return;
+  part->collective->seats[part->index].started = true;
+  ++running_collectives_[static_cast<size_t>(stream.device)];
+}
+
+bool Machine::enabled(const Stream& stream) const {
+  if (stream.idle()) return false;
+  const Action& action = stream.front().action;
+  if (auto* wait = std::get_if<Wait>(&action)) return wait->point->done;
+  auto* part = std::get_if<Part>(&action);
+  if (!part) return true;
+  const Collective& collective = *part->collective;
+  if (!collective.seats[part->index].started)
+    return running_collectives_[static_cast<size_t>(stream.device)] < config_.concurrent_collectives;
+  if (!collective.mismatch.empty()) return false;
+  // The rank that comes last in the group offers the completion, so that it is one choice and not one a rank.
+  bool all = std::all_of(collective.seats.begin(), collective.seats.end(), [](const Collective::Seat& seat) { return seat.started; });
+  return all && part->index + 1 == collective.seats.size();
+}
+
+Option Machine::option(const Stream& stream) const {
+  const Stream::Queued& queued = stream.front();
+  Picoseconds ready = std::max(stream.free_at, queued.issued_at);
+  if (auto* wait = std::get_if<Wait>(&queued.action)) ready = std::max(ready, wait->point->time);
+  if (auto* part = std::get_if<Part>(&queued.action)) {
+    for (const Collective::Seat& seat : part->collective->seats) {
+      if (!seat.started) continue;
+      const Stream& other = stream_of(seat.stream);
+      ready = std::max({ready, other.free_at, other.front().issued_at});
+    }
+  }
+  return {stream.actor, ready};
+}
+
+// What every action does first: it comes after its stream's last one and after what its issuer knew.
+Picoseconds Machine::begin(Stream& stream, const Stream::Queued& queued) {
+  stream.clock.tick(stream.actor);
+  if (stream.joined != queued.issued) {
+    stream.clock.join(*queued.issued);
+    stream.joined = queued.issued;
+  }
+  Picoseconds start = std::max(stream.free_at, queued.issued_at);
+  for (const Kernel& fill : queued.fills) execute_kernel(stream, fill, start);
+  return start;
+}
+
+void Machine::execute(Stream& stream) {
+  if (auto* part = std::get_if<Part>(&stream.front().action)) {
+    std::shared_ptr<Collective> collective = part->collective;
+    return collective->seats[part->index].started ? complete(*collective) : admit(stream);
+  }
+  Stream::Queued queued = std::move(stream.queue[stream.head]);
+  pop(stream);
+  Picoseconds start = begin(stream, queued);
+  if (auto* kernel = std::get_if<Kernel>(&queued.action)) {
+    execute_kernel(stream, *kernel, start);
+    stream.free_at = start + kernel->cost;
+    step(stream, kernel->name, start, stream.free_at);
+  } else if (auto* record = std::get_if<Record>(&queued.action)) {
+    record->point->clock = stream.clock;
+    record->point->time = start;
+    record->point->done = true;
+    step(stream, "record", start, start);
+  } else {
+    const Point& point = *std::get<Wait>(queued.action).point;
+    stream.clock.join(point.clock);
+    stream.free_at = std::max(start, point.time);
+    step(stream, "wait", start, stream.free_at);
+  }
+}
+
+void Machine::execute_kernel(Stream& stream, const Kernel& kernel, Picoseconds) {
+  touch(stream, kernel.name, kernel.accesses);
+  if (!device_error_.empty()) return;
+  try {
+    on_device([&] { kernel.run(); });
+  } catch (const c10::Error& error) {
+    device_error_ = fmt::format("{} on {}: {}", kernel.name, stream.name(), error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    device_error_ = fmt::format("{} on {}: {}", kernel.name, stream.name(), error.what());
+  }
+}
+
+void Machine::complete(Collective& collective) {
+  Clock senders;
+  Picoseconds start = 0;
+  for (const Collective::Seat& seat : collective.seats) {
+    Stream& stream = stream_of(seat.stream);
+    start = std::max(start, begin(stream, stream.front()));
+  }
+  for (const Collective::Seat& seat : collective.seats)
+    if (seat.sends) senders.join(stream_of(seat.stream).clock);
+  for (Collective::Seat& seat : collective.seats) {
+    Stream& stream = stream_of(seat.stream);
+    stream.clock.join(senders);  // a lone sender hears only itself, and waits for nobody
+    touch(stream, collective.name, seat.accesses);
+    stream.free_at = start + collective.cost;
+    seat.done->clock = stream.clock;
+    seat.done->time = stream.free_at;
+    seat.done->done = true;
+    --running_collectives_[static_cast<size_t>(stream.device)];
+    step(stream, collective.name, start, stream.free_at);
+    pop(stream);
+  }
+  on_device([&] { collective.run(); });
+}
+
+// Popped entries are dropped when the queue runs empty or has grown long, so that popping costs nothing.
+void Machine::pop(Stream& stream) {
+  stream.queue[stream.head] = {};
+  ++stream.head;
+  if (stream.idle() || stream.head > 1024) {
+    stream.queue.erase(stream.queue.begin(), stream.queue.begin() + static_cast<std::ptrdiff_t>(stream.head));
+    stream.head = 0;
+  }
+}
+
+void Machine::step(Stream& stream, const std::string& name, Picoseconds start, Picoseconds end) {
+  steps_.push_back({stream.actor, name, start, end});
+  elapsed_ = std::max(elapsed_, end);
+}
+
+void Machine::touch(const Stream& stream, const std::string& name, const std::vector<Access>& accesses) {
+  AccessSite site{
+      .actor = stream.actor, .tick = stream.clock.at(stream.actor), .step = static_cast<int64_t>(steps_.size()), .operation = name};
+  for (const Access& access : accesses) {
+    site.write = access.write;
+    races_.access(site, access, stream.clock);
+  }
+}
+
+}  // namespace reloadlab::sim::modelled

@@ -1,0 +1,142 @@
+#include "sim/world/modelled/hosts.h"
+
+#include <ATen/ThreadLocalState.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+
+namespace reloadlab::sim::modelled {
+namespace {
+
+thread_local Host* rank_host = nullptr;  // null on threads that are no rank's: the driver's
+
+constexpr int exit_hang = 6;
+
+// The host neither parks nor ends, and a thread cannot be ended from outside: the process is given up, with the picture.
+[[noreturn]] void give_up(const Host& host, int64_t seconds, const std::string& picture) {
+  fmt::print(stderr, "rank {} has reached no operation of the modelled world for {} s\n{}", host.actor, seconds, picture);
+  std::fflush(stderr);
+  _exit(exit_hang);
+}
+
+}  // namespace
+
+Hosts::Hosts(int ranks, int64_t stuck_seconds) : stuck_seconds_(stuck_seconds) {
+  for (int index = 0; index <= ranks; ++index) {
+    auto host = std::make_unique<Host>();
+    host->actor = index;
+    host->device = index < ranks ? index : 0;
+    host->current_stream.assign(static_cast<size_t>(ranks), 0);
+    hosts_.push_back(std::move(host));
+  }
+}
+
+Host& Hosts::here() { return rank_host ? *rank_host : *hosts_.back(); }
+bool Hosts::on_rank_thread() const { return rank_host != nullptr; }
+
+void Hosts::learn(Host& host, const Clock& clock, Picoseconds time) {
+  host.clock.join(clock);
+  host.known = nullptr;
+  host.now = std::max(host.now, time);
+}
+
+const std::shared_ptr<const Clock>& Hosts::knowledge(Host& host) {
+  if (!host.known) host.known = std::make_shared<const Clock>(host.clock);
+  return host.known;
+}
+
+void Hosts::start(const std::function<void(int)>& body) {
+  stopping_ = false;
+  Host& driver = *hosts_.back();
+  at::ThreadLocalState settings;  // inference mode and the like hold in the ranks as they do around run()
+  for (int rank = 0; rank < ranks(); ++rank) {
+    Host& next = host(rank);
+    next.state = Host::State::parked;
+    next.ready = [] { return true; };
+    next.what = [] { return std::string("its start"); };
+    next.failure = nullptr;
+    next.device = rank;
+    next.current_stream.assign(next.current_stream.size(), 0);
+    learn(next, driver.clock, driver.now);
+    next.thread = std::thread([this, &next, &body, rank, settings] {
+      at::ThreadLocalStateGuard guard(settings);
+      thread_body(next, body, rank);
+    });
+  }
+}
+
+void Hosts::thread_body(Host& host, const std::function<void(int)>& body, int rank) {
+  rank_host = &host;
+  host.baton.acquire();
+  try {
+    if (!stopping_) body(rank);
+  } catch (const Stopped&) {
+  } catch (...) {
+    host.failure = std::current_exception();
+  }
+  host.state = Host::State::finished;
+  scheduler_.release();
+}
+
+bool Hosts::all_finished() const {
+  return std::all_of(hosts_.begin(), hosts_.end(), [](const auto& host) { return host->state == Host::State::finished; });
+}
+
+void Hosts::go_on(Host& host, const std::function<std::string()>& picture) {
+  host.state = Host::State::running;
+  host.baton.release();
+  if (!scheduler_.try_acquire_for(std::chrono::seconds(stuck_seconds_))) give_up(host, stuck_seconds_, picture());
+}
+
+void Hosts::park(std::function<bool()> ready, std::function<std::string()> what) {
+  if (stopping_) throw Stopped{};
+  Host& host = here();
+  host.ready = std::move(ready);
+  host.what = std::move(what);
+  host.state = Host::State::parked;
+  scheduler_.release();
+  host.baton.acquire();
+  if (stopping_) throw Stopped{};
+}
+
+void Hosts::stop(const std::function<std::string()>& picture) {
+  stopping_ = true;
+  for (auto& host : hosts_)
+    while (host->state != Host::State::finished) go_on(*host, picture);
+}
+
+void Hosts::join() {
+  Host& driver = *hosts_.back();
+  for (auto& host : hosts_) {
+    if (!host->thread.joinable()) continue;
+    host->thread.join();
+    learn(driver, host->clock, host->now);
+  }
+  stopping_ = false;
+}
+
+struct OneCore::Mask {
+  cpu_set_t set;
+};
+
+OneCore::OneCore() : before_(std::make_unique<Mask>()) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  int core = sched_getcpu();
+  if (core < 0 || sched_getaffinity(0, sizeof(cpu_set_t), &before_->set) != 0) {
+    before_ = nullptr;
+    return;
+  }
+  CPU_SET(static_cast<size_t>(core), &one);
+  // Where it is not allowed, everything is only slower.
+  (void)sched_setaffinity(0, sizeof(one), &one);
+}
+
+OneCore::~OneCore() {
+  if (before_) (void)sched_setaffinity(0, sizeof(cpu_set_t), &before_->set);
+}
+
+}  // namespace reloadlab::sim::modelled

@@ -1,0 +1,80 @@
+#pragma once
+// Host threads that run only while they hold the baton: one thread for each rank, and the driver, which is whoever calls from outside.
+// A host gives the baton back at every visible operation and says when it may go on.
+#include <exception>
+#include <functional>
+#include <memory>
+#include <semaphore>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "sim/world/modelled/clock.h"
+#include "sim/world/modelled/rates.h"
+
+namespace reloadlab::sim::modelled {
+
+// Unwinds a host of a run that is being stopped. Not a std::exception: programs that catch those must not keep it.
+struct Stopped {};
+
+struct Host {
+  enum class State { parked, running, finished };
+  ActorId actor = -1;
+  State state = State::finished;
+  std::function<bool()> ready;        // parked: may it go on?
+  std::function<std::string()> what;  // parked: what it waits for
+  std::exception_ptr failure;
+  std::binary_semaphore baton{0};
+  std::thread thread;
+  Clock clock;                         // what it has learnt by waiting
+  std::shared_ptr<const Clock> known;  // the same, shared with the actions it issues; null where it has to be made anew
+  Picoseconds now = 0;
+  int device = 0;
+  std::vector<int64_t> current_stream;  // by device
+};
+
+class Hosts {
+ public:
+  Hosts(int ranks, int64_t stuck_seconds);
+  int ranks() const { return static_cast<int>(hosts_.size()) - 1; }
+  // The calling thread's host.
+  Host& here();
+  Host& host(int index) { return *hosts_[static_cast<size_t>(index)]; }
+  const Host& host(int index) const { return *hosts_[static_cast<size_t>(index)]; }
+  bool on_rank_thread() const;
+  bool stopping() const { return stopping_; }
+  void learn(Host& host, const Clock& clock, Picoseconds time);
+  const std::shared_ptr<const Clock>& knowledge(Host& host);
+
+  void start(const std::function<void(int rank)>& body);
+  bool all_finished() const;
+  // Gives the baton to the host until it parks or ends. `picture` is asked for where it does neither.
+  void go_on(Host& host, const std::function<std::string()>& picture);
+  // On a rank thread: gives the baton back. Throws Stopped where the run is being stopped.
+  void park(std::function<bool()> ready, std::function<std::string()> what);
+  // Unwinds every host that has not ended.
+  void stop(const std::function<std::string()>& picture);
+  void join();
+
+ private:
+  void thread_body(Host& host, const std::function<void(int)>& body, int rank);
+  int64_t stuck_seconds_;
+  std::vector<std::unique_ptr<Host>> hosts_;  // the ranks, then the driver
+  std::binary_semaphore scheduler_{0};
+  bool stopping_ = false;
+};
+
+// Keeps the calling thread, and threads it starts, on one core for its lifetime: the baton then changes hands several times faster.
+class OneCore {
+ public:
+  OneCore();
+  ~OneCore();
+  OneCore(const OneCore&) = delete;
+  OneCore& operator=(const OneCore&) = delete;
+
+ private:
+  struct Mask;
+  std::unique_ptr<Mask> before_;
+};
+
+}  // namespace reloadlab::sim::modelled

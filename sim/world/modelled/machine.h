@@ -1,0 +1,163 @@
+#pragma once
+// A modelled machine: one device `sim:r` for each rank, whose streams hold deferred actions, and one host thread for each rank. Exactly
+// one of all these acts at a time, and a Chooser decides which. Hosts run freely until a visible operation (a wait, a host
+// synchronization, a query); streams act one head at a time. So every interleaving that hardware could show is some schedule, and
+// the same schedule gives the same run, byte for byte.
+//
+// There is at most one Machine at a time; `sim:r` tensors need one, and may outlive it. What is called outside of run() acts as a
+// host of its own (the driver) and waits by executing streams, in the order of the Chooser.
+#include <exception>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sim/world/modelled/action.h"
+#include "sim/world/modelled/choice.h"
+
+namespace reloadlab::sim::modelled {
+
+class Memory;
+class Hosts;
+class Rendezvous;
+
+struct MachineConfig {
+  int ranks = 1;
+  Rates rates = *rates_of("h200");
+  std::byte poison{0xFF};
+  int concurrent_collectives = 0;   // how many a device runs at once; 0: any number
+  int64_t step_limit = 10'000'000;  // more steps in one run count as a hang
+  int64_t stuck_seconds = 60;       // a host that reaches no visible operation for so long ends the process with exit code 6
+};
+
+// One executed step.
+struct Step {
+  ActorId actor = -1;
+  std::string name;
+  Picoseconds start = 0, end = 0;
+};
+
+struct RunReport {
+  std::string stopped;                       // why the run was stopped; empty where every host and stream came to its end
+  std::vector<std::string> waits;            // the waits-for picture at that moment, one line for each host and stream that waits
+  std::vector<std::exception_ptr> failures;  // by rank; null where the body returned (or was stopped)
+};
+
+// A queue of actions on one device. Lives as long as its machine.
+struct Stream {
+  struct Queued {
+    Action action;
+    std::vector<Kernel> fills;            // run first, in the same step
+    std::shared_ptr<const Clock> issued;  // what the issuing host knew
+    Picoseconds issued_at = 0;
+  };
+  ActorId actor = -1;
+  int device = -1;
+  int64_t id = 0;
+  std::vector<Queued> queue;  // from `head` on
+  size_t head = 0;
+  std::vector<Kernel> fills;  // go with the next action
+  Clock clock;
+  Picoseconds free_at = 0;
+  std::shared_ptr<const Clock> joined;
+  std::shared_ptr<Capture> capture;
+
+  bool idle() const { return head == queue.size(); }
+  const Queued& front() const { return queue[head]; }
+  std::string name() const;
+};
+
+class Machine {
+ public:
+  Machine(MachineConfig config, std::unique_ptr<Chooser> chooser);
+  ~Machine();
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+  static Machine* current();   // null where there is none
+  static Machine& required();  // throws c10::Error where there is none
+
+  // Runs body(rank) on one thread a rank, then what is left in the streams.
+  RunReport run(const std::function<void(int rank)>& body);
+
+  const MachineConfig& config() const { return config_; }
+  Memory& memory() { return *memory_; }
+  Rendezvous& rendezvous() { return *rendezvous_; }
+
+  // Streams. Number 0 is a device's default stream.
+  Stream& stream(int device, int64_t id);
+  Stream& new_stream(int device);
+  Stream& pool_stream(int device);  // one of 32, in turn
+
+  // The calling host's current device and streams.
+  int device() const;
+  void set_device(int device);
+  int64_t current_stream(int device) const;
+  void set_current_stream(int device, int64_t id);
+
+  // Puts the action at the end of the stream, or into the stream's capture.
+  void issue(Stream& stream, Action action);
+  PointPtr record(Stream& stream, std::string name);
+  void wait(Stream& stream, const PointPtr& point);
+  // Poison that no one ordered: run as part of the stream's next action.
+  void fill(Stream& stream, Kernel kernel);
+
+  // Visible operations of the calling host. Each throws where the run is being stopped.
+  void host_wait(const PointPtr& point);
+  void host_wait(const std::function<bool()>& ready, const std::function<std::string()>& what);
+  bool host_query(const PointPtr& point);  // lets others go on first
+  void synchronize(Stream& stream);
+  void synchronize_device(int device);
+  // A choice of the world that is no step. REQUIRES count > 1.
+  size_t choose(ChoiceKind kind, size_t count);
+  // The calling host has learnt that the point is marked.
+  void host_joins(const Point& point);
+
+  // What was seen.
+  const Schedule& schedule() const { return schedule_; }
+  const std::vector<uint32_t>& widths() const { return widths_; }  // of the schedule's choices
+  const std::vector<Step>& steps() const { return steps_; }
+  const RaceFinder& races() const { return races_; }
+  std::string actor_name(ActorId actor) const;
+  Picoseconds elapsed() const;  // virtual time at which the last step ended
+
+ private:
+  friend class Hosts;
+  bool advance();  // one choice, and what it chose; false where nothing can go on
+  void admit(const Stream& stream);
+  bool enabled(const Stream& stream) const;
+  Option option(const Stream& stream) const;
+  void execute(Stream& stream);
+  void execute_kernel(Stream& stream, const Kernel& kernel, Picoseconds start);
+  void complete(Collective& collective);
+  void pop(Stream& stream);
+  void step(Stream& stream, const std::string& name, Picoseconds start, Picoseconds end);
+  void touch(const Stream& stream, const std::string& name, const std::vector<Access>& accesses);
+  Picoseconds begin(Stream& stream, const Stream::Queued& queued);
+  size_t pick(ChoiceKind kind, std::span<const Option> options);
+  std::vector<std::string> waits() const;
+  std::string waits_for(const Stream& stream) const;
+  Stream& stream_of(ActorId actor) const { return *streams_[static_cast<size_t>(actor - config_.ranks - 1)]; }
+
+  MachineConfig config_;
+  std::unique_ptr<Chooser> chooser_;
+  std::shared_ptr<Memory> memory_;
+  std::vector<std::vector<std::unique_ptr<Stream>>> devices_;
+  std::vector<Stream*> streams_;                 // by actor, less the hosts
+  std::vector<int> pool_next_;                   // by device
+  std::map<std::pair<int, int>, Stream*> pool_;  // by device and place in the pool
+  std::vector<int> running_collectives_;         // by device
+  std::unique_ptr<Hosts> hosts_;
+  std::unique_ptr<Rendezvous> rendezvous_;
+  Schedule schedule_;
+  std::vector<uint32_t> widths_;
+  std::vector<Step> steps_;
+  std::vector<Option> options_;
+  RaceFinder races_;
+  std::string device_error_;  // the first kernel that threw
+  int64_t taken_ = 0;         // choices of all runs
+  Picoseconds elapsed_ = 0;
+};
+
+}  // namespace reloadlab::sim::modelled

@@ -1,0 +1,154 @@
+#include "sim/world/modelled/memory.h"
+
+#include <c10/core/impl/alloc_cpu.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "sim/world/modelled/machine.h"
+
+namespace reloadlab::sim::modelled {
+namespace {
+
+constexpr int64_t granule = 512;
+
+bool all_done(const std::vector<PointPtr>& points) {
+  return std::all_of(points.begin(), points.end(), [](const PointPtr& point) { return point->done; });
+}
+
+}  // namespace
+
+struct Memory::Block {
+  BlockId id;
+  Place place;
+  void* data;
+  int64_t requested = 0;
+  int64_t serial = -1;
+  std::vector<std::pair<int, int64_t>> also_used;  // device and stream
+  std::vector<PointPtr> waits;                     // freed: what must be done before it is reused
+};
+
+// What a storage holds: keeps the memory alive for as long as there are tensors.
+struct Memory::Tenant {
+  std::shared_ptr<Memory> memory;
+  Block* block;
+};
+
+Memory::Memory(int devices, std::byte poison) : poison_(poison) {
+  for (int device = 0; device < devices; ++device) accounts_.push_back(std::make_shared<Account>(poison));
+}
+
+Memory::~Memory() {
+  for (const auto& block : blocks_) c10::free_cpu(block->data);
+}
+
+c10::DataPtr Memory::allocate(size_t bytes) {
+  Machine& machine = Machine::required();
+  int device = machine.device();
+  c10::Device where(c10::DeviceType::PrivateUse1, static_cast<c10::DeviceIndex>(device));
+  if (bytes == 0) return {nullptr, nullptr, &release, where};
+  Stream& stream = machine.stream(device, machine.current_stream(device));
+  int64_t rounded = (static_cast<int64_t>(bytes) + granule - 1) / granule * granule;
+  Block& block = take({device, stream.id, rounded, stream.capture.get()});
+  Account& account = *accounts_[static_cast<size_t>(device)];
+  block.requested = static_cast<int64_t>(bytes);
+  block.serial = account.next_serial_++;
+  account.change(block.requested, block.serial);
+  poison(block, stream, "allocation", true);
+  return {block.data, new Tenant{shared_from_this(), &block}, &release, where};
+}
+
+Memory::Block& Memory::take(const Place& place) {
+  std::vector<Block*>& free = free_[place];
+  if (!free.empty()) {
+    Block* block = free.back();
+    free.pop_back();
+    return *block;
+  }
+  if (Block* block = take_pending(place)) return *block;
+  auto block =
+      std::make_unique<Block>(Block{static_cast<BlockId>(blocks_.size()), place, c10::alloc_cpu(static_cast<size_t>(place.bytes))});
+  std::memset(block->data, static_cast<int>(poison_), static_cast<size_t>(place.bytes));
+  return *blocks_.emplace_back(std::move(block));
+}
+
+Memory::Block* Memory::take_pending(const Place& place) {
+  auto fits = [&](const Block* block) { return block->place == place; };
+  if (std::none_of(pending_.begin(), pending_.end(), fits)) return nullptr;
+  Machine& machine = Machine::required();
+  // A visible operation: whether the other streams are done by now depends on who goes on first.
+  machine.host_wait([] { return true; }, [] { return std::string("an allocation that could reuse a block"); });
+  auto found = std::find_if(pending_.begin(), pending_.end(), [&](const Block* block) { return fits(block) && all_done(block->waits); });
+  if (found == pending_.end() || machine.choose(ChoiceKind::reuse, 2) == 0) return nullptr;
+  Block* block = *found;
+  pending_.erase(found);
+  for (const PointPtr& point : block->waits) machine.host_joins(*point);
+  block->waits.clear();
+  return block;
+}
+
+void Memory::poison(Block& block, Stream& stream, const char* name, bool counts) {
+  Kernel kernel{.name = name};
+  if (counts) kernel.accesses.push_back({Region::bytes(block.id, 0, block.place.bytes), true});
+  kernel.run = [data = block.data, bytes = static_cast<size_t>(block.place.bytes), byte = static_cast<int>(poison_)] {
+    std::memset(data, byte, bytes);
+  };
+  Machine::required().fill(stream, std::move(kernel));
+}
+
+void Memory::release(void* context) {
+  std::unique_ptr<Tenant> tenant(static_cast<Tenant*>(context));
+  if (tenant) tenant->memory->free(*tenant->block);
+}
+
+void Memory::free(Block& block) {
+  accounts_[static_cast<size_t>(block.place.device)]->change(-block.requested, block.serial);
+  Machine* machine = Machine::current();
+  if (!machine || &machine->memory() != this) return;
+  Stream& stream = machine->stream(block.place.device, block.place.stream);
+  for (const auto& [device, id] : block.also_used) {
+    Stream& user = machine->stream(device, id);
+    if (!user.capture) block.waits.push_back(machine->record(user, fmt::format("{}, which used a freed block", user.name())));
+  }
+  block.also_used.clear();
+  bool waits = !block.waits.empty();
+  if (waits) {
+    pending_.push_back(&block);
+  } else {
+    free_[block.place].push_back(&block);
+    // A captured temporary keeps its bytes: a replay uses the block again. A block in use elsewhere must keep them.
+    if (!block.place.pool && !stream.capture) poison(block, stream, "free", false);
+  }
+}
+
+void Memory::record_stream(const c10::DataPtr& data, Stream& stream) {
+  auto* tenant = data.cast_context<Tenant>(&release);
+  TORCH_CHECK(tenant || !data.get(), "record_stream: not memory of a modelled device");
+  if (!tenant) return;
+  Block& block = *tenant->block;
+  std::pair user(stream.device, stream.id);
+  bool own = user == std::pair(block.place.device, block.place.stream);
+  if (!own && std::find(block.also_used.begin(), block.also_used.end(), user) == block.also_used.end()) block.also_used.push_back(user);
+}
+
+void Memory::end_pool(const void* pool) {
+  std::vector<Block*> blocks;
+  std::erase_if(free_, [&](const auto& entry) {
+    if (entry.first.pool != pool) return false;
+    blocks.insert(blocks.end(), entry.second.begin(), entry.second.end());
+    return true;
+  });
+  for (Block* block : blocks) free_[{block->place.device, block->place.stream, block->place.bytes, nullptr}].push_back(block);
+  for (const auto& block : blocks_)
+    if (block->place.pool == pool) block->place.pool = nullptr;
+}
+
+BlockId Memory::block_of(const c10::Storage& storage) {
+  const c10::DataPtr& data = storage.data_ptr();
+  if (!data.get()) return -1;
+  auto* tenant = data.cast_context<Tenant>(&release);
+  TORCH_CHECK(tenant, "memory on a modelled device that its allocator did not give");
+  return tenant->block->id;
+}
+
+}  // namespace reloadlab::sim::modelled

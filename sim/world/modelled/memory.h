@@ -1,0 +1,67 @@
+#pragma once
+// Device memory with the reuse rules of a caching allocator, over host memory that stays mapped as long as the machine's tensors live.
+//
+//   * A freed block serves the next request of its own stream, device, size and pool at once: order on the stream makes that safe.
+//   * A block that record_stream() named other streams for waits for what these had queued when it was freed. Once that is done it
+//     may be reused, or not yet: a choice of the world.
+//   * Everything allocated while a stream captures comes from that capture's pool, which nothing else uses while the graph lives.
+//
+// Blocks are not split or merged; sizes are rounded up to 512 bytes. Fresh memory is poisoned in stream order when it is handed out,
+// which counts as a write; freed memory is poisoned too, which does not.
+#include <c10/core/Storage.h>
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "sim/world/account.h"
+#include "sim/world/modelled/action.h"
+
+namespace reloadlab::sim::modelled {
+
+struct Stream;
+
+class Memory : public std::enable_shared_from_this<Memory> {
+ public:
+  Memory(int devices, std::byte poison);
+  ~Memory();
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+
+  // For the calling host's current device and its current stream there.
+  c10::DataPtr allocate(size_t bytes);
+  // The block may not be reused before what the stream holds at the time it is freed is done.
+  void record_stream(const c10::DataPtr& data, Stream& stream);
+  // What the capture's pool holds is everybody's again.
+  void end_pool(const void* pool);
+
+  // The block of a storage; -1 where it is empty. Throws c10::Error for memory that is not a modelled device's.
+  static BlockId block_of(const c10::Storage& storage);
+  // Requested bytes, as tensors ask for them.
+  AccountPtr account(int device) const { return accounts_.at(static_cast<size_t>(device)); }
+  int64_t block_count() const { return static_cast<int64_t>(blocks_.size()); }
+
+ private:
+  struct Block;
+  struct Tenant;
+  struct Place {  // what a request and a block must agree in
+    int device;
+    int64_t stream;
+    int64_t bytes;
+    const void* pool;
+    auto operator<=>(const Place&) const = default;
+  };
+  static void release(void* tenant);
+  void free(Block& block);
+  Block& take(const Place& place);
+  Block* take_pending(const Place& place);
+  void poison(Block& block, Stream& stream, const char* name, bool counts);
+
+  std::byte poison_;
+  std::vector<AccountPtr> accounts_;  // by device
+  std::vector<std::unique_ptr<Block>> blocks_;
+  std::map<Place, std::vector<Block*>> free_;
+  std::vector<Block*> pending_;  // freed, and perhaps still in use by other streams
+};
+
+}  // namespace reloadlab::sim::modelled

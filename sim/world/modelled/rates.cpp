@@ -1,0 +1,42 @@
+// The table of devices: measured rates, one row each.
+#include "sim/world/modelled/rates.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace reloadlab::sim::modelled {
+namespace {
+
+constexpr int64_t giga = 1'000'000'000, tera = 1000 * giga;
+constexpr Picoseconds microsecond = 1'000'000;
+
+constexpr Rates table[] = {
+    // name, device memory, matrix products, host copies, link, kernel start, collective start
+    {"h100", 3 * tera, 780 * tera, 54 * giga, 360 * giga, 2 * microsecond, 55 * microsecond},
+    {"h200", 4 * tera + 200 * giga, 780 * tera, 54 * giga, 360 * giga, 2 * microsecond, 55 * microsecond},
+    {"free", 0, 0, 0, 0, 0, 0},
+};
+
+}  // namespace
+
+Result<Rates> rates_of(std::string_view device) {
+  for (const Rates& rates : table)
+    if (rates.name == device) return rates;
+  return Status(Code::usage, fmt::format("no rates for a device '{}'", device));
+}
+
+Picoseconds duration(int64_t amount, int64_t per_second) {
+  if (per_second == 0) return 0;
+  __int128 picoseconds = static_cast<__int128>(amount) * tera;
+  return static_cast<Picoseconds>((picoseconds + per_second - 1) / per_second);
+}
+
+// A kernel overlaps its arithmetic with its memory traffic: the slower one counts.
+Picoseconds kernel_cost(const Rates& rates, int64_t bytes, int64_t flop) {
+  return rates.kernel_start + std::max(duration(bytes, rates.memory_bytes_per_s), duration(flop, rates.flop_per_s));
+}
+
+Picoseconds collective_cost(const Rates& rates, int64_t bytes) { return rates.collective_start + duration(bytes, rates.link_bytes_per_s); }
+
+}  // namespace reloadlab::sim::modelled

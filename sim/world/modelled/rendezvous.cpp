@@ -1,0 +1,40 @@
+#include "sim/world/modelled/rendezvous.h"
+
+namespace reloadlab::sim::modelled {
+
+Rendezvous::Meeting& Rendezvous::meeting(const Want& want, int64_t number) {
+  auto [found, fresh] = open_.try_emplace({want.channel, number});
+  Meeting& meeting = found->second;
+  if (!fresh) return meeting;
+  using Lists = std::vector<std::vector<at::Tensor>>;
+  meeting.operation = want.operation;
+  meeting.detail = want.detail;
+  meeting.inputs = std::make_shared<Lists>(want.seats);
+  meeting.outputs = std::make_shared<Lists>(want.seats);
+  meeting.collective = std::make_shared<Collective>();
+  meeting.collective->name = fmt::format("{} #{} of {}", want.operation, number, want.channel);
+  meeting.collective->seats.resize(want.seats);
+  meeting.collective->cost = want.cost;
+  meeting.collective->run = [move = want.move, inputs = meeting.inputs, outputs = meeting.outputs] { move(*inputs, *outputs); };
+  return meeting;
+}
+
+Part Rendezvous::join(const Want& want) {
+  int64_t number = next_[{want.channel, want.seat}]++;
+  Meeting& here = meeting(want, number);
+  Collective& collective = *here.collective;
+  if (collective.mismatch.empty() && (here.operation != want.operation || here.detail != want.detail))
+    collective.mismatch =
+        fmt::format("rank {} issued {} ({}), others {} ({})", want.seat, want.operation, want.detail, here.operation, here.detail);
+  Collective::Seat& seat = collective.seats[want.seat];
+  seat.accesses = want.accesses;
+  seat.sends = want.sends;
+  (*here.inputs)[want.seat] = want.inputs;
+  (*here.outputs)[want.seat] = want.outputs;
+  Part part{.collective = here.collective, .index = want.seat, .done = std::make_shared<Point>(), .issue_again = {}};
+  part.done->name = collective.name;
+  if (++here.joined == want.seats) open_.erase({want.channel, number});
+  return part;
+}
+
+}  // namespace reloadlab::sim::modelled

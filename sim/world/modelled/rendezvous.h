@@ -1,0 +1,44 @@
+#pragma once
+// Where the ranks of a communicator meet: one Collective for each operation in its order of issue, found by name and number. A part
+// says what its rank wants; the first one shapes the operation, and a later one that wants something else makes it a mismatch.
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/world/modelled/action.h"
+
+namespace reloadlab::sim::modelled {
+
+struct Want {
+  std::string operation;  // "broadcast"
+  std::string channel;    // who meets: the communicator, or a pair of ranks in one direction
+  std::string detail;     // what must be equal on all ranks: root, bytes, element type
+  size_t seats = 1;
+  size_t seat = 0;
+  bool sends = true;
+  std::vector<Access> accesses;
+  Picoseconds cost = 0;
+  std::vector<at::Tensor> inputs, outputs;  // CPU aliases
+  // Moves the data of all seats; the inputs and outputs are by seat.
+  void (*move)(const std::vector<std::vector<at::Tensor>>& inputs, std::vector<std::vector<at::Tensor>>& outputs) = nullptr;
+};
+
+class Rendezvous {
+ public:
+  // The calling rank's next operation on the channel.
+  Part join(const Want& want);
+
+ private:
+  struct Meeting {
+    std::shared_ptr<Collective> collective;
+    std::string operation, detail;
+    std::shared_ptr<std::vector<std::vector<at::Tensor>>> inputs, outputs;
+    size_t joined = 0;
+  };
+  Meeting& meeting(const Want& want, int64_t number);
+  std::map<std::pair<std::string, size_t>, int64_t> next_;   // by channel and seat
+  std::map<std::pair<std::string, int64_t>, Meeting> open_;  // by channel and number
+};
+
+}  // namespace reloadlab::sim::modelled
