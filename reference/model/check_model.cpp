@@ -46,12 +46,6 @@ Status check_layer(const LayerSpec& layer, int tp_size) {
   return quant->check(without_taken_ties(kind->slots(layer, {0, tp_size}), layer, *quant)).within(layer.name);
 }
 
-const SlotSpec* find_slot(const std::vector<SlotSpec>& slots, std::string_view name) {
-  for (const SlotSpec& slot : slots)
-    if (slot.name == name) return &slot;
-  return nullptr;
-}
-
 // The slots of the layer that a path names, or an error that says what is missing.
 Result<SlotSpec> slot_at(const ByName& layers, const std::string& path, int tp_size) {
   auto [layer, name] = split_slot_path(path);

@@ -13,7 +13,6 @@
 
 #include "reference/model/kinds/compute.h"
 #include "reference/model/post_load.h"
-#include "reference/model/quant/weight.h"
 
 namespace reloadlab::model {
 namespace {
@@ -116,9 +115,9 @@ Boxes boxes_of(const ScaledMethod& method, const std::vector<SlotSpec>& slots) {
 
 }  // namespace
 
-std::shared_ptr<QuantMethod> make_scaled(const ScaledMethod& method) { return std::make_shared<Scaled>(method); }
+std::shared_ptr<QuantMethod> make_step(const ScaledMethod& method) { return std::make_shared<Scaled>(method); }
 
-std::vector<SlotSpec> scaled_results(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
+std::vector<SlotSpec> results(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
   const Boxes boxes = boxes_of(method, before);
   Shape weight{boxes.padded_rows(), boxes.padded_columns()};
   if (method.transposed) std::swap(weight[0], weight[1]);
@@ -126,7 +125,7 @@ std::vector<SlotSpec> scaled_results(const ScaledMethod& method, const std::vect
   return with_weight(before, weight, method.result, {{.name = std::string(method.scale_name), .shape = scale, .dtype = DType::f32}});
 }
 
-int64_t scaled_extra_bytes(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
+int64_t extra_bytes(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
   const Boxes boxes = boxes_of(method, before);
   constexpr int64_t single = 4, scale = 4, low = 4, is_zero = 1, zero = 8 + 4;  // the number, and the same in single precision
   const int64_t elements = boxes.padded_rows() * boxes.padded_columns();
@@ -134,8 +133,10 @@ int64_t scaled_extra_bytes(const ScaledMethod& method, const std::vector<SlotSpe
   return elements * single + boxes.count() * scale + std::max(working, result);
 }
 
-Status check_scaled(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
-  return check_weight(method.id, before, {&method.scale_name, 1});
+std::span<const std::string_view> made_names(const ScaledMethod& method) { return {&method.scale_name, 1}; }
+
+Status check(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
+  return check_weight(method.id, before, made_names(method));
 }
 
 }  // namespace reloadlab::model

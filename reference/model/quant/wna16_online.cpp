@@ -37,6 +37,7 @@ struct Method {
 constexpr Method in_32{"wna16_online_g32",
                        "the weight as int4 with scales and zero points for 32 elements along the inputs, packed in tiles", 32};
 constexpr Method in_128{"wna16_online_g128", "the same in groups of 128", 128};
+static_assert(in_32.group % tile_rows == 0 && in_128.group % tile_rows == 0);
 
 double step_at_one(at::ScalarType type) { return type == at::kBFloat16 ? 0x1p-7 : 0x1p-23; }
 
@@ -97,6 +98,8 @@ class Wna16Online final : public QuantMethod {
   const Method& method_;
 };
 
+std::shared_ptr<QuantMethod> make_step(const Method& method) { return std::make_shared<Wna16Online>(method); }
+
 std::vector<SlotSpec> results(const Method& method, const std::vector<SlotSpec>& before) {
   const SlotSpec& weight = weight_of(before);
   const int64_t n = weight.shape[0], k = weight.shape[1], groups = k / method.group;
@@ -111,9 +114,13 @@ int64_t extra_bytes(const Method& method, const std::vector<SlotSpec>& before) {
   return (elements + 3 * elements / method.group) * dtype_size(weight.dtype) + elements;
 }
 
+std::span<const std::string_view> made_names(const Method&) {
+  static constexpr std::string_view names[] = {scale_name, zero_name};
+  return names;
+}
+
 Status check(const Method& method, const std::vector<SlotSpec>& before) {
-  constexpr std::string_view made[] = {scale_name, zero_name};
-  RELOADLAB_TRY(check_weight(method.id, before, made));
+  RELOADLAB_TRY(check_weight(method.id, before, made_names(method)));
   const Shape& shape = weight_of(before).shape;
   if (shape[1] % method.group != 0)
     return refused(method.id, fmt::format("needs groups of {} inputs, and the weight has {}", method.group, shape[1]));
@@ -122,23 +129,9 @@ Status check(const Method& method, const std::vector<SlotSpec>& before) {
   return {};
 }
 
-template <const Method& method>
-QuantInfo info() {
-  static_assert(method.group % tile_rows == 0);
-  return {.id = method.id,
-          .about = method.about,
-          .make = []() -> std::shared_ptr<QuantMethod> { return std::make_shared<Wna16Online>(method); },
-          .results = [](const std::vector<SlotSpec>& before) { return results(method, before); },
-          .extra_bytes = [](const std::vector<SlotSpec>& before) { return extra_bytes(method, before); },
-          .permutes = [](std::string_view slot) { return slot != weight_name && slot != scale_name && slot != zero_name; },
-          .permutation = identity_permutation,
-          .check = [](const std::vector<SlotSpec>& before) { return check(method, before); },
-          .takes_ties = true};
-}
-
 }  // namespace
 
-QuantInfo wna16_online_g32() { return info<in_32>(); }
-QuantInfo wna16_online_g128() { return info<in_128>(); }
+QuantInfo wna16_online_g32() { return weight_info<in_32>(); }
+QuantInfo wna16_online_g128() { return weight_info<in_128>(); }
 
 }  // namespace reloadlab::model
