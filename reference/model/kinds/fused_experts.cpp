@@ -7,8 +7,16 @@
 // With redundant experts there are more places than experts, and the first ones have two. 6 experts and 2 redundant ones on 4 ranks:
 //
 //   linear        0 1 | 2 3 | 4 5 | 0 1      round_robin      0 4 | 1 5 | 2 0 | 3 1
+//
+// With `packed` checkpoints bring integers of 4 bits in words, as compressed-tensors stores them (quant/packed.h). Each projection has
+// three tensors, and stacks are cut as those of plain weights are, rows by rows and columns by words and groups:
+//
+//   w…_weight_packed i32 [experts, rows, columns/8]   w…_weight_scale [experts, rows, columns/g]   w…_weight_shape i64 [experts, 2]
+//
+// Gate and up projection of an expert have one place for their shape: the last one stays.
 #include <ATen/ops/arange.h>
 #include <ATen/ops/bmm.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/where.h>
 #include <fmt/format.h>
@@ -19,6 +27,8 @@
 #include "reference/model/kinds/kind_base.h"
 #include "reference/model/kinds/registry.h"
 #include "reference/model/kinds/shards.h"
+#include "reference/model/post_load.h"
+#include "reference/model/quant/packed.h"
 
 namespace reloadlab::model {
 namespace {
@@ -37,10 +47,34 @@ int64_t replica_at(bool round, int64_t place, int64_t places, TensorParallel tp)
   return round ? place * tp.size + tp.rank : tp.rank * places + place;
 }
 
+// One of a projection's tensors: what follows "w13_" and "w2_" in the names of its stacks, and how many elements of a row come as one.
+struct Tensor {
+  static constexpr int64_t pair = 0;  // no matrix: the two sizes of it
+  std::string_view name;
+  DType dtype;
+  int64_t packed;
+};
+std::vector<Tensor> tensors_of(const LayerSpec& spec) {
+  if (!spec.flag("packed")) return {{"weight", spec.dtype, 1}};
+  return {{"weight_packed", DType::i32, codes_per_word},
+          {"weight_scale", spec.dtype, spec.integer("group")},
+          {"weight_shape", DType::i64, Tensor::pair}};
+}
+std::string stack_name(bool down, const Tensor& tensor) { return fmt::format("{}_{}", down ? "w2" : "w13", tensor.name); }
+
+// What the constructor makes of it on a rank: a stack of matrices, or of pairs.
+Shape stack_shape(const LayerSpec& spec, bool down, const Tensor& tensor, TensorParallel tp) {
+  const int64_t hidden = spec.integer("hidden"), share = spec.integer("intermediate") / (by_expert(spec) ? 1 : tp.size);
+  const int64_t places = by_expert(spec) ? places_of(spec) / tp.size : spec.integer("experts");
+  if (tensor.packed == Tensor::pair) return {places, 2};
+  return down ? Shape{places, hidden, share / tensor.packed} : Shape{places, 2 * share, hidden / tensor.packed};
+}
+
 // The shard is "w1", "w2" or "w3", the expert the number that checkpoints give it.
 struct LoadExpert {
   int64_t hidden, intermediate, experts;
   bool by_expert, round;
+  int64_t packed;
 
   Status operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {
     const std::string shard = args.shard.value_or("");
@@ -48,17 +82,36 @@ struct LoadExpert {
     if (!down && shard != "w1" && shard != "w3") return Status(Code::failed, fmt::format("shard \"{}\" is none of w1, w2, w3", shard));
     if (const int64_t expert = args.expert.value_or(-1); expert < 0 || expert >= experts)
       return Status(Code::failed, fmt::format("expert {} is none of the {}", expert, experts));
-    RELOADLAB_TRY(expect_shape(loaded, down ? WholeShape{{hidden, intermediate}, 2} : WholeShape{{intermediate, hidden}, 2}));
+    RELOADLAB_TRY(expect_shape(loaded, whole(down)));
     const int64_t places = destination.tensor.size(0);
-    const int64_t share = down ? destination.tensor.size(2) : destination.tensor.size(1) / 2;
-    const Range range{.dim = down ? 1 : 0, .target = shard == "w3" ? share : 0, .source = by_expert ? 0 : share * tp.rank, .length = share};
+    const Range range = packed == Tensor::pair ? Range{.length = 2} : share_of(tp, destination.tensor, shard);
     for (int64_t place = 0; place < places; ++place) {
       const int64_t there = by_expert ? replica_at(round, place, places, tp) % experts : place;
       if (there == *args.expert) copy_range(destination.tensor.select(0, place), loaded, range);
     }
     return {};
   }
+
+  WholeShape whole(bool down) const {
+    if (packed == Tensor::pair) return {{2}, 1};
+    return down ? WholeShape{{hidden, intermediate / packed}, 2} : WholeShape{{intermediate, hidden / packed}, 2};
+  }
+  Range share_of(TensorParallel tp, const at::Tensor& stack, std::string_view shard) const {
+    const int64_t share = shard == "w2" ? stack.size(2) : stack.size(1) / 2;
+    return {.dim = shard == "w2" ? 1 : 0, .target = shard == "w3" ? share : 0, .source = by_expert ? 0 : share * tp.rank, .length = share};
+  }
 };
+
+// The stack's matrices as they were loaded, ready to compute with.
+at::Tensor matrices(const Layer& layer, const std::string& name) {
+  if (!layer.spec.flag("packed")) return logical(layer, name);
+  if (layer.quant_method) return layer.quant_method->compute_value(layer, name);
+  const at::Tensor &words = held(layer, name + "_packed"), &scales = held(layer, name + "_scale");
+  at::Tensor all = at::empty({words.size(0), words.size(1), words.size(2) * codes_per_word}, words.options().dtype(at::kFloat));
+  for (int64_t place = 0; place < words.size(0); ++place)
+    all.select(0, place).copy_(dequantized(unpacked_columns(words.select(0, place)), scales.select(0, place), {}));
+  return all;
+}
 
 // What engines keep beside the weights, in 32-bit integers; reload code leaves it alone by name.
 void add_tables(Layer& layer) {
@@ -117,6 +170,11 @@ class FusedExperts final : public KindBase {
                    .about = "with parallel expert, whether a rank has experts that follow one another, or one in so many",
                    .choices = "linear|round_robin"},
                   {.name = "redundant", .minimum = 0, .about = "with parallel expert, how many of the first experts have a second place"},
+                  {.name = "packed",
+                   .type = KeyInfo::Type::boolean,
+                   .fallback = false,
+                   .about = "checkpoints bring packed int4 weights with scales"},
+                  {.name = "group", .fallback = int64_t{32}, .minimum = 1, .about = "of packed weights, inputs that share a scale"},
                   {.name = "names",
                    .type = KeyInfo::Type::text,
                    .fallback = std::string("gate_proj,down_proj,up_proj"),
@@ -127,33 +185,42 @@ class FusedExperts final : public KindBase {
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
     const int64_t hidden = spec.integer("hidden"), whole = spec.integer("intermediate");
-    const Piece share = by_expert(spec) ? Piece{whole, 0, whole} : piece_of(whole, whole, tp);
     const std::string& shard = *delivery.shard;
+    const bool down = shard == "w2";
+    int64_t packed = 1;
+    for (const Tensor& tensor : tensors_of(spec))
+      if (stack_name(down, tensor) == delivery.slot) packed = tensor.packed;
     std::vector<Placement> all;
     for (const int64_t place : places_on_rank(spec, *delivery.expert, tp)) {
-      if (shard == "w2") {
-        all.push_back({{0, 0, share.start}, {place, 0, 0}, {1, hidden, share.local}});
-      } else {
-        all.push_back({{0, share.start, 0}, {place, shard == "w3" ? share.local : 0, 0}, {1, share.local, hidden}});
+      if (packed == Tensor::pair) {
+        all.push_back({{0, 0}, {place, 0}, {1, 2}});
+        continue;
       }
+      const int64_t length = down ? whole / packed : whole;
+      const Piece share = by_expert(spec) ? Piece{length, 0, length} : piece_of(length, length, tp);
+      if (down)
+        all.push_back({{0, 0, share.start}, {place, 0, 0}, {1, hidden, share.local}});
+      else
+        all.push_back({{0, share.start, 0}, {place, shard == "w3" ? share.local : 0, 0}, {1, share.local, hidden / packed}});
     }
     return all;
   }
 
   LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {
-    const int64_t hidden = spec.integer("hidden"), whole = spec.integer("intermediate"), experts = spec.integer("experts");
-    const int64_t share = by_expert(spec) ? whole : whole / tp.size;
-    const int64_t places = by_expert(spec) ? places_of(spec) / tp.size : experts;
     LayerPtr layer = make_layer(spec, tp, "FusedMoE");
-    const LoadExpert rule{hidden, whole, experts, by_expert(spec), dealt_round(spec)};
-    set_loader(add_parameter(*layer, "w13_weight", {places, 2 * share, hidden}, spec.dtype), rule_loader(layer, rule));
-    set_loader(add_parameter(*layer, "w2_weight", {places, hidden, share}, spec.dtype), rule_loader(layer, rule));
+    LoadExpert rule{spec.integer("hidden"), spec.integer("intermediate"), spec.integer("experts"), by_expert(spec), dealt_round(spec), 1};
+    for (const Tensor& tensor : tensors_of(spec))
+      for (const bool down : {false, true}) {
+        rule.packed = tensor.packed;
+        ParameterPtr stack = add_parameter(*layer, stack_name(down, tensor), stack_shape(spec, down, tensor, tp), tensor.dtype);
+        set_loader(stack, rule_loader(layer, rule));
+      }
     if (by_expert(spec)) add_tables(*layer);
     return layer;
   }
 
   at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
-    const at::Tensor w13 = logical(layer, "w13_weight"), w2 = logical(layer, "w2_weight");
+    const at::Tensor w13 = matrices(layer, "w13_weight"), w2 = matrices(layer, "w2_weight");
     const Routes routes = route(layer, input.size(0), w13.device());
     const at::Tensor place = routes.place.clamp_min(0);
     const at::Tensor x = input.to(w13.scalar_type()).index_select(0, routes.token);
@@ -174,24 +241,24 @@ class FusedExperts final : public KindBase {
     const int64_t hidden = spec.integer("hidden"), whole = spec.integer("intermediate");
     const int64_t share = by_expert(spec) ? whole : whole / tp.size;
     const int64_t places = by_expert(spec) ? places_of(spec) / tp.size : spec.integer("experts");
-    std::vector<SlotSpec> slots{{.name = "w13_weight", .shape = {places, 2 * share, hidden}, .dtype = spec.dtype},
-                                {.name = "w2_weight", .shape = {places, hidden, share}, .dtype = spec.dtype}};
+    std::vector<SlotSpec> slots;
+    for (const Tensor& tensor : tensors_of(spec)) {
+      const bool pair = tensor.packed == Tensor::pair;
+      const Shape w13 = pair ? Shape{places, 2} : Shape{places, 2 * share, hidden / tensor.packed};
+      const Shape w2 = pair ? Shape{places, 2} : Shape{places, hidden, share / tensor.packed};
+      slots.push_back({.name = stack_name(false, tensor), .shape = w13, .dtype = tensor.dtype});
+      slots.push_back({.name = stack_name(true, tensor), .shape = w2, .dtype = tensor.dtype});
+    }
     if (by_expert(spec)) append_table_slots(spec, tp, slots);
     return slots;
   }
 
   std::vector<Delivery> own_deliveries(const LayerSpec& spec) const override {
-    const int64_t hidden = spec.integer("hidden"), whole = spec.integer("intermediate");
     const std::vector<std::string_view> names = split_names(spec.text("names"));
     std::vector<Delivery> all;
     for (int64_t expert = 0; expert < spec.integer("experts"); ++expert)
-      for (size_t shard = 0; shard < names.size(); ++shard) {
-        const bool down = shard_names[shard] == "w2";
-        const std::string prefix = sibling(spec.name, fmt::format("experts.{}.{}", expert, names[shard]));
-        all.push_back(deliver(spec, "weight", down ? Shape{hidden, whole} : Shape{whole, hidden}, prefix, shard_names[shard]));
-        all.back().slot = down ? "w2_weight" : "w13_weight";
-        all.back().expert = expert;
-      }
+      for (size_t shard = 0; shard < names.size(); ++shard)
+        for (const Tensor& tensor : tensors_of(spec)) all.push_back(delivery_of(spec, tensor, expert, shard, names));
     return all;
   }
 
@@ -206,7 +273,35 @@ class FusedExperts final : public KindBase {
     if (redundant > 0 && !by_expert(spec)) return refuse("redundant experts need parallel: expert");
     RELOADLAB_TRY(by_expert(spec) ? must_divide(spec, "places for experts", experts + redundant, tp_size)
                                   : must_divide(spec, "intermediate elements", spec.integer("intermediate"), tp_size));
+    RELOADLAB_TRY(check_packed(spec, tp_size));
     return must_have_loader(spec);
+  }
+
+ private:
+  static Delivery delivery_of(const LayerSpec& spec, const Tensor& tensor, int64_t expert, size_t shard,
+                              const std::vector<std::string_view>& names) {
+    const int64_t hidden = spec.integer("hidden"), whole = spec.integer("intermediate");
+    const bool down = shard_names[shard] == "w2";
+    const auto prefix = [&](size_t of) { return sibling(spec.name, fmt::format("experts.{}.{}", expert, names[of])); };
+    Shape shape{2};
+    if (tensor.packed != Tensor::pair) shape = down ? Shape{hidden, whole / tensor.packed} : Shape{whole, hidden / tensor.packed};
+    Delivery delivery = deliver(spec, tensor.name, std::move(shape), prefix(shard), shard_names[shard]);
+    if (tensor.packed == Tensor::pair && shard_names[shard] == "w3") delivery.repeats = fmt::format("{}.{}", prefix(0), tensor.name);
+    delivery.slot = stack_name(down, tensor);
+    delivery.dtype = tensor.dtype;
+    delivery.expert = expert;
+    return delivery;
+  }
+
+  static Status check_packed(const LayerSpec& spec, int tp_size) {
+    if (!spec.flag("packed")) return {};
+    const int64_t share = spec.integer("intermediate") / (by_expert(spec) ? 1 : tp_size), group = spec.integer("group");
+    for (const int64_t inputs : {spec.integer("hidden"), share}) {
+      if (inputs % codes_per_word != 0)
+        return Status(Code::data, fmt::format("{}: {} inputs cannot be packed by {}", spec.name, inputs, codes_per_word));
+      if (inputs % group != 0) return Status(Code::data, fmt::format("{}: {} inputs are no whole groups of {}", spec.name, inputs, group));
+    }
+    return {};
   }
 };
 

@@ -35,6 +35,7 @@ struct ScaledMethod {
 std::shared_ptr<QuantMethod> make_step(const ScaledMethod& method);  // keeps a reference
 std::vector<SlotSpec> results(const ScaledMethod& method, const std::vector<SlotSpec>& before);
 int64_t extra_bytes(const ScaledMethod& method, const std::vector<SlotSpec>& before);
+int64_t value_bytes(const ScaledMethod& method, const std::vector<SlotSpec>& before);
 std::span<const std::string_view> made_names(const ScaledMethod& method);
 Status check(const ScaledMethod& method, const std::vector<SlotSpec>& before);
 

@@ -21,18 +21,22 @@ Status check_weight(std::string_view method, const std::vector<SlotSpec>& before
 Status refused(std::string_view method, std::string_view what);
 
 // A method as the registry wants it, whose functions get no state of their own. What it does stands beside its type: results(method,
-// before), extra_bytes(method, before), check(method, before), made_names(method), and make_step(method), which may keep a reference.
+// before), extra_bytes(method, before), check(method, before), made_names(method) of what it registers, and replaces beside `weight`,
+// make_step(method), which may keep a reference, and where other layers may read the weight value_bytes(method, before).
 template <const auto& method>
 QuantInfo weight_info() {
-  return {.id = method.id,
-          .about = method.about,
-          .make = []() -> std::shared_ptr<QuantMethod> { return make_step(method); },
-          .results = [](const std::vector<SlotSpec>& before) { return results(method, before); },
-          .extra_bytes = [](const std::vector<SlotSpec>& before) { return extra_bytes(method, before); },
-          .permutes = [](std::string_view slot) { return slot != weight_name && !std::ranges::count(made_names(method), slot); },
-          .permutation = identity_permutation,
-          .check = [](const std::vector<SlotSpec>& before) { return check(method, before); },
-          .takes_ties = true};
+  QuantInfo info{.id = method.id,
+                 .about = method.about,
+                 .make = []() -> std::shared_ptr<QuantMethod> { return make_step(method); },
+                 .results = [](const std::vector<SlotSpec>& before) { return results(method, before); },
+                 .extra_bytes = [](const std::vector<SlotSpec>& before) { return extra_bytes(method, before); },
+                 .permutes = [](std::string_view slot) { return slot != weight_name && !std::ranges::count(made_names(method), slot); },
+                 .permutation = identity_permutation,
+                 .check = [](const std::vector<SlotSpec>& before) { return check(method, before); },
+                 .takes_ties = true};
+  if constexpr (requires(const std::vector<SlotSpec>& before) { value_bytes(method, before); })
+    info.value_bytes = [](const std::vector<SlotSpec>& before) { return value_bytes(method, before); };
+  return info;
 }
 
 // A weight [n, k] as [n, groups, k / groups].
