@@ -123,6 +123,9 @@ class Slots {
 struct ExtraState {
   std::map<std::string, at::Tensor> tensors;
   std::map<std::string, double> host;
+  // A compiled kernel: it was made once, and reads the tensors of that time for good. They stand in `tensors` as well, as
+  // "kernel:" and the slot's name, for whoever wants to know what a layer reaches. Null: none was made.
+  std::function<at::Tensor(const at::Tensor& input)> kernel;
 };
 
 // What a post-load step derives from tensors of the model, computed once more from what they hold now: the oracle for stale state.

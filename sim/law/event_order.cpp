@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
+#include <string_view>
 
 #include "sim/law/laws.h"
 #include "sim/law/reading.h"
@@ -29,6 +31,8 @@ class Judge {
  public:
   Judge(const Evidence& evidence, size_t rank, Tally& tally)
       : evidence_(evidence), run_(warm_of(evidence)->ranks[rank]), rank_(rank), tally_(tally) {
+    for (const PlannedLoad& load : evidence.plan[rank].loads)
+      if (!load.placements.empty()) delivered_.emplace(load.step, load.layer);
     const auto cold = std::ranges::find(evidence.executions, Variation::Kind::cold, [](const Execution& e) { return e.variation.kind; });
     if (cold == evidence.executions.end()) return;
     for (const Event& event : cold->ranks[rank].events)
@@ -131,11 +135,7 @@ class Judge {
     return {};
   }
 
-  bool delivered_to(const Event& event) const {
-    return std::ranges::any_of(evidence_.plan[rank_].loads, [&](const PlannedLoad& load) {
-      return load.step == event.step && !load.placements.empty() && layer_index(evidence_, load.layer) == event.layer;
-    });
-  }
+  bool delivered_to(const Event& event) const { return event.layer >= 0 && delivered_.contains({event.step, path(event.layer)}); }
 
   bool is_quantized(int layer) const {
     const model::LayerSpec* spec = layer < 0 ? nullptr : layer_spec(evidence_, path(layer));
@@ -164,6 +164,7 @@ class Judge {
   const RankRun& run_;
   size_t rank_;
   Tally& tally_;
+  std::set<std::pair<int, std::string_view>> delivered_;  // steps, and the layers that they are to bring something
   std::map<int, int> cold_post_loads_;
   std::map<int, Progress> layers_;
   std::vector<int> derived_;  // layers whose own post-load step has run

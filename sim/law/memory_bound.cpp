@@ -16,15 +16,28 @@ enum class Came {
   through,
 };
 
-// How far the step came with the load call; -1: with what comes after the loads.
-Came came(const StepOutcome& outcome, int load) {
-  const auto failed = std::ranges::find_if(outcome.load_statuses, [](const Status& status) { return !status.ok(); });
-  const auto first_failed = failed - outcome.load_statuses.begin();
-  if (load < 0 && failed != outcome.load_statuses.end()) return Came::no;
-  if (load < 0) return outcome.status.ok() ? Came::through : Came::to_fail;
-  if (load >= std::ssize(outcome.load_statuses) || load > first_failed) return Came::no;
-  return load == first_failed ? Came::to_fail : Came::through;
-}
+// How far a step came with its loads. There may be tens of thousands, so the first that failed is looked for once.
+class Progress {
+ public:
+  explicit Progress(const StepOutcome& outcome)
+      : outcome_(outcome),
+        first_failed_(std::ranges::find_if(outcome.load_statuses, [](const Status& status) { return !status.ok(); }) -
+                      outcome.load_statuses.begin()) {}
+
+  int step() const { return outcome_.step; }
+
+  // How far it came with the load call; -1: with what comes after the loads.
+  Came came(int load) const {
+    const int64_t all = std::ssize(outcome_.load_statuses);
+    if (load < 0) return first_failed_ < all ? Came::no : outcome_.status.ok() ? Came::through : Came::to_fail;
+    if (load >= all || load > first_failed_) return Came::no;
+    return load == first_failed_ ? Came::to_fail : Came::through;
+  }
+
+ private:
+  const StepOutcome& outcome_;
+  int64_t first_failed_;
+};
 
 std::optional<PeakPair> peak_of(const Evidence& evidence, const RankRun& run, size_t rank, StepRange update) {
   PeakPair pair{.rank = static_cast<int>(rank), .update = update};
@@ -33,15 +46,15 @@ std::optional<PeakPair> peak_of(const Evidence& evidence, const RankRun& run, si
     if (!outcome) return std::nullopt;
     pair.seen = std::max(pair.seen, outcome->extra_bytes_peak);
   }
-  bool planned = false;
+  std::optional<Progress> progress;  // of the last peak's step
   for (const RankPlan::Peak& peak : evidence.plan[rank].peaks) {
     if (!update.has(peak.step)) continue;
-    planned = true;
-    const Came far = came(*outcome_of(run, peak.step), peak.load);
+    if (!progress || progress->step() != peak.step) progress.emplace(*outcome_of(run, peak.step));
+    const Came far = progress->came(peak.load);
     if (far != Came::no) pair.planned = std::max(pair.planned, far == Came::through ? peak.extra_bytes : peak.extra_bytes_failed);
     if (far == Came::through) pair.planned_before = std::max(pair.planned_before, peak.extra_bytes);
   }
-  return planned ? std::optional(pair) : std::nullopt;
+  return progress ? std::optional(pair) : std::nullopt;
 }
 
 Finding finding_of(const PeakPair& pair, std::string what) {

@@ -139,16 +139,12 @@ Status RankSession::act(const Step& step) {
 // The load that an engine does once, before it serves: the parameters' own loaders, then post-load processing.
 Status RankSession::load_first(const Step& step) {
   RELOADLAB_TRY(deliver(step.plan, std::nullopt, *stage_.checkpoints.at(step.plan.checkpoint)));
+  // What the step makes here an update may replace: on meta both are counted, or the second would seem to be kept.
+  MetaScope counted(*account_, !stage_.world.has_bytes());
   return supervised([&]() -> Status {
-    if (reloader_) RELOADLAB_TRY(before_post_load());
+    if (reloader_) RELOADLAB_TRY(reloader_->before_post_load(*model_));
     return model::guarded([&] { return model::process_model_after_loading(*model_); });
   });
-}
-
-// What a candidate copies here it may exchange in an update: on meta both are counted, or neither would cancel out.
-Status RankSession::before_post_load() {
-  MetaScope counted(*account_, !stage_.world.has_bytes());
-  return reloader_->before_post_load(*model_);
 }
 
 Status RankSession::reload(const Step& step) {

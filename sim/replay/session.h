@@ -60,7 +60,6 @@ class RankSession {
   Status supervised(Fn&& fn);
   Status record();
   Status act(const Step& step);
-  Status before_post_load();
   Status load_first(const Step& step);
   Status reload(const Step& step);
   Status prepare(const Step& step);

@@ -44,7 +44,12 @@ Keys expert_keys(const ExpertSizes& sizes) {
            .type = KeyInfo::Type::text,
            .fallback = std::string("tensor"),
            .about = "what ranks split of experts: each one's intermediate elements, or whole experts",
-           .choices = "tensor|expert"}};
+           .choices = "tensor|expert"},
+          {.name = "expert_scales",
+           .type = KeyInfo::Type::text,
+           .fallback = std::string("none"),
+           .about = "whether experts are e4m3 and come with the scales of their blocks of 128×128",
+           .choices = "none|block"}};
 }
 
 Keys joined_keys(std::initializer_list<Keys> parts) {
@@ -112,7 +117,9 @@ void add_experts(LayerList& layers, int64_t block, bool correction_bias) {
               {"intermediate", layers.integer("expert_intermediate")},
               {"experts", experts},
               {"top_k", layers.integer("top_k")},
-              {"parallel", layers.text("parallel")}});
+              {"parallel", layers.text("parallel")},
+              {"scales", layers.text("expert_scales")}});
+  if (layers.text("expert_scales") == "block") layers.set_last_dtype(DType::e4m3);
 }
 
 void add_block_norms(LayerList& layers, int64_t block) {

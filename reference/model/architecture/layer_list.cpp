@@ -30,6 +30,8 @@ void LayerList::add_quantized(std::string name, std::string kind, Values values)
   spec_.layers.back().quant = text("quant");
 }
 
+void LayerList::set_last_dtype(DType dtype) { spec_.layers.back().dtype = dtype; }
+
 void LayerList::tie_last(std::string slot) { spec_.layers.back().tied_to = std::move(slot); }
 
 int64_t integer_of(const ModelSpec& spec, std::string_view key) { return value_of<int64_t>(spec, key); }

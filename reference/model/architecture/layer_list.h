@@ -17,7 +17,8 @@ class LayerList {
 
   void add(std::string name, std::string kind, Values values);
   void add_quantized(std::string name, std::string kind, Values values);  // with the quantization of the key `quant`
-  void tie_last(std::string slot);                                        // the layer added last holds that tensor too
+  void set_last_dtype(DType dtype);
+  void tie_last(std::string slot);  // the layer added last holds that tensor too
 
  private:
   ModelSpec& spec_;

@@ -8,18 +8,20 @@
 //
 //   linear        0 1 | 2 3 | 4 5 | 0 1      round_robin      0 4 | 1 5 | 2 0 | 3 1
 //
-// With `packed` checkpoints bring integers of 4 bits in words, as compressed-tensors stores them (quant/packed.h). Each projection has
-// three tensors, and stacks are cut as those of plain weights are, rows by rows and columns by words and groups:
+// With `scales: block` the checkpoint brings 8-bit weights, and for each matrix [n, k] weight_scale_inv [⌈n/128⌉, ⌈k/128⌉], the scales of
+// its blocks of 128×128: they are stacked, cut and dealt out as the matrices are. What the weight stands for is weight · scale.
 //
-//   w…_weight_packed i32 [experts, rows, columns/8]   w…_weight_scale [experts, rows, columns/g]   w…_weight_shape i64 [experts, 2]
-//
-// Gate and up projection of an expert have one place for their shape: the last one stays.
+// With `packed` it brings integers of 4 bits in words, as compressed-tensors stores them (quant/packed.h): weight_packed i32 [n, k/8] and
+// weight_scale [n, k/g], stacked as well, and weight_shape i64 [2]. An expert's gate and up projection have one place for theirs, in a
+// stack [experts, 2]: the last one stays.
 #include <ATen/ops/arange.h>
 #include <ATen/ops/bmm.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/silu.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/where.h>
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "reference/model/kinds/compute.h"
 #include "reference/model/kinds/construct.h"
@@ -28,6 +30,7 @@
 #include "reference/model/kinds/registry.h"
 #include "reference/model/kinds/shards.h"
 #include "reference/model/post_load.h"
+#include "reference/model/quant/apply_scales.h"
 #include "reference/model/quant/packed.h"
 
 namespace reloadlab::model {
@@ -36,45 +39,55 @@ namespace {
 constexpr std::string_view shard_names[] = {"w1", "w2", "w3"};
 constexpr int64_t tokens = 3;
 constexpr int64_t experts_most = 65536;  // each has deliveries of its own
+constexpr int64_t block = 128;
 
 bool by_expert(const LayerSpec& spec) { return spec.text("parallel") == "expert"; }
 bool dealt_round(const LayerSpec& spec) { return spec.text("placement") == "round_robin"; }
 int64_t places_of(const LayerSpec& spec) { return spec.integer("experts") + spec.integer("redundant"); }
 int64_t copies_of(const LayerSpec& spec) { return spec.integer("redundant") > 0 ? 2 : 1; }  // at most
+bool scaled(const LayerSpec& spec) { return spec.text("scales") == "block"; }
+
+// Two stacks of an expert's matrices, w13_ and w2_ before the suffix: the weights, their words, or as many of their scales as there are.
+struct Stacks {
+  static constexpr int64_t pair = 0;
+  std::string_view suffix;
+  int64_t hidden, intermediate;
+  DType dtype;
+  int64_t packed = 1;  // elements of a row that are one here; pair: no matrix, but the two sizes of it
+
+  Shape whole(std::string_view shard) const {
+    if (packed == pair) return {2};
+    return shard == "w2" ? Shape{hidden, intermediate / packed} : Shape{intermediate, hidden / packed};
+  }
+  std::string slot(std::string_view shard) const { return fmt::format("{}_{}", shard == "w2" ? "w2" : "w13", suffix); }
+  int64_t share(const LayerSpec& spec, TensorParallel tp) const { return by_expert(spec) ? intermediate : intermediate / tp.size; }
+};
+
+std::vector<Stacks> stacks_of(const LayerSpec& spec) {
+  const int64_t hidden = spec.integer("hidden"), intermediate = spec.integer("intermediate");
+  if (spec.flag("packed"))
+    return {{"weight_packed", hidden, intermediate, DType::i32, codes_per_word},
+            {"weight_scale", hidden, intermediate, spec.dtype, spec.integer("group")},
+            {"weight_shape", hidden, intermediate, DType::i64, Stacks::pair}};
+  std::vector<Stacks> all{{"weight", hidden, intermediate, spec.dtype}};
+  if (scaled(spec)) all.push_back({"weight_scale_inv", round_up(hidden, block) / block, round_up(intermediate, block) / block, DType::f32});
+  return all;
+}
+
+const Stacks& stacks_with(const std::vector<Stacks>& all, std::string_view slot) {
+  return *std::ranges::find_if(all, [&](const Stacks& stacks) { return slot == stacks.slot("w1") || slot == stacks.slot("w2"); });
+}
 
 // The expert that the constructor and the loader find at one of a rank's places, counted on over its second copy.
 int64_t replica_at(bool round, int64_t place, int64_t places, TensorParallel tp) {
   return round ? place * tp.size + tp.rank : tp.rank * places + place;
 }
 
-// One of a projection's tensors: what follows "w13_" and "w2_" in the names of its stacks, and how many elements of a row come as one.
-struct Tensor {
-  static constexpr int64_t pair = 0;  // no matrix: the two sizes of it
-  std::string_view name;
-  DType dtype;
-  int64_t packed;
-};
-std::vector<Tensor> tensors_of(const LayerSpec& spec) {
-  if (!spec.flag("packed")) return {{"weight", spec.dtype, 1}};
-  return {{"weight_packed", DType::i32, codes_per_word},
-          {"weight_scale", spec.dtype, spec.integer("group")},
-          {"weight_shape", DType::i64, Tensor::pair}};
-}
-std::string stack_name(bool down, const Tensor& tensor) { return fmt::format("{}_{}", down ? "w2" : "w13", tensor.name); }
-
-// What the constructor makes of it on a rank: a stack of matrices, or of pairs.
-Shape stack_shape(const LayerSpec& spec, bool down, const Tensor& tensor, TensorParallel tp) {
-  const int64_t hidden = spec.integer("hidden"), share = spec.integer("intermediate") / (by_expert(spec) ? 1 : tp.size);
-  const int64_t places = by_expert(spec) ? places_of(spec) / tp.size : spec.integer("experts");
-  if (tensor.packed == Tensor::pair) return {places, 2};
-  return down ? Shape{places, hidden, share / tensor.packed} : Shape{places, 2 * share, hidden / tensor.packed};
-}
-
 // The shard is "w1", "w2" or "w3", the expert the number that checkpoints give it.
 struct LoadExpert {
   int64_t hidden, intermediate, experts;
   bool by_expert, round;
-  int64_t packed;
+  int64_t packed;  // as of Stacks
 
   Status operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {
     const std::string shard = args.shard.value_or("");
@@ -84,7 +97,7 @@ struct LoadExpert {
       return Status(Code::failed, fmt::format("expert {} is none of the {}", expert, experts));
     RELOADLAB_TRY(expect_shape(loaded, whole(down)));
     const int64_t places = destination.tensor.size(0);
-    const Range range = packed == Tensor::pair ? Range{.length = 2} : share_of(tp, destination.tensor, shard);
+    const Range range = packed == Stacks::pair ? Range{.length = 2} : share_of(tp, destination.tensor, shard);
     for (int64_t place = 0; place < places; ++place) {
       const int64_t there = by_expert ? replica_at(round, place, places, tp) % experts : place;
       if (there == *args.expert) copy_range(destination.tensor.select(0, place), loaded, range);
@@ -93,7 +106,7 @@ struct LoadExpert {
   }
 
   WholeShape whole(bool down) const {
-    if (packed == Tensor::pair) return {{2}, 1};
+    if (packed == Stacks::pair) return {{2}, 1};
     return down ? WholeShape{{hidden, intermediate / packed}, 2} : WholeShape{{intermediate, hidden / packed}, 2};
   }
   Range share_of(TensorParallel tp, const at::Tensor& stack, std::string_view shard) const {
@@ -101,17 +114,6 @@ struct LoadExpert {
     return {.dim = shard == "w2" ? 1 : 0, .target = shard == "w3" ? share : 0, .source = by_expert ? 0 : share * tp.rank, .length = share};
   }
 };
-
-// The stack's matrices as they were loaded, ready to compute with.
-at::Tensor matrices(const Layer& layer, const std::string& name) {
-  if (!layer.spec.flag("packed")) return logical(layer, name);
-  if (layer.quant_method) return layer.quant_method->compute_value(layer, name);
-  const at::Tensor &words = held(layer, name + "_packed"), &scales = held(layer, name + "_scale");
-  at::Tensor all = at::empty({words.size(0), words.size(1), words.size(2) * codes_per_word}, words.options().dtype(at::kFloat));
-  for (int64_t place = 0; place < words.size(0); ++place)
-    all.select(0, place).copy_(dequantized(unpacked_columns(words.select(0, place)), scales.select(0, place), {}));
-  return all;
-}
 
 // What engines keep beside the weights, in 32-bit integers; reload code leaves it alone by name.
 void add_tables(Layer& layer) {
@@ -170,57 +172,64 @@ class FusedExperts final : public KindBase {
                    .about = "with parallel expert, whether a rank has experts that follow one another, or one in so many",
                    .choices = "linear|round_robin"},
                   {.name = "redundant", .minimum = 0, .about = "with parallel expert, how many of the first experts have a second place"},
-                  {.name = "packed",
-                   .type = KeyInfo::Type::boolean,
-                   .fallback = false,
-                   .about = "checkpoints bring packed int4 weights with scales"},
-                  {.name = "group", .fallback = int64_t{32}, .minimum = 1, .about = "of packed weights, inputs that share a scale"},
                   {.name = "names",
                    .type = KeyInfo::Type::text,
                    .fallback = std::string("gate_proj,down_proj,up_proj"),
                    .about = "what checkpoints call w1, w2 and w3 of an expert"},
+                  {.name = "packed",
+                   .type = KeyInfo::Type::boolean,
+                   .fallback = false,
+                   .about = "checkpoints bring packed int4 weights with scales of groups"},
+                  {.name = "group", .fallback = int64_t{32}, .minimum = 1, .about = "of packed weights, inputs that share a scale"},
+                  {.name = "scales",
+                   .type = KeyInfo::Type::text,
+                   .fallback = std::string("none"),
+                   .about = "whether weights are 8-bit and come with the scales of their blocks of 128×128",
+                   .choices = "none|block"},
                   loader_key()}) {}
 
   bool is_partial(const LayerSpec&) const override { return true; }
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
-    const int64_t hidden = spec.integer("hidden"), whole = spec.integer("intermediate");
+    const std::vector<Stacks> stacks = stacks_of(spec);
+    const auto& [suffix, hidden, intermediate, dtype, packed] = stacks_with(stacks, delivery.slot);
     const std::string& shard = *delivery.shard;
-    const bool down = shard == "w2";
-    int64_t packed = 1;
-    for (const Tensor& tensor : tensors_of(spec))
-      if (stack_name(down, tensor) == delivery.slot) packed = tensor.packed;
+    if (packed == Stacks::pair) return place_pairs(spec, *delivery.expert, tp);
+    const int64_t whole = shard == "w2" ? intermediate / packed : intermediate, columns = hidden / packed;
+    const Piece share = by_expert(spec) ? Piece{whole, 0, whole} : piece_of(whole, whole, tp);
     std::vector<Placement> all;
     for (const int64_t place : places_on_rank(spec, *delivery.expert, tp)) {
-      if (packed == Tensor::pair) {
-        all.push_back({{0, 0}, {place, 0}, {1, 2}});
-        continue;
-      }
-      const int64_t length = down ? whole / packed : whole;
-      const Piece share = by_expert(spec) ? Piece{length, 0, length} : piece_of(length, length, tp);
-      if (down)
+      if (shard == "w2") {
         all.push_back({{0, 0, share.start}, {place, 0, 0}, {1, hidden, share.local}});
-      else
-        all.push_back({{0, share.start, 0}, {place, shard == "w3" ? share.local : 0, 0}, {1, share.local, hidden / packed}});
+      } else {
+        all.push_back({{0, share.start, 0}, {place, shard == "w3" ? share.local : 0, 0}, {1, share.local, columns}});
+      }
     }
     return all;
   }
 
   LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {
+    const int64_t experts = spec.integer("experts"), places = by_expert(spec) ? places_of(spec) / tp.size : experts;
     LayerPtr layer = make_layer(spec, tp, "FusedMoE");
-    LoadExpert rule{spec.integer("hidden"), spec.integer("intermediate"), spec.integer("experts"), by_expert(spec), dealt_round(spec), 1};
-    for (const Tensor& tensor : tensors_of(spec))
-      for (const bool down : {false, true}) {
-        rule.packed = tensor.packed;
-        ParameterPtr stack = add_parameter(*layer, stack_name(down, tensor), stack_shape(spec, down, tensor, tp), tensor.dtype);
-        set_loader(stack, rule_loader(layer, rule));
+    for (const Stacks& stacks : stacks_of(spec)) {
+      const int64_t share = stacks.share(spec, tp);
+      const LoadExpert rule{stacks.hidden, stacks.intermediate, experts, by_expert(spec), dealt_round(spec), stacks.packed};
+      const auto add = [&](std::string_view shard, at::IntArrayRef shape) {
+        set_loader(add_parameter(*layer, stacks.slot(shard), shape, stacks.dtype), rule_loader(layer, rule));
+      };
+      if (stacks.packed == Stacks::pair) {
+        for (const char* shard : {"w1", "w2"}) add(shard, {places, 2});
+        continue;
       }
+      add("w1", {places, 2 * share, stacks.hidden / stacks.packed});
+      add("w2", {places, stacks.hidden, share / stacks.packed});
+    }
     if (by_expert(spec)) add_tables(*layer);
     return layer;
   }
 
   at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
-    const at::Tensor w13 = matrices(layer, "w13_weight"), w2 = matrices(layer, "w2_weight");
+    const at::Tensor w13 = computed(layer, "w13_weight"), w2 = computed(layer, "w2_weight");
     const Routes routes = route(layer, input.size(0), w13.device());
     const at::Tensor place = routes.place.clamp_min(0);
     const at::Tensor x = input.to(w13.scalar_type()).index_select(0, routes.token);
@@ -238,16 +247,15 @@ class FusedExperts final : public KindBase {
 
  protected:
   std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel tp) const override {
-    const int64_t hidden = spec.integer("hidden"), whole = spec.integer("intermediate");
-    const int64_t share = by_expert(spec) ? whole : whole / tp.size;
     const int64_t places = by_expert(spec) ? places_of(spec) / tp.size : spec.integer("experts");
     std::vector<SlotSpec> slots;
-    for (const Tensor& tensor : tensors_of(spec)) {
-      const bool pair = tensor.packed == Tensor::pair;
-      const Shape w13 = pair ? Shape{places, 2} : Shape{places, 2 * share, hidden / tensor.packed};
-      const Shape w2 = pair ? Shape{places, 2} : Shape{places, hidden, share / tensor.packed};
-      slots.push_back({.name = stack_name(false, tensor), .shape = w13, .dtype = tensor.dtype});
-      slots.push_back({.name = stack_name(true, tensor), .shape = w2, .dtype = tensor.dtype});
+    for (const Stacks& stacks : stacks_of(spec)) {
+      const bool pair = stacks.packed == Stacks::pair;
+      const int64_t share = stacks.share(spec, tp), packed = pair ? 1 : stacks.packed;
+      const Shape w13 = pair ? Shape{places, 2} : Shape{places, 2 * share, stacks.hidden / packed};
+      const Shape w2 = pair ? Shape{places, 2} : Shape{places, stacks.hidden, share / packed};
+      slots.push_back({.name = stacks.slot("w1"), .shape = w13, .dtype = stacks.dtype});
+      slots.push_back({.name = stacks.slot("w2"), .shape = w2, .dtype = stacks.dtype});
     }
     if (by_expert(spec)) append_table_slots(spec, tp, slots);
     return slots;
@@ -255,10 +263,19 @@ class FusedExperts final : public KindBase {
 
   std::vector<Delivery> own_deliveries(const LayerSpec& spec) const override {
     const std::vector<std::string_view> names = split_names(spec.text("names"));
+    const std::vector<Stacks> both = stacks_of(spec);
     std::vector<Delivery> all;
     for (int64_t expert = 0; expert < spec.integer("experts"); ++expert)
       for (size_t shard = 0; shard < names.size(); ++shard)
-        for (const Tensor& tensor : tensors_of(spec)) all.push_back(delivery_of(spec, tensor, expert, shard, names));
+        for (const Stacks& stacks : both) {
+          const auto prefix = [&](size_t of) { return sibling(spec.name, fmt::format("experts.{}.{}", expert, names[of])); };
+          all.push_back(deliver(spec, stacks.suffix, stacks.whole(shard_names[shard]), prefix(shard), shard_names[shard]));
+          if (stacks.packed == Stacks::pair && shard_names[shard] == "w3")  // they land where those of w1 do
+            all.back().repeats = fmt::format("{}.{}", prefix(0), stacks.suffix);
+          all.back().slot = stacks.slot(shard_names[shard]);
+          all.back().dtype = stacks.dtype;
+          all.back().expert = expert;
+        }
     return all;
   }
 
@@ -273,28 +290,26 @@ class FusedExperts final : public KindBase {
     if (redundant > 0 && !by_expert(spec)) return refuse("redundant experts need parallel: expert");
     RELOADLAB_TRY(by_expert(spec) ? must_divide(spec, "places for experts", experts + redundant, tp_size)
                                   : must_divide(spec, "intermediate elements", spec.integer("intermediate"), tp_size));
+    RELOADLAB_TRY(check_scales(spec, tp_size));
     RELOADLAB_TRY(check_packed(spec, tp_size));
     return must_have_loader(spec);
   }
 
  private:
-  static Delivery delivery_of(const LayerSpec& spec, const Tensor& tensor, int64_t expert, size_t shard,
-                              const std::vector<std::string_view>& names) {
-    const int64_t hidden = spec.integer("hidden"), whole = spec.integer("intermediate");
-    const bool down = shard_names[shard] == "w2";
-    const auto prefix = [&](size_t of) { return sibling(spec.name, fmt::format("experts.{}.{}", expert, names[of])); };
-    Shape shape{2};
-    if (tensor.packed != Tensor::pair) shape = down ? Shape{hidden, whole / tensor.packed} : Shape{whole, hidden / tensor.packed};
-    Delivery delivery = deliver(spec, tensor.name, std::move(shape), prefix(shard), shard_names[shard]);
-    if (tensor.packed == Tensor::pair && shard_names[shard] == "w3") delivery.repeats = fmt::format("{}.{}", prefix(0), tensor.name);
-    delivery.slot = stack_name(down, tensor);
-    delivery.dtype = tensor.dtype;
-    delivery.expert = expert;
-    return delivery;
+  // Where w3 stands below w1, and where ranks cut, blocks must meet: a scale is of one part of one rank.
+  static Status check_scales(const LayerSpec& spec, int tp_size) {
+    if (!scaled(spec)) return {};
+    if (spec.dtype != DType::e4m3 && spec.dtype != DType::i8)
+      return Status(Code::data, fmt::format("{}: weights are {}, expected e4m3 or i8 with scales", spec.name, dtype_name(spec.dtype)));
+    const int64_t whole = spec.integer("intermediate"), share = by_expert(spec) ? whole : whole / tp_size;
+    if (share % block == 0) return {};
+    return Status(Code::data, fmt::format("{}: {} intermediate elements over {} ranks do not meet at blocks of {}", spec.name, whole,
+                                          by_expert(spec) ? 1 : tp_size, block));
   }
 
   static Status check_packed(const LayerSpec& spec, int tp_size) {
     if (!spec.flag("packed")) return {};
+    if (scaled(spec)) return Status(Code::data, spec.name + ": packed weights have scales of groups, not of blocks");
     const int64_t share = spec.integer("intermediate") / (by_expert(spec) ? 1 : tp_size), group = spec.integer("group");
     for (const int64_t inputs : {spec.integer("hidden"), share}) {
       if (inputs % codes_per_word != 0)
@@ -302,6 +317,34 @@ class FusedExperts final : public KindBase {
       if (inputs % group != 0) return Status(Code::data, fmt::format("{}: {} inputs are no whole groups of {}", spec.name, inputs, group));
     }
     return {};
+  }
+
+  static std::vector<Placement> place_pairs(const LayerSpec& spec, int64_t expert, TensorParallel tp) {
+    std::vector<Placement> all;
+    for (const int64_t place : places_on_rank(spec, expert, tp)) all.push_back({{0, 0}, {place, 0}, {1, 2}});
+    return all;
+  }
+
+  static at::Tensor unpacked(const Layer& layer, const std::string& slot) {
+    if (layer.quant_method) return layer.quant_method->compute_value(layer, slot);
+    const at::Tensor &words = held(layer, slot + "_packed"), &scales = held(layer, slot + "_scale");
+    std::vector<at::Tensor> experts;
+    for (int64_t place = 0; place < words.size(0); ++place)
+      experts.push_back(dequantized(unpacked_columns(words[place]), scales[place], {}));
+    return at::stack(experts);
+  }
+
+  static at::Tensor computed(const Layer& layer, const std::string& slot) {
+    if (layer.spec.flag("packed")) return unpacked(layer, slot);
+    const at::Tensor weight = logical(layer, slot);
+    if (!scaled(layer.spec)) return weight;
+    const at::Tensor& scales = held(layer, slot + "_scale_inv");
+    std::vector<at::Tensor> experts;
+    for (int64_t place = 0; place < weight.size(0); ++place) {
+      at::Tensor single = weight[place].to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+      experts.push_back(scale_boxes(single, scales[place], block));
+    }
+    return at::stack(experts);
   }
 };
 

@@ -1,4 +1,5 @@
-// Y = X Wᵀ + b, all of it on every rank: projections into a latent space that ranks share, and routers.
+// Y = X Wᵀ + b, all of it on every rank: projections into a latent space that ranks share, and routers. With `captured` the first
+// forward makes a kernel that reads the tensors of that time for good, as compiled kernels and captured graphs do.
 #include <ATen/core/Tensor.h>
 
 #include "reference/model/kinds/compute.h"
@@ -14,6 +15,25 @@ constexpr const char* correction = "e_score_correction_bias";
 
 bool corrects(const LayerSpec& spec) { return spec.flag("correction_bias"); }
 
+// Of a router, the scores that experts are chosen by.
+at::Tensor project(const Layer& layer, const at::Tensor& input) {
+  const at::Tensor output = apply_linear(layer, input, layer.spec.flag("bias"));
+  return corrects(layer.spec) ? output.sigmoid() + compute_copy(held(layer, correction)) : output;
+}
+
+// What the kernel keeps is a layer of its own, which holds the same tensors under handles that nobody exchanges.
+void make_kernel(Layer& layer) {
+  auto kept = std::make_shared<Layer>(layer.spec, layer.class_name);
+  kept->kind = layer.kind;
+  kept->tp = layer.tp;
+  kept->quant_method = layer.quant_method;
+  for_each_tensor(layer, [&](const Slot& slot, bool) {
+    kept->parameters.set(slot.name, std::make_shared<Parameter>(Parameter{.tensor = slot.handle->tensor}));
+    layer.extra.tensors["kernel:" + slot.name] = slot.handle->tensor;
+  });
+  layer.extra.kernel = [kept](const at::Tensor& input) { return project(*kept, input); };
+}
+
 class ReplicatedLinear final : public KindBase {
  public:
   ReplicatedLinear()
@@ -25,6 +45,10 @@ class ReplicatedLinear final : public KindBase {
                    .type = KeyInfo::Type::boolean,
                    .fallback = false,
                    .about = "is a router with e_score_correction_bias [out], float32, which it adds to its scores"},
+                  {.name = "captured",
+                   .type = KeyInfo::Type::boolean,
+                   .fallback = false,
+                   .about = "the first forward makes a kernel that reads the tensors of that time from then on"},
                   loader_key()}) {}
 
   std::vector<Placement> placements(const LayerSpec&, const Delivery& delivery, TensorParallel) const override {
@@ -48,10 +72,9 @@ class ReplicatedLinear final : public KindBase {
     return layer;
   }
 
-  // Of a router, the scores that experts are chosen by.
   at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
-    const at::Tensor output = apply_linear(layer, input, layer.spec.flag("bias"));
-    return corrects(layer.spec) ? output.sigmoid() + compute_copy(held(layer, correction)) : output;
+    if (layer.spec.flag("captured") && !layer.extra.kernel) make_kernel(layer);
+    return layer.extra.kernel ? layer.extra.kernel(input) : project(layer, input);
   }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel, uint64_t seed) const override {
     return example_values({3, spec.integer("in")}, seed);

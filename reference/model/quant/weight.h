@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <span>
 
+#include "reference/model/kind.h"
 #include "reference/model/layer.h"
 
 namespace reloadlab::model {

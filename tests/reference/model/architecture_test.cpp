@@ -50,7 +50,16 @@ INSTANTIATE_TEST_SUITE_P(
                               3'085'938'688,
                               434},
                     Published{"qwen3_30b_a3b", "qwen_moe", {}, 30'532'122'624, 18'867},
-                    Published{"deepseek_v3", "deepseek", {}, 671'026'419'200, 45'395}),
+                    Published{"deepseek_v3", "deepseek", {}, 671'026'419'200, 45'395},
+                    // 48 · 128 · 3 matrices of 768 × 2048, each with 6 × 16 scales
+                    Published{"qwen3_30b_a3b_fp8",
+                              "qwen_moe",
+                              {{"expert_scales", std::string("block")}, {"parallel", std::string("expert")}},
+                              30'532'122'624 + 18'432 * 96,
+                              37'299},
+                    // 58 · 256 · 3 matrices of 2048 × 7168, each with 16 × 56 scales
+                    Published{
+                        "deepseek_v3_fp8", "deepseek", {{"expert_scales", std::string("block")}}, 671'026'419'200 + 44'544 * 896, 89'939}),
     [](const auto& one) { return one.param.name; });
 
 TEST(SmallModels, are_built_and_loaded_on_every_number_of_ranks) {

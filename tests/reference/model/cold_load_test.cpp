@@ -102,6 +102,11 @@ std::vector<ColdCase> cases() {
                                       {"parallel", text("expert")},
                                       {"placement", text("round_robin")},
                                       {"names", text("w1,w2,w3")}});
+  // 24 · 128 elements between: a block of scales for each rank of all rank counts.
+  experts("experts_scaled", {{"intermediate", 3072L}, {"experts", 2L}, {"hidden", 130L}, {"scales", text("block")}});
+  all.back().spec.dtype = DType::i8;
+  experts("experts_scaled_dealt", {{"intermediate", 128L}, {"experts", 24L}, {"scales", text("block")}, {"parallel", text("expert")}});
+  all.back().spec.dtype = DType::i8;
   add("attention_query_scales", "attention", {{"heads", 24L}, {"query_scales", true}});
   add("mla", "mla_attention", {{"heads", 24L}, {"qk_nope_head_dim", 2L}, {"v_head_dim", 3L}, {"kv_lora_rank", 4L}});
   add("rotary", "rotary_embedding", {{"rotary_dim", 6L}, {"max_position", 9L}, {"base", 100.0}});

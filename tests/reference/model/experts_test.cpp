@@ -1,5 +1,6 @@
 // Fused experts: where each expert is, and that what ranks compute of it adds up.
 #include <ATen/ops/allclose.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/silu.h>
@@ -119,6 +120,48 @@ TEST(FusedExperts, odd_tokens_go_to_second_places) {
   EXPECT_TRUE(after.select(0, 1).eq(0).all().item<bool>());
 }
 
+// What a checkpoint would hold for the layer without scales: weight · scale, element by element.
+Source multiplied(const Source& source) {
+  return [source](const Delivery& delivery) {
+    Delivery scales = delivery;
+    scales.name += "_scale_inv";
+    scales.shape = {(delivery.shape[0] + 127) / 128, (delivery.shape[1] + 127) / 128};
+    scales.dtype = DType::f32;
+    Delivery stored = delivery;
+    stored.dtype = DType::i8;
+    const at::Tensor weight = source(stored).to(at::kFloat), scale = source(scales);
+    float* values = weight.data_ptr<float>();
+    const float* scales_of_blocks = scale.data_ptr<float>();
+    for (int64_t i = 0; i < weight.size(0); ++i)
+      for (int64_t j = 0; j < weight.size(1); ++j) values[i * weight.size(1) + j] *= scales_of_blocks[i / 128 * scale.size(1) + j / 128];
+    return weight;
+  };
+}
+
+TEST(FusedExperts, with_scales_compute_with_weight_times_scale) {
+  const auto spec_with = [](const char* scales, DType dtype, const char* parallel) {
+    return model_of({layer_of(
+        "fused_experts",
+        {{"hidden", 130L}, {"intermediate", 256L}, {"experts", 2L}, {"scales", std::string(scales)}, {"parallel", std::string(parallel)}},
+        "mlp.experts", dtype)});
+  };
+  const Source source = [](const Delivery& delivery) {
+    const double salt = static_cast<double>(delivery.name.size() + delivery.expert.value_or(0));
+    const at::Tensor wave = (at::arange(numel(delivery.shape), at::kDouble) * 0.37 + salt).sin().view(delivery.shape);
+    return delivery.dtype == DType::i8 ? (wave * 100).round().to(at::kChar) : (wave * 0.001 + 0.002).to(at::kFloat);
+  };
+  for (const char* parallel : {"tensor", "expert"}) {
+    const ModelSpec scaled = spec_with("block", DType::i8, parallel), plain = spec_with("none", DType::f32, parallel);
+    const at::Tensor input = find_layer_kind("fused_experts")->example_input(plain.layers[0], {}, 5);
+    for (int size : {1, 2}) {
+      const Group with = cold_group(scaled, size, source), without = cold_group(plain, size, multiplied(source));
+      EXPECT_TRUE(
+          at::allclose(sum_in_rank_order(partials(scaled, with, input)), sum_in_rank_order(partials(plain, without, input)), 1e-4, 1e-5))
+          << parallel << size;
+    }
+  }
+}
+
 TEST(FusedExperts, loads_of_no_expert_and_of_no_shard_are_refused) {
   const ModelSpec spec = model_of({experts({})});
   std::unique_ptr<Model> model = cold(spec);
@@ -141,6 +184,12 @@ TEST(FusedExperts, what_cannot_be_cut_or_dealt_is_refused) {
   EXPECT_EQ(complaint({{"top_k", 7L}}), "mlp.experts: top_k is 7, of 6 experts");
   EXPECT_EQ(complaint({{"experts", 65537L}}), "mlp.experts: 65537 experts, expected at most 65536");
   EXPECT_EQ(complaint({{"names", std::string("up,down")}}), "mlp.experts: 2 names, expected those of w1, w2 and w3");
+  EXPECT_EQ(complaint({{"scales", std::string("block")}}), "mlp.experts: weights are f32, expected e4m3 or i8 with scales");
+  LayerSpec scaled = experts({{"scales", std::string("block")}, {"intermediate", 256L}});
+  scaled.dtype = DType::e4m3;
+  EXPECT_TRUE(check_model(model_of({scaled}), 2).ok());
+  EXPECT_EQ(check_model(model_of({scaled}), 4).message(),
+            "mlp.experts: 256 intermediate elements over 4 ranks do not meet at blocks of 128");
   EXPECT_EQ(complaint({{"loader", std::string("none")}}),
             "mlp.experts: the default loader (loader: none) can neither cut shards nor leave padding");
 }

@@ -78,6 +78,25 @@ TEST(Forward, column_parallel_outputs_are_rows_of_the_unsplit_layer) {
   }
 }
 
+TEST(Forward, a_captured_kernel_reads_the_tensors_of_its_first_forward) {
+  ModelSpec spec = model_of({layer_of("replicated_linear", {{"in", 4L}, {"out", 3L}, {"captured", true}})});
+  spec.layers[0].quant = "fp8_per_channel";
+  const Source source = small_values(spec);
+  Group group = cold_group(spec, 1, source);
+  Model& model = *group.ranks[0];
+  ASSERT_TRUE(process_model_after_loading(model).ok());
+  Layer& layer = *model.find("x");
+  const LayerKind& kind = *find_layer_kind("replicated_linear");
+  const at::Tensor input = kind.example_input(spec.layers[0], {}, 3);
+  const at::Tensor first = kind.forward(layer, input);
+  const ParameterPtr scale = layer.tensor("weight_scale");
+  EXPECT_TRUE(layer.extra.tensors.at("kernel:weight_scale").is_alias_of(scale->tensor));
+  layer.assign("weight_scale", std::make_shared<Parameter>(Parameter{.tensor = scale->tensor * 2}));
+  EXPECT_TRUE(kind.forward(layer, input).equal(first)) << "a tensor in another place is not what the kernel reads";
+  scale->tensor.mul_(2);
+  EXPECT_TRUE(at::allclose(kind.forward(layer, input), first * 2)) << "what is written in place is";
+}
+
 // One layer of every kind.
 ModelSpec one_of_each() {
   using Integers = std::vector<int64_t>;
