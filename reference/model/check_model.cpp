@@ -46,12 +46,6 @@ Status check_layer(const LayerSpec& layer, int tp_size) {
   return quant->check(without_taken_ties(kind->slots(layer, {0, tp_size}), layer, *quant)).within(layer.name);
 }
 
-const SlotSpec* find_slot(const std::vector<SlotSpec>& slots, std::string_view name) {
-  for (const SlotSpec& slot : slots)
-    if (slot.name == name) return &slot;
-  return nullptr;
-}
-
 // The slots of the layer that a path names, or an error that says what is missing.
 Result<SlotSpec> slot_at(const ByName& layers, const std::string& path, int tp_size) {
   auto [layer, name] = split_slot_path(path);
@@ -119,13 +113,24 @@ Status check_views(const ByName& layers, const ModelSpec& model, const LayerSpec
   return {};
 }
 
+// Numbers as they are, or a method that says what it takes to read them.
+Status gives_value(const ByName& layers, const std::string& path, const SlotSpec& slot) {
+  const LayerSpec& layer = *layers.at(split_slot_path(path).first);
+  const bool plain = dtype_size(slot.dtype) > 1;
+  if (layer.quant == "none")
+    return plain ? Status() : data(fmt::format("layer \"{}\" has it in {} and no quantization", layer.name, dtype_name(slot.dtype)));
+  if (find_quant_method(layer.quant)->value_bytes && slot.name == "weight") return {};
+  return data(fmt::format("layer \"{}\" has quantization {}, whose values other layers cannot read", layer.name, layer.quant));
+}
+
 Status check_references(const ByName& layers, const ModelSpec& model, const LayerSpec& layer, int tp_size) {
   for (const LayerKind::Reference& reference : find_layer_kind(layer.kind)->references(layer, {0, tp_size})) {
     const std::string what = fmt::format("{}: reads {}", layer.name, reference.slot);
     const std::string path = resolve_alias(model, layer, reference.slot);
     Result<SlotSpec> there = slot_at(layers, path, tp_size);
     if (!there.ok()) return there.status().within(what);
-    if (reference.as_loaded) RELOADLAB_TRY(keeps_handle(layers, path).within(what));
+    if (reference.read == LayerKind::Reference::Read::tensor) RELOADLAB_TRY(keeps_handle(layers, path).within(what));
+    if (reference.read == LayerKind::Reference::Read::value) RELOADLAB_TRY(gives_value(layers, path, *there).within(what));
     if (there->shape != reference.shape)
       return data(
           fmt::format("{}: its shape is [{}], expected [{}]", what, fmt::join(there->shape, ", "), fmt::join(reference.shape, ", ")));

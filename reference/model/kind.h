@@ -48,14 +48,20 @@ class LayerKind {
   virtual at::Tensor forward(Layer& layer, const at::Tensor& input) const = 0;
   virtual bool is_partial(const LayerSpec&) const { return false; }
   // Slots of other layers that the layer reads, named as in SlotSpec::alias_of. link() looks them up, and check_model() has seen that
-  // they are there in this shape, and with `as_loaded` that no quantization changes what they hold.
+  // they are there in this shape.
   struct Reference {
+    enum class Read {
+      tensor,  // no quantization changes what the slot holds
+      value,   // what it stands for: a quantization of that layer says what reading it takes (QuantInfo::value_bytes)
+      shape,
+    };
     std::string slot;
     Shape shape;
-    bool as_loaded = true;
+    Read read = Read::tensor;
   };
   virtual std::vector<Reference> references(const LayerSpec&, TensorParallel) const { return {}; }
-  // Helper tensors (ExtraState) that the layer's own post-load step makes anew each time. It allocates nothing else.
+  // Helper tensors (ExtraState) that the layer's own post-load step makes anew each time. It allocates nothing else, but what reading
+  // values of quantized layers takes.
   virtual std::vector<SlotSpec> helpers(const LayerSpec&, TensorParallel) const { return {}; }
   // True for layers (attention) whose own post-load step runs after every other layer's.
   virtual bool deferred() const { return false; }
@@ -82,6 +88,8 @@ struct QuantInfo {
   std::vector<int64_t> (*permutation)(const SlotSpec& before);  // REQUIRES permutes(before.name)
   // Whether the layer's tensors suit the method; the message says what was expected. A tie that takes_ties covers is no alias here.
   Status (*check)(const std::vector<SlotSpec>& before);
+  // Bytes that compute_value() of `weight` takes at its peak, for steps of other layers that read it; null: they cannot.
+  int64_t (*value_bytes)(const std::vector<SlotSpec>& before) = nullptr;
   // True when layers whose weights are tied may both have this method: each then makes a tensor of its own from the shared one.
   bool takes_ties = false;
 };

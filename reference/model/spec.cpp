@@ -27,6 +27,11 @@ double LayerSpec::number(std::string_view key) const { return value_of<double>(*
 const std::string& LayerSpec::text(std::string_view key) const { return value_of<std::string>(*this, key); }
 const std::vector<int64_t>& LayerSpec::integers(std::string_view key) const { return value_of<std::vector<int64_t>>(*this, key); }
 
+const SlotSpec* find_slot(const std::vector<SlotSpec>& slots, std::string_view name) {
+  const auto found = std::ranges::find(slots, name, &SlotSpec::name);
+  return found == slots.end() ? nullptr : &*found;
+}
+
 int64_t storage_bytes(const SlotSpec& slot) {
   const bool empty = slot.kind == SlotSpec::Kind::empty_parameter || slot.kind == SlotSpec::Kind::empty_buffer;
   if (slot.alias_of || empty || numel(slot.shape) == 0) return 0;

@@ -74,6 +74,7 @@ struct SlotSpec {
   enum class Transform { none, negate, negative_exp } transform = Transform::none;
 };
 
+const SlotSpec* find_slot(const std::vector<SlotSpec>& slots, std::string_view name);  // null when there is none
 int64_t storage_bytes(const SlotSpec& slot);               // what its own allocation takes; 0 for aliases and empty slots
 double undo(SlotSpec::Transform transform, double value);  // what had been copied, up to rounding
 

@@ -12,7 +12,7 @@ class LayerByLayer final : public OnlineQuantReload {
   LayerByLayer(const OnlineQuantPolicy& policy, const OnlineQuantOptions& options) : reload_(policy.of_layers(), options) {}
 
   Status record(model::Model& model) override { return reload_.record(model); }
-  Status before_post_load(model::Model& model) override { return reload_.first_load_done(model); }
+  Status first_load_done(model::Model& model) override { return reload_.first_load_done(model); }
   Status prepare(model::Model& model) override { return reload_.prepare(model); }
   Status finish(model::Model& model, DType dtype) override { return reload_.finish(model, dtype); }
   Status abort(model::Model& model) override { return reload_.abort(model); }

@@ -4,7 +4,7 @@
 //
 //   record              after construction; scope=layer learns from here on what a first load writes
 //   [first load]        goes straight through (OQ2)
-//   before_post_load    before the first post-load step: parameters are still in high precision, and are recorded (OQ1)
+//   first_load_done    before the first post-load step: parameters are still in high precision, and are recorded (OQ1)
 //   prepare             they come back, uninitialized (R1), with their attributes (R2)
 //   loads               any number of calls (R3)
 //   finish              quantized (R4), and copied into the tensors that were there before prepare (R5)
@@ -32,7 +32,7 @@ class OnlineQuantReload {
  public:
   virtual ~OnlineQuantReload() = default;
   virtual Status record(model::Model& model) = 0;
-  virtual Status before_post_load(model::Model& model) = 0;
+  virtual Status first_load_done(model::Model& model) = 0;
   virtual Status prepare(model::Model& model) = 0;
   virtual Status finish(model::Model& model, DType dtype) = 0;
   virtual Status abort(model::Model& model) = 0;

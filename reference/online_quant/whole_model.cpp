@@ -29,7 +29,7 @@ void for_each_parameter(const model::Model& model, Fn&& fn) {
 }  // namespace
 
 // OQ1
-Status WholeModel::before_post_load(model::Model& model) {
+Status WholeModel::first_load_done(model::Model& model) {
   if (recorded_ || !quantized_online(model)) return {};
   record_parameters(model);
   recorded_ = true;

@@ -13,7 +13,7 @@ class WholeModel final : public OnlineQuantReload {
   explicit WholeModel(const OnlineQuantPolicy& policy) : policy_(policy) {}
 
   Status record(model::Model&) override { return {}; }
-  Status before_post_load(model::Model& model) override;
+  Status first_load_done(model::Model& model) override;
   Status prepare(model::Model& model) override;
   Status finish(model::Model& model, DType dtype) override;
   Status abort(model::Model&) override { return Status(Code::unsupported, "a whole-model reload cannot be abandoned"); }

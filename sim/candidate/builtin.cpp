@@ -13,39 +13,33 @@ layerwise::LayerwiseOptions options_of(const CandidateContext& context) {
           .extra_bytes_limit = context.extra_bytes_limit};
 }
 
-class LayerwiseCandidate final : public Reloader {
+std::unique_ptr<layerwise::LayerwiseReload> make(const layerwise::LayerwisePolicy& policy, const layerwise::LayerwiseOptions& options) {
+  return std::make_unique<layerwise::LayerwiseReload>(policy, options);
+}
+
+std::unique_ptr<online_quant::OnlineQuantReload> make(const online_quant::OnlineQuantPolicy& policy,
+                                                      const layerwise::LayerwiseOptions& options) {
+  return online_quant::make_online_quant(policy, options);
+}
+
+template <class Reload>
+class BuiltIn final : public Reloader {
  public:
-  LayerwiseCandidate(const layerwise::LayerwisePolicy& policy, const CandidateContext& context) : reload_(policy, options_of(context)) {}
-
-  Status record(model::Model& model) override { return reload_.record(model); }
-  Status before_post_load(model::Model& model) override { return reload_.first_load_done(model); }
-  Status prepare(model::Model& model) override { return reload_.prepare(model); }
-  Status finish(model::Model& model, const FinishConfig& config) override { return reload_.finish(model, config.dtype); }
-  Status abort(model::Model& model) override { return reload_.abort(model); }
-  bool unusable() const override { return reload_.unusable(); }
-
- private:
-  layerwise::LayerwiseReload reload_;
-};
-
-class OnlineQuantCandidate final : public Reloader {
- public:
-  OnlineQuantCandidate(const online_quant::OnlineQuantPolicy& policy, const CandidateContext& context)
-      : reload_(online_quant::make_online_quant(policy, options_of(context))) {}
+  explicit BuiltIn(std::unique_ptr<Reload> reload) : reload_(std::move(reload)) {}
 
   Status record(model::Model& model) override { return reload_->record(model); }
-  Status before_post_load(model::Model& model) override { return reload_->before_post_load(model); }
+  Status before_post_load(model::Model& model) override { return reload_->first_load_done(model); }
   Status prepare(model::Model& model) override { return reload_->prepare(model); }
   Status finish(model::Model& model, const FinishConfig& config) override { return reload_->finish(model, config.dtype); }
   Status abort(model::Model& model) override { return reload_->abort(model); }
   bool unusable() const override { return reload_->unusable(); }
 
  private:
-  std::unique_ptr<online_quant::OnlineQuantReload> reload_;
+  std::unique_ptr<Reload> reload_;
 };
 
 // Registers a system of ours: profiles, and how a spelling becomes a candidate.
-template <class Candidate, class Policy>
+template <class Policy>
 void register_system(const std::string& system, Result<Policy> (*parse)(std::string_view), std::string (*spell)(const Policy&),
                      std::map<std::string, std::string> (*declare)(const Policy&), const std::vector<std::string_view>& profiles) {
   register_candidate(system, [=](const std::string& spelling) -> Result<CandidateInfo> {
@@ -53,7 +47,7 @@ void register_system(const std::string& system, Result<Policy> (*parse)(std::str
     CandidateInfo info{.name = system + "@" + spell(policy), .system = system, .declared = declare(policy)};
     info.declared["reports"] = "yes";
     info.make_reloader = [policy](const CandidateContext& context) -> Result<std::unique_ptr<Reloader>> {
-      return std::unique_ptr<Reloader>(std::make_unique<Candidate>(policy, context));
+      return std::unique_ptr<Reloader>(new BuiltIn(make(policy, options_of(context))));
     };
     return info;
   });
@@ -63,10 +57,10 @@ void register_system(const std::string& system, Result<Policy> (*parse)(std::str
 }  // namespace
 
 void register_builtin_candidates() {
-  register_system<LayerwiseCandidate>("layerwise", &layerwise::parse_policy, &layerwise::spell_policy, &layerwise::declared_policies,
-                                      layerwise::policy_profiles());
-  register_system<OnlineQuantCandidate>("online_quant", &online_quant::parse_policy, &online_quant::spell_policy,
-                                        &online_quant::declared_policies, online_quant::policy_profiles());
+  register_system("layerwise", &layerwise::parse_policy, &layerwise::spell_policy, &layerwise::declared_policies,
+                  layerwise::policy_profiles());
+  register_system("online_quant", &online_quant::parse_policy, &online_quant::spell_policy, &online_quant::declared_policies,
+                  online_quant::policy_profiles());
 }
 
 }  // namespace reloadlab::sim

@@ -16,6 +16,7 @@ class Catalogue {
 
   const std::vector<model::Delivery>& deliveries() const { return deliveries_; }
   int find_delivery(std::string_view name) const;  // -1: none
+  const model::ModelSpec& model() const { return *model_; }
   int layer_count() const { return static_cast<int>(model_->layers.size()); }
   const model::LayerSpec& layer(int index) const { return model_->layers[static_cast<size_t>(index)]; }
   const model::LayerKind& kind(int index) const { return *kinds_[static_cast<size_t>(index)]; }

@@ -11,6 +11,19 @@ int64_t total_bytes(const std::vector<model::SlotSpec>& slots) {
   return bytes;
 }
 
+// What the layer's own step takes to read values of quantized layers.
+int64_t read_bytes(const Catalogue& catalogue, int layer, model::TensorParallel tp) {
+  int64_t bytes = 0;
+  for (const model::LayerKind::Reference& reference : catalogue.kind(layer).references(catalogue.layer(layer), tp)) {
+    if (reference.read != model::LayerKind::Reference::Read::value) continue;
+    const std::string path = model::resolve_alias(catalogue.model(), catalogue.layer(layer), reference.slot);
+    const int there = catalogue.find_layer(model::split_slot_path(path).first);
+    const model::QuantInfo* quant = model::find_quant_method(catalogue.layer(there).quant);
+    if (quant->value_bytes) bytes += quant->value_bytes(catalogue.kind(there).slots(catalogue.layer(there), tp));
+  }
+  return bytes;
+}
+
 // Loads of one group are replayed one after the other, so only the largest scratch counts.
 int64_t loader_scratch(const Catalogue& catalogue, int layer, model::TensorParallel tp) {
   int64_t bytes = 0;
@@ -37,6 +50,7 @@ MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, b
       size.helpers += model::storage_bytes(helper);
       size.helper_most = std::max(size.helper_most, model::storage_bytes(helper));
     }
+    size.read += read_bytes(catalogue, layer, tp);
     size.late += total_bytes(catalogue.kind(layer).late_slots(catalogue.layer(layer), tp));
     for (const model::SlotSpec& slot : slots)
       if (shadow && !quant->permutes(slot.name)) size.shadow += model::storage_bytes(slot);
@@ -65,13 +79,16 @@ void MemoryModel::process(int group) {
   const GroupSize& size = sizes_[static_cast<size_t>(group)];
   if (backup_) committed_ += size.kernel;
   // A helper goes as soon as its content is in the old one, of which there is a copy by then.
-  const int64_t helpers = size.helpers + (backup_ ? size.helper_most : 0);
+  const int64_t helpers = size.helpers + size.read + (backup_ ? size.helper_most : 0);
   see(committed_ + buffered_total_ + size.materialized + std::max(size.post_load + size.shadow + helpers, size.loader_scratch));
   if (backup_) committed_ += size.shadow + size.helpers;
   release(group);
 }
 
-void MemoryModel::derive(int group) { see(committed_ + buffered_total_ + sizes_[static_cast<size_t>(group)].helpers); }
+void MemoryModel::derive(int group) {
+  const GroupSize& size = sizes_[static_cast<size_t>(group)];
+  see(committed_ + buffered_total_ + size.helpers + size.read);
+}
 
 void MemoryModel::release(int group) { buffered_total_ -= std::exchange(buffered_[static_cast<size_t>(group)], 0); }
 

@@ -4,7 +4,8 @@
 // + for the group in process: its materialized tensors + what its post-load steps leave and need beside them
 // + with a backup: kernel bytes of the groups committed so far and of the one in process
 // + with a shadow: the new copies of the group in process, and with a backup those of the groups committed so far
-// + the helper tensors that a deferred layer's own step makes anew, and with a backup, where the layer had loads, the old ones.
+// + the helper tensors that a deferred layer's own step makes anew, and with a backup, where the layer had loads, the old ones,
+//   and what it takes to read quantized values that they are made from.
 #include <vector>
 
 #include "sim/replay/catalogue.h"
@@ -30,7 +31,7 @@ class MemoryModel {
 
  private:
   struct GroupSize {
-    int64_t materialized = 0, post_load = 0, loader_scratch = 0, kernel = 0, late = 0, shadow = 0, helpers = 0, helper_most = 0;
+    int64_t materialized = 0, post_load = 0, loader_scratch = 0, kernel = 0, late = 0, shadow = 0, helpers = 0, helper_most = 0, read = 0;
   };
   void see(int64_t bytes, int64_t scratch = 0);
   std::vector<GroupSize> sizes_;

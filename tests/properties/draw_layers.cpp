@@ -86,9 +86,21 @@ Values draw_attention() {
           {"loader", draw_cutting_loader()}};
 }
 
+// Of sizes that kernels have tiles for, whatever the ranks.
+Values draw_tiled_experts() {
+  return {{"hidden", int64_t{64}},
+          {"intermediate", int64_t{32}},
+          {"experts", unit},
+          {"parallel", std::string("expert")},
+          {"placement", draw_word({"linear", "round_robin"})},
+          {"packed", flip()},
+          {"loader", draw_cutting_loader()}};
+}
+
 // Cut, or dealt out with some experts at two places.
 Values draw_experts() {
   const int64_t redundant = flip() ? draw_between(1, unit / 2) : 0;
+  if (flip()) return draw_tiled_experts();
   return {{"hidden", draw_between(1, 6)},
           {"intermediate", unit},
           {"experts", unit - redundant},
@@ -249,6 +261,7 @@ void draw_reader(Layers& layers, const std::string& name) {
                             {"kv_lora_rank", in},
                             {"kv_b", std::string("kv_b_proj.weight")}}));
     layers.push_back(layer(name + ".kv_b_proj", "column_parallel_linear", std::move(child)));
+    layers.back().quant = draw_word({"none", "fp8_per_tensor", "fp8_per_channel", "fp8_block", "int8_per_channel"});
   } else if (which == "mamba_mixer") {
     layers.push_back(
         layer(name, which, {{"channels", out}, {"state", draw_between(1, 6)}, {"conv_kernel", in}, {"conv", std::string("child")}}));

@@ -10,6 +10,10 @@
 //
 // With `scales: block` the checkpoint brings 8-bit weights, and for each matrix [n, k] weight_scale_inv [⌈n/128⌉, ⌈k/128⌉], the scales of
 // its blocks of 128×128: they are stacked, cut and dealt out as the matrices are. What the weight stands for is weight · scale.
+//
+// With `packed` it brings integers of 4 bits in words, as compressed-tensors stores them (quant/packed.h): weight_packed i32 [n, k/8] and
+// weight_scale [n, k/g], stacked as well, and weight_shape i64 [2]. An expert's gate and up projection have one place for theirs, in a
+// stack [experts, 2]: the last one stays.
 #include <ATen/ops/arange.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/silu.h>
@@ -25,7 +29,9 @@
 #include "reference/model/kinds/kind_base.h"
 #include "reference/model/kinds/registry.h"
 #include "reference/model/kinds/shards.h"
+#include "reference/model/post_load.h"
 #include "reference/model/quant/apply_scales.h"
+#include "reference/model/quant/packed.h"
 
 namespace reloadlab::model {
 namespace {
@@ -41,19 +47,28 @@ int64_t places_of(const LayerSpec& spec) { return spec.integer("experts") + spec
 int64_t copies_of(const LayerSpec& spec) { return spec.integer("redundant") > 0 ? 2 : 1; }  // at most
 bool scaled(const LayerSpec& spec) { return spec.text("scales") == "block"; }
 
-// Two stacks of an expert's matrices, w13_ and w2_ before the suffix: the weights, or as many of their scales as there are blocks.
+// Two stacks of an expert's matrices, w13_ and w2_ before the suffix: the weights, their words, or as many of their scales as there are.
 struct Stacks {
+  static constexpr int64_t pair = 0;
   std::string_view suffix;
   int64_t hidden, intermediate;
   DType dtype;
+  int64_t packed = 1;  // elements of a row that are one here; pair: no matrix, but the two sizes of it
 
-  Shape whole(std::string_view shard) const { return shard == "w2" ? Shape{hidden, intermediate} : Shape{intermediate, hidden}; }
+  Shape whole(std::string_view shard) const {
+    if (packed == pair) return {2};
+    return shard == "w2" ? Shape{hidden, intermediate / packed} : Shape{intermediate, hidden / packed};
+  }
   std::string slot(std::string_view shard) const { return fmt::format("{}_{}", shard == "w2" ? "w2" : "w13", suffix); }
   int64_t share(const LayerSpec& spec, TensorParallel tp) const { return by_expert(spec) ? intermediate : intermediate / tp.size; }
 };
 
 std::vector<Stacks> stacks_of(const LayerSpec& spec) {
   const int64_t hidden = spec.integer("hidden"), intermediate = spec.integer("intermediate");
+  if (spec.flag("packed"))
+    return {{"weight_packed", hidden, intermediate, DType::i32, codes_per_word},
+            {"weight_scale", hidden, intermediate, spec.dtype, spec.integer("group")},
+            {"weight_shape", hidden, intermediate, DType::i64, Stacks::pair}};
   std::vector<Stacks> all{{"weight", hidden, intermediate, spec.dtype}};
   if (scaled(spec)) all.push_back({"weight_scale_inv", round_up(hidden, block) / block, round_up(intermediate, block) / block, DType::f32});
   return all;
@@ -72,6 +87,7 @@ int64_t replica_at(bool round, int64_t place, int64_t places, TensorParallel tp)
 struct LoadExpert {
   int64_t hidden, intermediate, experts;
   bool by_expert, round;
+  int64_t packed;  // as of Stacks
 
   Status operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {
     const std::string shard = args.shard.value_or("");
@@ -79,15 +95,23 @@ struct LoadExpert {
     if (!down && shard != "w1" && shard != "w3") return Status(Code::failed, fmt::format("shard \"{}\" is none of w1, w2, w3", shard));
     if (const int64_t expert = args.expert.value_or(-1); expert < 0 || expert >= experts)
       return Status(Code::failed, fmt::format("expert {} is none of the {}", expert, experts));
-    RELOADLAB_TRY(expect_shape(loaded, down ? WholeShape{{hidden, intermediate}, 2} : WholeShape{{intermediate, hidden}, 2}));
+    RELOADLAB_TRY(expect_shape(loaded, whole(down)));
     const int64_t places = destination.tensor.size(0);
-    const int64_t share = down ? destination.tensor.size(2) : destination.tensor.size(1) / 2;
-    const Range range{.dim = down ? 1 : 0, .target = shard == "w3" ? share : 0, .source = by_expert ? 0 : share * tp.rank, .length = share};
+    const Range range = packed == Stacks::pair ? Range{.length = 2} : share_of(tp, destination.tensor, shard);
     for (int64_t place = 0; place < places; ++place) {
       const int64_t there = by_expert ? replica_at(round, place, places, tp) % experts : place;
       if (there == *args.expert) copy_range(destination.tensor.select(0, place), loaded, range);
     }
     return {};
+  }
+
+  WholeShape whole(bool down) const {
+    if (packed == Stacks::pair) return {{2}, 1};
+    return down ? WholeShape{{hidden, intermediate / packed}, 2} : WholeShape{{intermediate, hidden / packed}, 2};
+  }
+  Range share_of(TensorParallel tp, const at::Tensor& stack, std::string_view shard) const {
+    const int64_t share = shard == "w2" ? stack.size(2) : stack.size(1) / 2;
+    return {.dim = shard == "w2" ? 1 : 0, .target = shard == "w3" ? share : 0, .source = by_expert ? 0 : share * tp.rank, .length = share};
   }
 };
 
@@ -152,6 +176,11 @@ class FusedExperts final : public KindBase {
                    .type = KeyInfo::Type::text,
                    .fallback = std::string("gate_proj,down_proj,up_proj"),
                    .about = "what checkpoints call w1, w2 and w3 of an expert"},
+                  {.name = "packed",
+                   .type = KeyInfo::Type::boolean,
+                   .fallback = false,
+                   .about = "checkpoints bring packed int4 weights with scales of groups"},
+                  {.name = "group", .fallback = int64_t{32}, .minimum = 1, .about = "of packed weights, inputs that share a scale"},
                   {.name = "scales",
                    .type = KeyInfo::Type::text,
                    .fallback = std::string("none"),
@@ -163,15 +192,17 @@ class FusedExperts final : public KindBase {
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
     const std::vector<Stacks> stacks = stacks_of(spec);
-    const auto& [suffix, hidden, whole, dtype] = stacks_with(stacks, delivery.slot);
-    const Piece share = by_expert(spec) ? Piece{whole, 0, whole} : piece_of(whole, whole, tp);
+    const auto& [suffix, hidden, intermediate, dtype, packed] = stacks_with(stacks, delivery.slot);
     const std::string& shard = *delivery.shard;
+    if (packed == Stacks::pair) return place_pairs(spec, *delivery.expert, tp);
+    const int64_t whole = shard == "w2" ? intermediate / packed : intermediate, columns = hidden / packed;
+    const Piece share = by_expert(spec) ? Piece{whole, 0, whole} : piece_of(whole, whole, tp);
     std::vector<Placement> all;
     for (const int64_t place : places_on_rank(spec, *delivery.expert, tp)) {
       if (shard == "w2") {
         all.push_back({{0, 0, share.start}, {place, 0, 0}, {1, hidden, share.local}});
       } else {
-        all.push_back({{0, share.start, 0}, {place, shard == "w3" ? share.local : 0, 0}, {1, share.local, hidden}});
+        all.push_back({{0, share.start, 0}, {place, shard == "w3" ? share.local : 0, 0}, {1, share.local, columns}});
       }
     }
     return all;
@@ -182,12 +213,16 @@ class FusedExperts final : public KindBase {
     LayerPtr layer = make_layer(spec, tp, "FusedMoE");
     for (const Stacks& stacks : stacks_of(spec)) {
       const int64_t share = stacks.share(spec, tp);
-      const LoadExpert rule{stacks.hidden, stacks.intermediate, experts, by_expert(spec), dealt_round(spec)};
+      const LoadExpert rule{stacks.hidden, stacks.intermediate, experts, by_expert(spec), dealt_round(spec), stacks.packed};
       const auto add = [&](std::string_view shard, at::IntArrayRef shape) {
         set_loader(add_parameter(*layer, stacks.slot(shard), shape, stacks.dtype), rule_loader(layer, rule));
       };
-      add("w1", {places, 2 * share, stacks.hidden});
-      add("w2", {places, stacks.hidden, share});
+      if (stacks.packed == Stacks::pair) {
+        for (const char* shard : {"w1", "w2"}) add(shard, {places, 2});
+        continue;
+      }
+      add("w1", {places, 2 * share, stacks.hidden / stacks.packed});
+      add("w2", {places, stacks.hidden, share / stacks.packed});
     }
     if (by_expert(spec)) add_tables(*layer);
     return layer;
@@ -215,9 +250,12 @@ class FusedExperts final : public KindBase {
     const int64_t places = by_expert(spec) ? places_of(spec) / tp.size : spec.integer("experts");
     std::vector<SlotSpec> slots;
     for (const Stacks& stacks : stacks_of(spec)) {
-      const int64_t share = stacks.share(spec, tp);
-      slots.push_back({.name = stacks.slot("w1"), .shape = {places, 2 * share, stacks.hidden}, .dtype = stacks.dtype});
-      slots.push_back({.name = stacks.slot("w2"), .shape = {places, stacks.hidden, share}, .dtype = stacks.dtype});
+      const bool pair = stacks.packed == Stacks::pair;
+      const int64_t share = stacks.share(spec, tp), packed = pair ? 1 : stacks.packed;
+      const Shape w13 = pair ? Shape{places, 2} : Shape{places, 2 * share, stacks.hidden / packed};
+      const Shape w2 = pair ? Shape{places, 2} : Shape{places, stacks.hidden, share / packed};
+      slots.push_back({.name = stacks.slot("w1"), .shape = w13, .dtype = stacks.dtype});
+      slots.push_back({.name = stacks.slot("w2"), .shape = w2, .dtype = stacks.dtype});
     }
     if (by_expert(spec)) append_table_slots(spec, tp, slots);
     return slots;
@@ -230,8 +268,10 @@ class FusedExperts final : public KindBase {
     for (int64_t expert = 0; expert < spec.integer("experts"); ++expert)
       for (size_t shard = 0; shard < names.size(); ++shard)
         for (const Stacks& stacks : both) {
-          const std::string prefix = sibling(spec.name, fmt::format("experts.{}.{}", expert, names[shard]));
-          all.push_back(deliver(spec, stacks.suffix, stacks.whole(shard_names[shard]), prefix, shard_names[shard]));
+          const auto prefix = [&](size_t of) { return sibling(spec.name, fmt::format("experts.{}.{}", expert, names[of])); };
+          all.push_back(deliver(spec, stacks.suffix, stacks.whole(shard_names[shard]), prefix(shard), shard_names[shard]));
+          if (stacks.packed == Stacks::pair && shard_names[shard] == "w3")  // they land where those of w1 do
+            all.back().repeats = fmt::format("{}.{}", prefix(0), stacks.suffix);
           all.back().slot = stacks.slot(shard_names[shard]);
           all.back().dtype = stacks.dtype;
           all.back().expert = expert;
@@ -251,6 +291,7 @@ class FusedExperts final : public KindBase {
     RELOADLAB_TRY(by_expert(spec) ? must_divide(spec, "places for experts", experts + redundant, tp_size)
                                   : must_divide(spec, "intermediate elements", spec.integer("intermediate"), tp_size));
     RELOADLAB_TRY(check_scales(spec, tp_size));
+    RELOADLAB_TRY(check_packed(spec, tp_size));
     return must_have_loader(spec);
   }
 
@@ -266,7 +307,35 @@ class FusedExperts final : public KindBase {
                                           by_expert(spec) ? 1 : tp_size, block));
   }
 
+  static Status check_packed(const LayerSpec& spec, int tp_size) {
+    if (!spec.flag("packed")) return {};
+    if (scaled(spec)) return Status(Code::data, spec.name + ": packed weights have scales of groups, not of blocks");
+    const int64_t share = spec.integer("intermediate") / (by_expert(spec) ? 1 : tp_size), group = spec.integer("group");
+    for (const int64_t inputs : {spec.integer("hidden"), share}) {
+      if (inputs % codes_per_word != 0)
+        return Status(Code::data, fmt::format("{}: {} inputs cannot be packed by {}", spec.name, inputs, codes_per_word));
+      if (inputs % group != 0) return Status(Code::data, fmt::format("{}: {} inputs are no whole groups of {}", spec.name, inputs, group));
+    }
+    return {};
+  }
+
+  static std::vector<Placement> place_pairs(const LayerSpec& spec, int64_t expert, TensorParallel tp) {
+    std::vector<Placement> all;
+    for (const int64_t place : places_on_rank(spec, expert, tp)) all.push_back({{0, 0}, {place, 0}, {1, 2}});
+    return all;
+  }
+
+  static at::Tensor unpacked(const Layer& layer, const std::string& slot) {
+    if (layer.quant_method) return layer.quant_method->compute_value(layer, slot);
+    const at::Tensor &words = held(layer, slot + "_packed"), &scales = held(layer, slot + "_scale");
+    std::vector<at::Tensor> experts;
+    for (int64_t place = 0; place < words.size(0); ++place)
+      experts.push_back(dequantized(unpacked_columns(words[place]), scales[place], {}));
+    return at::stack(experts);
+  }
+
   static at::Tensor computed(const Layer& layer, const std::string& slot) {
+    if (layer.spec.flag("packed")) return unpacked(layer, slot);
     const at::Tensor weight = logical(layer, slot);
     if (!scaled(layer.spec)) return weight;
     const at::Tensor& scales = held(layer, slot + "_scale_inv");

@@ -99,7 +99,7 @@ class LoraAdapter final : public KindBase {
   std::vector<Reference> references(const LayerSpec& spec, TensorParallel tp) const override {
     const Sizes sizes(spec);
     const Shape shape = by_rows(spec) ? Shape{sizes.out / tp.size, sizes.in} : Shape{sizes.out, sizes.in / tp.size};
-    return {{.slot = "base_layer.weight", .shape = shape, .as_loaded = false}};
+    return {{.slot = "base_layer.weight", .shape = shape, .read = Reference::Read::shape}};
   }
 
   LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {

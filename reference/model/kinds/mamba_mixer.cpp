@@ -69,7 +69,7 @@ class MambaMixer final : public KindBase {
 
   std::vector<Reference> references(const LayerSpec& spec, TensorParallel tp) const override {
     if (has_own(spec)) return {};
-    return {{.slot = child_conv, .shape = {spec.integer("channels") / tp.size, spec.integer("conv_kernel")}, .as_loaded = true}};
+    return {{.slot = child_conv, .shape = {spec.integer("channels") / tp.size, spec.integer("conv_kernel")}}};
   }
 
   LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {

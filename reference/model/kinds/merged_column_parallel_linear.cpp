@@ -17,15 +17,7 @@ class MergedColumnParallelLinear final : public KindBase {
  public:
   MergedColumnParallelLinear()
       : KindBase("merged_column_parallel_linear", "column-parallel linear layers over one input, merged into one weight",
-                 {{.name = "in", .required = true, .minimum = 1, .about = "inputs"},
-                  {.name = "outs",
-                   .type = KeyInfo::Type::integers,
-                   .required = true,
-                   .minimum = 1,
-                   .about = "outputs of each part, split over ranks"},
-                  {.name = "bias", .type = KeyInfo::Type::boolean, .fallback = false, .about = "has a bias"},
-                  part_names_key(),
-                  loader_key()}) {}
+                 parts_keys({{.name = "bias", .type = KeyInfo::Type::boolean, .fallback = false, .about = "has a bias"}})) {}
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
     return place_part(spec.integers("outs"), delivery, delivery.slot == "bias" ? 0 : spec.integer("in"), tp);

@@ -5,7 +5,9 @@
 //   kv_b_proj, head h   [nope + v, rank]   →   W_UK_T[h] [nope, rank]   its upper rows
 //                                              W_UV[h]   [rank, v]      its lower rows, transposed
 //
-// Both are plain attributes that each run of the step makes anew, as engines do: nothing registers them.
+// Both are plain attributes that each run of the step makes anew, as engines do: nothing registers them. Of a quantized projection the
+// step reads what it stands for, scales applied in single precision, and rounds that to the layer's element type once
+// (get_and_maybe_dequant_weights in vllm/model_executor/layers/quantization/utils/quant_utils.py): the matrices are never quantized.
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/empty.h>
 #include <c10/util/Exception.h>
@@ -39,6 +41,20 @@ struct Sizes {
 
 bool has_own(const LayerSpec& spec) { return spec.text("kv_b").empty(); }
 
+at::Tensor projection_of(const Layer& source, std::string_view slot) {
+  const at::Tensor& tensor = held(source, slot);
+  return source.quant_method ? source.quant_method->compute_value(source, slot) : tensor;
+}
+
+// The slot, and of a quantized one what its value is made of beside it.
+std::vector<std::string> sources_of(const Layer& source, std::string_view slot) {
+  std::vector<std::string> all;
+  for (const Slot& each : source.parameters)
+    if (each.name == slot || (source.quant_method && each.name.starts_with(fmt::format("{}_", slot))))
+      all.push_back(fmt::format("{}.{}", source.path(), each.name));
+  return all;
+}
+
 // A dense copy: a view would keep the projection's memory alive.
 at::Tensor part_of(const Layer& layer, const at::Tensor& projection, std::string_view name) {
   const Sizes sizes(layer.spec, layer.tp.size);
@@ -48,21 +64,19 @@ at::Tensor part_of(const Layer& layer, const at::Tensor& projection, std::string
 }
 
 Status absorb(Layer& layer, const Layer& source, std::string_view slot) {
-  const ParameterPtr projection = source.tensor(slot);
-  if (!projection) return Status(Code::failed, fmt::format("layer {} has no tensor {}", source.path(), slot));
-  layer.extra.tensors[into_query] = part_of(layer, projection->tensor, into_query);
+  if (!source.tensor(slot)) return Status(Code::failed, fmt::format("layer {} has no tensor {}", source.path(), slot));
+  const at::Tensor projection = projection_of(source, slot);
+  layer.extra.tensors[into_query] = part_of(layer, projection, into_query);
   RELOADLAB_TRY(post_load_middle(layer));
-  layer.extra.tensors[behind] = part_of(layer, projection->tensor, behind);
+  layer.extra.tensors[behind] = part_of(layer, projection, behind);
   return {};
 }
 
 std::vector<Derived> absorbed_again(const Layer& layer, const Layer& source, std::string_view slot) {
+  const at::Tensor projection = projection_of(source, slot);
   std::vector<Derived> all;
   for (const char* name : {into_query, behind})
-    all.push_back({.name = name,
-                   .extra = true,
-                   .sources = {fmt::format("{}.{}", source.path(), slot)},
-                   .tensor = part_of(layer, held(source, slot), name)});
+    all.push_back({.name = name, .extra = true, .sources = sources_of(source, slot), .tensor = part_of(layer, projection, name)});
   return all;
 }
 
@@ -97,7 +111,7 @@ class MlaAttention final : public KindBase {
   std::vector<Reference> references(const LayerSpec& spec, TensorParallel tp) const override {
     if (has_own(spec)) return {};
     const Sizes sizes(spec, tp.size);
-    return {{.slot = spec.text("kv_b"), .shape = {sizes.rows(), sizes.rank}, .as_loaded = true}};
+    return {{.slot = spec.text("kv_b"), .shape = {sizes.rows(), sizes.rank}, .read = Reference::Read::value}};
   }
 
   std::vector<SlotSpec> helpers(const LayerSpec& spec, TensorParallel tp) const override {

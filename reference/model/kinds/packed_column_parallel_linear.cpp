@@ -51,17 +51,10 @@ int64_t sum(const std::vector<int64_t>& values) { return std::accumulate(values.
 class PackedColumnParallelLinear final : public KindBase {
  public:
   PackedColumnParallelLinear()
-      : KindBase("packed_column_parallel_linear", "column-parallel linear layers, merged, of packed int4 weights with scales",
-                 {{.name = "in", .required = true, .minimum = 1, .about = "inputs"},
-                  {.name = "outs",
-                   .type = KeyInfo::Type::integers,
-                   .required = true,
-                   .minimum = 1,
-                   .about = "outputs of each part, split over ranks"},
-                  {.name = "group", .fallback = int64_t{32}, .minimum = 0, .about = "inputs that share a scale; 0: all"},
-                  {.name = "zero_points", .type = KeyInfo::Type::boolean, .fallback = true, .about = "has packed zero points"},
-                  part_names_key(),
-                  loader_key()}) {}
+      : KindBase(
+            "packed_column_parallel_linear", "column-parallel linear layers, merged, of packed int4 weights with scales",
+            parts_keys({{.name = "group", .fallback = int64_t{32}, .minimum = 0, .about = "inputs that share a scale; 0: all"},
+                        {.name = "zero_points", .type = KeyInfo::Type::boolean, .fallback = true, .about = "has packed zero points"}})) {}
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
     for (const Tensor& tensor : tensors_of(spec))

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <numeric>
 
@@ -31,13 +32,18 @@ Status LoadPart::operator()(TensorParallel tp, Parameter& destination, const at:
   return {};
 }
 
-KeyInfo part_names_key() {
-  return {.name = "names",
-          .type = KeyInfo::Type::text,
-          .fallback = std::string(),
-          .about =
-              "sibling names of the parts in checkpoints, \"gate_proj,up_proj\"; without it a part is called by its number "
-              "below the layer"};
+std::vector<KeyInfo> parts_keys(std::vector<KeyInfo> own) {
+  std::vector<KeyInfo> keys{
+      {.name = "in", .required = true, .minimum = 1, .about = "inputs"},
+      {.name = "outs", .type = KeyInfo::Type::integers, .required = true, .minimum = 1, .about = "outputs of each part, split over ranks"}};
+  std::ranges::move(own, std::back_inserter(keys));
+  keys.push_back({.name = "names",
+                  .type = KeyInfo::Type::text,
+                  .fallback = std::string(),
+                  .about = "sibling names of the parts in checkpoints, \"gate_proj,up_proj\"; without it a part is called by its number "
+                           "below the layer"});
+  keys.push_back(loader_key());
+  return keys;
 }
 
 std::string part_name(const LayerSpec& spec, size_t part) {

@@ -13,7 +13,7 @@ struct LoadPart {
   Status operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const;
 };
 
-KeyInfo part_names_key();
+std::vector<KeyInfo> parts_keys(std::vector<KeyInfo> own);  // in, outs, the kind's own, names, loader
 // How a checkpoint calls the part: a sibling with its name, or its number below the layer where there are no names.
 std::string part_name(const LayerSpec& spec, size_t part);
 // At least one part, and as many names where there are any.

@@ -70,19 +70,11 @@ class ScaledColumnParallelLinear final : public KindBase {
  public:
   ScaledColumnParallelLinear()
       : KindBase("scaled_column_parallel_linear", "column-parallel linear layers, merged, of 8-bit weights that come with scales",
-                 {{.name = "in", .required = true, .minimum = 1, .about = "inputs"},
-                  {.name = "outs",
-                   .type = KeyInfo::Type::integers,
-                   .required = true,
-                   .minimum = 1,
-                   .about = "outputs of each part, split over ranks"},
-                  {.name = "scales",
-                   .type = KeyInfo::Type::text,
-                   .fallback = std::string("channel"),
-                   .about = "what has a scale: a part's weight, each of its rows, or blocks of 128×128",
-                   .choices = "tensor|channel|block"},
-                  part_names_key(),
-                  loader_key()}) {}
+                 parts_keys({{.name = "scales",
+                              .type = KeyInfo::Type::text,
+                              .fallback = std::string("channel"),
+                              .about = "what has a scale: a part's weight, each of its rows, or blocks of 128×128",
+                              .choices = "tensor|channel|block"}})) {}
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
     if (delivery.slot == "weight") return place_part(spec.integers("outs"), delivery, spec.integer("in"), tp);

@@ -3,10 +3,9 @@
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "reference/model/post_load.h"
 #include "reference/model/quant/registry.h"
+#include "reference/model/quant/weight.h"
 
 namespace reloadlab::model {
 namespace {
@@ -17,12 +16,6 @@ enum class Drift {
   extra,   // a buffer that was not there before
   rename,  // the weight is called weight_packed
 };
-
-ParameterPtr with_tensor(const Parameter& original, at::Tensor tensor) {
-  auto parameter = std::make_shared<Parameter>(original);
-  parameter->tensor = std::move(tensor);
-  return parameter;
-}
 
 class Drifting final : public QuantMethod {
  public:
@@ -37,13 +30,13 @@ class Drifting final : public QuantMethod {
     RELOADLAB_TRY(post_load_middle(layer));
     switch (drift_) {
       case Drift::shape:
-        layer.assign("weight", with_tensor(*weight, weight->tensor.narrow(0, 0, 1).clone()));
+        layer.assign("weight", replacement_of(weight, weight->tensor.narrow(0, 0, 1).clone()));
         break;
       case Drift::dtype:
-        layer.assign("weight", with_tensor(*weight, weight->tensor.to(at::kDouble)));
+        layer.assign("weight", replacement_of(weight, weight->tensor.to(at::kDouble)));
         break;
       case Drift::extra:
-        layer.buffers.set("late_scale", with_tensor(*weight, at::zeros({1}, weight->tensor.options())));
+        layer.buffers.set("late_scale", replacement_of(weight, at::zeros({1}, weight->tensor.options())));
         break;
       case Drift::rename:
         layer.erase("weight");
@@ -62,7 +55,7 @@ class Drifting final : public QuantMethod {
 // Of a later run.
 template <Drift drift>
 int64_t extra_bytes(const std::vector<SlotSpec>& before) {
-  const SlotSpec& weight = *std::ranges::find_if(before, [](const SlotSpec& slot) { return slot.name == "weight"; });
+  const SlotSpec& weight = weight_of(before);
   switch (drift) {
     case Drift::shape:
       return numel(weight.shape) / weight.shape[0] * dtype_size(weight.dtype);

@@ -26,8 +26,8 @@ constexpr ScaledMethod in_blocks{
 
 }  // namespace
 
-QuantInfo fp8_per_tensor() { return scaled_info<per_tensor>(); }
-QuantInfo fp8_per_channel() { return scaled_info<per_channel>(); }
-QuantInfo fp8_block() { return scaled_info<in_blocks>(); }
+QuantInfo fp8_per_tensor() { return weight_info<per_tensor>(); }
+QuantInfo fp8_per_channel() { return weight_info<per_channel>(); }
+QuantInfo fp8_block() { return weight_info<in_blocks>(); }
 
 }  // namespace reloadlab::model

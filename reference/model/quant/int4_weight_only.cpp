@@ -140,6 +140,8 @@ class Int4WeightOnly final : public QuantMethod {
   const Method& method_;
 };
 
+std::shared_ptr<QuantMethod> make_step(const Method& method) { return std::make_shared<Int4WeightOnly>(method); }
+
 std::vector<SlotSpec> results(const Method& method, const std::vector<SlotSpec>& before) {
   const SlotSpec& weight = weight_of(before);
   const int64_t n = weight.shape[0], k = weight.shape[1];
@@ -153,9 +155,10 @@ int64_t extra_bytes(const Method& method, const std::vector<SlotSpec>& before) {
   return (3 * elements / method.group + elements) * dtype_size(weight.dtype) + elements / 2;
 }
 
+std::span<const std::string_view> made_names(const Method&) { return {&made_name, 1}; }
+
 Status check(const Method& method, const std::vector<SlotSpec>& before) {
-  constexpr std::string_view made[] = {made_name};
-  RELOADLAB_TRY(check_weight(method.id, before, made));
+  RELOADLAB_TRY(check_weight(method.id, before, made_names(method)));
   const Shape& shape = weight_of(before).shape;
   if (shape[1] % method.group != 0)
     return refused(method.id, fmt::format("needs groups of {} inputs, and the weight has {}", method.group, shape[1]));
@@ -164,12 +167,10 @@ Status check(const Method& method, const std::vector<SlotSpec>& before) {
   return {};
 }
 
-bool makes(const Method&, std::string_view slot) { return slot == weight_name || slot == made_name; }
-
 }  // namespace
 
-QuantInfo int4_weight_only_g32() { return info_of<Int4WeightOnly, in_32>(); }
-QuantInfo int4_weight_only_g64() { return info_of<Int4WeightOnly, in_64>(); }
-QuantInfo int4_weight_only_g128() { return info_of<Int4WeightOnly, in_128>(); }
+QuantInfo int4_weight_only_g32() { return weight_info<in_32>(); }
+QuantInfo int4_weight_only_g64() { return weight_info<in_64>(); }
+QuantInfo int4_weight_only_g128() { return weight_info<in_128>(); }
 
 }  // namespace reloadlab::model

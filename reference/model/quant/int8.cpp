@@ -15,6 +15,6 @@ constexpr ScaledMethod per_channel{.id = "int8_per_channel",
 
 }  // namespace
 
-QuantInfo int8_per_channel() { return scaled_info<per_channel>(); }
+QuantInfo int8_per_channel() { return weight_info<per_channel>(); }
 
 }  // namespace reloadlab::model

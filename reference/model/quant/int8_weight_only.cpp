@@ -95,6 +95,8 @@ class Int8WeightOnly final : public QuantMethod {
   const Method& method_;
 };
 
+std::shared_ptr<QuantMethod> make_step(const Method& method) { return std::make_shared<Int8WeightOnly>(method); }
+
 std::vector<SlotSpec> results(const Method& method, const std::vector<SlotSpec>& before) {
   const SlotSpec& weight = weight_of(before);
   const Shape per_group{weight.shape[0], method.groups(weight.shape[1])};
@@ -112,19 +114,21 @@ int64_t extra_bytes(const Method& method, const std::vector<SlotSpec>& before) {
   return scales * element + std::max(elements + std::max(working, zero_points), scales * element + divisor);
 }
 
+std::span<const std::string_view> made_names(const Method& method) {
+  static constexpr std::string_view names[] = {scale_name, zero_name};
+  return std::span(names).first(method.keeps_zero_points() ? 2 : 1);
+}
+
 Status check(const Method& method, const std::vector<SlotSpec>& before) {
-  constexpr std::string_view made[] = {scale_name, zero_name};
-  RELOADLAB_TRY(check_weight(method.id, before, std::span(made).first(method.keeps_zero_points() ? 2 : 1)));
+  RELOADLAB_TRY(check_weight(method.id, before, made_names(method)));
   const int64_t k = weight_of(before).shape[1];
   if (method.group == 0 || k % method.group == 0) return {};
   return refused(method.id, fmt::format("needs groups of {} inputs, and the weight has {}", method.group, k));
 }
 
-bool makes(const Method&, std::string_view slot) { return slot == weight_name || slot == scale_name || slot == zero_name; }
-
 }  // namespace
 
-QuantInfo int8_weight_only() { return info_of<Int8WeightOnly, per_row>(); }
-QuantInfo int8_weight_only_g32() { return info_of<Int8WeightOnly, in_32>(); }
+QuantInfo int8_weight_only() { return weight_info<per_row>(); }
+QuantInfo int8_weight_only_g32() { return weight_info<in_32>(); }
 
 }  // namespace reloadlab::model

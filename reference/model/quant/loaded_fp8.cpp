@@ -139,7 +139,8 @@ QuantInfo loaded_fp8_per_tensor() {
           .extra_bytes = per_tensor_extra_bytes,
           .permutes = [](std::string_view slot) { return slot != weight_name && slot != scale_name; },
           .permutation = identity_permutation,
-          .check = [](const std::vector<SlotSpec>& before) { return check_loaded(per_tensor_id, before, scale_name, 1, "tensor"); }};
+          .check = [](const std::vector<SlotSpec>& before) { return check_loaded(per_tensor_id, before, scale_name, 1, "tensor"); },
+          .value_bytes = [](const std::vector<SlotSpec>& before) { return numel(weight_of(before).shape) * dtype_size(DType::f32); }};
 }
 
 QuantInfo loaded_fp8_block() {
@@ -150,7 +151,9 @@ QuantInfo loaded_fp8_block() {
           .extra_bytes = block_extra_bytes,
           .permutes = [](std::string_view slot) { return slot != weight_name; },
           .permutation = identity_permutation,
-          .check = [](const std::vector<SlotSpec>& before) { return check_loaded(block_id, before, block_scale_name, 2, "block"); }};
+          .check = [](const std::vector<SlotSpec>& before) { return check_loaded(block_id, before, block_scale_name, 2, "block"); },
+          .value_bytes =
+              [](const std::vector<SlotSpec>& before) { return numel(padded_shape(weight_of(before).shape)) * dtype_size(DType::f32); }};
 }
 
 }  // namespace reloadlab::model

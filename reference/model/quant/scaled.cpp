@@ -1,73 +1,27 @@
 #include "reference/model/quant/scaled.h"
 
-#include <ATen/ops/amax.h>
-#include <ATen/ops/amin.h>
-#include <ATen/ops/aminmax.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/eq.h>
-#include <ATen/ops/maximum.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "reference/model/kinds/compute.h"
 #include "reference/model/post_load.h"
-#include "reference/model/quant/weight.h"
+#include "reference/model/quant/boxes.h"
 
 namespace reloadlab::model {
 namespace {
 
-// How a weight [n, k] is cut.
-struct Boxes {
-  int64_t down, across, rows, columns;
-  int64_t count() const { return down * across; }
-  int64_t padded_rows() const { return down * rows; }
-  int64_t padded_columns() const { return across * columns; }
-};
-
-Boxes boxes_of(const ScaledMethod& method, int64_t n, int64_t k) {
-  const int64_t rows = method.box_rows > 0 ? method.box_rows : n, columns = method.box_columns > 0 ? method.box_columns : k;
-  return {(n + rows - 1) / rows, (k + columns - 1) / columns, rows, columns};
-}
-
-// One dimension for boxes and one for what is in them, down and across.
-at::Tensor in_boxes(const at::Tensor& padded, const Boxes& boxes) {
-  return padded.view({boxes.down, boxes.rows, boxes.across, boxes.columns});
-}
-
-at::Tensor per_box(const at::Tensor& scale, const Boxes& boxes) { return scale.view({boxes.down, 1, boxes.across, 1}); }
-
-// The weight in single precision, padded to whole boxes.
-at::Tensor single_precision(const at::Tensor& weight, const Boxes& boxes) {
-  at::Tensor single = at::empty({boxes.padded_rows(), boxes.padded_columns()}, weight.options().dtype(at::kFloat));
-  if (single.numel() != weight.numel()) single.zero_();
-  single.narrow(0, 0, weight.size(0)).narrow(1, 0, weight.size(1)).copy_(weight);
-  return single;
-}
-
-void extremes(at::Tensor& low, at::Tensor& high, const at::Tensor& single, const Boxes& boxes) {
-  if (boxes.count() == 1) {
-    at::Tensor lowest = low.view(at::IntArrayRef()), highest = high.view(at::IntArrayRef());
-    at::aminmax_out(lowest, highest, single);
-    return;
-  }
-  at::Tensor lows = low.view({boxes.down, boxes.across}), highs = high.view({boxes.down, boxes.across});
-  at::amin_out(lows, in_boxes(single, boxes), {1, 3});
-  at::amax_out(highs, in_boxes(single, boxes), {1, 3});
-}
+Boxes boxes_of(const ScaledMethod& method, int64_t n, int64_t k) { return cut(n, k, method.box_rows, method.box_columns); }
 
 at::Tensor scale_of(const ScaledMethod& method, const at::Tensor& single, const Boxes& boxes) {
   at::Tensor scale = method.whole() ? at::empty({1}, single.options()) : at::empty({boxes.down, boxes.across}, single.options());
-  at::Tensor low = at::empty_like(scale);
-  extremes(low, scale, single, boxes);
-  at::maximum_out(scale, scale, low.neg_());
-  scale.div_(method.largest);
-  return scale.masked_fill_(scale.eq(0), 1);
+  find_scales(scale, single, boxes, method.largest);
+  return scale;
 }
 
 at::Tensor quantized(const ScaledMethod& method, at::Tensor single, const at::Tensor& scale, const Boxes& boxes) {
-  in_boxes(single, boxes).div_(per_box(scale, boxes)).clamp_(-method.largest, method.largest);
+  divide(single, scale, boxes, method.largest);
   if (method.result == DType::i8) numbers_only(single.round_());
   if (method.transposed) single = single.t();
   return at::empty(single.sizes(), single.options().dtype(to_torch(method.result))).copy_(single);
@@ -87,8 +41,8 @@ class Scaled final : public QuantMethod {
     if (slot != weight_name) return value;
     const SlotSpec loaded = loaded_weight(layer);
     const Boxes boxes = boxes_of(method_, loaded.shape[0], loaded.shape[1]);
-    at::Tensor single = value.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous();
-    in_boxes(single, boxes).mul_(per_box(held(layer, method_.scale_name), boxes));
+    const at::Tensor single = at::empty(value.sizes(), value.options().dtype(at::kFloat)).copy_(value);
+    multiply(single, held(layer, method_.scale_name), boxes);
     return single.narrow(0, 0, loaded.shape[0]).narrow(1, 0, loaded.shape[1]);
   }
 
@@ -116,9 +70,9 @@ Boxes boxes_of(const ScaledMethod& method, const std::vector<SlotSpec>& slots) {
 
 }  // namespace
 
-std::shared_ptr<QuantMethod> make_scaled(const ScaledMethod& method) { return std::make_shared<Scaled>(method); }
+std::shared_ptr<QuantMethod> make_step(const ScaledMethod& method) { return std::make_shared<Scaled>(method); }
 
-std::vector<SlotSpec> scaled_results(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
+std::vector<SlotSpec> results(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
   const Boxes boxes = boxes_of(method, before);
   Shape weight{boxes.padded_rows(), boxes.padded_columns()};
   if (method.transposed) std::swap(weight[0], weight[1]);
@@ -126,16 +80,20 @@ std::vector<SlotSpec> scaled_results(const ScaledMethod& method, const std::vect
   return with_weight(before, weight, method.result, {{.name = std::string(method.scale_name), .shape = scale, .dtype = DType::f32}});
 }
 
-int64_t scaled_extra_bytes(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
+int64_t extra_bytes(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
   const Boxes boxes = boxes_of(method, before);
-  constexpr int64_t single = 4, scale = 4, low = 4, is_zero = 1, zero = 8 + 4;  // the number, and the same in single precision
-  const int64_t elements = boxes.padded_rows() * boxes.padded_columns();
-  const int64_t working = boxes.count() * (low + is_zero) + zero, result = elements * dtype_size(method.result);
-  return elements * single + boxes.count() * scale + std::max(working, result);
+  const int64_t elements = boxes.elements(), result = elements * dtype_size(method.result);
+  return elements * dtype_size(DType::f32) + boxes.count() * dtype_size(DType::f32) + std::max(scale_working_bytes(boxes), result);
 }
 
-Status check_scaled(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
-  return check_weight(method.id, before, {&method.scale_name, 1});
+int64_t value_bytes(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
+  return boxes_of(method, before).elements() * dtype_size(DType::f32);
+}
+
+std::span<const std::string_view> made_names(const ScaledMethod& method) { return {&method.scale_name, 1}; }
+
+Status check(const ScaledMethod& method, const std::vector<SlotSpec>& before) {
+  return check_weight(method.id, before, made_names(method));
 }
 
 }  // namespace reloadlab::model

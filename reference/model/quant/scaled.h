@@ -14,7 +14,7 @@
 // weight in single precision, and either the scales with what they are worked out with, or the scales and the result.
 //
 // Where a forward computes, compute_value() gives weight' × scale, without padding.
-#include "reference/model/kind.h"
+#include "reference/model/quant/weight.h"
 
 namespace reloadlab::model {
 
@@ -31,23 +31,12 @@ struct ScaledMethod {
   bool whole() const { return box_rows == 0 && box_columns == 0; }
 };
 
-std::shared_ptr<QuantMethod> make_scaled(const ScaledMethod& method);  // keeps a reference
-std::vector<SlotSpec> scaled_results(const ScaledMethod& method, const std::vector<SlotSpec>& before);
-int64_t scaled_extra_bytes(const ScaledMethod& method, const std::vector<SlotSpec>& before);
-Status check_scaled(const ScaledMethod& method, const std::vector<SlotSpec>& before);
-
-// The method as the registry wants it, whose functions get no state of their own.
-template <const ScaledMethod& method>
-QuantInfo scaled_info() {
-  return {.id = method.id,
-          .about = method.about,
-          .make = [] { return make_scaled(method); },
-          .results = [](const std::vector<SlotSpec>& before) { return scaled_results(method, before); },
-          .extra_bytes = [](const std::vector<SlotSpec>& before) { return scaled_extra_bytes(method, before); },
-          .permutes = [](std::string_view slot) { return slot != "weight" && slot != method.scale_name; },
-          .permutation = identity_permutation,
-          .check = [](const std::vector<SlotSpec>& before) { return check_scaled(method, before); },
-          .takes_ties = true};
-}
+// What weight_info() wants of a method.
+std::shared_ptr<QuantMethod> make_step(const ScaledMethod& method);  // keeps a reference
+std::vector<SlotSpec> results(const ScaledMethod& method, const std::vector<SlotSpec>& before);
+int64_t extra_bytes(const ScaledMethod& method, const std::vector<SlotSpec>& before);
+int64_t value_bytes(const ScaledMethod& method, const std::vector<SlotSpec>& before);
+std::span<const std::string_view> made_names(const ScaledMethod& method);
+Status check(const ScaledMethod& method, const std::vector<SlotSpec>& before);
 
 }  // namespace reloadlab::model

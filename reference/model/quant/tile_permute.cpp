@@ -10,15 +10,14 @@
 #include <ATen/ops/empty_like.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "reference/model/post_load.h"
 #include "reference/model/quant/registry.h"
+#include "reference/model/quant/weight.h"
 
 namespace reloadlab::model {
 namespace {
 
-constexpr std::string_view source = "weight";
+constexpr std::string_view source = weight_name;
 constexpr std::string_view derived_name = "weight_row_max";
 
 // Where row `row` of the permuted weight comes from.
@@ -74,10 +73,6 @@ class TilePermute final : public QuantMethod {
     return {};
   }
 };
-
-const SlotSpec& weight_of(const std::vector<SlotSpec>& slots) {
-  return *std::ranges::find_if(slots, [](const SlotSpec& slot) { return slot.name == source; });
-}
 
 std::vector<SlotSpec> results(const std::vector<SlotSpec>& before) {
   std::vector<SlotSpec> after = before;

@@ -6,11 +6,6 @@
 
 namespace reloadlab::model {
 
-const SlotSpec* find_slot(const std::vector<SlotSpec>& slots, std::string_view name) {
-  const auto found = std::ranges::find(slots, name, &SlotSpec::name);
-  return found == slots.end() ? nullptr : &*found;
-}
-
 const SlotSpec& weight_of(const std::vector<SlotSpec>& slots) { return *find_slot(slots, weight_name); }
 
 SlotSpec loaded_weight(const Layer& layer) { return weight_of(layer.kind->slots(layer.spec, layer.tp)); }

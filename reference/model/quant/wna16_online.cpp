@@ -1,25 +1,14 @@
-// Weights of 4 bits in groups with zero points, made online from a high-precision weight [n, k] as compressed-tensors 0.20.0 makes them
-// (calculate_qparams in quantization/utils/helpers.py, quantize in quantization/lifecycle/forward.py, asymmetric integers of 4 bits), and
-// then put into tiles as wna16 does (packed.h). Every operation is done, and rounded, in the weight's own element type. With g the group,
-// for weight[i, j·g … (j+1)·g), and least and most the smallest and the largest of it and 0:
+// Weights of 4 bits in groups with zero points, made online from a high-precision weight [n, k] as groups4.h says, and then put into tiles
+// as wna16 does (packed.h).
 //
-//   scale[i, j] = (most - least) / 15, and the smallest step of the type at 1 where that is zero
-//   zero[i, j]  = -8 - least / scale, clamped to -8 … 7, to the nearest integer, ties to even   (with the scale before it is replaced)
-//   q[i, l]     = weight[i, l] / scale + zero, clamped to -8 … 7, to the nearest integer, ties to even
-//
-// What is no number is 0, so that the code of zeros is 8. The step replaces the handle of `weight` (i32 [k/16, 2n]) and registers
-// `weight_scale` (the weight's type, [k/g, n]) and `weight_zero_point` (i32 [k/g, n/8]). Peak beside the old weight: scales, zero points
-// and minima, a working copy of the weight, and its codes, a byte for each. Forwards compute with (q - zero) · scale.
-#include <ATen/ops/amax.h>
-#include <ATen/ops/amin.h>
-#include <ATen/ops/div.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/eq.h>
+// The step replaces the handle of `weight` (i32 [k/16, 2n]) and registers `weight_scale` (the weight's type, [k/g, n]) and
+// `weight_zero_point` (i32 [k/g, n/8]). Peak beside the old weight: scales, zero points and minima, a working copy of the weight, and its
+// codes, a byte for each. Forwards compute with (q - zero) · scale.
 #include <fmt/format.h>
 
 #include "reference/model/kinds/compute.h"
 #include "reference/model/post_load.h"
+#include "reference/model/quant/groups4.h"
 #include "reference/model/quant/packed.h"
 #include "reference/model/quant/registry.h"
 #include "reference/model/quant/weight.h"
@@ -39,38 +28,6 @@ constexpr Method in_32{"wna16_online_g32",
 constexpr Method in_128{"wna16_online_g128", "the same in groups of 128", 128};
 static_assert(in_32.group % tile_rows == 0 && in_128.group % tile_rows == 0);
 
-double step_at_one(at::ScalarType type) { return type == at::kBFloat16 ? 0x1p-7 : 0x1p-23; }
-
-at::Tensor zeros_of(const at::Tensor& least, const at::Tensor& scale) {
-  at::Tensor zero = at::empty_like(scale);
-  at::div_out(zero, least, scale);
-  return numbers_only(zero.neg_().sub_(code_of_zero).clamp_(-code_of_zero, code_largest - code_of_zero).round_());
-}
-
-struct Parameters {
-  at::Tensor least, scale, zero;  // [n, k/g] each
-};
-
-Parameters parameters_of(const at::Tensor& weight, int64_t groups) {
-  Parameters made{at::empty({weight.size(0), groups}, weight.options()), {}, {}};
-  made.scale = at::empty_like(made.least);
-  at::amin_out(made.least, in_groups(weight, groups), {2});
-  at::amax_out(made.scale, in_groups(weight, groups), {2});
-  made.scale.clamp_min_(0).sub_(made.least.clamp_max_(0)).div_(code_largest);
-  made.zero = zeros_of(made.least, made.scale);
-  made.scale.masked_fill_(made.scale.eq(0), step_at_one(weight.scalar_type()));
-  return made;
-}
-
-at::Tensor as_codes(const at::Tensor& integers) { return at::empty(integers.sizes(), integers.options().dtype(at::kByte)).copy_(integers); }
-
-at::Tensor codes_of(const at::Tensor& weight, const Parameters& with) {
-  at::Tensor working = at::empty_like(weight), grouped = in_groups(working, with.scale.size(1));
-  at::div_out(grouped, in_groups(weight, with.scale.size(1)), with.scale.unsqueeze(2));
-  grouped.add_(with.zero.unsqueeze(2)).clamp_(-code_of_zero, code_largest - code_of_zero).round_();
-  return as_codes(numbers_only(working).add_(code_of_zero));
-}
-
 class Wna16Online final : public QuantMethod {
  public:
   explicit Wna16Online(const Method& method) : method_(method) {}
@@ -86,7 +43,7 @@ class Wna16Online final : public QuantMethod {
   Status process(Layer& layer) override {
     const ParameterPtr old = layer.tensor(weight_name);  // alive to the end of the step
     if (!old || old->tensor.dim() != 2) return Status(Code::failed, fmt::format("layer {} has no weight of two dimensions", layer.path()));
-    Parameters made = parameters_of(old->tensor, old->tensor.size(1) / method_.group);
+    Groups4 made = groups_of(old->tensor, old->tensor.size(1) / method_.group);
     layer.assign(weight_name, replacement_of(old, tiled_weight(codes_of(old->tensor, made))));
     RELOADLAB_TRY(post_load_middle(layer));
     layer.assign(scale_name, made_parameter(tiled_scales(made.scale), "GroupQuantScaleParameter"));
@@ -97,6 +54,8 @@ class Wna16Online final : public QuantMethod {
  private:
   const Method& method_;
 };
+
+std::shared_ptr<QuantMethod> make_step(const Method& method) { return std::make_shared<Wna16Online>(method); }
 
 std::vector<SlotSpec> results(const Method& method, const std::vector<SlotSpec>& before) {
   const SlotSpec& weight = weight_of(before);
@@ -112,9 +71,13 @@ int64_t extra_bytes(const Method& method, const std::vector<SlotSpec>& before) {
   return (elements + 3 * elements / method.group) * dtype_size(weight.dtype) + elements;
 }
 
+std::span<const std::string_view> made_names(const Method&) {
+  static constexpr std::string_view names[] = {scale_name, zero_name};
+  return names;
+}
+
 Status check(const Method& method, const std::vector<SlotSpec>& before) {
-  constexpr std::string_view made[] = {scale_name, zero_name};
-  RELOADLAB_TRY(check_weight(method.id, before, made));
+  RELOADLAB_TRY(check_weight(method.id, before, made_names(method)));
   const Shape& shape = weight_of(before).shape;
   if (shape[1] % method.group != 0)
     return refused(method.id, fmt::format("needs groups of {} inputs, and the weight has {}", method.group, shape[1]));
@@ -123,11 +86,9 @@ Status check(const Method& method, const std::vector<SlotSpec>& before) {
   return {};
 }
 
-bool makes(const Method&, std::string_view slot) { return slot == weight_name || slot == scale_name || slot == zero_name; }
-
 }  // namespace
 
-QuantInfo wna16_online_g32() { return info_of<Wna16Online, in_32>(); }
-QuantInfo wna16_online_g128() { return info_of<Wna16Online, in_128>(); }
+QuantInfo wna16_online_g32() { return weight_info<in_32>(); }
+QuantInfo wna16_online_g128() { return weight_info<in_128>(); }
 
 }  // namespace reloadlab::model

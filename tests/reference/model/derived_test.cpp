@@ -8,6 +8,7 @@
 
 #include "reference/model/post_load.h"
 #include "tests/reference/model/fixture.h"
+#include "tests/reference/model/formats.h"
 #include "tests/reference/model/memory_probe.h"
 
 namespace reloadlab::model {
@@ -64,6 +65,69 @@ TEST(MlaAttention, a_step_makes_its_helpers_anew_and_nothing_else) {
   }
 }
 
+// What the projection stands for, one number at a time: its bytes, and the scale of each one's box.
+TEST(MlaAttention, absorbs_what_a_quantized_projection_stands_for) {
+  for (const std::string quant : {"fp8_per_tensor", "fp8_per_channel", "fp8_block", "int8_per_channel"})
+    for (int ranks : {1, 2}) {
+      LayerSpec child = projection(20, DType::bf16);
+      child.quant = quant;
+      const ModelSpec spec = model_of({mla("kv_b_proj.weight", DType::bf16), child});
+      std::unique_ptr<Model> model = cold(spec, {ranks - 1, ranks});
+      ASSERT_TRUE(process_model_after_loading(*model).ok());
+      const at::Tensor& bytes = tensor_at(*model, "attn.kv_b_proj.weight");
+      const at::Tensor scales = tensor_at(*model, quant == "fp8_block" ? "attn.kv_b_proj.weight_scale_inv" : "attn.kv_b_proj.weight_scale");
+      const int64_t heads = 4 / ranks;
+      const auto value = [&](int64_t row, int64_t column) {
+        const bool transposed = quant == "fp8_per_tensor";
+        const int64_t at = transposed ? column * bytes.stride(0) + row : row * bytes.stride(0) + column;
+        const uint8_t byte = static_cast<const uint8_t*>(bytes.const_data_ptr())[at];
+        const float number = quant == "int8_per_channel" ? static_cast<float>(static_cast<int8_t>(byte)) : from_e4m3(byte);
+        return static_cast<double>(to_bf16(number * scales.const_data_ptr<float>()[scales.numel() > 1 ? row : 0]));
+      };
+      const auto& helpers = model->find("attn")->extra.tensors;
+      const std::vector<double> query = values_of(helpers.at("W_UK_T")), behind = values_of(helpers.at("W_UV"));
+      for (int64_t head = 0; head < heads; ++head)
+        for (int64_t l = 0; l < 5; ++l) {
+          for (int64_t i = 0; i < 2; ++i)
+            ASSERT_EQ(query[static_cast<size_t>((head * 2 + i) * 5 + l)], value(head * 5 + i, l)) << quant << head << i << l;
+          for (int64_t i = 0; i < 3; ++i)
+            ASSERT_EQ(behind[static_cast<size_t>((head * 5 + l) * 3 + i)], value(head * 5 + 2 + i, l)) << quant << head << i << l;
+        }
+    }
+}
+
+TEST(MlaAttention, reading_a_quantized_projection_takes_what_its_method_declares) {
+  LayerSpec online = projection(200, DType::bf16),
+            loaded = layer_of("scaled_column_parallel_linear", {{"in", 5L}, {"outs", Shape{200}}}, "attn.kv_b_proj", DType::e4m3);
+  loaded.values["names"] = std::string("kv_b_proj");
+  std::vector<LayerSpec> children;
+  for (const char* quant : {"fp8_per_tensor", "fp8_per_channel", "fp8_block", "int8_per_channel"}) {
+    children.push_back(online);
+    children.back().quant = quant;
+  }
+  for (const char* scales : {"tensor", "block"}) {
+    children.push_back(loaded);
+    children.back().values["scales"] = std::string(scales);
+    children.back().quant = std::string("loaded_fp8_") + (scales == std::string("block") ? "block" : "per_tensor");
+  }
+  for (const LayerSpec& child : children) {
+    LayerSpec attention = mla("kv_b_proj.weight", DType::bf16);
+    attention.values["heads"] = int64_t{40};
+    std::unique_ptr<Model> model = cold(model_of({attention, child}));
+    ASSERT_TRUE(process_model_after_loading(*model).ok());
+    LayerPtr layer = model->find("attn");
+    int64_t bytes = find_quant_method(child.quant)->value_bytes(find_layer_kind(child.kind)->slots(child, {}));
+    for (const SlotSpec& helper : layer->kind->helpers(layer->spec, {})) bytes += storage_bytes(helper);
+    MemoryProbe probe;
+    ASSERT_TRUE(run_own_post_load(*layer).ok());
+    EXPECT_EQ(probe.peak(), bytes) << child.quant;
+    std::vector<std::string> sources{"attn.kv_b_proj.weight"};
+    sources.emplace_back("attn.kv_b_proj.weight_scale" + std::string(child.quant.ends_with("block") ? "_inv" : ""));
+    EXPECT_EQ(layer->own_derived(*layer).front().sources, sources);
+    layer = nullptr, model = nullptr;  // the probe has to see what it counted go
+  }
+}
+
 // Keys and values that are never made come to the same as those that are.
 TEST(MlaAttention, computes_with_the_absorbed_matrices_alone) {
   const ModelSpec spec = model_of({mla()});
@@ -85,7 +149,12 @@ TEST(MlaAttention, a_projection_that_does_not_fit_is_refused) {
   EXPECT_NE(complaint({mla("kv_b_proj.wieght"), projection()}).find("has no tensor \"wieght\""), std::string::npos);
   LayerSpec quantized = projection();
   quantized.quant = "tile_permute";
-  EXPECT_NE(complaint({mla("kv_b_proj.weight"), quantized}).find("has quantization tile_permute"), std::string::npos);
+  EXPECT_EQ(complaint({mla("kv_b_proj.weight"), quantized}),
+            "attn: reads kv_b_proj.weight: layer \"attn.kv_b_proj\" has quantization tile_permute, whose values other layers cannot read");
+  const LayerSpec loaded = layer_of("scaled_column_parallel_linear", {{"in", 5L}, {"outs", Shape{20}}, {"names", std::string("kv_b_proj")}},
+                                    "attn.kv_b_proj", DType::e4m3);
+  EXPECT_EQ(complaint({mla("kv_b_proj.weight"), loaded}),
+            "attn: reads kv_b_proj.weight: layer \"attn.kv_b_proj\" has it in e4m3 and no quantization");
 }
 
 TEST(MlaAttention, a_step_without_its_projection_is_an_error) {

@@ -100,10 +100,18 @@ std::unique_ptr<Model> online(const Case& each) {
 
 class Online : public ::testing::TestWithParam<Case> {};
 
-TEST_P(Online, makes_the_same_bytes) { expect_equal(*online(GetParam()), GetParam().json["tensors"]); }
+TEST_P(Online, makes_the_same_bytes) {
+  const std::unique_ptr<Model> model = online(GetParam());
+  expect_equal(*model, GetParam().json["tensors"]);
+  for (const auto& [name, expected] : GetParam().json["digests"].items()) {
+    EXPECT_EQ(tensor_at(*model, "x." + name).sizes().vec(), expected["shape"].get<Shape>()) << name;
+    EXPECT_EQ(digest_of(tensor_at(*model, "x." + name)), expected["fnv1a"].get<std::string>()) << name;
+  }
+}
 
 INSTANTIATE_TEST_SUITE_P(torchao, Online, ::testing::ValuesIn(cases_of("torchao.json")));
-INSTANTIATE_TEST_SUITE_P(compressed_tensors, Online, ::testing::ValuesIn(cases_of("compressed_tensors.json", "fp8")));
+INSTANTIATE_TEST_SUITE_P(compressed_tensors_floats, Online, ::testing::ValuesIn(cases_of("compressed_tensors.json", "fp8")));
+INSTANTIATE_TEST_SUITE_P(compressed_tensors_integers, Online, ::testing::ValuesIn(cases_of("compressed_tensors.json", "int8")));
 
 // A layer that loaded the case's tensors as a checkpoint would bring them.
 std::unique_ptr<Model> loaded(const Case& each, const std::string& quant) {

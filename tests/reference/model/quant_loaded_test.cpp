@@ -1,12 +1,11 @@
 // 8-bit weights that come with their scales: what their post-load steps leave, against arithmetic written down again.
 #include <cstring>
 
-#include "reference/model/device.h"
 #include "reference/model/kinds/compute.h"
 #include "reference/model/post_load.h"
 #include "tests/reference/model/fixture.h"
 #include "tests/reference/model/formats.h"
-#include "tests/reference/model/memory_probe.h"
+#include "tests/reference/model/quant_step.h"
 
 namespace reloadlab::model {
 namespace {
@@ -32,13 +31,6 @@ std::vector<uint8_t> every_byte(int64_t times) {
   std::vector<uint8_t> bytes;
   for (int64_t i = 0; i < 256 * times; ++i) bytes.push_back(static_cast<uint8_t>(i));
   return bytes;
-}
-
-TEST(Fp8FormatOfTests, comes_back_from_every_value) {
-  for (int bits = 0; bits < 256; ++bits)
-    if ((bits & 0x7f) != 0x7f) {
-      EXPECT_EQ(to_e4m3(from_e4m3(static_cast<uint8_t>(bits))), bits);
-    }
 }
 
 TEST(LoadedFp8PerTensor, quantizes_every_value_again_with_the_largest_scale) {
@@ -106,7 +98,6 @@ TEST(LoadedFp8Block, pads_with_zeros_and_leaves_whole_blocks_alone) {
 // What a layer computes with is weight · scale before its post-load step and after it, to a step of e4m3 where it quantizes again.
 class Loaded : public ::testing::TestWithParam<LayerSpec> {
  protected:
-  const QuantInfo& info() const { return *find_quant_method(GetParam().quant); }
   std::vector<SlotSpec> before() const { return find_layer_kind(GetParam().kind)->slots(GetParam(), {}); }
   std::unique_ptr<Model> filled(const std::string& quant) const {
     LayerSpec spec = GetParam();
@@ -128,34 +119,6 @@ TEST_P(Loaded, computes_the_same_as_without_a_step) {
   EXPECT_TRUE(a.kind->forward(a, input).allclose(b.kind->forward(b, input), again ? 0.1 : 0, again ? 40.0 : 0));
 }
 
-TEST_P(Loaded, takes_exactly_the_bytes_that_it_declares) {
-  std::unique_ptr<Model> model = filled(GetParam().quant);
-  MemoryProbe probe;
-  ASSERT_TRUE(process_model_after_loading(*model).ok());
-  EXPECT_EQ(probe.peak(), info().extra_bytes(before()));
-}
-
-TEST_P(Loaded, leaves_the_slots_that_it_declares_in_their_order) {
-  std::unique_ptr<Model> model = filled(GetParam().quant);
-  ASSERT_TRUE(process_model_after_loading(*model).ok());
-  std::vector<std::string> names, declared;
-  for_each_tensor(*model->find("x"), [&](const Slot& slot, bool) { names.push_back(slot.name); });
-  for (const SlotSpec& slot : info().results(before())) {
-    EXPECT_EQ(tensor_at(*model, "x." + slot.name).sizes().vec(), slot.shape) << slot.name;
-    EXPECT_EQ(from_torch(tensor_at(*model, "x." + slot.name).scalar_type()), slot.dtype) << slot.name;
-    EXPECT_TRUE(tensor_at(*model, "x." + slot.name).is_contiguous()) << slot.name;
-    declared.push_back(slot.name);
-  }
-  EXPECT_EQ(names, declared);
-}
-
-TEST_P(Loaded, runs_on_placeholders) {
-  DeviceScope scope(at::kMeta);
-  std::unique_ptr<Model> model = build_model(model_of({GetParam()}), {});
-  ASSERT_TRUE(process_model_after_loading(*model).ok());
-  EXPECT_TRUE(tensor_at(*model, "x.weight").is_meta());
-}
-
 std::vector<LayerSpec> cases() {
   std::vector<LayerSpec> all;
   for (int64_t k : {1, 3, 130, 256}) {
@@ -167,8 +130,8 @@ std::vector<LayerSpec> cases() {
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(all, Loaded, ::testing::ValuesIn(cases()),
-                         [](const auto& made) { return made.param.quant + "_" + std::to_string(made.index); });
+INSTANTIATE_TEST_SUITE_P(all, Loaded, ::testing::ValuesIn(cases()), quant_step_name);
+INSTANTIATE_TEST_SUITE_P(Loaded, QuantStep, ::testing::ValuesIn(cases()), quant_step_name);
 
 TEST(LoadedChannels, stand_for_weight_times_scale) {
   for (DType dtype : {DType::e4m3, DType::i8}) {

@@ -2,17 +2,16 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
-#include "reference/model/device.h"
 #include "reference/model/kinds/compute.h"
 #include "reference/model/post_load.h"
 #include "tests/reference/model/fixture.h"
-#include "tests/reference/model/memory_probe.h"
+#include "tests/reference/model/formats.h"
+#include "tests/reference/model/quant_step.h"
 
 namespace reloadlab::model {
 namespace {
-
-float from_bf16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
 
 // Every method by name: its boxes, its result, and where its scale stands.
 struct Method {
@@ -26,20 +25,6 @@ const Method methods[] = {{"fp8_per_tensor", 0, 0, false, true, "weight_scale"},
                           {"fp8_per_channel", 1, 0, false, false, "weight_scale"},
                           {"fp8_block", 128, 128, false, false, "weight_scale_inv"},
                           {"int8_per_channel", 1, 0, true, false, "weight_scale"}};
-
-// e4m3 by the definition of the format: four exponent bits with a bias of 7, three of mantissa, no infinity, NaN is all ones.
-uint8_t to_e4m3(float value) {
-  const int sign = std::signbit(value) ? 0x80 : 0;
-  if (std::isnan(value)) return static_cast<uint8_t>(sign | 0x7f);
-  const double size = std::min(std::abs(static_cast<double>(value)), 448.0);
-  if (size == 0) return static_cast<uint8_t>(sign);
-  int exponent = 0;
-  std::frexp(size, &exponent);
-  const double step = std::ldexp(1, std::max(exponent - 1, -6) - 3);
-  const auto steps = static_cast<int>(std::nearbyint(size / step));  // ties to even
-  const int bits = exponent - 1 < -6 ? steps : (exponent + 6) * 8 + steps - 8;
-  return static_cast<uint8_t>(sign | bits);
-}
 
 uint8_t to_int8(float value) {
   if (std::isnan(value)) return 0;
@@ -140,7 +125,8 @@ class ScaledMethods : public ::testing::TestWithParam<Method> {};
 
 TEST_P(ScaledMethods, every_input_comes_out_as_defined) {
   expect_as_defined(GetParam(), everything(256, false));
-  for (float size : {1.0F, 3.0F, 448.0F, 0.01F, 1e-38F, 1e30F}) expect_as_defined(GetParam(), up_to(size, 256));
+  for (float size : {1.0F, 3.0F, 447.0F, 448.0F, 0.01F, 1e-30F, 1e-38F, 1e30F, std::numeric_limits<float>::max()})
+    expect_as_defined(GetParam(), up_to(size, 256));
 }
 
 TEST_P(ScaledMethods, boxes_at_the_edges_are_padded_with_zeros_that_change_no_scale) {
@@ -170,46 +156,17 @@ TEST_P(ScaledMethods, forwards_compute_with_the_values_that_the_bytes_stand_for)
   for (int64_t i = 0; i < value.numel(); ++i) ASSERT_NEAR(value.const_data_ptr<float>()[i], weight.at(i / 150, i % 150), most * 1.0) << i;
 }
 
-class ScaledSizes : public ::testing::TestWithParam<std::tuple<Method, DType, int, int>> {
- protected:
-  LayerSpec spec() const {
-    return quantized(std::get<0>(GetParam()), std::get<2>(GetParam()), std::get<3>(GetParam()), std::get<1>(GetParam()));
-  }
-  const QuantInfo& info() const { return *find_quant_method(spec().quant); }
-  std::vector<SlotSpec> before() const { return find_layer_kind(spec().kind)->slots(spec(), {}); }
-};
-
-TEST_P(ScaledSizes, take_exactly_the_bytes_that_they_declare) {
-  std::unique_ptr<Model> model = cold(model_of({spec()}));
-  MemoryProbe probe;
-  ASSERT_TRUE(process_model_after_loading(*model).ok());
-  EXPECT_EQ(probe.peak(), info().extra_bytes(before()));
-}
-
-TEST_P(ScaledSizes, leave_the_slots_that_they_declare_in_their_order) {
-  std::unique_ptr<Model> model = cold(model_of({spec()}));
-  ASSERT_TRUE(process_model_after_loading(*model).ok());
-  std::vector<std::string> names, declared;
-  for_each_tensor(*model->find("x"), [&](const Slot& slot, bool) { names.push_back(slot.name); });
-  for (const SlotSpec& slot : info().results(before())) {
-    EXPECT_EQ(tensor_at(*model, "x." + slot.name).sizes().vec(), slot.shape) << slot.name;
-    EXPECT_EQ(from_torch(tensor_at(*model, "x." + slot.name).scalar_type()), slot.dtype) << slot.name;
-    declared.push_back(slot.name);
-  }
-  EXPECT_EQ(names, declared);
-}
-
-TEST_P(ScaledSizes, run_on_placeholders) {
-  DeviceScope scope(at::kMeta);
-  std::unique_ptr<Model> model = build_model(model_of({spec()}), {});
-  ASSERT_TRUE(process_model_after_loading(*model).ok());
-  EXPECT_TRUE(tensor_at(*model, "x.weight").is_meta());
-}
-
 INSTANTIATE_TEST_SUITE_P(all, ScaledMethods, ::testing::ValuesIn(methods), [](const auto& each) { return each.param.id; });
-INSTANTIATE_TEST_SUITE_P(all, ScaledSizes,
-                         ::testing::Combine(::testing::ValuesIn(methods), ::testing::Values(DType::f32, DType::bf16),
-                                            ::testing::Values(1, 7, 200), ::testing::Values(1, 3, 300)));
+std::vector<LayerSpec> sizes() {
+  std::vector<LayerSpec> all;
+  for (const Method& method : methods)
+    for (DType dtype : {DType::f32, DType::bf16})
+      for (int64_t n : {1, 7, 200})
+        for (int64_t k : {1, 3, 300}) all.push_back(quantized(method, n, k, dtype));
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Scaled, QuantStep, ::testing::ValuesIn(sizes()), quant_step_name);
 
 TEST(ScaledTies, each_end_makes_its_own_from_the_shared_weight) {
   LayerSpec first = quantized(methods[1], 6, 4), second = first;
@@ -220,6 +177,31 @@ TEST(ScaledTies, each_end_makes_its_own_from_the_shared_weight) {
   ASSERT_TRUE(process_model_after_loading(*model).ok());
   EXPECT_NE(model->find_tensor("a.weight"), model->find_tensor("b.weight"));
   EXPECT_TRUE(tensor_at(*model, "a.weight").view(at::kByte).equal(tensor_at(*model, "b.weight").view(at::kByte)));
+}
+
+TEST(Fp8PerTensor, only_the_bias_can_be_read_from_the_kernel) {
+  const QuantInfo& info = *find_quant_method("fp8_per_tensor");
+  EXPECT_TRUE(info.permutes("bias"));
+  EXPECT_FALSE(info.permutes("weight"));
+  EXPECT_FALSE(info.permutes("weight_scale"));
+}
+
+TEST(Fp8PerTensor, says_what_it_needs) {
+  const QuantInfo& info = *find_quant_method("fp8_per_tensor");
+  const auto message = [&](std::vector<SlotSpec> slots) { return info.check(slots).message(); };
+  const SlotSpec weight{.name = "weight", .shape = {2, 2}, .dtype = DType::bf16};
+  SlotSpec other = weight;
+  EXPECT_EQ(message({weight}), "");
+  EXPECT_EQ(message({}), "quantization fp8_per_tensor needs a tensor called weight");
+  other.dtype = DType::i8;
+  EXPECT_EQ(message({other}), "quantization fp8_per_tensor needs a weight in f32 or bf16");
+  other = weight, other.shape = {4};
+  EXPECT_EQ(message({other}), "quantization fp8_per_tensor needs a dense weight of two dimensions");
+  other = weight, other.alias_of = "y.weight";
+  EXPECT_EQ(message({other}),
+            "quantization fp8_per_tensor cannot replace tensors that are views, or tied to a layer of another quantization");
+  other = weight, other.name = "weight_scale";
+  EXPECT_EQ(message({weight, other}), "quantization fp8_per_tensor makes a tensor called weight_scale, and the layer has one");
 }
 
 }  // namespace

@@ -4,12 +4,11 @@
 #include <cmath>
 #include <cstring>
 
-#include "reference/model/device.h"
 #include "reference/model/kinds/compute.h"
 #include "reference/model/post_load.h"
 #include "tests/reference/model/fixture.h"
 #include "tests/reference/model/formats.h"
-#include "tests/reference/model/memory_probe.h"
+#include "tests/reference/model/quant_step.h"
 
 namespace reloadlab::model {
 namespace {
@@ -171,62 +170,17 @@ TEST_P(WeightOnly, forwards_compute_with_the_values_that_the_bytes_stand_for) {
 
 INSTANTIATE_TEST_SUITE_P(all, WeightOnly, ::testing::Combine(::testing::ValuesIn(methods), ::testing::Values(DType::f32, DType::bf16)));
 
-struct Size {
-  Method method;
-  DType dtype;
-  int64_t n, k;
-};
-void PrintTo(const Size& size, std::ostream* out) { *out << size.method.id << " " << size.n << " " << size.k; }
-
-std::vector<Size> sizes() {
-  std::vector<Size> all;
+std::vector<LayerSpec> sizes() {
+  std::vector<LayerSpec> all;
   for (const Method& method : methods)
     for (DType dtype : {DType::f32, DType::bf16})
       for (int64_t n : {1, 7, 16, 48, 160})
         for (int64_t k : {1, 3, 32, 64, 96, 384})
-          if (find_quant_method(method.id)
-                  ->check(find_layer_kind("column_parallel_linear")->slots(quantized(method, n, k, dtype), {}))
-                  .ok())
-            all.push_back({method, dtype, n, k});
+          if (const LayerSpec spec = quantized(method, n, k, dtype); check_model(model_of({spec}), 1).ok()) all.push_back(spec);
   return all;
 }
 
-class WeightOnlySizes : public ::testing::TestWithParam<Size> {
- protected:
-  LayerSpec spec() const { return quantized(GetParam().method, GetParam().n, GetParam().k, GetParam().dtype); }
-  const QuantInfo& info() const { return *find_quant_method(spec().quant); }
-  std::vector<SlotSpec> before() const { return find_layer_kind(spec().kind)->slots(spec(), {}); }
-};
-
-TEST_P(WeightOnlySizes, take_exactly_the_bytes_that_they_declare) {
-  std::unique_ptr<Model> model = cold(model_of({spec()}));
-  MemoryProbe probe;
-  ASSERT_TRUE(process_model_after_loading(*model).ok());
-  EXPECT_EQ(probe.peak(), info().extra_bytes(before()));
-}
-
-TEST_P(WeightOnlySizes, leave_the_slots_that_they_declare_in_their_order) {
-  std::unique_ptr<Model> model = cold(model_of({spec()}));
-  ASSERT_TRUE(process_model_after_loading(*model).ok());
-  std::vector<std::string> names, declared;
-  for_each_tensor(*model->find("x"), [&](const Slot& slot, bool) { names.push_back(slot.name); });
-  for (const SlotSpec& slot : info().results(before())) {
-    EXPECT_EQ(tensor_at(*model, "x." + slot.name).sizes().vec(), slot.shape) << slot.name;
-    EXPECT_EQ(from_torch(tensor_at(*model, "x." + slot.name).scalar_type()), slot.dtype) << slot.name;
-    EXPECT_TRUE(tensor_at(*model, "x." + slot.name).is_contiguous()) << slot.name;
-    declared.push_back(slot.name);
-  }
-  EXPECT_EQ(names, declared);
-}
-
-TEST_P(WeightOnlySizes, run_on_placeholders) {
-  DeviceScope scope(at::kMeta);
-  std::unique_ptr<Model> model = build_model(model_of({spec()}), {});
-  ASSERT_TRUE(process_model_after_loading(*model).ok());
-  EXPECT_TRUE(tensor_at(*model, "x.weight").is_meta());
-}
-
-INSTANTIATE_TEST_SUITE_P(all, WeightOnlySizes, ::testing::ValuesIn(sizes()));
+INSTANTIATE_TEST_SUITE_P(WeightOnly, QuantStep, ::testing::ValuesIn(sizes()), quant_step_name);
 
 TEST(WeightOnlySizes, are_refused_where_groups_or_blocks_do_not_divide) {
   const auto refusal = [](const Method& method, int64_t n, int64_t k, DType dtype) {

@@ -5,12 +5,11 @@
 #include <cstring>
 
 #include "reference/base/prng.h"
-#include "reference/model/device.h"
 #include "reference/model/post_load.h"
 #include "reference/model/quant/packed.h"
 #include "tests/reference/model/fixture.h"
 #include "tests/reference/model/formats.h"
-#include "tests/reference/model/memory_probe.h"
+#include "tests/reference/model/quant_step.h"
 
 namespace reloadlab::model {
 namespace {
@@ -271,42 +270,7 @@ std::vector<LayerSpec> sizes() {
   return all;
 }
 
-class Wna16Sizes : public ::testing::TestWithParam<LayerSpec> {
- protected:
-  const QuantInfo& info() const { return *find_quant_method(GetParam().quant); }
-  std::vector<SlotSpec> before() const { return find_layer_kind(GetParam().kind)->slots(GetParam(), {}); }
-};
-
-TEST_P(Wna16Sizes, take_exactly_the_bytes_that_they_declare) {
-  std::unique_ptr<Model> model = cold(model_of({GetParam()}));
-  MemoryProbe probe;
-  ASSERT_TRUE(process_model_after_loading(*model).ok());
-  EXPECT_EQ(probe.peak(), info().extra_bytes(before()));
-}
-
-TEST_P(Wna16Sizes, leave_the_slots_that_they_declare_in_their_order) {
-  std::unique_ptr<Model> model = cold(model_of({GetParam()}));
-  ASSERT_TRUE(process_model_after_loading(*model).ok());
-  std::vector<std::string> names, declared;
-  for_each_tensor(*model->find("x"), [&](const Slot& slot, bool) { names.push_back(slot.name); });
-  for (const SlotSpec& slot : info().results(before())) {
-    EXPECT_EQ(tensor_at(*model, "x." + slot.name).sizes().vec(), slot.shape) << slot.name;
-    EXPECT_EQ(from_torch(tensor_at(*model, "x." + slot.name).scalar_type()), slot.dtype) << slot.name;
-    EXPECT_TRUE(tensor_at(*model, "x." + slot.name).is_contiguous()) << slot.name;
-    declared.push_back(slot.name);
-  }
-  EXPECT_EQ(names, declared);
-}
-
-TEST_P(Wna16Sizes, run_on_placeholders) {
-  DeviceScope scope(at::kMeta);
-  std::unique_ptr<Model> model = build_model(model_of({GetParam()}), {});
-  ASSERT_TRUE(process_model_after_loading(*model).ok());
-  EXPECT_TRUE(tensor_at(*model, "x.weight_scale").is_meta());
-}
-
-INSTANTIATE_TEST_SUITE_P(all, Wna16Sizes, ::testing::ValuesIn(sizes()),
-                         [](const auto& made) { return made.param.quant + "_" + std::to_string(made.index); });
+INSTANTIATE_TEST_SUITE_P(Wna16, QuantStep, ::testing::ValuesIn(sizes()), quant_step_name);
 
 TEST(Wna16Sizes, are_refused_where_nothing_whole_comes_out) {
   const auto refusal = [](const LayerSpec& spec) { return check_model(model_of({spec}), 1).message(); };

@@ -35,7 +35,7 @@ struct Rig {
     EXPECT_OK(model::check_model(spec, 1));
     EXPECT_OK(engine->record(*model));
     EXPECT_OK(send(1));
-    EXPECT_OK(engine->before_post_load(*model));
+    EXPECT_OK(engine->first_load_done(*model));
     EXPECT_OK(model::process_model_after_loading(*model));
   }
 

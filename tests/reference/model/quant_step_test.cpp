@@ -1,0 +1,46 @@
+#include "tests/reference/model/quant_step.h"
+
+#include "reference/model/device.h"
+#include "reference/model/post_load.h"
+#include "tests/reference/model/memory_probe.h"
+
+namespace reloadlab::model {
+
+const QuantInfo& QuantStep::info() const { return *find_quant_method(GetParam().quant); }
+std::vector<SlotSpec> QuantStep::before() const { return find_layer_kind(GetParam().kind)->slots(GetParam(), {}); }
+
+std::string quant_step_name(const ::testing::TestParamInfo<LayerSpec>& made) { return made.param.quant + "_" + std::to_string(made.index); }
+
+TEST_P(QuantStep, takes_exactly_the_bytes_that_it_declares) {
+  std::unique_ptr<Model> model = cold(model_of({GetParam()}));
+  MemoryProbe probe;
+  ASSERT_TRUE(process_model_after_loading(*model).ok());
+  EXPECT_EQ(probe.peak(), info().extra_bytes(before()));
+}
+
+TEST_P(QuantStep, leaves_the_slots_that_it_declares_in_their_order) {
+  std::unique_ptr<Model> model = cold(model_of({GetParam()}));
+  ASSERT_TRUE(process_model_after_loading(*model).ok());
+  std::vector<std::string> names, declared;
+  for_each_tensor(*model->find("x"), [&](const Slot& slot, bool) { names.push_back(slot.name); });
+  for (const SlotSpec& slot : info().results(before())) {
+    const at::Tensor& tensor = tensor_at(*model, "x." + slot.name);
+    EXPECT_EQ(tensor.sizes().vec(), slot.shape) << slot.name;
+    EXPECT_EQ(from_torch(tensor.scalar_type()), slot.dtype) << slot.name;
+    EXPECT_TRUE(tensor.is_contiguous()) << slot.name;
+    declared.push_back(slot.name);
+  }
+  EXPECT_EQ(names, declared);
+}
+
+TEST_P(QuantStep, runs_on_placeholders) {
+  DeviceScope scope(at::kMeta);
+  std::unique_ptr<Model> model = build_model(model_of({GetParam()}), {});
+  ASSERT_TRUE(process_model_after_loading(*model).ok());
+  for (const SlotSpec& slot : info().results(before())) {
+    EXPECT_TRUE(tensor_at(*model, "x." + slot.name).is_meta()) << slot.name;
+    EXPECT_EQ(tensor_at(*model, "x." + slot.name).sizes().vec(), slot.shape) << slot.name;
+  }
+}
+
+}  // namespace reloadlab::model
