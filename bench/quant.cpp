@@ -43,13 +43,13 @@ at::Tensor expression(const at::Tensor& weight, const Cut& cut) {
   return (cut.result == at::kChar ? at::round(scaled) : scaled).to(cut.result);
 }
 
-// A linear layer of size × size, or eight experts.
+// A linear layer of size × size, or eight experts of whom one stack has as many elements.
 model::ModelSpec one_layer(const Cut& cut, int64_t size) {
   model::LayerSpec spec{.name = "up", .kind = "column_parallel_linear", .dtype = DType::bf16, .quant = cut.method};
   spec.values = {{"in", size}, {"out", size}};
   if (cut.experts) {
     spec.kind = "fused_experts";
-    spec.values = {{"hidden", size / 2}, {"intermediate", size / 2}, {"experts", int64_t{8}}};
+    spec.values = {{"hidden", size / 4}, {"intermediate", size / 4}, {"experts", int64_t{8}}};
   }
   model::fill_defaults(spec);
   return {.layers = {spec}};
@@ -57,7 +57,7 @@ model::ModelSpec one_layer(const Cut& cut, int64_t size) {
 
 void quantize(benchmark::State& state, const Cut& cut) {
   at::set_num_threads(1);
-  const std::unique_ptr<model::Model> model = model::build_model(one_layer(cut, tiny() ? 256 : 2048), {});
+  const std::unique_ptr<model::Model> model = model::build_model(one_layer(cut, tiny() ? 512 : 2048), {});
   const model::LayerPtr layer = model->find("up");
   std::vector<std::pair<std::string, model::Parameter>> loaded;
   int64_t kib = 0;

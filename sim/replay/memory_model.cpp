@@ -24,6 +24,15 @@ int64_t read_bytes(const Catalogue& catalogue, int layer, model::TensorParallel 
   return bytes;
 }
 
+// What stays of a post-load step. In a group of several quantized layers all have methods that take ties: those make what they do not
+// permute.
+int64_t made_bytes(const model::QuantInfo& quant, const std::vector<model::SlotSpec>& before) {
+  int64_t bytes = 0;
+  for (const model::SlotSpec& slot : quant.results(before))
+    if (!quant.permutes(slot.name)) bytes += model::storage_bytes(slot);
+  return bytes;
+}
+
 // Loads of one group are replayed one after the other, so only the largest scratch counts.
 int64_t loader_scratch(const Catalogue& catalogue, int layer, model::TensorParallel tp) {
   int64_t bytes = 0;
@@ -42,8 +51,9 @@ MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, b
     const model::QuantInfo* quant = model::find_quant_method(catalogue.layer(layer).quant);
     GroupSize& size = sizes_[static_cast<size_t>(catalogue.group_of(layer))];
     size.materialized += total_bytes(slots);
-    // Layers of a group are post-processed one after the other and their results stay: peaks add up to results plus one scratch.
-    size.post_load += quant->extra_bytes(slots);
+    // Layers of a group are post-processed one after the other, and their results stay.
+    size.post_load = std::max(size.post_load, size.post_load_left + quant->extra_bytes(slots));
+    size.post_load_left += made_bytes(*quant, slots);
     size.loader_scratch = std::max(size.loader_scratch, loader_scratch(catalogue, layer, tp));
     size.kernel += total_bytes(quant->results(slots));
     for (const model::SlotSpec& helper : catalogue.kind(layer).helpers(catalogue.layer(layer), tp)) {

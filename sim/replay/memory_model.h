@@ -31,7 +31,8 @@ class MemoryModel {
 
  private:
   struct GroupSize {
-    int64_t materialized = 0, post_load = 0, loader_scratch = 0, kernel = 0, late = 0, shadow = 0, helpers = 0, helper_most = 0, read = 0;
+    int64_t materialized = 0, post_load = 0, post_load_left = 0, loader_scratch = 0, kernel = 0, late = 0, shadow = 0, helpers = 0,
+            helper_most = 0, read = 0;
   };
   void see(int64_t bytes, int64_t scratch = 0);
   std::vector<GroupSize> sizes_;
