@@ -70,6 +70,8 @@ Status admit(Core& core, Update& update, const LoadCall& call, const Counted& co
   return process(core, update, group, OwnStep::apart);
 }
 
+bool is_declined(const Counted& counted) { return counted.fresh + counted.repeated == 0; }
+
 // A load after the layer was processed may bring only elements that came before: anything else would be lost. Gives what it counted.
 Result<Counted> only_repeats(const LoadCall& call) {
   const RecordedSlot* recorded = call.layer().record->find(call.slot);
@@ -91,9 +93,12 @@ Status take_load(Core& core, Update& update, const LoadCall& call, const model::
   Group& group = call.group;
   const int64_t bytes = buffer_bytes(call.loaded);
   RELOADLAB_TRY(stays_in_limit(core, update, bytes));
+  const bool asks_first = core.policy.declined == Declined::drop;
+  Result<Counted> counted = asks_first ? count(core, call, loader, destination) : Counted();
+  if (asks_first && (!counted.ok() || is_declined(*counted))) return counted.status();
   group.loads.push_back({call.member, call.slot, keep(core, call.loaded), call.args});
   group.buffered_bytes += bytes;
-  Result<Counted> counted = count(core, call, loader, destination);
+  if (!asks_first) counted = count(core, call, loader, destination);
   Status status = counted.ok() ? admit(core, update, call, *counted) : counted.status();
   if (status.ok() || core.policy.failed_load == FailedLoad::keep) return status;
   group.loads.pop_back();
