@@ -238,6 +238,7 @@ class Planner {
       touched += numel(p.extent);
     }
     planned.excess = touched > 0 && planned.fresh == 0;
+    if (touched == 0) now_.sent[index(number)] = update_checkpoint_;  // also when the layer is complete: there was nothing to lose
     if (now_.group_done[index(group)]) {
       if (!transport_owns_) now_.memory.pass();
       return;

@@ -66,6 +66,18 @@ class Replayer {
     }
   }
 
+  // Where a tensor comes from both, ranks may differ in which one they drop: then each has a mixture of its own.
+  void tell_apart(RankPlan& plan, int rank) {
+    for (RankPlan::Mixture& mixture : plan.mixtures) {
+      const auto first = std::ranges::find(evidence_.plan.front().mixtures, mixture.name, &RankPlan::Mixture::name);
+      if (first == evidence_.plan.front().mixtures.end() || first->from == mixture.from) continue;
+      const std::string name = mixture.name + " on rank " + std::to_string(rank);
+      for (RankPlan::State& state : plan.states)
+        if (state.checkpoint == mixture.name) state.checkpoint = name;
+      mixture.name = name;
+    }
+  }
+
   // What an update leaves that several checkpoints were delivered to can be loaded cold, too.
   void note_mixtures(const RankPlan& plan) {
     for (const RankPlan::Mixture& mixture : plan.mixtures) {
@@ -82,6 +94,7 @@ class Replayer {
     for (int rank = 0; rank < case_.ranks; ++rank) {
       const Stops none, &seen = stops.empty() ? none : stops[static_cast<size_t>(rank)];
       evidence_.plan.push_back(make_plan(catalogue_, warm_, {rank, case_.ranks}, policies, seen));
+      tell_apart(evidence_.plan.back(), rank);
       note_mixtures(evidence_.plan.back());
       for (const RankPlan::Refusal& refusal : evidence_.plan.back().refusals)
         meant_[static_cast<size_t>(refusal.step)].outcome = Step::Outcome::error;

@@ -105,7 +105,7 @@ ModelSpec one_of_each() {
       layer_of("lora_adapter", {{"in", 4L}, {"out", 4L}, {"rank", 2L}, {"delivered", 1L}}, "s"),
       layer_of("column_parallel_linear", {{"in", 4L}, {"out", 4L}}, "s.base_layer"),
       layer_of("packed_column_parallel_linear", {{"in", 8L}, {"outs", Integers{16, 16}}, {"group", 4L}, {"zero_points", false}}, "t"),
-      layer_of("replicated_linear", {{"in", 4L}, {"out", 4L}, {"correction_bias", true}}, "u"),
+      layer_of("replicated_linear", {{"in", 4L}, {"out", 4L}, {"correction_bias", true}}, "v"),
   });
 }
 

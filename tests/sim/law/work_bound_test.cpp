@@ -7,17 +7,9 @@ namespace {
 
 constexpr std::string_view kLaw = "work_bound";
 
-// Every cold load runs two operators for each of its three loads; the warm one as many as `warm` says.
+// Every cold load runs two operators in each of its three calls; the update to B as many as `warm` says.
 Fixture with_costs(const std::vector<int64_t>& warm) {
   Fixture fixture;
-  for (Execution& execution : fixture.evidence.executions) {
-    if (execution.variation.kind != Variation::Kind::cold) continue;
-    RankRun& run = execution.ranks[0];
-    fixture.outcome(execution, kLoadA).load_operators = {2, 2, 2};
-    std::erase_if(run.events, [](const Event& event) { return event.kind == EventKind::load_begin; });
-    const char* names[] = {"fc.q", "fc.k", "norm"};
-    for (int load : {0, 1, 2}) run.events.push_back({EventKind::load_begin, kLoadA, load, -1, 0, 0, names[load]});
-  }
   fixture.outcome(kToB).load_operators = warm;
   return fixture;
 }

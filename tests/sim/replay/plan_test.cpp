@@ -295,6 +295,19 @@ TEST_F(Plan, WhatTwoSourcesDeliverIsAMixtureWithANameOfItsOwn) {
   EXPECT_FALSE(result.states.back().partial);
 }
 
+// Rank 1 of two holds nothing of the weight but padding: its bias completes the layer, and the weight, which comes after, is from B still.
+TEST_F(Plan, WhatARankTakesNothingOfIsOfTheMixtureAllTheSame) {
+  model::LayerSpec row{.name = "r", .kind = "row_parallel_linear"};
+  row.values = {{"in", int64_t{4}}, {"out", int64_t{2}}, {"bias", true}, {"pad_cols_to", int64_t{8}}};
+  model::fill_defaults(row);
+  case_.model.layers = {row, linear_layer("b")};
+  std::vector<Step> steps = from_two_sources({"b.weight"});
+  steps[3].plan.order = OrderKind::reversed;
+  const RankPlan result = make_plan(Catalogue(case_.model), steps, {1, 2}, {});
+  ASSERT_EQ(result.mixtures.size(), 1U);
+  EXPECT_EQ(result.mixtures[0].from, (std::vector<std::string>{"B", "B", "A"}));
+}
+
 TEST_F(Plan, WhatTwoSourcesBringInPartIsNoMixture) {
   std::vector<Step> steps = from_two_sources({"a.q_proj.weight"});
   steps[3].plan.omit.emplace_back("b.weight");
