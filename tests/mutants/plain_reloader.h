@@ -80,7 +80,7 @@ class PlainReloader final : public sim::Reloader {
   bool open_ = false;
   int updates_ = 0;                            // begun
   std::map<std::string, at::Tensor> sources_;  // Wrong::source_cached
-  std::vector<at::Tensor> foreign_;        // Wrong::others_kept
+  std::vector<at::Tensor> foreign_;            // Wrong::others_kept
   std::set<std::string> heard_;                // Wrong::learns_first: slots whose loader was called in the first load
   std::vector<model::ParameterPtr> kept_;      // Wrong::handle_kept
   model::LayerPtr kept_layer_;                 // Wrong::layer_kept

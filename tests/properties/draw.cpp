@@ -48,7 +48,9 @@ std::vector<Step> draw_two_sources(const Case& the_case, const std::string& one,
   LoadPlan first = draw_plan(one), second = draw_plan(other);
   first.only = mine;
   second.omit = mine;
-  return {{.kind = StepKind::prepare}, {.kind = StepKind::loads, .plan = first}, {.kind = StepKind::loads, .plan = second},
+  return {{.kind = StepKind::prepare},
+          {.kind = StepKind::loads, .plan = first},
+          {.kind = StepKind::loads, .plan = second},
           {.kind = StepKind::finish}};
 }
 
