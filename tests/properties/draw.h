@@ -11,7 +11,7 @@ namespace reloadlab::sim {
 // type that the model's loaders take.
 Case draw_case();
 LoadPlan draw_plan(const std::string& checkpoint);
-// The element type and the layout in which the plan's tensors arrive. 
+// The element type and the layout in which the plan's tensors arrive.
 void draw_arrival(LoadPlan& plan);
 // One update that two checkpoints are delivered to, each a part.
 std::vector<Step> draw_two_sources(const Case& the_case, const std::string& one, const std::string& other);
