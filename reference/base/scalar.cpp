@@ -31,6 +31,11 @@ std::span<const DType> all_dtypes() { return dtypes; }
 std::string_view dtype_name(DType dtype) { return row(dtype).name; }
 int64_t dtype_size(DType dtype) { return row(dtype).size; }
 
+bool is_floating(DType dtype) { return dtype <= DType::e5m2; }
+
+// f16 has bits for fractions that bf16 lacks, and bf16 exponents that f16 lacks; likewise the two of one byte.
+bool holds_all(DType wide, DType narrow) { return wide == narrow || dtype_size(wide) > dtype_size(narrow); }
+
 std::optional<DType> dtype_from_name(std::string_view name) {
   for (const Row& candidate : rows)
     if (candidate.name == name) return candidate.dtype;

@@ -18,6 +18,8 @@ std::span<const DType> all_dtypes();
 std::string_view dtype_name(DType dtype);
 std::optional<DType> dtype_from_name(std::string_view name);
 int64_t dtype_size(DType dtype);  // bytes per element
+bool is_floating(DType dtype);
+bool holds_all(DType wide, DType narrow);  // every value of a floating-point type is one of the other too. REQUIRES floating-point types
 
 using Shape = std::vector<int64_t>;
 int64_t numel(const Shape& shape);

@@ -18,7 +18,7 @@ std::vector<KernelSpan> kernel_spans(const Group& group) {
   std::unordered_map<const c10::StorageImpl*, size_t> known;
   auto add = [&](const model::Slots& slots) {
     for (const model::Slot& slot : slots) {
-      if (!slot.handle) continue;
+      if (!slot.handle || !slot.handle->tensor.defined()) continue;
       const at::Tensor& tensor = slot.handle->tensor;
       const Span span = span_of(tensor);
       auto [place, fresh] = known.emplace(tensor.storage().unsafeGetStorageImpl(), spans.size());

@@ -7,6 +7,7 @@
 #include "reference/layerwise/layerwise.h"
 #include "reference/layerwise/record.h"
 #include "reference/layerwise/update.h"
+#include "reference/model/device.h"
 
 namespace reloadlab::layerwise {
 
@@ -17,7 +18,8 @@ struct Core : std::enable_shared_from_this<Core> {
   LayerwiseOptions options;
   Registry registry;
   bool recorded = false;
-  bool first_load = true;  // loads are the first ones: they go straight through and are learned from
+  DType default_dtype = DType::f32;  // of the process, when the model was recorded
+  bool first_load = true;            // loads are the first ones: they go straight through and are learned from
   bool first_load_seen = false;
   bool closed = false;  // the instance is gone
   std::weak_ptr<Update> update;
@@ -39,6 +41,14 @@ struct Core : std::enable_shared_from_this<Core> {
   // Reports under a coverage policy; ok unless it rejects.
   Status cover(Coverage policy_of_kind, model::EngineEventKind kind, std::string_view layer, std::string_view slot, int64_t numel,
                std::string_view detail) const;
+};
+
+// Around post-load steps: the settings that the policy wants them to find.
+struct SettingsScope {
+  explicit SettingsScope(const Core& core) {
+    if (core.policy.settings == Settings::recorded) dtype.emplace(core.default_dtype);
+  }
+  std::optional<model::DTypeScope> dtype;
 };
 
 // The steps, one file each.

@@ -37,6 +37,7 @@ Status LayerwiseReload::prepare(model::Model& model) {
 }
 
 Status LayerwiseReload::finish(model::Model& model, DType) {
+  const SettingsScope settings(*core_);
   return model::guarded([&] { return layerwise::finish(*core_, model); });
 }
 

@@ -25,12 +25,15 @@
 //               onto elements that are already there is excess; it is kept and the last one wins until its group is processed. After
 //               that it is excess too, and dropped, unless it brings elements that never came: then it is refused.
 //
+// Settings.     Post-load steps find the default element type that the process had when the model was recorded.
+// Lazy.         A parameter without a shape is left alone, also once a forward has given it one.
+//
 // Groups.       Layers whose tensors share storage (ties, views) are processed together. Every handle has one placeholder, and views of
 //               one storage are views of one placeholder storage, in which write sets are kept.
 //
 // Memory, beyond what was there before prepare. All of it is gone when finish or abort returns.
 //   from a load call to the end of its group's processing   the loaded tensor: by reference, or a copy of our own if the transport
-//                                                           reuses its buffers
+//                                                           reuses its buffers; not one of which this rank takes nothing
 //   while a group is processed, all at once                 a copy of its kernel tensors (abort=backup; taken first), its materialized
 //                                                           tensors (one storage for what shares one), what its post-load steps make
 //   from the end of processing to the end of the update     the copy of the kernel tensors (abort=backup), and a new shadow

@@ -29,9 +29,13 @@ struct Wrapper {
   }
 };
 
-at::Tensor keep(const Core& core, const at::Tensor& loaded) {
-  const bool own = core.policy.buffering == Buffering::owned && core.options.transport_reuses_buffers;
-  return own ? loaded.clone() : loaded;
+bool copies(const Core& core) { return core.policy.buffering == Buffering::owned && core.options.transport_reuses_buffers; }
+
+at::Tensor keep(const Core& core, const at::Tensor& loaded) { return copies(core) ? loaded.clone() : loaded; }
+
+// A reference keeps all of the memory that the tensor lies in, and where others lie there too counts it for each of them.
+int64_t buffer_bytes(const Core& core, const at::Tensor& loaded) {
+  return static_cast<int64_t>(copies(core) ? loaded.nbytes() : loaded.storage().nbytes());
 }
 
 // Runs the loader on a placeholder of a sealed record. It has to leave the handle on the storage that it got: what it did to another
@@ -70,6 +74,8 @@ Status admit(Core& core, Update& update, const LoadCall& call, const Counted& co
   return process(core, update, group, OwnStep::apart);
 }
 
+bool is_declined(const Counted& counted) { return counted.fresh + counted.repeated == 0; }
+
 // A load after the layer was processed may bring only elements that came before: anything else would be lost. Gives what it counted.
 Result<Counted> only_repeats(const LoadCall& call) {
   const RecordedSlot* recorded = call.layer().record->find(call.slot);
@@ -89,11 +95,14 @@ Result<Counted> only_repeats(const LoadCall& call) {
 Status take_load(Core& core, Update& update, const LoadCall& call, const model::Loader& loader, model::Parameter& destination) {
   if (update.broken) return Status(Code::rejected, "the update failed between two copies back and can only be abandoned");
   Group& group = call.group;
-  const int64_t bytes = buffer_bytes(call.loaded);
+  const int64_t bytes = buffer_bytes(core, call.loaded);
   RELOADLAB_TRY(stays_in_limit(core, update, bytes));
+  const bool asks_first = core.policy.declined == Declined::drop;
+  Result<Counted> counted = asks_first ? count(core, call, loader, destination) : Counted();
+  if (asks_first && (!counted.ok() || is_declined(*counted))) return counted.status();
   group.loads.push_back({call.member, call.slot, keep(core, call.loaded), call.args});
   group.buffered_bytes += bytes;
-  Result<Counted> counted = count(core, call, loader, destination);
+  if (!asks_first) counted = count(core, call, loader, destination);
   Status status = counted.ok() ? admit(core, update, call, *counted) : counted.status();
   if (status.ok() || core.policy.failed_load == FailedLoad::keep) return status;
   group.loads.pop_back();

@@ -46,8 +46,6 @@ int64_t post_load_bytes(const Member& member, const std::vector<model::SlotSpec>
 
 }  // namespace
 
-int64_t buffer_bytes(const at::Tensor& loaded) { return static_cast<int64_t>(loaded.nbytes()); }
-
 int64_t extra_bytes(const Update& update) {
   int64_t bytes = 0;
   for (const auto& group : update.groups) {

@@ -4,7 +4,6 @@
 
 namespace reloadlab::layerwise {
 
-int64_t buffer_bytes(const at::Tensor& loaded);
 int64_t extra_bytes(const Update& update);
 // Materialized tensors, what loaders and post-load steps make, and the copy of the kernel tensors where there is one.
 int64_t processing_bytes(const Core& core, const Group& group);

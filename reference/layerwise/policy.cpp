@@ -11,7 +11,7 @@ constexpr std::array<std::string_view, 2> completion{"numel", "elements"}, group
     unloaded{"uninitialized", "preserve"}, shadow{"none", "keep"}, buffering{"by_reference", "owned"}, names{"reregister", "keep"},
     records{"lent", "sealed"}, layout{"dense", "exact"}, misuse{"undefined", "error"}, copy_back{"coerce", "exact"},
     failed_load{"keep", "undo"}, scales{"unsupported", "reload"}, skipped{"wrapped", "live"}, derived{"in_turn", "in_place"},
-    lifetime{"registry", "model"};
+    lifetime{"registry", "model"}, declined{"keep", "drop"}, settings{"ambient", "recorded"};
 constexpr std::array<std::string_view, 4> coverage{"silent", "accept", "warn", "reject"};
 constexpr std::array<std::string_view, 3> abandon{"none", "backup", "unusable"};
 
@@ -35,6 +35,8 @@ constexpr std::array rows{
     policy_row<&P::scales>("scales", scales),
     policy_row<&P::skipped>("skipped", skipped),
     policy_row<&P::derived>("derived", derived),
+    policy_row<&P::declined>("declined", declined),
+    policy_row<&P::settings>("settings", settings),
     policy_row<&P::lifetime>("lifetime", lifetime),
 };
 
@@ -54,6 +56,8 @@ Status check_policy(const LayerwisePolicy& policy) {
   RELOADLAB_TRY(
       policy_needs(policy.shadow == ShadowCopies::keep && (policy.unloaded != Unloaded::preserve || policy.misuse != Misuse::error),
                    "shadow=keep needs unloaded=preserve and misuse=error"));
+  RELOADLAB_TRY(
+      policy_needs(policy.declined == Declined::drop && policy.failed_load == FailedLoad::keep, "declined=drop needs failed_load=undo"));
   RELOADLAB_TRY(policy_needs(policy.misuse == Misuse::error && !sealed, "misuse=error needs records=sealed"));
   return policy_needs(policy.lifetime == Lifetime::model && (!sealed || policy.misuse == Misuse::undefined),
                       "lifetime=model needs records=sealed and misuse=error");
@@ -81,6 +85,8 @@ LayerwisePolicy LayerwisePolicy::hardened() {
           .scales = Scales::reload,
           .skipped = Skipped::live,
           .derived = Derived::in_place,
+          .declined = Declined::drop,
+          .settings = Settings::recorded,
           .lifetime = Lifetime::model};
 }
 

@@ -112,6 +112,18 @@ enum class Derived {
   in_place,  // after all other layers; a result is copied into the tensor that was there
 };
 
+// A load call of which this rank takes nothing: whole experts of other ranks, say.
+enum class Declined {
+  keep,  // it is buffered like any other, before the loader has said so
+  drop,  // its loader is asked first, and nothing is kept
+};
+
+// What post-load steps find the process set to.
+enum class Settings {
+  ambient,   // whatever surrounds the reload
+  recorded,  // what it was when the model was recorded
+};
+
 // Who keeps the state of armed layers alive.
 enum class Lifetime {
   registry,  // the registry, by layer; wrappers keep their layer
@@ -137,6 +149,8 @@ struct LayerwisePolicy {
   Scales scales = Scales::unsupported;
   Skipped skipped = Skipped::wrapped;
   Derived derived = Derived::in_turn;
+  Declined declined = Declined::keep;
+  Settings settings = Settings::ambient;
   Lifetime lifetime = Lifetime::registry;
 
   static LayerwisePolicy seed() { return {}; }

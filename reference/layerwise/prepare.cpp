@@ -71,8 +71,7 @@ void place_reregistered(model::Layer& layer, const Member& member, Placeholders&
 void place_kept(model::Layer& layer, const Member& member, Placeholders& placeholders) {
   model::Slots parameters, buffers;
   for (const RecordedSlot& slot : member.record->slots) {
-    model::ParameterPtr handle;
-    if (slot.tensor) handle = placeholders.of(slot.tensor, member.layer.lock());
+    model::ParameterPtr handle = slot.tensor ? placeholders.of(slot.tensor, member.layer.lock()) : layer.tensor(slot.name);
     if (slot.skipped) handle = layer.tensor(slot.name);
     (slot.parameter ? parameters : buffers).set(slot.name, handle, slot.persistent);
   }
@@ -120,10 +119,17 @@ std::unique_ptr<Progress> element_progress(Core& core, const Group& group) {
   return progress;
 }
 
+// A parameter that had no shape when it was recorded is nobody's to load.
+bool has_placeholder(const Core& core, const Member& member, std::string_view name) {
+  const RecordedSlot* recorded = member.record->find(name);
+  return core.policy.records == Records::lent || !recorded || recorded->tensor;
+}
+
 void wrap_member(Core& core, const std::shared_ptr<Update>& update, Group& group, size_t index) {
   const model::LayerPtr layer = group.members[index].layer.lock();
   model::for_each_tensor(*layer, [&](const model::Slot& slot, bool) {
-    if (waits_for(core, *layer, slot.name)) wrap(core, update, group, index, slot.name, layer, slot.handle);
+    if (waits_for(core, *layer, slot.name) && has_placeholder(core, group.members[index], slot.name))
+      wrap(core, update, group, index, slot.name, layer, slot.handle);
   });
 }
 

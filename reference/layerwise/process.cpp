@@ -103,6 +103,7 @@ Status process(Core& core, Update& update, Group& group, OwnStep own_step) {
   std::vector<ArmedSlots> armed;
   for (const Member& member : group.members) armed.push_back({member.layer.lock()->parameters, member.layer.lock()->buffers});
   tell_all(core, group, EngineEventKind::completed);
+  const SettingsScope settings(core);
   Status status = model::guarded([&] { return run(core, group, own_step); });
   if (status.ok()) {
     group.progress->credit();

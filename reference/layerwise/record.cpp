@@ -65,10 +65,12 @@ void Recorder::record(const model::LayerPtr& layer, LayerRecord& record) {
     for (const model::Slot& slot : slots) {
       if (record.find(slot.name)) continue;
       const bool skipped = skips_all || skips_tensor(slot.name);
+      const bool lazy = slot.handle && !slot.handle->tensor.defined() && policy_.records == Records::sealed;
+      const bool stands_in = slot.handle && !lazy && !(skipped && leaves_out);
       record.slots.push_back({.name = slot.name,
                               .parameter = parameter,
                               .persistent = slot.persistent,
-                              .tensor = slot.handle && !(skipped && leaves_out) ? placeholder_of(layer, slot, parameter) : nullptr,
+                              .tensor = stands_in ? placeholder_of(layer, slot, parameter) : nullptr,
                               .skipped = skipped});
     }
   };
@@ -120,6 +122,7 @@ Status record(Core& core, model::Model& model) {
     recorder.record(layer, *fresh);
   }
   core.recorded = true;
+  core.default_dtype = model::default_dtype();
   if (core.policy.misuse == Misuse::error) install_gates(core, model);
   return {};
 }

@@ -8,7 +8,17 @@ c10::Device& current() {
   return device;
 }
 
+DType& current_dtype() {
+  thread_local DType dtype = DType::f32;
+  return dtype;
+}
+
 }  // namespace
+
+DType default_dtype() { return current_dtype(); }
+
+DTypeScope::DTypeScope(DType dtype) : before_(current_dtype()) { current_dtype() = dtype; }
+DTypeScope::~DTypeScope() { current_dtype() = before_; }
 
 c10::Device default_device() { return current(); }
 

@@ -72,7 +72,7 @@ class Counted {
 };
 
 struct Parameter {
-  at::Tensor tensor;
+  at::Tensor tensor;                       // undefined: a lazy parameter, which has no shape yet
   std::string tensor_class = "Parameter";  // "ModelWeightParameter", "PerTensorScaleParameter", "Buffer", …
   Values attributes;                       // "pad_value", "output_dim", …; the loader is kept apart
   LoaderPtr loader;                        // null: default_weight_loader()

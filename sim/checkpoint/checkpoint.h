@@ -3,6 +3,7 @@
 // tensor on demand, so that a source's lifetime is the transport's and not the checkpoint's.
 #include <ATen/core/Tensor.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,6 +40,9 @@ std::unique_ptr<Checkpoint> perturbed_checkpoint(std::shared_ptr<const Checkpoin
 
 // `base`, of which tensors of at most `bytes_each` are made once and copied afterwards: a case reads its checkpoints many times.
 std::shared_ptr<const Checkpoint> remembered_checkpoint(std::shared_ptr<const Checkpoint> base, size_t bytes_each = size_t{1} << 16);
+
+// Each delivery from the checkpoint that stands for its name. REQUIRES one for every delivery that is read.
+std::shared_ptr<const Checkpoint> mixed_checkpoint(std::map<std::string, std::shared_ptr<const Checkpoint>> parts);
 
 // The case's checkpoint of that name. Code::data when a file is missing, malformed, or does not fit the model.
 Result<std::shared_ptr<const Checkpoint>> open_checkpoint(const Case& the_case, const std::string& name);

@@ -19,7 +19,8 @@ constexpr const std::string_view (&checked(const std::string_view (&names)[N], E
 constexpr std::string_view kVariation[] = {"warm", "poison", "cold", "digit", "order", "fault", "repeat", "again"};
 constexpr std::string_view kEntry[] = {"parameter", "buffer", "empty_parameter", "empty_buffer", "extra_tensor", "extra_host"};
 constexpr std::string_view kCoverage[] = {"missing", "excess", "unexpected"};
-constexpr std::string_view kFault[] = {"loader", "post_load_enter", "post_load_middle", "copy_back"};
+constexpr std::string_view kFault[] = {"loader", "post_load_enter", "post_load_middle", "copy_back", "source"};
+constexpr std::string_view kLayout[] = {"dense", "strided", "transposed", "offset"};
 constexpr std::string_view kStep[] = {"load", "reload", "prepare", "loads", "finish", "abort", "retry", "forward", "destroy", "repeat"};
 constexpr std::string_view kOutcome[] = {"ok", "error", "unspecified"};
 constexpr std::string_view kOrder[] = {"listed", "by_layer", "reversed", "shuffled", "interleaved", "explicit_list"};
@@ -33,7 +34,8 @@ constexpr std::string_view kTransform[] = {"none", "negate", "negative_exp"};
 static_assert(&checked(kVariation, Variation::Kind::again));
 static_assert(&checked(kEntry, CensusEntry::Kind::extra_host));
 static_assert(&checked(kCoverage, CoverageReport::Kind::unexpected));
-static_assert(&checked(kFault, Fault::At::copy_back));
+static_assert(&checked(kFault, Fault::At::source));
+static_assert(&checked(kLayout, LoadPlan::Layout::offset));
 static_assert(&checked(kStep, StepKind::repeat));
 static_assert(&checked(kOutcome, Step::Outcome::unspecified));
 static_assert(&checked(kOrder, OrderKind::explicit_list));
@@ -57,6 +59,7 @@ Names names_of(Variation::Kind) { return kVariation; }
 Names names_of(CensusEntry::Kind) { return kEntry; }
 Names names_of(CoverageReport::Kind) { return kCoverage; }
 Names names_of(Fault::At) { return kFault; }
+Names names_of(LoadPlan::Layout) { return kLayout; }
 Names names_of(StepKind) { return kStep; }
 Names names_of(Step::Outcome) { return kOutcome; }
 Names names_of(OrderKind) { return kOrder; }

@@ -13,6 +13,7 @@ std::span<const std::string_view> names_of(Variation::Kind);
 std::span<const std::string_view> names_of(CensusEntry::Kind);
 std::span<const std::string_view> names_of(CoverageReport::Kind);
 std::span<const std::string_view> names_of(Fault::At);
+std::span<const std::string_view> names_of(LoadPlan::Layout);
 std::span<const std::string_view> names_of(StepKind);
 std::span<const std::string_view> names_of(Step::Outcome);
 std::span<const std::string_view> names_of(OrderKind);

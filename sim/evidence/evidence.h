@@ -109,12 +109,13 @@ struct Event {
 
 struct StepOutcome {
   int step = -1;
-  Status status;                      // what the candidate (or the substrate's load) returned
-  std::vector<Status> load_statuses;  // one per load call made in the step, in order
-  bool crashed = false;               // an exception crossed the boundary
-  bool unusable = false;              // after the step the candidate reports the model as unusable
-  int64_t extra_bytes_peak = 0;       // above what was live before the update began, sources included as semantics.md point 9 counts them
-  int64_t extra_bytes_after = 0;      // still there when the step had ended
+  Status status;                        // what the candidate (or the substrate's load) returned
+  std::vector<Status> load_statuses;    // one per load call made in the step, in order
+  std::vector<int64_t> load_operators;  // operators that ran in each of them
+  bool crashed = false;                 // an exception crossed the boundary
+  bool unusable = false;                // after the step the candidate reports the model as unusable
+  int64_t extra_bytes_peak = 0;         // above what was live before the update began, sources included as semantics.md point 9 counts them
+  int64_t extra_bytes_after = 0;        // still there when the step had ended
   int64_t live_layers = 0, live_parameters = 0, live_allocations = 0, live_bytes = 0;  // of this rank, after the step
   std::optional<BlobPtr> output;                                                       // forward: the output's bytes on this rank
 };
@@ -214,6 +215,12 @@ struct RankPlan {
     int load = -1;  // index of the load call, -1: the end of the update
   };                // what a policy that the candidate declares must refuse, though the scenario means the step to end well
   std::vector<Refusal> refusals;
+  // What an update left that several checkpoints were delivered to, under a name of its own: states call it so, and it is loaded cold.
+  struct Mixture {
+    std::string name;               // "A+B of step 4"
+    std::vector<std::string> from;  // by delivery, the checkpoint that it came from
+  };
+  std::vector<Mixture> mixtures;
 };
 
 struct Evidence {

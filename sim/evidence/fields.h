@@ -43,7 +43,8 @@ template <class V>
 void describe(V&& visit, const LoadPlan*) {
   using S = LoadPlan;
   visit("checkpoint", &S::checkpoint), visit("order", &S::order), visit("order_seed", &S::order_seed);
-  visit("order_list", &S::order_list), visit("chunk", &S::chunk), visit("batch", &S::batch), visit("repeat", &S::repeat),
+  visit("order_list", &S::order_list), visit("chunk", &S::chunk), visit("reuses", &S::reuses), visit("direct", &S::direct),
+      visit("dtype", &S::dtype), visit("layout", &S::layout), visit("batch", &S::batch), visit("repeat", &S::repeat),
       visit("only", &S::only);
   visit("omit", &S::omit), visit("excess", &S::excess), visit("unknown", &S::unknown), visit("wrong", &S::wrong);
   visit("resolve", &S::resolve);
@@ -55,7 +56,8 @@ void describe(V&& visit, const Fault*) {
 template <class V>
 void describe(V&& visit, const Step*) {
   visit("kind", &Step::kind), visit("at", &Step::at), visit("plan", &Step::plan), visit("fault", &Step::fault);
-  visit("abort_after", &Step::abort_after), visit("outcome", &Step::outcome), visit("times", &Step::times), visit("body", &Step::body);
+  visit("abort_after", &Step::abort_after), visit("default_dtype", &Step::default_dtype), visit("outcome", &Step::outcome),
+      visit("times", &Step::times), visit("body", &Step::body);
 }
 template <class V>
 void describe(V&& visit, const Expect*) {
@@ -102,7 +104,8 @@ void describe(V&& visit, const Event*) {
 template <class V>
 void describe(V&& visit, const StepOutcome*) {
   using S = StepOutcome;
-  visit("step", &S::step), visit("status", &S::status), visit("load_statuses", &S::load_statuses), visit("crashed", &S::crashed);
+  visit("step", &S::step), visit("status", &S::status), visit("load_statuses", &S::load_statuses),
+      visit("load_operators", &S::load_operators), visit("crashed", &S::crashed);
   visit("unusable", &S::unusable), visit("extra_bytes_peak", &S::extra_bytes_peak), visit("extra_bytes_after", &S::extra_bytes_after);
   visit("live_layers", &S::live_layers), visit("live_parameters", &S::live_parameters);
   visit("live_allocations", &S::live_allocations), visit("live_bytes", &S::live_bytes), visit("output", &S::output);
@@ -178,10 +181,14 @@ void describe(V&& visit, const RankPlan::Refusal*) {
   visit("step", &RankPlan::Refusal::step), visit("load", &RankPlan::Refusal::load);
 }
 template <class V>
+void describe(V&& visit, const RankPlan::Mixture*) {
+  visit("name", &RankPlan::Mixture::name), visit("from", &RankPlan::Mixture::from);
+}
+template <class V>
 void describe(V&& visit, const RankPlan*) {
   using S = RankPlan;
   visit("loads", &S::loads), visit("totals", &S::totals), visit("missing", &S::missing), visit("peaks", &S::peaks);
-  visit("states", &S::states), visit("refusals", &S::refusals);
+  visit("states", &S::states), visit("refusals", &S::refusals), visit("mixtures", &S::mixtures);
 }
 template <class V>
 void describe(V&& visit, const Evidence*) {

@@ -15,7 +15,7 @@
 
 namespace reloadlab::sim {
 
-inline constexpr int kEvidenceVersion = 2;
+inline constexpr int kEvidenceVersion = 3;
 
 std::string to_text(const Evidence& evidence);
 std::vector<uint8_t> to_cbor(const Evidence& evidence);

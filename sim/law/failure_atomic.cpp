@@ -54,6 +54,15 @@ class Judge {
     return std::nullopt;
   }
 
+  // The record comes before the first step.
+  std::optional<Finding> recorded() {
+    const StepOutcome* outcome = outcome_of(run_, -1);
+    if (!outcome) return std::nullopt;
+    tally_.check();
+    if (outcome->status.ok()) return std::nullopt;
+    return finding(-1, {"", "the record failed: " + outcome->status.message(), ""});
+  }
+
   // Only a whole update can repair a model that was unusable before.
   bool stays_unusable(int step) const {
     const StepOutcome* before = outcome_of(run_, update_of(execution_, step).first - 1);
@@ -154,6 +163,7 @@ std::optional<Finding> judge_warm(const Evidence& evidence, Tally& tally) {
   const Execution& warm = *warm_of(evidence);
   for (size_t rank = 0; rank < warm.ranks.size(); ++rank) {
     Judge judge(evidence, warm, rank, tally);
+    if (auto finding = judge.recorded()) return finding;
     for (size_t step = 0; step < warm.steps.size(); ++step) {
       const int number = static_cast<int>(step);
       if (auto finding = judge.outcome(number)) return finding;

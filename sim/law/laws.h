@@ -12,6 +12,7 @@ Verdict judge_written_once(const Evidence& evidence);
 Verdict judge_address_stable(const Evidence& evidence);
 Verdict judge_no_residue(const Evidence& evidence);
 Verdict judge_memory_bound(const Evidence& evidence);
+Verdict judge_work_bound(const Evidence& evidence);
 Verdict judge_event_order(const Evidence& evidence);
 Verdict judge_coverage_reported(const Evidence& evidence);
 Verdict judge_failure_atomic(const Evidence& evidence);

@@ -78,6 +78,7 @@ struct Layers {
   std::set<std::string, std::less<>> touched, rewritten;  // rewritten: touched, with a post-load step
   std::set<std::string, std::less<>> incomplete;
   std::set<std::string, std::less<>> touched_slots, incomplete_slots;  // paths
+  std::map<std::string, std::set<std::string>, std::less<>> from;      // by layer, the checkpoints that it was delivered from
 };
 
 Layers layers_of(const Evidence& evidence, size_t rank, StepRange update) {
@@ -85,6 +86,7 @@ Layers layers_of(const Evidence& evidence, size_t rank, StepRange update) {
   for (const PlannedLoad& load : evidence.plan[rank].loads) {
     if (!update.has(load.step) || load.wrong || load.placements.empty() || is_refused(evidence.plan[rank], load)) continue;
     layers.touched_slots.insert(load.layer + "." + load.slot);
+    layers.from[load.layer].insert(step_at(*warm_of(evidence), load.step)->plan.checkpoint);
     if (layers.touched.insert(load.layer).second && has_post_load(evidence, rank, load.layer)) layers.rewritten.insert(load.layer);
   }
   for (const RankPlan::Missing& missing : evidence.plan[rank].missing)
@@ -123,6 +125,14 @@ Fate fate_of(const Evidence& evidence, const CensusEntry& entry, const Layers& l
   return layers.incomplete_slots.contains(entry.path) ? Fate::open : Fate::replaced;
 }
 
+// What a cold load of the one checkpoint gives that the entry's layer was delivered from; null where several were.
+const CensusEntry* loaded_cold(const Evidence& evidence, size_t rank, const CensusEntry& entry, const Layers& layers) {
+  const auto from = layers.from.find(entry.layer);
+  if (from == layers.from.end() || from->second.size() > 1) return nullptr;
+  const Census* cold = cold_census(evidence, *from->second.begin(), rank);
+  return cold ? cold->find(entry.path) : nullptr;
+}
+
 void apply(const Evidence& evidence, size_t rank, StepRange update, const Census& base, const Layers& layers, Images& images) {
   const Execution& warm = *warm_of(evidence);
   for (const PlannedLoad& load : evidence.plan[rank].loads) {
@@ -144,7 +154,6 @@ Overlay overlay(const Evidence& evidence, size_t rank, const std::vector<Resting
   Overlay expected;
   const StepRange update = update_of(*warm_of(evidence), states[index].planned.step);
   const Census& base = *states[index - 1].census;
-  const Census* cold = cold_census(evidence, states[index].planned.checkpoint, rank);
   Layers layers;
   Images images(base);
   if (meant_to_commit(evidence, rank, update.last)) {  // otherwise nothing of it stays
@@ -153,7 +162,6 @@ Overlay overlay(const Evidence& evidence, size_t rank, const std::vector<Resting
   }
   for (const CensusEntry& entry : base.entries) {
     if (!has_content(entry) || may_derive(evidence, rank, entry.layer, layers)) continue;
-    const CensusEntry* whole = cold ? cold->find(entry.path) : nullptr;
     switch (fate_of(evidence, entry, layers)) {
       case Fate::overlaid:
         expected.emplace(entry.path, images.read(entry));
@@ -162,7 +170,8 @@ Overlay overlay(const Evidence& evidence, size_t rank, const std::vector<Resting
         expected.emplace(entry.path, entry.content->bytes);
         break;
       case Fate::replaced:
-        if (whole && whole->content) expected.emplace(entry.path, whole->content->bytes);
+        if (const CensusEntry* whole = loaded_cold(evidence, rank, entry, layers); whole && whole->content)
+          expected.emplace(entry.path, whole->content->bytes);
         break;
       case Fate::open:
         break;

@@ -10,7 +10,7 @@ namespace reloadlab::sim {
 
 std::span<const LawInfo> laws() {
   using Kind = Variation::Kind;
-  static const std::array<LawInfo, 12> registry{{
+  static const std::array<LawInfo, 13> registry{{
       {"cold_load_equal",
        "After a reload to B every tensor that a forward can see equals a cold load of B, byte for byte.",
        {Kind::cold, Kind::poison, Kind::repeat},
@@ -42,6 +42,11 @@ std::span<const LawInfo> laws() {
        "Extra memory never passes the formula of the arrival order, or the scenario's limit, and none is kept.",
        {},
        judge_memory_bound},
+      {"work_bound",
+       "What a load call does is bounded by what its loader does, and grows neither with the layers of the model nor with the loads "
+       "before.",
+       {Kind::cold},
+       judge_work_bound},
       {"event_order",
        "Each layer is prepared, loaded, processed once and copied back, in that order, and what is derived comes after all it depends on.",
        {},

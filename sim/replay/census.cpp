@@ -65,6 +65,7 @@ int64_t CensusTaker::serial_of(const model::ParameterPtr& handle) {
 }
 
 void CensusTaker::describe(const at::Tensor& tensor, CensusEntry& entry) {
+  if (!tensor.defined()) return;
   entry.shape.assign(tensor.sizes().begin(), tensor.sizes().end());
   entry.strides.assign(tensor.strides().begin(), tensor.strides().end());
   entry.offset = tensor.storage_offset();

@@ -1,6 +1,7 @@
 #include "sim/replay/executions.h"
 
 #include <algorithm>
+#include <map>
 
 #include "reference/base/prng.h"
 #include "sim/checkpoint/checkpoint.h"
@@ -79,6 +80,14 @@ std::vector<std::string> checkpoint_names(const std::vector<Step>& steps) {
   return names;
 }
 
+std::vector<std::string> loaded_cold(const Planned& planned) {
+  std::vector<std::string> names = checkpoint_names(planned.warm);
+  for (const RankPlan& rank : planned.ranks)
+    for (const RankPlan::Mixture& mixture : rank.mixtures)
+      if (std::find(names.begin(), names.end(), mixture.name) == names.end()) names.push_back(mixture.name);
+  return names;
+}
+
 std::vector<Step> extended(std::vector<Step> steps, int count) {
   const std::vector<std::string> names = checkpoint_names(steps);
   for (int i = 0; i < count; ++i) {
@@ -88,6 +97,18 @@ std::vector<Step> extended(std::vector<Step> steps, int count) {
   }
   steps.push_back({.kind = StepKind::destroy});
   return steps;
+}
+
+// One update brings a tensor from two checkpoints: which of them comes last makes the difference, and no order is as good as another.
+bool contradicts_itself(const Catalogue& catalogue, const std::vector<Step>& steps) {
+  std::map<int, std::string> from;
+  for (const Step& step : steps) {
+    if (step.kind != StepKind::loads) from.clear();
+    if (!updates(step)) continue;
+    for (const Sent& sent : sequence(catalogue, step.plan))
+      if (sent.delivery >= 0 && from.emplace(sent.delivery, step.plan.checkpoint).first->second != step.plan.checkpoint) return true;
+  }
+  return false;
 }
 
 void add_faults(const Case& the_case, const Chances& chances, std::vector<Variation>& out) {
@@ -101,6 +122,7 @@ void add_faults(const Case& the_case, const Chances& chances, std::vector<Variat
   add(Fault::At::post_load_enter, chances.post_load_enter);
   add(Fault::At::post_load_middle, chances.post_load_middle);
   add(Fault::At::copy_back, chances.copy_back);
+  add(Fault::At::source, chances.source);
 }
 
 }  // namespace
@@ -145,18 +167,19 @@ std::vector<Step> steps_of(const Variation& variation, const Case& the_case, con
   return warm;
 }
 
-std::vector<Variation> variations(const Kinds& needed, const Case& the_case, const Catalogue& catalogue, const std::vector<Step>& warm,
+std::vector<Variation> variations(const Kinds& needed, const Case& the_case, const Catalogue& catalogue, const Planned& planned,
                                   const Chances& chances) {
   using Kind = Variation::Kind;
+  const std::vector<Step>& warm = planned.warm;
   std::vector<Variation> all;
   const bool bytes = the_case.world != WorldKind::meta;
   if (needed.contains(Kind::poison) && bytes) all.push_back({.kind = Kind::poison, .index = 1});
   if (needed.contains(Kind::cold) && bytes)
-    for (const std::string& name : checkpoint_names(warm))
+    for (const std::string& name : loaded_cold(planned))
       for (int poison : {0, 1}) all.push_back({.kind = Kind::cold, .name = name, .index = poison});
   if (needed.contains(Kind::digit) && bytes)
     for (int plane = 0; plane < digit_planes(catalogue.deliveries()); ++plane) all.push_back({.kind = Kind::digit, .index = plane});
-  if (needed.contains(Kind::order))
+  if (needed.contains(Kind::order) && !contradicts_itself(catalogue, warm))
     for (int which = 0; which < static_cast<int>(Order::count); ++which) all.push_back({.kind = Kind::order, .index = which});
   if (needed.contains(Kind::fault) && fault_step(warm) >= 0) {
     std::vector<Variation> faults;

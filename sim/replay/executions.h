@@ -18,7 +18,11 @@ Kinds needed_variations(const Case& the_case);
 std::vector<Step> steps_of(const Variation& variation, const Case& the_case, const std::vector<Step>& warm);
 
 // Variations to run after the warm one, given the chances for faults that it offered in its last update.
-std::vector<Variation> variations(const Kinds& needed, const Case& the_case, const Catalogue& catalogue, const std::vector<Step>& warm,
+struct Planned {
+  const std::vector<Step>& warm;
+  const std::vector<RankPlan>& ranks;
+};
+std::vector<Variation> variations(const Kinds& needed, const Case& the_case, const Catalogue& catalogue, const Planned& planned,
                                   const Chances& chances);
 
 // The step whose update the fault variation strikes, and whose chances count: the last reload that is meant to succeed; -1: none.

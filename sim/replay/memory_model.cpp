@@ -68,7 +68,9 @@ MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, b
 }
 
 void MemoryModel::begin() {
-  std::fill(buffered_.begin(), buffered_.end(), 0);
+  for (std::vector<int>& serials : buffered_) serials.clear();
+  sources_.clear();
+  source_ = -1;
   buffered_total_ = committed_ = 0;
 }
 
@@ -77,13 +79,38 @@ void MemoryModel::see(int64_t bytes, int64_t scratch) {
   peak_.failed = std::max(peak_.failed, bytes + scratch);
 }
 
-void MemoryModel::buffer(int group, int64_t bytes) {
-  buffered_[static_cast<size_t>(group)] += bytes;
-  buffered_total_ += bytes;
+void MemoryModel::arrive(int source, int64_t bytes) {
+  if (source == source_) return;
+  leave();
+  source_ = source;
+  sources_[++serial_].bytes = bytes;
+}
+
+void MemoryModel::leave() {
+  if (std::exchange(source_, -1) >= 0 && sources_.at(serial_).groups.empty()) forget(serial_);
+}
+
+void MemoryModel::forget(int serial) {
+  const auto source = sources_.find(serial);
+  if (source->second.counted) buffered_total_ -= source->second.bytes;
+  sources_.erase(source);
+}
+
+void MemoryModel::count() {
+  Source& source = sources_.at(serial_);
+  if (!std::exchange(source.counted, true)) buffered_total_ += source.bytes;
+}
+
+void MemoryModel::buffer(int group) {
+  count();
+  if (sources_.at(serial_).groups.insert(group).second) buffered_[static_cast<size_t>(group)].push_back(serial_);
   see(committed_ + buffered_total_, sizes_[static_cast<size_t>(group)].loader_scratch);
 }
 
-void MemoryModel::pass(int64_t bytes) { see(committed_ + buffered_total_ + bytes); }
+void MemoryModel::pass() {
+  count();
+  see(committed_ + buffered_total_);
+}
 
 void MemoryModel::process(int group) {
   const GroupSize& size = sizes_[static_cast<size_t>(group)];
@@ -100,7 +127,13 @@ void MemoryModel::derive(int group) {
   see(committed_ + buffered_total_ + size.helpers + size.read);
 }
 
-void MemoryModel::release(int group) { buffered_total_ -= std::exchange(buffered_[static_cast<size_t>(group)], 0); }
+void MemoryModel::release(int group) {
+  for (int serial : std::exchange(buffered_[static_cast<size_t>(group)], {})) {
+    Source& source = sources_.at(serial);
+    source.groups.erase(group);
+    if (source.groups.empty() && (source_ < 0 || serial != serial_)) forget(serial);
+  }
+}
 
 void MemoryModel::give_up(int group) {
   const GroupSize& size = sizes_[static_cast<size_t>(group)];

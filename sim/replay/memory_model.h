@@ -1,11 +1,14 @@
 #pragma once
 // Point 9 of the layerwise rules as arithmetic. Extra bytes at a time are
-//   the buffered source bytes of all groups that are armed, and of the load call in flight
+//   the buffered source bytes of all groups that are armed, and of the load call in flight; a source that several tensors come in
+//   counts whole from the first of them on, until the transport has left it and no group holds one
 // + for the group in process: its materialized tensors + what its post-load steps leave and need beside them
 // + with a backup: kernel bytes of the groups committed so far and of the one in process
 // + with a shadow: the new copies of the group in process, and with a backup those of the groups committed so far
 // + the helper tensors that a deferred layer's own step makes anew, and with a backup, where the layer had loads, the old ones,
 //   and what it takes to read quantized values that they are made from.
+#include <map>
+#include <set>
 #include <vector>
 
 #include "sim/replay/catalogue.h"
@@ -15,15 +18,17 @@ namespace reloadlab::sim {
 class MemoryModel {
  public:
   MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, bool backup, bool shadow);
-  void begin();                           // a new update
-  void buffer(int group, int64_t bytes);  // a load call that is kept until its group is processed
-  void pass(int64_t bytes);               // a load call that is dropped: in flight only
+  void begin();                            // a new update
+  void arrive(int source, int64_t bytes);  // the transport comes to this source; sources of one step have numbers, each its own run
+  void leave();                            // it is done with what it came to
+  void buffer(int group);                  // a load call of that source that is kept until its group is processed
+  void pass();                             // one that is dropped: in flight only
   void process(int group);
   void derive(int group);   // its own step alone: it had no loads
   void release(int group);  // its buffered loads are dropped unprocessed
   void forward();           // the first one registers tensors, which are kernel tensors from then on
   void give_up(int group);  // in process, and refused before its post-load step
-  bool has_buffered(int group) const { return buffered_[static_cast<size_t>(group)] > 0; }
+  bool has_buffered(int group) const { return !buffered_[static_cast<size_t>(group)].empty(); }
   struct Peak {
     int64_t went_through = 0, failed = 0;
   };
@@ -34,9 +39,19 @@ class MemoryModel {
     int64_t materialized = 0, post_load = 0, post_load_left = 0, loader_scratch = 0, kernel = 0, late = 0, shadow = 0, helpers = 0,
             helper_most = 0, read = 0;
   };
+  // Memory that tensors came in.
+  struct Source {
+    int64_t bytes = 0;
+    std::set<int> groups;  // that keep a tensor of it
+    bool counted = false;  // something of it was accepted
+  };
   void see(int64_t bytes, int64_t scratch = 0);
+  void count();
+  void forget(int serial);
   std::vector<GroupSize> sizes_;
-  std::vector<int64_t> buffered_;
+  std::vector<std::vector<int>> buffered_;  // by group: serials of sources
+  std::map<int, Source> sources_;           // by serial
+  int serial_ = 0, source_ = -1;            // of the source that the transport is at; its number, -1: none
   int64_t buffered_total_ = 0, committed_ = 0;
   Peak peak_;
   bool backup_;

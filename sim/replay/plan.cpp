@@ -1,9 +1,12 @@
 #include "sim/replay/plan.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <set>
 
 #include "reference/base/check.h"
+#include "sim/replay/laid.h"
 #include "sim/replay/load_sizes.h"
 #include "sim/replay/memory_model.h"
 
@@ -34,7 +37,7 @@ class Planner {
   }
 
   RankPlan run(const std::vector<Step>& steps) {
-    transport_owns_ = std::ranges::any_of(steps, [](const Step& step) { return step.plan.chunk > 0; });
+    transport_owns_ = std::ranges::any_of(steps, [](const Step& step) { return step.plan.chunk > 0 && step.plan.reuses; });
     for (int layer = 0; layer < catalogue_.layer_count(); ++layer)
       plan_.totals.push_back({catalogue_.layer(layer).name, sizes_.of_layer(layer)});
     for (size_t i = 0; i < steps.size(); ++i) run_step(static_cast<int>(i), steps[i]);
@@ -60,6 +63,7 @@ class Planner {
     refused_ = false;
     switch (step.kind) {
       case StepKind::load:
+        if (step.plan.direct) return;  // without what loaders do it is no checkpoint
         now_.sent.assign(catalogue_.deliveries().size(), "");
         for (const Sent& sent : sequence(catalogue_, step.plan))
           if (sent.delivery >= 0) now_.sent[index(sent.delivery)] = step.plan.checkpoint;
@@ -127,14 +131,47 @@ class Planner {
       if (!now_.sent[d].empty()) held_[d] = now_.sent[d];
       whole = whole && (held_[d] == update_checkpoint_ || sizes_.placements(static_cast<int>(d)).empty());
     }
-    plan_.states.push_back({number, update_checkpoint_, partial_ && !whole, partial_});
+    const std::string holds = partial_ ? update_checkpoint_ : mixture(number);
+    plan_.states.push_back({number, holds, partial_ && !whole, partial_});
+  }
+
+  // What a complete update leaves: its checkpoint, or where several were delivered a mixture of them with a name of its own.
+  std::string mixture(int number) {
+    std::set<std::string> from(now_.sent.begin(), now_.sent.end());
+    from.erase("");
+    if (from.size() < 2) return update_checkpoint_;
+    const std::string name = fmt::format("{} of step {}", fmt::join(from, "+"), number);
+    plan_.mixtures.push_back({name, held_});
+    return name;
+  }
+
+  // Memory that the load takes once it has been accepted: the tensor's, with the gaps of its layout, or a dense copy of it.
+  int64_t held_bytes(const Step& step, const Sent& sent) const {
+    if (sent.delivery < 0) return 0;
+    const model::Delivery& delivery = catalogue_.deliveries()[index(sent.delivery)];
+    if (transport_owns_) return numel(sent.shape_of(delivery)) * dtype_size(sent.dtype_of(delivery));
+    return step.plan.chunk > 0 ? in_chunk(sent.bytes_of(delivery)) : sent.bytes_of(delivery);
+  }
+
+  // Which memory each tensor comes in: its own, or its chunk's where chunks have buffers of their own.
+  static int source_of(const Step& step, const std::vector<Sent>& sent, size_t position) {
+    const bool of_chunk = step.plan.chunk > 0 && !step.plan.reuses;
+    return of_chunk ? sent[position].chunk : static_cast<int>(position);
   }
 
   void loads(int number, const Step& step) {
+    deliver(number, step);
+    now_.memory.leave();
+  }
+
+  void deliver(int number, const Step& step) {
     update_checkpoint_ = step.plan.checkpoint;
     const std::vector<Sent> sent = sequence(catalogue_, step.plan);
+    std::map<int, int64_t> sizes;
+    for (size_t i = 0; i < sent.size(); ++i) sizes[source_of(step, sent, i)] += held_bytes(step, sent[i]);
     for (size_t i = 0; i < sent.size(); ++i) {
       const int position = static_cast<int>(i);
+      now_.memory.arrive(source_of(step, sent, i), sizes[source_of(step, sent, i)]);
       if (step.abort_after && position >= *step.abort_after) return;
       const auto stop = stops_.find(number);
       if (stop != stops_.end() && stop->second == position) return fail(number, position, sent[i]);
@@ -161,9 +198,9 @@ class Planner {
   }
 
   // By then a candidate has copied what lay in a buffer of the transport.
-  void refuse_excess(int number, int load, int delivery, const PlannedLoad& planned) {
+  void refuse_excess(int number, int load, int delivery) {
     const int group = catalogue_.group_of(catalogue_.layer_of(delivery));
-    if (transport_owns_ && !now_.group_done[index(group)]) now_.memory.pass(planned.bytes);
+    if (transport_owns_ && !now_.group_done[index(group)]) now_.memory.pass();
     refuse(number, load);
   }
 
@@ -182,10 +219,10 @@ class Planner {
       planned.layer = delivery.layer;
       planned.slot = delivery.slot;
       planned.placements = sizes_.placements(sent.delivery);
-      planned.bytes = numel(sent.wrong_shape.value_or(delivery.shape)) * dtype_size(sent.wrong_dtype.value_or(delivery.dtype));
+      planned.bytes = numel(sent.shape_of(delivery)) * dtype_size(sent.dtype_of(delivery));
       planned.excess = policies_.rejects_excess && (repeats(sent.delivery, planned) || now_.padded.contains(sent.delivery));
       // A tensor of another shape is refused at once, and leaves nothing.
-      if (!sent.wrong_shape) planned.excess ? refuse_excess(number, position, sent.delivery, planned) : account(sent.delivery, planned);
+      if (!sent.wrong_shape) planned.excess ? refuse_excess(number, position, sent.delivery) : account(sent.delivery, planned);
     } else if (policies_.rejects_unexpected) {
       refuse(number, position);
     }
@@ -201,16 +238,21 @@ class Planner {
       touched += numel(p.extent);
     }
     planned.excess = touched > 0 && planned.fresh == 0;
+    if (touched == 0) now_.sent[index(number)] = update_checkpoint_;  // also when the layer is complete: there was nothing to lose
     if (now_.group_done[index(group)]) {
-      if (!transport_owns_) now_.memory.pass(planned.bytes);
+      if (!transport_owns_) now_.memory.pass();
       return;
     }
-    now_.memory.buffer(group, planned.bytes);
-    now_.sent[index(number)] = update_checkpoint_;
-    now_.group_written[index(group)] += planned.fresh;
     const int layer = catalogue_.layer_of(number);
     const bool pads = catalogue_.kind(layer).loader_pads(catalogue_.layer(layer), tp_);
-    if (touched > 0 || pads) now_.group_received[index(group)] = true;
+    now_.sent[index(number)] = update_checkpoint_;
+    if (touched == 0 && !pads) {  // nothing of it is this rank's, and nothing need be kept
+      if (!transport_owns_) now_.memory.pass();
+      return;
+    }
+    now_.memory.buffer(group);
+    now_.group_written[index(group)] += planned.fresh;
+    now_.group_received[index(group)] = true;
     if (touched == 0 && pads) now_.padded.insert(number);
     const int64_t loadable = sizes_.of_group(group);
     const bool brings = planned.fresh > 0 || (loadable == 0 && pads);  // a rank that holds padding only waits for the padding

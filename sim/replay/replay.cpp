@@ -27,7 +27,7 @@ class Replayer {
     RELOADLAB_TRY(execute({.kind = Variation::Kind::warm}, warm_));
     if (std::vector<Stops> stops = stops_seen(); !stops.empty()) plan(stops);
     if (options_.prove_determinism) RELOADLAB_TRY(execute({.kind = Variation::Kind::again}, warm_));
-    for (const Variation& variation : variations(needed_variations(case_), case_, catalogue_, meant_, chances_)) {
+    for (const Variation& variation : variations(needed_variations(case_), case_, catalogue_, {meant_, evidence_.plan}, chances_)) {
       std::vector<Step> steps = steps_of(variation, case_, meant_);
       if (!steps.empty()) RELOADLAB_TRY(execute(variation, std::move(steps)));
     }
@@ -66,6 +66,27 @@ class Replayer {
     }
   }
 
+  // Where a tensor comes from both, ranks may differ in which one they drop: then each has a mixture of its own.
+  void tell_apart(RankPlan& plan, int rank) {
+    for (RankPlan::Mixture& mixture : plan.mixtures) {
+      const auto first = std::ranges::find(evidence_.plan.front().mixtures, mixture.name, &RankPlan::Mixture::name);
+      if (first == evidence_.plan.front().mixtures.end() || first->from == mixture.from) continue;
+      const std::string name = mixture.name + " on rank " + std::to_string(rank);
+      for (RankPlan::State& state : plan.states)
+        if (state.checkpoint == mixture.name) state.checkpoint = name;
+      mixture.name = name;
+    }
+  }
+
+  // What an update leaves that several checkpoints were delivered to can be loaded cold, too.
+  void note_mixtures(const RankPlan& plan) {
+    for (const RankPlan::Mixture& mixture : plan.mixtures) {
+      std::map<std::string, std::shared_ptr<const Checkpoint>> parts;
+      for (size_t d = 0; d < mixture.from.size(); ++d) parts[catalogue_.deliveries()[d].name] = checkpoints_.at(mixture.from[d]);
+      checkpoints_[mixture.name] = mixed_checkpoint(std::move(parts));
+    }
+  }
+
   void plan(const std::vector<Stops>& stops) {
     const PlanPolicies policies = PlanPolicies::declared(candidate_.declared);
     evidence_.plan.clear();
@@ -73,6 +94,8 @@ class Replayer {
     for (int rank = 0; rank < case_.ranks; ++rank) {
       const Stops none, &seen = stops.empty() ? none : stops[static_cast<size_t>(rank)];
       evidence_.plan.push_back(make_plan(catalogue_, warm_, {rank, case_.ranks}, policies, seen));
+      tell_apart(evidence_.plan.back(), rank);
+      note_mixtures(evidence_.plan.back());
       for (const RankPlan::Refusal& refusal : evidence_.plan.back().refusals)
         meant_[static_cast<size_t>(refusal.step)].outcome = Step::Outcome::error;
     }
@@ -156,6 +179,7 @@ class Replayer {
       chances_.post_load_enter = std::min(chances_.post_load_enter, other.post_load_enter);
       chances_.post_load_middle = std::min(chances_.post_load_middle, other.post_load_middle);
       chances_.copy_back = std::min(chances_.copy_back, other.copy_back);
+      chances_.source = std::min(chances_.source, other.source);
     }
   }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "reference/base/prng.h"
+#include "sim/replay/laid.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -66,7 +67,7 @@ std::vector<int> ordered(const Catalogue& catalogue, const LoadPlan& plan) {
 }
 
 Sent sent(const Catalogue& catalogue, const LoadPlan& plan, int delivery) {
-  Sent result{.delivery = delivery};
+  Sent result{.delivery = delivery, .dtype = plan.dtype, .layout = plan.layout};
   for (const LoadPlan::Wrong& wrong : plan.wrong) {
     if (!glob_match(wrong.tensor, catalogue.deliveries()[static_cast<size_t>(delivery)].name)) continue;
     result.wrong_shape = wrong.shape;
@@ -82,6 +83,17 @@ int64_t times(const LoadPlan& plan, const std::string& name) {
 }
 
 }  // namespace
+
+Shape Sent::shape_of(const model::Delivery& content) const { return wrong_shape.value_or(content.shape); }
+
+DType Sent::dtype_of(const model::Delivery& content) const {
+  if (wrong_dtype) return *wrong_dtype;
+  return dtype && is_floating(content.dtype) ? *dtype : content.dtype;
+}
+
+int64_t Sent::bytes_of(const model::Delivery& content) const {
+  return Laid(shape_of(content), layout).span * dtype_size(dtype_of(content));
+}
 
 bool glob_match(const std::string& pattern, const std::string& name) { return fnmatch(pattern.c_str(), name.c_str(), 0) == 0; }
 

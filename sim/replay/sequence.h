@@ -14,7 +14,14 @@ struct Sent {
   std::string unknown;               // that name
   std::optional<Shape> wrong_shape;  // delivered with this shape
   std::optional<DType> wrong_dtype;  // or dtype instead
-  int chunk = 0;                     // deliveries of one chunk share a transport buffer
+  std::optional<DType> dtype;        // as which floating-point content arrives
+  LoadPlan::Layout layout = LoadPlan::Layout::dense;
+  int chunk = 0;  // deliveries of one chunk share a transport buffer
+
+  Shape shape_of(const model::Delivery& content) const;
+  DType dtype_of(const model::Delivery& content) const;
+  // What it occupies, the gaps of its layout included.
+  int64_t bytes_of(const model::Delivery& content) const;
 };
 
 // Every delivery that the plan keeps, in its order, repeats in place, then the excess ones, then the unknown names.

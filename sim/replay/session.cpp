@@ -11,9 +11,9 @@
 namespace reloadlab::sim {
 namespace {
 
-bool uses_chunks(const std::vector<Step>& steps) {
+bool transport_reuses(const std::vector<Step>& steps) {
   for (const Step& step : steps)
-    if (step.plan.chunk > 0 || uses_chunks(step.body)) return true;
+    if ((step.plan.chunk > 0 && step.plan.reuses) || transport_reuses(step.body)) return true;
   return false;
 }
 
@@ -40,7 +40,7 @@ Status RankSession::construct() {
   CandidateContext context{.observer = &watch_,
                            .rank = rank_,
                            .ranks = stage_.world.ranks(),
-                           .transport_reuses_buffers = uses_chunks(stage_.the_case.steps),
+                           .transport_reuses_buffers = transport_reuses(stage_.the_case.steps),
                            .extra_bytes_limit = stage_.the_case.limits.extra_bytes};
   RELOADLAB_ASSIGN(reloader_, stage_.candidate->make_reloader(context));
   begin_outcome(-1);
@@ -57,6 +57,8 @@ Status RankSession::record() {
 template <class Fn>
 Status RankSession::supervised(Fn&& fn) {
   model::DeviceScope device(stage_.world.device(rank_));
+  model::DTypeScope dtype(default_dtype_.value_or(DType::f32));
+  model::ProcessScope process(process_tables_);
   model::TapGuard tap(model::Tap::harness, watch_);
   model::PostLoadScope post_load(watch_);
   model::LoaderScope loader(watch_);
@@ -102,6 +104,7 @@ void RankSession::recount() { count_living(run_.outcomes.back()); }
 
 Status RankSession::run_step(int number, const Step& step) {
   watch_.at_step(number, step.fault);
+  default_dtype_ = step.default_dtype;
   begin_outcome(number);
   watch_.event(EventKind::step_begin);
   Status status = act(step);
@@ -138,13 +141,37 @@ Status RankSession::act(const Step& step) {
 
 // The load that an engine does once, before it serves: the parameters' own loaders, then post-load processing.
 Status RankSession::load_first(const Step& step) {
-  RELOADLAB_TRY(deliver(step.plan, std::nullopt, *stage_.checkpoints.at(step.plan.checkpoint)));
+  RELOADLAB_TRY(step.plan.direct ? write_straight(step.plan)
+                                 : deliver(step.plan, std::nullopt, *stage_.checkpoints.at(step.plan.checkpoint)));
   // What the step makes here an update may replace: on meta both are counted, or the second would seem to be kept.
   MetaScope counted(*account_, !stage_.world.has_bytes());
   return supervised([&]() -> Status {
     if (reloader_) RELOADLAB_TRY(reloader_->before_post_load(*model_));
     return model::guarded([&] { return model::process_model_after_loading(*model_); });
   });
+}
+
+// The values that loaders would have placed, where they would have placed them, and nothing that they would have done to them.
+Status RankSession::write_straight(const LoadPlan& plan) {
+  if (!stage_.world.has_bytes()) return {};
+  AccountScope nobody(nullptr);
+  for (const Sent& sent : sequence(stage_.catalogue, plan)) {
+    if (sent.delivery < 0) continue;
+    const model::Delivery& delivery = stage_.catalogue.deliveries()[at(sent.delivery)];
+    const int layer = stage_.catalogue.layer_of(sent.delivery);
+    const Result<at::Tensor> values = stage_.checkpoints.at(plan.checkpoint)->read(delivery);
+    if (!values.ok()) return harness_error_ = values.status();
+    for (const model::Placement& box :
+         stage_.catalogue.kind(layer).placements(stage_.catalogue.layer(layer), delivery, {rank_, stage_.world.ranks()})) {
+      at::Tensor from = values->view(model::aligned(delivery.shape, box.extent.size())), to = resolve(sent.delivery)->tensor;
+      for (size_t dim = 0; dim < box.extent.size(); ++dim) {
+        from = from.narrow(static_cast<int64_t>(dim), box.source_start[dim], box.extent[dim]);
+        to = to.narrow(static_cast<int64_t>(dim), box.target_start[dim], box.extent[dim]);
+      }
+      to.copy_(from);
+    }
+  }
+  return {};
 }
 
 Status RankSession::reload(const Step& step) {
@@ -179,7 +206,7 @@ Status RankSession::loads(const Step& step) {
       model::TapPause unseen(model::Tap::harness);
       for_each_tensor(layer, [&](const model::Slot& slot, bool) {
         const at::Tensor& tensor = slot.handle->tensor;
-        if (tensor.is_meta()) return;
+        if (!tensor.defined() || tensor.is_meta()) return;
         run_.at_post_load.push_back({outcome_.step, layer.path() + "." + slot.name, Shape(tensor.sizes().begin(), tensor.sizes().end()),
                                      model::from_torch(tensor.scalar_type()), stage_.blobs.keep(tensor)});
       });
@@ -241,7 +268,8 @@ Status RankSession::deliver(const LoadPlan& plan, const std::optional<int64_t>& 
 }
 
 Status RankSession::send(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source) {
-  Transport transport(stage_.catalogue, sequence(stage_.catalogue, plan), source, plan.chunk > 0, stage_.world.has_bytes());
+  Transport transport(stage_.catalogue, sequence(stage_.catalogue, plan), source,
+                      {.chunked = plan.chunk > 0, .reuses = plan.reuses, .with_bytes = stage_.world.has_bytes()});
   for (size_t i = 0; i < transport.sent().size(); ++i) {
     if (limit && static_cast<int64_t>(i) >= *limit) return {};
     const Sent& sent = transport.sent()[i];
@@ -249,10 +277,12 @@ Status RankSession::send(const LoadPlan& plan, const std::optional<int64_t>& lim
     if (plan.resolve == LoadPlan::Resolve::loads_begin && plan.batch > 0 && static_cast<int64_t>(i) % plan.batch == 0)
       resolve_batch(transport.sent(), i, static_cast<size_t>(plan.batch));
     watch_.at_load(static_cast<int>(i));
+    watch_.take_operators();
     watch_.event(EventKind::load_begin, layer, 0, sent.delivery < 0 ? sent.unknown : stage_.catalogue.deliveries()[at(sent.delivery)].name);
-    Status status = deliver_one(transport, i);
+    Status status = watch_.source_fails() ? Status(Code::failed, "injected fault") : deliver_one(transport, i);
     watch_.event(EventKind::load_end, layer, 0, status.message());
     outcome_.load_statuses.push_back(status);
+    outcome_.load_operators.push_back(watch_.take_operators());
     RELOADLAB_TRY(status);
   }
   return {};
@@ -260,7 +290,7 @@ Status RankSession::send(const LoadPlan& plan, const std::optional<int64_t>& lim
 
 // Where the transport reuses its buffers, loaded tensors are its own memory and not the candidate's.
 Result<at::Tensor> RankSession::fetch(Transport& transport, size_t position) const {
-  AccountScope owner(uses_chunks(stage_.the_case.steps) ? nullptr : account_);
+  AccountScope owner(transport_reuses(stage_.the_case.steps) ? nullptr : account_);
   return transport.fetch(position);
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "reference/model/layer.h"
+#include "reference/model/process_tables.h"
 #include "sim/candidate/candidate.h"
 #include "sim/checkpoint/checkpoint.h"
 #include "sim/evidence/evidence.h"
@@ -61,6 +62,7 @@ class RankSession {
   Status record();
   Status act(const Step& step);
   Status load_first(const Step& step);
+  Status write_straight(const LoadPlan& plan);
   Status reload(const Step& step);
   Status prepare(const Step& step);
   Status loads(const Step& step);
@@ -89,7 +91,9 @@ class RankSession {
   std::vector<model::Layer*> layers_;  // by catalogue index
   std::unique_ptr<Reloader> reloader_;
   std::vector<model::ParameterPtr> resolved_;  // handles looked up for a batch of loads, by delivery
-  StepOutcome outcome_;                        // of the step that runs
+  model::ProcessTables process_tables_;
+  std::optional<DType> default_dtype_;  // of the step that runs
+  StepOutcome outcome_;                 // of the step that runs
   Status harness_error_;
   bool update_open_ = false;
   bool update_seen_ = false;    // at some time of the step that runs

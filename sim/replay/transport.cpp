@@ -5,74 +5,104 @@
 #include <cstring>
 
 #include "reference/model/layer.h"
+#include "sim/replay/laid.h"
 #include "sim/world/account.h"
 
 namespace reloadlab::sim {
 namespace {
 
-constexpr int64_t alignment = 64;
 constexpr int scribble_byte = 0x5A;
 // Loaders may read small tensors on the host (scales, shapes), so these have bytes in every world.
 constexpr int64_t small_numel = 64;
 
-int64_t padded(int64_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
+at::Tensor bytes_on(at::Device device, int64_t length) { return at::empty({length}, at::TensorOptions(at::kByte).device(device)); }
 
 }  // namespace
 
-Transport::Transport(const Catalogue& catalogue, std::vector<Sent> sent, const Checkpoint& source, bool chunked, bool with_bytes)
-    : catalogue_(catalogue), sent_(std::move(sent)), source_(source), chunked_(chunked), with_bytes_(with_bytes) {
-  if (!chunked_) return;
+Transport::Transport(const Catalogue& catalogue, std::vector<Sent> sent, const Checkpoint& source, Shipping shipping)
+    : catalogue_(catalogue), sent_(std::move(sent)), source_(source), shipping_(shipping) {
+  if (!shipping_.chunked || !shipping_.reuses) return;
   AccountScope nobody(nullptr);
-  buffer_ = at::empty({largest_chunk()}, at::kByte);
+  buffer_ = bytes_on(shipping_.with_bytes ? at::kCPU : at::kMeta, largest_chunk());
 }
+
+bool Transport::on_meta(const Sent& sent) const { return !shipping_.with_bytes && numel(sent.shape_of(delivery(sent))) > small_numel; }
+
+at::Device Transport::device_of(const Sent& sent) const { return on_meta(sent) ? at::kMeta : at::kCPU; }
 
 int64_t Transport::bytes_of(const Sent& sent) const {
   if (sent.delivery < 0) return 0;
-  const model::Delivery& delivery = catalogue_.deliveries()[static_cast<size_t>(sent.delivery)];
-  return padded(numel(sent.wrong_shape.value_or(delivery.shape)) * dtype_size(sent.wrong_dtype.value_or(delivery.dtype)));
+  const int64_t bytes = sent.bytes_of(delivery(sent));
+  return shipping_.chunked ? in_chunk(bytes) : bytes;
+}
+
+int64_t Transport::chunk_bytes(size_t begin) const {
+  int64_t bytes = 0;
+  for (size_t i = begin; i < sent_.size() && sent_[i].chunk == sent_[begin].chunk; ++i) bytes += bytes_of(sent_[i]);
+  return bytes;
 }
 
 int64_t Transport::largest_chunk() const {
-  int64_t largest = 0, bytes = 0;
-  for (size_t i = 0; i < sent_.size(); ++i) {
-    if (i > 0 && sent_[i].chunk != sent_[i - 1].chunk) bytes = 0;
-    bytes += bytes_of(sent_[i]);
-    largest = std::max(largest, bytes);
-  }
+  int64_t largest = 0;
+  for (size_t i = 0; i < sent_.size(); ++i)
+    if (i == 0 || sent_[i].chunk != sent_[i - 1].chunk) largest = std::max(largest, chunk_bytes(i));
   return largest;
 }
 
-Result<at::Tensor> Transport::make(const Sent& sent) const {
-  model::Delivery delivery = catalogue_.deliveries()[static_cast<size_t>(sent.delivery)];
-  const Shape shape = sent.wrong_shape.value_or(delivery.shape);
-  const DType dtype = sent.wrong_dtype.value_or(delivery.dtype);
-  if (!with_bytes_ && numel(shape) > small_numel) return at::empty(shape, at::TensorOptions(model::to_torch(dtype)).device(at::kMeta));
-  if (!sent.wrong_shape && !sent.wrong_dtype) return source_.read(delivery);
-  return at::ones(shape, model::to_torch(dtype));
+// The values, row by row, in the element type in which they arrive.
+Result<at::Tensor> Transport::content(const Sent& sent) const {
+  const at::ScalarType type = model::to_torch(sent.dtype_of(delivery(sent)));
+  if (on_meta(sent) || sent.wrong_shape || sent.wrong_dtype)
+    return at::ones(sent.shape_of(delivery(sent)), at::TensorOptions(type).device(device_of(sent)));
+  RELOADLAB_ASSIGN(at::Tensor values, source_.read(delivery(sent)));
+  return values.to(type);
 }
 
-Status Transport::fill_chunk(int chunk) {
+// A tensor as it arrives, in the bytes from `start` on.
+at::Tensor Transport::place(const Sent& sent, const at::Tensor& memory, int64_t start) const {
+  const Shape shape = sent.shape_of(delivery(sent));
+  const Laid laid(shape, sent.layout);
+  const at::Tensor all = memory.narrow(0, start, sent.bytes_of(delivery(sent))).view(model::to_torch(sent.dtype_of(delivery(sent))));
+  return all.as_strided(shape, laid.strides, all.storage_offset() + laid.offset);
+}
+
+Result<at::Tensor> Transport::alone(const Sent& sent) const {
+  const bool as_it_is = sent.layout == LoadPlan::Layout::dense && sent.dtype_of(delivery(sent)) == delivery(sent).dtype;
+  if (as_it_is) return content(sent);
+  const at::Tensor memory = bytes_on(device_of(sent), bytes_of(sent));
+  at::Tensor arrived = place(sent, memory, 0);
   AccountScope nobody(nullptr);
+  RELOADLAB_ASSIGN(const at::Tensor values, content(sent));
+  arrived.copy_(values);
+  return arrived;
+}
+
+// Where large tensors are on meta the small ones, which have bytes, cannot lie beside them.
+Status Transport::fill_chunk(int chunk) {
   chunk_ = chunk;
   views_.clear();
   while (sent_[chunk_begin_].chunk != chunk) ++chunk_begin_;
-  scribble();
+  if (!shipping_.reuses) {
+    buffer_.reset();
+    buffer_ = bytes_on(shipping_.with_bytes ? at::kCPU : at::kMeta, chunk_bytes(chunk_begin_));
+  }
+  AccountScope nobody(nullptr);
+  if (!buffer_.is_meta()) std::memset(buffer_.mutable_data_ptr(), scribble_byte, buffer_.nbytes());
   int64_t offset = 0;
   for (size_t i = chunk_begin_; i < sent_.size() && sent_[i].chunk == chunk; ++i) {
     at::Tensor& view = views_.emplace_back();
     if (sent_[i].delivery < 0) continue;
-    RELOADLAB_ASSIGN(at::Tensor content, make(sent_[i]));
-    view = buffer_.narrow(0, offset, static_cast<int64_t>(content.nbytes())).view(content.scalar_type()).view(content.sizes());
-    view.copy_(content);
+    const bool beside = device_of(sent_[i]) != buffer_.device();
+    RELOADLAB_ASSIGN(const at::Tensor values, content(sent_[i]));
+    view = beside ? place(sent_[i], bytes_on(at::kCPU, sent_[i].bytes_of(delivery(sent_[i]))), 0) : place(sent_[i], buffer_, offset);
+    view.copy_(values);
     offset += bytes_of(sent_[i]);
   }
   return {};
 }
 
-void Transport::scribble() { std::memset(buffer_.mutable_data_ptr(), scribble_byte, buffer_.nbytes()); }
-
 Result<at::Tensor> Transport::fetch(size_t position) {
-  if (!chunked_) return make(sent_[position]);
+  if (!shipping_.chunked) return alone(sent_[position]);
   if (sent_[position].chunk != chunk_) RELOADLAB_TRY(fill_chunk(sent_[position].chunk));
   return views_[position - chunk_begin_];
 }

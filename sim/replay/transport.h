@@ -1,7 +1,9 @@
 #pragma once
 // How delivered tensors reach the loaders. Without chunks each one is a tensor of its own that lives as long as somebody holds it.
-// With chunks the transport owns one buffer: the tensors of a chunk are views of it, and it is scribbled over and refilled for
-// the next chunk, as engines' receive buffers are.
+// With chunks the tensors of a chunk are views of one buffer. Either the transport owns it, and it is scribbled over and refilled for
+// the next chunk, as engines' receive buffers are; or each chunk has its own, which lives as long as a view of it does.
+//
+// What is handed over comes from the receiver's account, unless the transport owns it; what it takes to get there is nobody's.
 #include <ATen/core/Tensor.h>
 
 #include <vector>
@@ -12,26 +14,36 @@
 
 namespace reloadlab::sim {
 
+struct Shipping {
+  bool chunked = false;
+  bool reuses = true;      // with chunks: one buffer for all of them
+  bool with_bytes = true;  // false: tensors above 64 elements are on meta
+};
+
 class Transport {
  public:
-  Transport(const Catalogue& catalogue, std::vector<Sent> sent, const Checkpoint& source, bool chunked, bool with_bytes = true);
+  Transport(const Catalogue& catalogue, std::vector<Sent> sent, const Checkpoint& source, Shipping shipping);
   const std::vector<Sent>& sent() const { return sent_; }
   // The tensor of the position. Positions are asked for in order.
   Result<at::Tensor> fetch(size_t position);
 
  private:
-  void scribble();
+  const model::Delivery& delivery(const Sent& sent) const { return catalogue_.deliveries()[static_cast<size_t>(sent.delivery)]; }
+  bool on_meta(const Sent& sent) const;
+  at::Device device_of(const Sent& sent) const;
+  Result<at::Tensor> content(const Sent& sent) const;
+  at::Tensor place(const Sent& sent, const at::Tensor& memory, int64_t start) const;
+  Result<at::Tensor> alone(const Sent& sent) const;
   int64_t bytes_of(const Sent& sent) const;
+  int64_t chunk_bytes(size_t begin) const;
   int64_t largest_chunk() const;
-  Result<at::Tensor> make(const Sent& sent) const;
   Status fill_chunk(int chunk);
 
   const Catalogue& catalogue_;
   std::vector<Sent> sent_;
   const Checkpoint& source_;
-  bool chunked_;
-  bool with_bytes_;    // false: tensors above 64 elements are on meta
-  at::Tensor buffer_;  // bytes, nobody's account
+  Shipping shipping_;
+  at::Tensor buffer_;  // bytes
   int chunk_ = -1;
   size_t chunk_begin_ = 0;
   std::vector<at::Tensor> views_;

@@ -78,7 +78,7 @@ void Watch::remember_kernels(const model::Model& model) {
     for_each_tensor(*layer, [&](const model::Slot& slot, bool) {
       const at::Tensor& tensor = slot.handle->tensor;
       int64_t& serial = kernel_of_.try_emplace({index, slot.name}, -1).first->second;
-      if (!tensor.is_meta()) serial = allocation_serial(tensor.storage());
+      if (tensor.defined() && !tensor.is_meta()) serial = allocation_serial(tensor.storage());
       if (serial >= 0) kernels_[serial].push_back({index, slot.name});
     });
   }
@@ -101,6 +101,7 @@ bool Watch::strikes(Fault::At at, int64_t& chance) {
 }
 
 void Watch::before(const c10::OperatorHandle& op, const torch::jit::Stack& stack) {
+  ++operators_;
   if (kernels_.empty()) return;
   const size_t first = stack.size() - op.schema().arguments().size();
   for (size_t position : written_arguments(op)) {

@@ -18,7 +18,7 @@ namespace reloadlab::sim {
 
 // Chances of each kind that a step offered: what a fault can be aimed at.
 struct Chances {
-  int64_t loader = 0, post_load_enter = 0, post_load_middle = 0, copy_back = 0;
+  int64_t loader = 0, post_load_enter = 0, post_load_middle = 0, copy_back = 0, source = 0;
 };
 
 class Watch final : public model::OpListener, public model::PostLoadListener, public model::LoaderListener, public model::Observer {
@@ -34,6 +34,8 @@ class Watch final : public model::OpListener, public model::PostLoadListener, pu
   // Writes into what was handed over are seen, until ignore_kernels().
   void handed_over(const at::Tensor& loaded, const std::string& delivery);
   void event(EventKind kind, int layer = -1, int64_t numel = 0, std::string text = {}, int64_t value = 0);
+  int64_t take_operators() { return std::exchange(operators_, 0); }            // that ran since the last call
+  bool source_fails() { return strikes(Fault::At::source, chances_.source); }  // asked before each load call
   const Chances& chances() const { return chances_; }
   // Called with a layer at the entry of each of its post-load steps; may be empty.
   std::function<void(const model::Layer&)> on_post_load;
@@ -59,6 +61,7 @@ class Watch final : public model::OpListener, public model::PostLoadListener, pu
   int step_ = -1, load_ = -1;
   std::optional<Fault> fault_;
   Chances chances_;
+  int64_t operators_ = 0;
   std::unordered_map<int64_t, std::vector<Kernel>> kernels_;  // by allocation serial; looked up only
   std::unordered_map<int64_t, std::string> sources_;          // deliveries by allocation serial; looked up only
   std::map<std::pair<int, std::string>, int64_t> kernel_of_;  // (layer, slot) → allocation serial, as last seen at rest

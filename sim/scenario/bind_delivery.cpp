@@ -40,10 +40,14 @@ class DeliveryBinder {
 
   LoadPlan bind(std::string_view checkpoint_key) {
     plan_.checkpoint = reader_.text(checkpoint_key);
+    if (reader_.has("direct")) plan_.direct = std::get<bool>(reader_.value("direct"));
     plan_.chunk = reader_.integer("chunk");
     plan_.batch = reader_.integer("batch");
+    plan_.reuses = std::get<bool>(reader_.value("reuses"));
+    plan_.layout = unspell(layout_spellings, reader_.text("layout"));
     plan_.resolve = unspell(resolve_spellings, reader_.text("resolve"));
     if (context_.names) bind_names();
+    if (reader_.has("dtype")) bind_dtype();
     bind_order();
     return std::move(plan_);
   }
@@ -116,6 +120,16 @@ class DeliveryBinder {
         plan_.wrong.back().tensor = std::move(name);
       }
     }
+  }
+
+  void bind_dtype() {
+    plan_.dtype = dtype_from_name(reader_.text("dtype"));
+    if (!is_floating(*plan_.dtype))
+      return diagnostics_.error(reader_.at("dtype"), fmt::format("dtype: {}, expected a floating-point type", dtype_name(*plan_.dtype)));
+    for (const model::Delivery& delivery : context_.names ? context_.names->deliveries() : std::vector<model::Delivery>())
+      if (is_floating(delivery.dtype) && !holds_all(*plan_.dtype, delivery.dtype))
+        return diagnostics_.error(reader_.at("dtype"), fmt::format("dtype: {} does not hold all values of {}, which is {}",
+                                                                   dtype_name(*plan_.dtype), delivery.name, dtype_name(delivery.dtype)));
   }
 
   // What is left of the model's deliveries after `only` and `omit`, in model order.

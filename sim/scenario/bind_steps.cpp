@@ -46,6 +46,7 @@ class StepBinder {
     step.at = node.at;
     unrolled_ += factor_;
     step.outcome = reader.has("outcome") ? outcome_from(reader.text("outcome")) : context_.outcome;
+    if (reader.has("default_dtype")) step.default_dtype = dtype_from_name(reader.text("default_dtype"));
     bind_own(step, *reader.node(spell(step_spellings, step.kind)));
     bind_fault(step, reader);
     bind_abort(step, reader);
@@ -60,6 +61,8 @@ class StepBinder {
         [[fallthrough]];
       case StepKind::loads:
         step.plan = bind_delivery(own, "load", context_, diagnostics_);
+        if (step.plan.direct && step.kind != StepKind::load)
+          diagnostics_.error(Reader(own, "load").at("direct"), "direct in loads, expected it in load: an update comes through loaders");
         break;
       case StepKind::reload:
         step.plan = bind_delivery(own, "reload", context_, diagnostics_);

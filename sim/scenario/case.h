@@ -33,13 +33,15 @@ struct LoadPlan {
   OrderKind order = OrderKind::listed;
   uint64_t order_seed = 0;              // shuffled
   std::vector<std::string> order_list;  // explicit_list: delivery names, every delivered name exactly once
-  int64_t chunk = 0;                    // > 0: the transport hands over this many tensors at a time in one buffer that it reuses
+  int64_t chunk = 0;                    // > 0: the transport hands over this many tensors at a time, as views of one buffer
+  bool reuses = true;                   // with chunk: it fills that buffer again for the next chunk; false: each chunk has its own
   int64_t batch = 0;                    // > 0: handles are looked up again after this many loads; with resolve=loads_begin only
   struct Repeat {
     std::string tensor;
     int64_t times = 2;
   };  // times in a row, at the tensor's place in the order
   std::vector<Repeat> repeat;
+  bool direct = false;            // the first load: values go straight into the parameters, and no loader is called
   std::vector<std::string> only;  // non-empty: deliver these only
   std::vector<std::string> omit;
   std::vector<std::string> excess;   // delivered once more, after everything else
@@ -49,15 +51,19 @@ struct LoadPlan {
     std::optional<Shape> shape;
     std::optional<DType> dtype;
   };
-  std::vector<Wrong> wrong;  // delivered with this shape or dtype instead
+  std::vector<Wrong> wrong;    // delivered with this shape or dtype instead
+  std::optional<DType> dtype;  // floating-point tensors arrive in this element type, which holds all their values
+  // How what arrives lies in memory: row by row, every second element of each row, column by column, or behind something else.
+  enum class Layout { dense, strided, transposed, offset } layout = Layout::dense;
   // When parameter handles are looked up: once as a batch of loads begins (what engines' load_weights does), for each load, or
   // before the update begins.
   enum class Resolve { loads_begin, each_load, before_prepare } resolve = Resolve::loads_begin;
 };
 
-// A fault that the harness injects, once: at the nth (from 0) chance of its kind within the step.
+// A fault that the harness injects, once: at the nth (from 0) chance of its kind within the step. `source`: the transport fails, and
+// that load call is never made.
 struct Fault {
-  enum class At { loader, post_load_enter, post_load_middle, copy_back } at = At::loader;
+  enum class At { loader, post_load_enter, post_load_middle, copy_back, source } at = At::loader;
   int64_t nth = 0;
 };
 
@@ -68,6 +74,7 @@ struct Step {
   Position at;                         // in the scenario file, for messages
   LoadPlan plan;                       // load, reload, loads
   std::optional<Fault> fault;          // load, reload, prepare, loads, finish
+  std::optional<DType> default_dtype;  // of the process while the step runs; f32 otherwise
   std::optional<int64_t> abort_after;  // reload, loads: the update is abandoned after this many load calls
   // What the step must come to. `error` is any refusal; `unspecified` judges nothing.
   enum class Outcome { ok, error, unspecified } outcome = Outcome::ok;

@@ -177,13 +177,18 @@ class Writer {
     }
     if (step.outcome != Step::Outcome::ok) put("outcome", spell(outcome_spellings, step.outcome));
     if (step.fault) put_flow("fault", [&] { put("at", spell(fault_spellings, step.fault->at)), put("nth", step.fault->nth); });
+    if (step.default_dtype) put("default_dtype", dtype_name(*step.default_dtype));
     if (step.abort_after) put("abort_after", *step.abort_after);
   }
 
   void write_plan(const LoadPlan& plan) {
+    if (plan.direct) put("direct", plan.direct);
     write_order(plan);
     if (plan.chunk) put("chunk", plan.chunk);
+    if (!plan.reuses) put("reuses", plan.reuses);
     if (plan.batch) put("batch", plan.batch);
+    if (plan.dtype) put("dtype", dtype_name(*plan.dtype));
+    if (plan.layout != LoadPlan::Layout::dense) put("layout", spell(layout_spellings, plan.layout));
     if (!plan.repeat.empty()) put("repeat", repeats(plan));
     for (auto [name, list] : {std::pair{"only", &plan.only}, {"omit", &plan.omit}, {"excess", &plan.excess}, {"unknown", &plan.unknown}})
       if (!list->empty()) put(name, *list);

@@ -20,10 +20,15 @@ inline constexpr Spellings<Step::Outcome, 3> outcome_spellings{
 inline constexpr Spellings<Expect::Completed, 3> completed_spellings{{{Expect::Completed::at_last_load, "at_last_load"},
                                                                       {Expect::Completed::at_finish, "at_finish"},
                                                                       {Expect::Completed::unspecified, "unspecified"}}};
-inline constexpr Spellings<Fault::At, 4> fault_spellings{{{Fault::At::loader, "loader"},
+inline constexpr Spellings<Fault::At, 5> fault_spellings{{{Fault::At::loader, "loader"},
                                                           {Fault::At::post_load_enter, "post_load_enter"},
                                                           {Fault::At::post_load_middle, "post_load_middle"},
-                                                          {Fault::At::copy_back, "copy_back"}}};
+                                                          {Fault::At::copy_back, "copy_back"},
+                                                          {Fault::At::source, "source"}}};
+inline constexpr Spellings<LoadPlan::Layout, 4> layout_spellings{{{LoadPlan::Layout::dense, "dense"},
+                                                                  {LoadPlan::Layout::strided, "strided"},
+                                                                  {LoadPlan::Layout::transposed, "transposed"},
+                                                                  {LoadPlan::Layout::offset, "offset"}}};
 inline constexpr Spellings<LoadPlan::Resolve, 3> resolve_spellings{{{LoadPlan::Resolve::loads_begin, "loads_begin"},
                                                                     {LoadPlan::Resolve::each_load, "each_load"},
                                                                     {LoadPlan::Resolve::before_prepare, "before_prepare"}}};

@@ -61,6 +61,67 @@ steps:
   - reload: {to: B, repeat: ["q_proj.weight x2"]}
 )";
 
+constexpr std::string_view kManyLayers = R"(
+reloadlab: 1
+scenario: many-layers
+about: Sixteen layers that wait while the first one loads.
+system: layerwise
+world: {ranks: 1}
+model:
+  layers:
+    - {name: "blocks.{0..15}.qkv", kind: qkv_parallel_linear, hidden: 4, heads: 2}
+checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}
+steps:
+  - load: A
+  - reload: {to: B}
+)";
+
+constexpr std::string_view kDummyWeights = R"(
+reloadlab: 1
+scenario: dummy-weights
+about: No loader has run before the first update, and one of them transforms.
+system: layerwise
+world: {ranks: 1}
+model:
+  layers:
+    - {name: mixer, kind: composed, size: 4}
+checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}
+steps:
+  - load: {from: A, direct: true}
+  - reload: {to: B}
+  - reload: {to: A}
+)";
+
+constexpr std::string_view kExperts = R"(
+reloadlab: 1
+scenario: experts
+about: Every rank is sent every expert.
+system: layerwise
+world: {ranks: 2}
+model:
+  layers:
+    - {name: experts, kind: fused_experts, hidden: 8, intermediate: 8, experts: 4, parallel: expert}
+checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}
+steps:
+  - load: A
+  - reload: {to: B}
+)";
+
+constexpr std::string_view kTable = R"(
+reloadlab: 1
+scenario: table
+about: A post-load step looks a permutation up in what the process keeps.
+system: layerwise
+world: {ranks: 1}
+model:
+  layers:
+    - {name: up, kind: column_parallel_linear, in: 4, out: 6, quant: row_table}
+checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}
+steps:
+  - load: A
+  - reload: {to: B}
+)";
+
 constexpr std::string_view kOneLayer = R"(
 reloadlab: 1
 scenario: one-layer
@@ -155,7 +216,8 @@ steps:
   - reload: {to: B, omit: ["up.1.weight"]}
 )";
 
-constexpr std::string_view kAll[] = {kShards, kOnce, kRepeatedShard, kOneLayer, kAttention, kSameAgain, kPadded, kLate, kOmitted};
+constexpr std::string_view kAll[] = {kShards, kOnce,    kRepeatedShard, kOneLayer,     kAttention, kSameAgain, kPadded,
+                                     kLate,   kOmitted, kManyLayers,    kDummyWeights, kExperts,   kTable};
 
 std::vector<Verdict> verdicts(std::string_view scenario, const std::string& candidate) {
   sim::ParseOptions options;
@@ -205,11 +267,11 @@ TEST_F(Mutants, TheControlPassesEveryLawEverywhere) {
 TEST_F(Mutants, EachIsKilledByItsLawAlone) {
   const struct {
     std::string_view name, scenario;
-  } lone[] = {{"stale_derived", kSameAgain}, {"padding_zeroed", kPadded},  {"late_zeroed", kLate},         {"order_swayed", kOnce},
-              {"finish_only", kOneLayer},    {"fresh_storage", kOneLayer}, {"wrapper_left", kShards},      {"hoarding", kShards},
-              {"derives_twice", kAttention}, {"silent", kOmitted},         {"no_rollback", kShards},       {"handle_kept", kShards},
-              {"layer_kept", kShards},       {"batch_lost", kOnce},        {"hook_left", kShards},         {"mark_cleared", kOneLayer},
-              {"source_zeroed", kShards},    {"late_lapse", kShards},      {"attributes_dropped", kShards}};
+  } lone[] = {{"stale_derived", kSameAgain}, {"padding_zeroed", kPadded},  {"late_zeroed", kLate},          {"order_swayed", kOnce},
+              {"finish_only", kOneLayer},    {"fresh_storage", kOneLayer}, {"wrapper_left", kShards},       {"hoarding", kShards},
+              {"derives_twice", kAttention}, {"silent", kOmitted},         {"no_rollback", kShards},        {"handle_kept", kShards},
+              {"layer_kept", kShards},       {"batch_lost", kOnce},        {"hook_left", kShards},          {"mark_cleared", kOneLayer},
+              {"source_zeroed", kShards},    {"late_lapse", kShards},      {"attributes_dropped", kShards}, {"walks_all", kManyLayers}};
   Laws covered;
   for (const auto& [name, scenario] : lone) {
     const auto mutant = std::ranges::find(all_mutants(), name, &Mutant::name);
@@ -233,6 +295,11 @@ TEST_F(Mutants, OthersAreKilledBySeveralLaws) {
       {"lax", kRepeatedShard, {"cold_load_equal", "coverage_reported", "failure_atomic", "memory_bound", "return_exact"}},
       {"early_copy", kOneLayer, {"event_order"}},
       {"throwing", kOneLayer, {"failure_atomic"}},
+      {"source_cached", kOneLayer, {"cold_load_equal", "failure_atomic", "memory_bound", "no_leak", "return_exact"}},
+      {"direct_bound", kOmitted, {"coverage_reported", "failure_atomic"}},
+      {"others_kept", kExperts, {"memory_bound"}},
+      {"learns_first", kDummyWeights, {"cold_load_equal", "failure_atomic", "written_once"}},
+      {"tables_dropped", kTable, {"cold_load_equal", "failure_atomic"}},
   };
   for (const auto& [name, scenario, laws] : several) {
     const Kills killed = kills(scenario, name);

@@ -9,6 +9,7 @@
 #include "reference/model/guard.h"
 #include "reference/model/kind.h"
 #include "reference/model/post_load.h"
+#include "reference/model/process_tables.h"
 
 namespace reloadlab::mutants {
 namespace {
@@ -40,16 +41,48 @@ Status PlainReloader::record(model::Model& model) {
       const at::Tensor& tensor = handle->tensor;
       slots.push_back({delivery.slot, tensor.sizes().vec(), tensor.strides().vec(), tensor.scalar_type(), handle->tensor_class,
                        handle->attributes, handle->loader});
+      if (wrong_ == Wrong::learns_first) hear(layer, delivery.slot);
     }
   }
   return {};
+}
+
+void PlainReloader::hear(const model::LayerPtr& layer, const std::string& slot) {
+  const model::ParameterPtr handle = layer->tensor(slot);
+  if (!handle->loader) return;
+  auto heard = std::make_shared<model::Loader>(*handle->loader);
+  heard->function = [this, path = layer->path() + "." + slot, inner = heard->function](
+                        Layer* self, model::Parameter& destination, const at::Tensor& loaded, const model::LoadArgs& args) {
+    heard_.insert(path);
+    return inner(self, destination, loaded, args);
+  };
+  handle->loader = std::move(heard);
+}
+
+void PlainReloader::look_at_all() {
+  for (const auto& armed : armed_)
+    for (const Recorded& recorded : record_[armed->layer->path()]) armed->layer->tensor(recorded.slot)->tensor.detach();
+}
+
+at::Tensor PlainReloader::cached(const Armed& armed, const std::string& slot, const at::Tensor& loaded, const model::LoadArgs& args) {
+  const std::string name =
+      armed.layer->path() + "." + slot + args.shard.value_or("") + args.part.value_or("") + std::to_string(args.expert.value_or(-1));
+  return sources_.emplace(name, loaded).first->second;
+}
+
+// Copied into, not replaced: nothing of such a layer is ever a placeholder.
+bool PlainReloader::is_direct(const Layer& layer) const {
+  return wrong_ == Wrong::direct_bound && !layer.quant_method && !layer.own_post_load;
 }
 
 Status PlainReloader::prepare(model::Model& model) {
   if (open_) return Status(Code::misuse, "an update is open");
   ++updates_;
   open_ = true;
-  for (const model::LayerPtr& layer : model.layers()) arm(*layer);
+  if (wrong_ == Wrong::tables_dropped)
+    for (auto& [name, table] : model::process_tables()) std::ranges::fill(table, 0);
+  for (const model::LayerPtr& layer : model.layers())
+    if (!is_direct(*layer)) arm(*layer);
   model.on_unexpected_name = [this](std::string_view name) -> Status {
     if (observer_) observer_->on({.kind = EngineEventKind::unexpected, .layer = name});
     return {};
@@ -90,7 +123,10 @@ Status PlainReloader::load(Armed& armed, const std::string& slot, const at::Tens
   const auto delivery = std::ranges::find_if(armed.waited, [&](const model::Delivery& each) {
     return each.slot == slot && each.shard == args.shard && each.expert == args.expert && each.part == args.part;
   });
-  if (delivery == armed.waited.end()) return {};  // of another rank
+  if (delivery == armed.waited.end()) {  // of another rank
+    if (wrong_ == Wrong::others_kept) foreign_.push_back(loaded.clone());
+    return {};
+  }
   const auto index = static_cast<size_t>(delivery - armed.waited.begin());
   const int64_t elements = taken(*armed.layer, *delivery);
   say(EngineEventKind::load_counted, *armed.layer, slot, elements);
@@ -98,7 +134,8 @@ Status PlainReloader::load(Armed& armed, const std::string& slot, const at::Tens
   if (armed.done || again) say(EngineEventKind::excess, *armed.layer, slot);
   if (armed.done) return {};
   armed.elements_counted += elements;
-  armed.buffer.push_back({index, loaded, args});
+  armed.buffer.push_back({index, wrong_ == Wrong::source_cached ? cached(armed, slot, loaded, args) : loaded, args});
+  if (wrong_ == Wrong::walks_all) look_at_all();
   if (wrong_ == Wrong::batch_lost && armed.buffer.size() == 1) forget_later_handles(armed);
   const bool now = is_complete(armed) && !armed.layer->own_post_load && wrong_ != Wrong::finish_only;
   return now ? process(armed) : Status();
@@ -157,7 +194,11 @@ Status PlainReloader::replay(Armed& armed) {
   for (const Buffered& each : armed.buffer) {
     const std::string& slot = armed.waited[each.delivery].slot;
     const auto recorded = std::ranges::find(record_[armed.layer->path()], slot, &Recorded::slot);
-    RELOADLAB_TRY((*loader_of(recorded->loader))(*armed.layer->tensor(slot), each.loaded, each.args));
+    const model::ParameterPtr target = armed.layer->tensor(slot);
+    const bool plain = wrong_ == Wrong::learns_first && recorded->loader && !heard_.contains(armed.layer->path() + "." + slot) &&
+                       target->tensor.sizes() == each.loaded.sizes();
+    if (plain) target->tensor.copy_(each.loaded);
+    if (!plain) RELOADLAB_TRY((*loader_of(recorded->loader))(*target, each.loaded, each.args));
   }
   if (wrong_ == Wrong::source_zeroed)
     for (const Buffered& each : armed.buffer) at::Tensor(each.loaded).zero_();
@@ -252,6 +293,7 @@ Status PlainReloader::abort(model::Model& model) {
 void PlainReloader::clear(model::Model& model) {
   if (wrong_ == Wrong::handle_kept) kept_.push_back(std::make_shared<model::Parameter>());
   armed_.clear();
+  foreign_.clear();
   if (wrong_ != Wrong::hook_left) model.on_unexpected_name = nullptr;
   open_ = false;
 }

@@ -54,6 +54,10 @@ class PlainReloader final : public sim::Reloader {
     bool done = false;
   };
 
+  void hear(const model::LayerPtr& layer, const std::string& slot);
+  void look_at_all();
+  at::Tensor cached(const Armed& armed, const std::string& slot, const at::Tensor& loaded, const model::LoadArgs& args);
+  bool is_direct(const model::Layer& layer) const;
   void arm(model::Layer& layer);
   void place_placeholder(Armed& armed, const Recorded& recorded);
   Status load(Armed& armed, const std::string& slot, const at::Tensor& loaded, const model::LoadArgs& args);
@@ -74,9 +78,12 @@ class PlainReloader final : public sim::Reloader {
   std::map<std::string, std::vector<Recorded>, std::less<>> record_;  // by layer
   std::vector<std::unique_ptr<Armed>> armed_;                         // in module order
   bool open_ = false;
-  int updates_ = 0;                        // begun
-  std::vector<model::ParameterPtr> kept_;  // Wrong::handle_kept
-  model::LayerPtr kept_layer_;             // Wrong::layer_kept
+  int updates_ = 0;                            // begun
+  std::map<std::string, at::Tensor> sources_;  // Wrong::source_cached
+  std::vector<at::Tensor> foreign_;            // Wrong::others_kept
+  std::set<std::string> heard_;                // Wrong::learns_first: slots whose loader was called in the first load
+  std::vector<model::ParameterPtr> kept_;      // Wrong::handle_kept
+  model::LayerPtr kept_layer_;                 // Wrong::layer_kept
 };
 
 }  // namespace reloadlab::mutants

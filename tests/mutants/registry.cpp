@@ -33,6 +33,12 @@ constexpr Mutant kMutants[] = {
     {Wrong::dropped_last, "dropped_last", "cold_load_equal"},
     {Wrong::early_copy, "early_copy", "event_order"},
     {Wrong::throwing, "throwing", "failure_atomic"},
+    {Wrong::walks_all, "walks_all", "work_bound"},
+    {Wrong::source_cached, "source_cached", "cold_load_equal"},
+    {Wrong::others_kept, "others_kept", "memory_bound"},
+    {Wrong::direct_bound, "direct_bound", "coverage_reported"},
+    {Wrong::learns_first, "learns_first", "cold_load_equal"},
+    {Wrong::tables_dropped, "tables_dropped", "cold_load_equal"},
 };
 
 Result<sim::CandidateInfo> make(const std::string& name) {

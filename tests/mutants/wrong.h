@@ -34,6 +34,12 @@ enum class Wrong {
   dropped_last,        // drops each layer's last load, and so leaves it uninitialized
   early_copy,          // copies back before the post-load step as well
   throwing,            // throws out of finish
+  walks_all,           // looks at every placeholder of the model in each load call
+  source_cached,       // keeps what its first update was sent by name, and takes it for what later ones are sent
+  others_kept,         // copies what belongs to other ranks as well, before it looks, and keeps it until the update ends
+  direct_bound,        // leaves layers without post-load step to their own loaders, and does not ask what came
+  learns_first,        // takes for plain copies the loaders that the first load did not call
+  tables_dropped,      // drops what the process keeps outside of the model when an update begins
 };
 
 struct Mutant {

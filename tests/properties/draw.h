@@ -7,9 +7,14 @@
 
 namespace reloadlab::sim {
 
-// A load of A, a reload to B and one back to A, at one to four ranks, each in any order and any chunking.
+// A load of A, a reload to B and one back to A, at one to four ranks, each in any order, any chunking, and in any layout and element
+// type that the model's loaders take.
 Case draw_case();
 LoadPlan draw_plan(const std::string& checkpoint);
+// The element type and the layout in which the plan's tensors arrive.
+void draw_arrival(LoadPlan& plan);
+// One update that two checkpoints are delivered to, each a part.
+std::vector<Step> draw_two_sources(const Case& the_case, const std::string& one, const std::string& other);
 Step load_of(const std::string& checkpoint);
 Step reload_with(LoadPlan plan);
 

@@ -83,6 +83,7 @@ Values draw_attention() {
           {"scales_delivered", delivered},
           {"host_copies", flip()},
           {"sinks", flip()},
+          {"workspace", draw_between(0, 2)},
           {"loader", draw_cutting_loader()}};
 }
 
@@ -155,6 +156,7 @@ Values draw_parts() {
   values["buffer_persistent"] = flip();
   values["constant_persistent"] = flip();
   values["empty_buffer"] = flip();
+  values["lazy"] = flip();
   return values;
 }
 

@@ -43,6 +43,16 @@ std::map<std::pair<int, int>, int64_t> planned(const Evidence& evidence, int ran
   return sums;
 }
 
+// A mixture of what two sources delivered, in any order and transport, is what a cold load of both gives.
+RC_GTEST_PROP(Reload, EveryLawHoldsForTwoSources, ()) {
+  Case the_case = draw_case();
+  the_case.checkpoints.push_back({"C", {.seed = 3}});
+  the_case.steps.resize(1);
+  for (Step& step : draw_two_sources(the_case, "B", "C")) the_case.steps.push_back(std::move(step));
+  the_case.steps.push_back(reload_with(draw_plan("A")));
+  require_all_hold(run(the_case));
+}
+
 // How many load calls of the reload are made before it is abandoned.
 int64_t draw_prefix(const Case& the_case) {
   const auto loads = static_cast<int64_t>(sequence(Catalogue(the_case.model), the_case.steps[1].plan).size());

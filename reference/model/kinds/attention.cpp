@@ -1,8 +1,10 @@
 // Attention: scales that the default loader fills from the host, sinks that are copied, and a post-load step of its own which runs
 // after those of all other layers and keeps the scales as host numbers, as kernels take them.
-#include <ATen/core/Tensor.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
+#include "reference/model/device.h"
 #include "reference/model/kinds/compute.h"
 #include "reference/model/kinds/construct.h"
 #include "reference/model/kinds/kind_base.h"
@@ -13,6 +15,7 @@
 namespace reloadlab::model {
 namespace {
 
+constexpr const char* workspace = "workspace";
 constexpr const char* scale_names[] = {"k_scale", "v_scale", "q_scale", "prob_scale"};
 
 // Those that the layer has: none, the first two, or all.
@@ -34,6 +37,21 @@ Status keep_scales_on_host(Layer& layer) {
     RELOADLAB_TRY(keep_on_host(layer, name));
   }
   return {};
+}
+
+// Scratch that kernels sort in, made anew each time in whatever element type is the default.
+void make_workspace(Layer& layer) {
+  const int64_t size = layer.spec.integer("workspace");
+  const at::Tensor made = at::empty({size}, at::TensorOptions(to_torch(default_dtype())).device(default_device()));
+  for (int64_t i = 0; i < size; ++i) made.select(0, i).fill_(i);
+  layer.extra.tensors[workspace] = made;
+}
+
+bool keeps_scales(const LayerSpec& spec) { return spec.flag("scales") && spec.flag("host_copies"); }
+
+Status own_step(Layer& layer) {
+  if (layer.spec.integer("workspace") > 0) make_workspace(layer);
+  return keeps_scales(layer.spec) ? keep_scales_on_host(layer) : Status();
 }
 
 std::vector<Derived> host_copies(const Layer& layer) {
@@ -76,9 +94,15 @@ class Attention final : public KindBase {
                    .fallback = true,
                    .about = "the post-load step keeps the scales as host numbers"},
                   {.name = "sinks", .type = KeyInfo::Type::boolean, .fallback = false, .about = "has sinks [heads], copied by the loader"},
+                  {.name = "workspace", .minimum = 0, .about = "elements of the scratch tensor that the post-load step makes; 0: none"},
                   loader_key()}) {}
 
   bool deferred() const override { return true; }
+
+  std::vector<SlotSpec> helpers(const LayerSpec& spec, TensorParallel) const override {
+    if (spec.integer("workspace") == 0) return {};
+    return {{.name = workspace, .shape = {spec.integer("workspace")}, .dtype = DType::f32}};
+  }
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
     if (delivery.slot != "sinks") return place_whole(delivery.shape);
@@ -92,7 +116,8 @@ class Attention final : public KindBase {
     if (spec.flag("sinks"))
       set_loader(add_parameter(*layer, "sinks", {heads / tp.size}, spec.dtype), rule_loader(layer, LoadSplit{{{heads}, 1}, 0}));
     for (const char* name : scales_of(spec)) fill(add_parameter(*layer, name, {1}, DType::f32, "PerTensorScaleParameter"), 1.0);
-    if (spec.flag("scales") && spec.flag("host_copies")) layer->own_post_load = keep_scales_on_host, layer->own_derived = host_copies;
+    if (keeps_scales(spec) || spec.integer("workspace") > 0) layer->own_post_load = own_step;
+    if (keeps_scales(spec)) layer->own_derived = host_copies;
     return layer;
   }
 
@@ -101,6 +126,7 @@ class Attention final : public KindBase {
     if (layer.spec.flag("sinks")) output = output + compute_copy(held(layer, "sinks"));
     for (const char* name : scales_of(layer.spec)) output = output * held(layer, name) + 1;
     for (const auto& [name, value] : layer.extra.host) output = output * value;
+    for (const auto& [name, scratch] : layer.extra.tensors) output = output + scratch.sum().to(at::kFloat);
     return output;
   }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel tp, uint64_t seed) const override {

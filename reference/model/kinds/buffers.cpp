@@ -70,6 +70,8 @@ void add_constants(const LayerPtr& layer) {
 void make_late(Layer& layer) {
   if (layer.spec.flag("late") && !layer.tensor("late"))
     fill(add_parameter(layer, "late", {late_size}, layer.spec.dtype), layer.spec.number("constant_value"));
+  if (layer.spec.flag("lazy") && !layer.tensor("lazy")->tensor.defined())
+    layer.tensor("lazy")->tensor = at::empty({late_size}, at::TensorOptions(to_torch(layer.spec.dtype)).device(default_device())).fill_(0);
   if (layer.spec.flag("scratch") && layer.extra.tensors.empty())
     layer.extra.tensors["scratch"] = at::empty({late_size}, at::TensorOptions(at::kFloat).device(default_device())).fill_(0);
 }
@@ -98,6 +100,7 @@ class Buffers final : public KindBase {
                   shape_key("view_shape", "shape of the view"),
                   {.name = "view_start", .minimum = 0, .about = "first element of the view in what it is a view of, row-major"},
                   flag_key("late", false, "the first forward registers the parameter late [4]"),
+                  flag_key("lazy", false, "has the parameter lazy, which has neither shape nor storage before the first forward"),
                   flag_key("scratch", false, "the first forward makes a scratch tensor that is registered nowhere"),
                   loader_key()}) {}
 
@@ -106,8 +109,10 @@ class Buffers final : public KindBase {
   }
 
   std::vector<SlotSpec> late_slots(const LayerSpec& spec, TensorParallel) const override {
-    if (!spec.flag("late")) return {};
-    return {{.name = "late", .shape = {late_size}, .dtype = spec.dtype}};
+    std::vector<SlotSpec> slots;
+    for (const char* name : {"late", "lazy"})
+      if (spec.flag(name)) slots.push_back({.name = name, .shape = {late_size}, .dtype = spec.dtype});
+    return slots;
   }
 
   LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {
@@ -121,6 +126,7 @@ class Buffers final : public KindBase {
     add_constants(layer);
     if (spec.flag("empty_buffer")) layer->buffers.set("cache", nullptr);
     if (named(spec, "view_of")) layer->buffers.set("view", nullptr, false);
+    if (spec.flag("lazy")) layer->parameters.set("lazy", std::make_shared<Parameter>(Parameter{.tensor_class = "UninitializedParameter"}));
     return layer;
   }
 

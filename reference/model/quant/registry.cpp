@@ -5,6 +5,7 @@ namespace reloadlab::model {
 std::span<const QuantInfo> quant_methods() {
   static const QuantInfo methods[] = {no_quant(),
                                       tile_permute(),
+                                      row_table(),
                                       fp8_per_tensor(),
                                       fp8_per_channel(),
                                       fp8_block(),

@@ -6,6 +6,7 @@ namespace reloadlab::model {
 
 QuantInfo no_quant();
 QuantInfo tile_permute();
+QuantInfo row_table();
 QuantInfo fp8_per_tensor();
 QuantInfo fp8_per_channel();
 QuantInfo fp8_block();

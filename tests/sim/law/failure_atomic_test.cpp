@@ -167,5 +167,11 @@ TEST(FailureAtomic, ARunWithoutStepsProvesNothing) {
   EXPECT_EQ(text(fixture.judge(kLaw)), "inconclusive: the scenario has no steps");
 }
 
+TEST(FailureAtomic, TheRecordGoesThrough) {
+  Fixture fixture;
+  fixture.warm().ranks[0].outcomes.push_back({.step = -1, .status = Status(Code::failed, "no shape")});
+  EXPECT_EQ(text(fixture.judge(kLaw)), "fail: warm, rank 0, step -1, : the record failed: no shape");
+}
+
 }  // namespace
 }  // namespace reloadlab::sim

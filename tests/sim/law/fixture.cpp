@@ -109,14 +109,15 @@ void reload(RankRun& run, int step, float first) {
   run.events.push_back({EventKind::finish_end, step});
   run.events.push_back({EventKind::step_end, step});
   run.censuses.push_back(census_of(step, first));
-  StepOutcome outcome{.step = step, .load_statuses = std::vector<Status>(3), .extra_bytes_peak = 32};
+  StepOutcome outcome{.step = step, .load_statuses = std::vector<Status>(3), .load_operators = {3, 9, 9}, .extra_bytes_peak = 32};
   outcome.live_layers = 3, outcome.live_parameters = 2, outcome.live_allocations = 2, outcome.live_bytes = 20;
   run.outcomes.push_back(std::move(outcome));
 }
 
 void load(RankRun& run, int step, float first) {
   run.censuses.push_back(census_of(step, first));
-  run.outcomes.push_back({.step = step});
+  for (const PlannedLoad& each : loads_of(step)) run.events.push_back({EventKind::load_begin, step, each.index, -1, 0, 0, each.delivery});
+  run.outcomes.push_back({.step = step, .load_operators = {2, 2, 2}});
 }
 
 Step step_of(StepKind kind, const std::string& checkpoint) {

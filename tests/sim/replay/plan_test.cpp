@@ -279,6 +279,83 @@ TEST_F(Plan, AStepThatALoadEndedCountsUpToThatLoad) {
   EXPECT_TRUE(result.missing.empty());
 }
 
+std::vector<Step> from_two_sources(const std::vector<std::string>& first) {
+  Step one{.kind = StepKind::loads}, other{.kind = StepKind::loads};
+  one.plan = {.checkpoint = "A", .only = first};
+  other.plan = {.checkpoint = "B", .omit = first};
+  return {load_step("A"), {.kind = StepKind::prepare}, one, other, {.kind = StepKind::finish}};
+}
+
+TEST_F(Plan, WhatTwoSourcesDeliverIsAMixtureWithANameOfItsOwn) {
+  const RankPlan result = plan(from_two_sources({"a.q_proj.weight"}));
+  ASSERT_EQ(result.mixtures.size(), 1U);
+  EXPECT_EQ(result.mixtures[0].name, "A+B of step 4");
+  EXPECT_EQ(result.mixtures[0].from, (std::vector<std::string>{"A", "B", "B", "B"}));
+  EXPECT_EQ(result.states.back().checkpoint, "A+B of step 4");
+  EXPECT_FALSE(result.states.back().partial);
+}
+
+// Rank 1 of two holds nothing of the weight but padding: its bias completes the layer, and the weight, which comes after, is from B still.
+TEST_F(Plan, WhatARankTakesNothingOfIsOfTheMixtureAllTheSame) {
+  model::LayerSpec row{.name = "r", .kind = "row_parallel_linear"};
+  row.values = {{"in", int64_t{4}}, {"out", int64_t{2}}, {"bias", true}, {"pad_cols_to", int64_t{8}}};
+  model::fill_defaults(row);
+  case_.model.layers = {row, linear_layer("b")};
+  std::vector<Step> steps = from_two_sources({"b.weight"});
+  steps[3].plan.order = OrderKind::reversed;
+  const RankPlan result = make_plan(Catalogue(case_.model), steps, {1, 2}, {});
+  ASSERT_EQ(result.mixtures.size(), 1U);
+  EXPECT_EQ(result.mixtures[0].from, (std::vector<std::string>{"B", "B", "A"}));
+}
+
+TEST_F(Plan, WhatTwoSourcesBringInPartIsNoMixture) {
+  std::vector<Step> steps = from_two_sources({"a.q_proj.weight"});
+  steps[3].plan.omit.emplace_back("b.weight");
+  const RankPlan result = plan(steps);
+  EXPECT_TRUE(result.mixtures.empty());
+  EXPECT_TRUE(result.states.back().partial);
+}
+
+TEST_F(Plan, WithoutLoadersTheFirstLoadLeavesNoState) {
+  Step load = load_step("A");
+  load.plan.direct = true;
+  const RankPlan result = plan({load, reload_});
+  ASSERT_EQ(result.states.size(), 1U);
+  EXPECT_EQ(result.states[0].step, 1);
+}
+
+// bf16 q of 512 bytes, k and v of 256, b of 192. A chunk of two counts whole until its last holder is processed.
+TEST_F(Plan, AChunkThatIsHandedOverCountsWhole) {
+  case_.model.layers = {qkv_layer("a.qkv"), qkv_layer("b.qkv")};
+  reload_.plan.chunk = 2;
+  reload_.plan.reuses = false;
+  std::vector<int64_t> peaks;
+  for (const RankPlan::Peak& peak : plan({reload_}, false).peaks) peaks.push_back(peak.extra_bytes);
+  const int64_t qk = 512 + 256, vq = 256 + 512, kv = 256 + 256, layer = 1024;
+  // v completes a, whose chunks then go, but for the one that b's q came in as well; b's v completes b.
+  EXPECT_EQ(peaks, (std::vector<int64_t>{qk, qk, qk + vq + layer, vq, vq + kv, vq + kv + layer, 0}));
+}
+
+TEST_F(Plan, GapsOfALayoutCountWhereTheReceiverKeepsThem) {
+  reload_.plan.layout = LoadPlan::Layout::strided;
+  EXPECT_EQ(plan({reload_}, false).peaks[0].extra_bytes, 2 * 512);
+  reload_.plan.chunk = 1;  // a copy has none
+  EXPECT_EQ(plan({reload_}, false).peaks[0].extra_bytes, 512);
+  reload_.plan.dtype = DType::f32;
+  EXPECT_EQ(plan({reload_}, false).peaks[0].extra_bytes, 2 * 512);
+}
+
+TEST_F(Plan, WhatIsOfAnotherRankIsInFlightOnly) {
+  model::LayerSpec experts{.name = "c", .kind = "fused_experts"};
+  experts.values = {{"hidden", int64_t{2}}, {"intermediate", int64_t{2}}, {"experts", int64_t{2}}, {"parallel", std::string("expert")}};
+  model::fill_defaults(experts);
+  case_.model.layers = {experts};
+  const RankPlan result = make_plan(Catalogue(case_.model), {reload_}, {1, 2}, {});
+  const auto other = std::ranges::find_if(result.loads, [](const PlannedLoad& load) { return !load.placements.empty(); });
+  for (auto load = result.loads.begin(); load != other; ++load)
+    EXPECT_EQ(result.peaks[static_cast<size_t>(load - result.loads.begin())].extra_bytes, load->bytes);
+}
+
 TEST_F(Plan, RepeatIsWrittenOutAndRetryTakesThePlanOfItsUpdate) {
   Step repeat{.kind = StepKind::repeat, .times = 3, .body = {reload_}};
   const std::vector<Step> steps = unroll({repeat, Step{.kind = StepKind::retry}});

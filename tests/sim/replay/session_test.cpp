@@ -174,5 +174,74 @@ TEST(Replay, FreshMemoryHoldsTheExecutionsPoison) {
   EXPECT_EQ(first_byte(Variation::Kind::poison, 1), std::byte{0xA5});
 }
 
+TEST(Replay, ASourceThatFailsCallsNoLoader) {
+  Case the_case = tiny_case({qkv_layer()});
+  the_case.steps = {load_step("A"), reload_step("B")};
+  the_case.steps[1].fault = Fault{Fault::At::source, 1};
+  the_case.steps[1].outcome = Step::Outcome::error;
+  const Result<Evidence> evidence = replay(the_case, candidate<InPlace>());
+  ASSERT_TRUE(evidence.ok()) << evidence.status().message();
+  const RankRun& run = warm(*evidence);
+  EXPECT_EQ(run.outcomes.back().status.message(), "not abandoned: injected fault");
+  ASSERT_EQ(run.outcomes.back().load_statuses.size(), 2U);
+  EXPECT_TRUE(run.outcomes.back().load_statuses[0].ok());
+  EXPECT_EQ(run.outcomes.back().load_operators[1], 0);
+  EXPECT_GT(run.outcomes.back().load_operators[0], 0);
+}
+
+// In place, so the weight holds exactly what came: q from A, the others from B.
+TEST(Replay, TwoSourcesAreLoadedColdTogether) {
+  Case the_case = tiny_case({qkv_layer()});
+  Step one{.kind = StepKind::loads}, other{.kind = StepKind::loads};
+  one.plan = {.checkpoint = "A", .only = {"attn.q_proj.weight"}};
+  other.plan = {.checkpoint = "B", .omit = {"attn.q_proj.weight"}};
+  the_case.steps = {load_step("B"), {.kind = StepKind::prepare}, one, other, {.kind = StepKind::finish}};
+  const Result<Evidence> evidence = replay(the_case, candidate<InPlace>());
+  ASSERT_TRUE(evidence.ok()) << evidence.status().message();
+  const auto content = [&](const Execution* execution, int step) {
+    for (const Census& census : execution->ranks[0].censuses)
+      if (census.step == step) return census.find("attn.qkv.weight")->content;
+    return BlobPtr();
+  };
+  const Execution *mixed = evidence->find(Variation::Kind::cold, "A+B of step 4"), *plain = evidence->find(Variation::Kind::cold, "B");
+  ASSERT_TRUE(mixed && plain);
+  EXPECT_EQ(content(mixed, 0)->bytes, content(evidence->find(Variation::Kind::warm), 4)->bytes);
+  EXPECT_NE(content(mixed, 0)->bytes, content(plain, 0)->bytes);
+}
+
+// Rank 1 holds nothing of the weight but padding. The bias from A completes its layer, and the one from B comes too late.
+TEST(Replay, EachRankMayHaveAMixtureOfItsOwn) {
+  model::LayerSpec row{.name = "r", .kind = "row_parallel_linear"};
+  row.values = {{"in", int64_t{4}}, {"out", int64_t{2}}, {"bias", true}, {"pad_cols_to", int64_t{8}}};
+  model::fill_defaults(row);
+  Case the_case = tiny_case({row}, 2);
+  Step one{.kind = StepKind::loads}, other{.kind = StepKind::loads};
+  one.plan = {.checkpoint = "A", .only = {"r.bias"}};
+  other.plan = {.checkpoint = "B", .order = OrderKind::reversed};
+  the_case.steps = {load_step("B"), {.kind = StepKind::prepare}, one, other, {.kind = StepKind::finish}};
+  const Result<Evidence> evidence = replay(the_case, candidate<InPlace>());
+  ASSERT_TRUE(evidence.ok()) << evidence.status().message();
+  EXPECT_EQ(evidence->plan[0].states.back().checkpoint, "B");
+  ASSERT_EQ(evidence->plan[1].mixtures.size(), 1U);
+  EXPECT_EQ(evidence->plan[1].mixtures[0].from, (std::vector<std::string>{"B", "A"}));
+}
+
+// The weight's bytes are those of a load, its loader's transform is missing.
+TEST(Replay, AFirstLoadWithoutLoadersLeavesOutWhatTheyDo) {
+  model::LayerSpec mixer{.name = "mixer", .kind = "composed", .values = {{"size", int64_t{4}}}};
+  model::fill_defaults(mixer);
+  Case the_case = tiny_case({mixer});
+  the_case.steps = {load_step("A"), reload_step("B")};
+  const Result<Evidence> loaded = replay(the_case, candidate<InPlace>());
+  the_case.steps[0].plan.direct = true;
+  const Result<Evidence> written = replay(the_case, candidate<InPlace>());
+  ASSERT_TRUE(loaded.ok() && written.ok());
+  const auto bytes = [](const Evidence& evidence, const std::string& path) {
+    return warm(evidence).censuses[1].find(path)->content->bytes;
+  };
+  EXPECT_EQ(bytes(*loaded, "mixer.D"), bytes(*written, "mixer.D"));
+  EXPECT_NE(bytes(*loaded, "mixer.A"), bytes(*written, "mixer.A"));
+}
+
 }  // namespace
 }  // namespace reloadlab::sim

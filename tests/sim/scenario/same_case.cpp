@@ -23,8 +23,9 @@ bool same(const LoadPlan& a, const LoadPlan& b) {
     return x.tensor == y.tensor && x.shape == y.shape && x.dtype == y.dtype;
   };
   return a.checkpoint == b.checkpoint && a.order == b.order && a.order_seed == b.order_seed && a.order_list == b.order_list &&
-         a.chunk == b.chunk && a.batch == b.batch && same_list(a.repeat, b.repeat, repeat) && a.only == b.only && a.omit == b.omit &&
-         a.excess == b.excess && a.unknown == b.unknown && same_list(a.wrong, b.wrong, wrong) && a.resolve == b.resolve;
+         a.chunk == b.chunk && a.reuses == b.reuses && a.direct == b.direct && a.dtype == b.dtype && a.layout == b.layout &&
+         a.batch == b.batch && same_list(a.repeat, b.repeat, repeat) && a.only == b.only && a.omit == b.omit && a.excess == b.excess &&
+         a.unknown == b.unknown && same_list(a.wrong, b.wrong, wrong) && a.resolve == b.resolve;
 }
 
 bool same(const std::optional<Fault>& a, const std::optional<Fault>& b) {
@@ -32,8 +33,9 @@ bool same(const std::optional<Fault>& a, const std::optional<Fault>& b) {
 }
 
 bool same(const Step& a, const Step& b) {
-  return a.kind == b.kind && same(a.plan, b.plan) && same(a.fault, b.fault) && a.abort_after == b.abort_after && a.outcome == b.outcome &&
-         a.times == b.times && same_list(a.body, b.body, [](const Step& x, const Step& y) { return same(x, y); });
+  return a.kind == b.kind && same(a.plan, b.plan) && same(a.fault, b.fault) && a.abort_after == b.abort_after &&
+         a.default_dtype == b.default_dtype && a.outcome == b.outcome && a.times == b.times &&
+         same_list(a.body, b.body, [](const Step& x, const Step& y) { return same(x, y); });
 }
 
 bool same(const model::LayerSpec& a, const model::LayerSpec& b) {
