@@ -28,6 +28,8 @@ std::string_view lasting_execution(std::string_view label) {
   return drawn ? label.substr(0, position) : label;
 }
 
+bool is_drawn(std::string_view lasting) { return lasting.starts_with("fault "); }
+
 bool Expectation::covers(std::string_view candidate_name, std::string_view law_id, std::string_view variant) const {
   return candidate == candidate_name && law == law_id &&
          (variants.empty() || std::find(variants.begin(), variants.end(), variant) != variants.end());

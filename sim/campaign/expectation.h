@@ -4,11 +4,11 @@
 //   reloadlab: 1
 //   scenario: repeated-shard
 //   known:
-//     - {candidate: layerwise@seed, law: written_once, rule: LW5, variants: ["ranks=2"], execution: warm, step: 1, tensor:
-//     blocks.0.qkv.weight}
+//     - {candidate: layerwise@seed, law: written_once, rule: LW5, variants: ["ranks=2"], execution: warm, step: 1, tensor: qkv.weight}
 //
 // An entry names the first evidence against the law, so that a failure that moves is a new failure. What the run's seed draws is no
-// part of it: `fault loader` is an execution with a fault in some loader call, whichever this seed strikes. Without `variants` it holds for
+// part of it: `fault loader` is an execution with a fault in some loader call, whichever this seed strikes and whatever
+// tensor shows it. Without `variants` it holds for
 // every case of the scenario. `rule` is the id of the rule or bug that explains it (rules.h), and a person writes it: `"?"` stands
 // where nobody has yet, and excuses nothing.
 #include <filesystem>
@@ -24,6 +24,8 @@ namespace reloadlab::sim {
 
 // An execution's label without what the run's seed draws: "fault loader" of "fault loader 3", any other label as it is.
 std::string_view lasting_execution(std::string_view label);
+// Whether it stands for whichever execution the seed draws: then which tensor shows the failure is drawn, too.
+bool is_drawn(std::string_view lasting);
 
 struct Evidenced {
   std::string execution = "warm";  // lasting

@@ -47,7 +47,10 @@ void judge_against(const Expectation& known, const fs::path& path, LawResult& la
 
 }  // namespace
 
-Evidenced evidenced_by(const Finding& finding) { return {std::string(lasting_execution(finding.execution)), finding.step, finding.tensor}; }
+Evidenced evidenced_by(const Finding& finding) {
+  const std::string_view lasting = lasting_execution(finding.execution);
+  return {std::string(lasting), finding.step, is_drawn(lasting) ? "" : finding.tensor};
+}
 
 Result<ExpectationBook> ExpectationBook::open(std::span<const Case> cases, const std::vector<std::string>& law_ids) {
   ExpectationBook book;

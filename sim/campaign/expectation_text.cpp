@@ -88,6 +88,12 @@ class Reading {
     return label;
   }
 
+  std::string tensor_in(const Node& node, std::string_view execution) {
+    if (is_drawn(lasting_execution(execution)))
+      errors_.error(node.at, "which tensor a fault shows in is drawn with the run's seed; leave it out");
+    return text(node);
+  }
+
   void entry(const Node& node, ExpectationFile& file) {
     if (!is(node, Node::Kind::map, "a map")) return;
     check_keys(node, kEntryKeys);
@@ -97,7 +103,7 @@ class Reading {
     if (const Node* rule = required(node, "rule")) one.rule = rule_in(*rule), one.rule_at = rule->at;
     if (const Node* execution = required(node, "execution")) one.first.execution = execution_in(*execution);
     if (const Node* step = required(node, "step")) one.first.step = integer(*step);
-    if (const Node::Entry* tensor = node.find("tensor")) one.first.tensor = text(*tensor->value);
+    if (const Node::Entry* tensor = node.find("tensor")) one.first.tensor = tensor_in(*tensor->value, one.first.execution);
     if (const Node::Entry* list = node.find("variants")) variants(*list->value, one);
     claim(node, one);
     file.known.push_back(std::move(one));

@@ -221,6 +221,8 @@ struct RankPlan {
     std::vector<std::string> from;  // by delivery, the checkpoint that it came from
   };
   std::vector<Mixture> mixtures;
+  // An update brings the same elements from two checkpoints: no order is as good as another.
+  bool order_matters = false;
 };
 
 struct Evidence {

@@ -189,6 +189,7 @@ void describe(V&& visit, const RankPlan*) {
   using S = RankPlan;
   visit("loads", &S::loads), visit("totals", &S::totals), visit("missing", &S::missing), visit("peaks", &S::peaks);
   visit("states", &S::states), visit("refusals", &S::refusals), visit("mixtures", &S::mixtures);
+  visit("order_matters", &S::order_matters);
 }
 template <class V>
 void describe(V&& visit, const Evidence*) {

@@ -1,7 +1,6 @@
 #include "sim/replay/executions.h"
 
 #include <algorithm>
-#include <map>
 
 #include "reference/base/prng.h"
 #include "sim/checkpoint/checkpoint.h"
@@ -99,18 +98,6 @@ std::vector<Step> extended(std::vector<Step> steps, int count) {
   return steps;
 }
 
-// One update brings a tensor from two checkpoints: which of them comes last makes the difference, and no order is as good as another.
-bool contradicts_itself(const Catalogue& catalogue, const std::vector<Step>& steps) {
-  std::map<int, std::string> from;
-  for (const Step& step : steps) {
-    if (step.kind != StepKind::loads) from.clear();
-    if (!updates(step)) continue;
-    for (const Sent& sent : sequence(catalogue, step.plan))
-      if (sent.delivery >= 0 && from.emplace(sent.delivery, step.plan.checkpoint).first->second != step.plan.checkpoint) return true;
-  }
-  return false;
-}
-
 void add_faults(const Case& the_case, const Chances& chances, std::vector<Variation>& out) {
   Prng prng = Prng(the_case.seed).split("fault");
   auto add = [&](Fault::At at, int64_t count) {
@@ -179,7 +166,7 @@ std::vector<Variation> variations(const Kinds& needed, const Case& the_case, con
       for (int poison : {0, 1}) all.push_back({.kind = Kind::cold, .name = name, .index = poison});
   if (needed.contains(Kind::digit) && bytes)
     for (int plane = 0; plane < digit_planes(catalogue.deliveries()); ++plane) all.push_back({.kind = Kind::digit, .index = plane});
-  if (needed.contains(Kind::order) && !contradicts_itself(catalogue, warm))
+  if (needed.contains(Kind::order) && std::ranges::none_of(planned.ranks, &RankPlan::order_matters))
     for (int which = 0; which < static_cast<int>(Order::count); ++which) all.push_back({.kind = Kind::order, .index = which});
   if (needed.contains(Kind::fault) && fault_step(warm) >= 0) {
     std::vector<Variation> faults;

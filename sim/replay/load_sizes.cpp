@@ -1,15 +1,41 @@
 #include "sim/replay/load_sizes.h"
 
-#include <map>
+#include <algorithm>
 
 namespace reloadlab::sim {
 
 LoadSizes::LoadSizes(const Catalogue& catalogue, model::TensorParallel tp) : catalogue_(catalogue), tp_(tp) {
   layers_.resize(static_cast<size_t>(catalogue_.layer_count()));
   std::map<std::string, BoxSet> written;
+  std::set<std::string> repeated;
   for (int delivery = 0; delivery < static_cast<int>(catalogue_.deliveries().size()); ++delivery)
-    for (const Box& box : targets(delivery))
-      layers_[static_cast<size_t>(catalogue_.layer_of(delivery))] += written[catalogue_.target_of(delivery)].add(box);
+    for (const Box& box : targets(delivery)) {
+      const std::string& slot = catalogue_.target_of(delivery);
+      const int64_t fresh = written[slot].add(box);
+      layers_[static_cast<size_t>(catalogue_.layer_of(delivery))] += fresh;
+      if (fresh < box.numel()) repeated.insert(slot);
+    }
+  if (!repeated.empty()) note_sharing(repeated);
+}
+
+void LoadSizes::note_sharing(const std::set<std::string>& slots) {
+  std::map<std::string, std::vector<int>> writers;
+  for (int delivery = 0; delivery < static_cast<int>(catalogue_.deliveries().size()); ++delivery)
+    if (slots.contains(catalogue_.target_of(delivery))) writers[catalogue_.target_of(delivery)].push_back(delivery);
+  for (const auto& [slot, deliveries] : writers)
+    for (int one : deliveries) {
+      BoxSet boxes;
+      for (const Box& box : targets(one)) boxes.add(box);
+      for (int other : deliveries)
+        if (other != one && std::ranges::any_of(targets(other), [&](const Box& box) { return boxes.meets(box); }))
+          sharing_[one].push_back(other);
+    }
+}
+
+const std::vector<int>& LoadSizes::sharing(int delivery) const {
+  static const std::vector<int> none;
+  const auto found = sharing_.find(delivery);
+  return found == sharing_.end() ? none : found->second;
 }
 
 std::vector<model::Placement> LoadSizes::placements(int delivery) const {

@@ -1,5 +1,8 @@
 #pragma once
 // What a complete checkpoint writes on one rank, in elements, from closed-form arithmetic alone.
+#include <map>
+#include <set>
+
 #include "sim/replay/boxes.h"
 #include "sim/replay/catalogue.h"
 
@@ -10,7 +13,8 @@ class LoadSizes {
   // The catalogue outlives it.
   LoadSizes(const Catalogue& catalogue, model::TensorParallel tp);
   std::vector<model::Placement> placements(int delivery) const;
-  std::vector<Box> targets(int delivery) const;  // boxes of the delivery's slot
+  std::vector<Box> targets(int delivery) const;         // boxes of the delivery's slot
+  const std::vector<int>& sharing(int delivery) const;  // other deliveries that write elements of it, in a slot with two places for one
   int64_t of_layer(int layer) const { return layers_[static_cast<size_t>(layer)]; }
   int64_t of_group(int group) const;  // of layers that share storage
   bool deferred(int group) const;     // some layer of it is
@@ -19,6 +23,8 @@ class LoadSizes {
   const Catalogue& catalogue_;
   model::TensorParallel tp_;
   std::vector<int64_t> layers_;
+  std::map<int, std::vector<int>> sharing_;
+  void note_sharing(const std::set<std::string>& slots);
 };
 
 }  // namespace reloadlab::sim

@@ -240,12 +240,13 @@ class Planner {
     planned.excess = touched > 0 && planned.fresh == 0;
     if (touched == 0) now_.sent[index(number)] = update_checkpoint_;  // also when the layer is complete: there was nothing to lose
     if (now_.group_done[index(group)]) {
+      note_contradiction(number);
       if (!transport_owns_) now_.memory.pass();
       return;
     }
     const int layer = catalogue_.layer_of(number);
     const bool pads = catalogue_.kind(layer).loader_pads(catalogue_.layer(layer), tp_);
-    now_.sent[index(number)] = update_checkpoint_;
+    take(number);
     if (touched == 0 && !pads) {  // nothing of it is this rank's, and nothing need be kept
       if (!transport_owns_) now_.memory.pass();
       return;
@@ -260,6 +261,21 @@ class Planner {
     planned.completes = true;
     now_.group_done[index(group)] = true;
     now_.memory.process(group);
+  }
+
+  void note_contradiction(int number) {
+    const std::string& from = now_.sent[index(number)];
+    if (!from.empty() && from != update_checkpoint_) plan_.order_matters = true;
+  }
+
+  // The last of several checkpoints counts, also for other tensors of the same elements, whether they have come or not.
+  void take(int number) {
+    note_contradiction(number);
+    now_.sent[index(number)] = update_checkpoint_;
+    for (int other : sizes_.sharing(number)) {
+      note_contradiction(other);
+      now_.sent[index(other)] = update_checkpoint_;
+    }
   }
 
   void finish(int number, bool abandoned) {
@@ -317,6 +333,7 @@ class Planner {
   RankPlan plan_;
   bool transport_owns_ = false;  // loaded tensors are views of its buffer, and nobody's extra memory unless they are copied
   std::string update_checkpoint_;
+  bool mixed_ = false;             // this update brought something from another checkpoint before
   std::vector<std::string> held_;  // by delivery: the checkpoint that the model holds it from
   bool partial_ = false;
   std::set<int> gaps_;    // groups in which something is missing that the kernel tensors do not tell
