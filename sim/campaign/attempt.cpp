@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "reference/base/prng.h"
 #include "sim/evidence/archive.h"
@@ -74,18 +73,14 @@ std::string difference(const nlohmann::json& one, const nlohmann::json& other, c
 
 // All executions of a hundred reloads are a hundred times what people look at: the warm one, and those that findings name.
 std::string trace_of(const Job& job, const Evidence& evidence, const std::vector<LawResult>& laws) {
-  Evidence shown{.candidate = evidence.candidate, .layers = evidence.layers};
+  std::string lines;
   for (const Execution& execution : evidence.executions) {
     const std::string label = execution.variation.label();
     const bool named =
         std::any_of(laws.begin(), laws.end(), [&](const LawResult& law) { return law.finding && law.finding->execution == label; });
-    if (execution.variation.kind != Variation::Kind::warm && !named) continue;
-    Execution& copy = shown.executions.emplace_back(Execution{.variation = execution.variation});
-    for (const RankRun& rank : execution.ranks) copy.ranks.push_back({.events = rank.events});
+    if (execution.variation.kind == Variation::Kind::warm || named) append_trace(lines, evidence, execution, job.the_case.id());
   }
-  std::ostringstream out;
-  write_trace(out, shown, job.the_case.id());
-  return out.str();
+  return lines;
 }
 
 class Print {

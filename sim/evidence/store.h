@@ -6,7 +6,6 @@
 // Each blob is stored once; censuses name it by index. Reading trusts nothing: depth, types, ranges, unknown keys, and what laws
 // rely on (validate.h) are checked, and the answer to anything else is Code::data with the path of the first offence.
 #include <cstdint>
-#include <iosfwd>
 #include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string_view>
@@ -25,8 +24,7 @@ Result<Evidence> evidence_from_cbor(std::span<const std::byte> bytes);
 nlohmann::json to_json(const Case& the_case);
 Result<Case> case_from_json(const nlohmann::json& json);
 
-// trace.jsonl: one event a line, in execution, rank and event order. Appends, so that the cases of a run share one file;
-// `id` says which case.
-void write_trace(std::ostream& out, const Evidence& evidence, std::string_view id);
+// trace.jsonl: one event of an execution a line, in rank and event order. The cases of a run share one file; `id` says which case.
+void append_trace(std::string& out, const Evidence& evidence, const Execution& execution, std::string_view id);
 
 }  // namespace reloadlab::sim

@@ -1,6 +1,7 @@
 #include "sim/replay/boxes.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace reloadlab::sim {
 namespace {
@@ -36,6 +37,21 @@ void subtract(Box a, const Box& b, std::vector<Box>& out) {
   }
 }
 
+// Whether they touch and are one box together, which `a` then is.
+bool join(Box& a, const Box& b) {
+  std::optional<size_t> along;
+  for (size_t d = 0; d < a.start.size(); ++d) {
+    if (a.start[d] == b.start[d] && a.extent[d] == b.extent[d]) continue;
+    if (along) return false;
+    along = d;
+  }
+  if (!along || (a.start[*along] + a.extent[*along] != b.start[*along] && b.start[*along] + b.extent[*along] != a.start[*along]))
+    return false;
+  a.start[*along] = std::min(a.start[*along], b.start[*along]);
+  a.extent[*along] += b.extent[*along];
+  return true;
+}
+
 }  // namespace
 
 int64_t Box::numel() const { return reloadlab::numel(extent); }
@@ -55,10 +71,21 @@ int64_t BoxSet::add(const Box& box) {
   int64_t added = 0;
   for (Box& piece : fresh) {
     added += piece.numel();
-    if (piece.numel() > 0) boxes_.push_back(std::move(piece));
+    if (piece.numel() > 0) keep(std::move(piece));
   }
   numel_ += added;
   return added;
+}
+
+// Hundreds of experts fill a slot one after the other.
+void BoxSet::keep(Box box) {
+  for (size_t i = boxes_.size(); i > 0; --i)
+    if (join(boxes_[i - 1], box)) {
+      box = std::move(boxes_[i - 1]);
+      boxes_.erase(boxes_.begin() + static_cast<std::ptrdiff_t>(i) - 1);
+      i = boxes_.size() + 1;
+    }
+  boxes_.push_back(std::move(box));
 }
 
 }  // namespace reloadlab::sim

@@ -21,7 +21,8 @@ class BoxSet {
   int64_t numel() const { return numel_; }
 
  private:
-  std::vector<Box> boxes_;  // pairwise disjoint
+  void keep(Box box);
+  std::vector<Box> boxes_;  // pairwise disjoint; what makes one box together is one
   int64_t numel_ = 0;
 };
 

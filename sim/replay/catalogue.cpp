@@ -26,7 +26,17 @@ Catalogue::Catalogue(const model::ModelSpec& model) : model_(&model) {
     for (const model::SlotSpec& slot : kind(layer).slots(this->layer(layer), {}))
       if (slot.alias_of) join(layer, model::resolve_alias(*model_, this->layer(layer), *slot.alias_of));
   }
-  for (size_t i = 0; i < deliveries_.size(); ++i) targets_.push_back(root_of(delivery_layers_[i], deliveries_[i].slot));
+  number_targets();
+}
+
+// A layer may have hundreds of deliveries to one slot.
+void Catalogue::number_targets() {
+  std::map<std::pair<int, std::string_view>, int> known;
+  for (size_t i = 0; i < deliveries_.size(); ++i) {
+    const auto [at, fresh] = known.try_emplace({delivery_layers_[i], deliveries_[i].slot}, -1);
+    if (fresh) at->second = target_index_.try_emplace(root_of(at->first.first, deliveries_[i].slot), target_count()).first->second;
+    targets_.push_back(at->second);
+  }
 }
 
 // Follows ties, not views: a view's elements have places of their own in what it views.
@@ -41,8 +51,6 @@ std::string Catalogue::root_of(int layer, const std::string& name) const {
   }
   return this->layer(layer).name + "." + name;
 }
-
-std::string Catalogue::target_of(int delivery) const { return targets_[static_cast<size_t>(delivery)]; }
 
 void Catalogue::join(int layer, std::string_view slot_path) {
   int other = find_layer(slot_path.substr(0, slot_path.rfind('.')));

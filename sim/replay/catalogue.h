@@ -24,8 +24,9 @@ class Catalogue {
   int layer_of(int delivery) const { return delivery_layers_[static_cast<size_t>(delivery)]; }
   // Layers whose tensors share storage (tied, or views of one another) have the same group: the smallest layer index among them.
   int group_of(int layer) const { return groups_[static_cast<size_t>(layer)]; }
-  // The path of the slot that the delivery's elements end up in: a tied handle counts once, whatever name receives the load.
-  std::string target_of(int delivery) const;
+  // The slot that the delivery's elements end up in, numbered from 0: a tied handle counts once, whatever name receives the load.
+  int target_of(int delivery) const { return targets_[static_cast<size_t>(delivery)]; }
+  int target_count() const { return static_cast<int>(target_index_.size()); }
   // Deferred layers are processed after all others, at the end of an update.
   bool deferred(int layer) const { return deferred_[static_cast<size_t>(layer)]; }
 
@@ -38,8 +39,9 @@ class Catalogue {
   std::vector<int> delivery_layers_;
   std::vector<int> groups_;
   std::vector<bool> deferred_;
-  std::vector<std::string> targets_;  // by delivery
-  std::map<std::string, int, std::less<>> layer_index_, delivery_index_;
+  void number_targets();
+  std::vector<int> targets_;  // by delivery
+  std::map<std::string, int, std::less<>> layer_index_, delivery_index_, target_index_;
 };
 
 }  // namespace reloadlab::sim

@@ -6,20 +6,26 @@ namespace reloadlab::sim {
 
 LoadSizes::LoadSizes(const Catalogue& catalogue, model::TensorParallel tp) : catalogue_(catalogue), tp_(tp) {
   layers_.resize(static_cast<size_t>(catalogue_.layer_count()));
-  std::map<std::string, BoxSet> written;
-  std::set<std::string> repeated;
+  groups_.resize(layers_.size());
+  std::vector<BoxSet> written(static_cast<size_t>(catalogue_.target_count()));
+  std::set<int> repeated;
   for (int delivery = 0; delivery < static_cast<int>(catalogue_.deliveries().size()); ++delivery)
     for (const Box& box : targets(delivery)) {
-      const std::string& slot = catalogue_.target_of(delivery);
-      const int64_t fresh = written[slot].add(box);
+      const int slot = catalogue_.target_of(delivery);
+      const int64_t fresh = written[static_cast<size_t>(slot)].add(box);
       layers_[static_cast<size_t>(catalogue_.layer_of(delivery))] += fresh;
       if (fresh < box.numel()) repeated.insert(slot);
     }
+  for (int layer = 0; layer < catalogue_.layer_count(); ++layer) {
+    Group& group = groups_[static_cast<size_t>(catalogue_.group_of(layer))];
+    group.elements += of_layer(layer);
+    group.deferred = group.deferred || catalogue_.deferred(layer);
+  }
   if (!repeated.empty()) note_sharing(repeated);
 }
 
-void LoadSizes::note_sharing(const std::set<std::string>& slots) {
-  std::map<std::string, std::vector<int>> writers;
+void LoadSizes::note_sharing(const std::set<int>& slots) {
+  std::map<int, std::vector<int>> writers;
   for (int delivery = 0; delivery < static_cast<int>(catalogue_.deliveries().size()); ++delivery)
     if (slots.contains(catalogue_.target_of(delivery))) writers[catalogue_.target_of(delivery)].push_back(delivery);
   for (const auto& [slot, deliveries] : writers)
@@ -47,19 +53,6 @@ std::vector<Box> LoadSizes::targets(int delivery) const {
   std::vector<Box> boxes;
   for (const model::Placement& p : placements(delivery)) boxes.push_back({p.target_start, p.extent});
   return boxes;
-}
-
-int64_t LoadSizes::of_group(int group) const {
-  int64_t total = 0;
-  for (int layer = 0; layer < catalogue_.layer_count(); ++layer)
-    if (catalogue_.group_of(layer) == group) total += of_layer(layer);
-  return total;
-}
-
-bool LoadSizes::deferred(int group) const {
-  for (int layer = 0; layer < catalogue_.layer_count(); ++layer)
-    if (catalogue_.group_of(layer) == group && catalogue_.deferred(layer)) return true;
-  return false;
 }
 
 }  // namespace reloadlab::sim

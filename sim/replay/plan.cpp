@@ -48,7 +48,7 @@ class Planner {
   static size_t index(int number) { return static_cast<size_t>(number); }
 
   void begin_update() {
-    now_.written.clear();
+    now_.written.assign(index(catalogue_.target_count()), {});
     now_.padded.clear();
     now_.group_written.assign(index(catalogue_.layer_count()), 0);
     now_.group_done.assign(index(catalogue_.layer_count()), false);
@@ -206,7 +206,7 @@ class Planner {
 
   // Whether the load brings an element that is there already.
   bool repeats(int delivery, const PlannedLoad& planned) {
-    const BoxSet& written = now_.written[catalogue_.target_of(delivery)];
+    const BoxSet& written = now_.written[index(catalogue_.target_of(delivery))];
     return std::ranges::any_of(planned.placements, [&](const model::Placement& p) { return written.meets({p.target_start, p.extent}); });
   }
 
@@ -234,7 +234,7 @@ class Planner {
     const int group = catalogue_.group_of(catalogue_.layer_of(number));
     int64_t touched = 0;
     for (const model::Placement& p : planned.placements) {
-      planned.fresh += now_.written[catalogue_.target_of(number)].add({p.target_start, p.extent});
+      planned.fresh += now_.written[index(catalogue_.target_of(number))].add({p.target_start, p.extent});
       touched += numel(p.extent);
     }
     planned.excess = touched > 0 && planned.fresh == 0;
@@ -303,7 +303,7 @@ class Planner {
   void note_missing(int number, int delivery) {
     const model::Delivery& what = catalogue_.deliveries()[index(delivery)];
     int64_t elements = 0;
-    for (const Box& box : sizes_.targets(delivery)) elements += now_.written[catalogue_.target_of(delivery)].add(box);
+    for (const Box& box : sizes_.targets(delivery)) elements += now_.written[index(catalogue_.target_of(delivery))].add(box);
     const int layer = catalogue_.layer_of(delivery);
     const bool pads = sizes_.placements(delivery).empty() && catalogue_.kind(layer).loader_pads(catalogue_.layer(layer), tp_);
     if (pads && !now_.padded.contains(delivery)) partial_ = true;  // padding that the loader writes did not come
@@ -317,7 +317,7 @@ class Planner {
   struct Progress {
     explicit Progress(MemoryModel model) : memory(std::move(model)) {}
     MemoryModel memory;
-    std::map<std::string, BoxSet> written;
+    std::vector<BoxSet> written;  // by target
     std::vector<int64_t> group_written;
     std::vector<bool> group_done, group_received;
     std::set<int> padded;           // deliveries of which this rank got nothing but padding

@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "sim/evidence/fingerprint.h"
 #include "tests/sim/evidence/sample.h"
@@ -108,11 +107,18 @@ TEST(Store, ACaseGoesAlone) {
 }
 
 TEST(Store, TheTraceHasOneEventALine) {
-  std::ostringstream out;
-  write_trace(out, sample_evidence(), "padded[ranks=1]");
-  EXPECT_EQ(out.str(), R"({"case":"padded[ranks=1]","candidate":"layerwise@seed","execution":"fault copy_back 2","rank":0,"clock":0,)"
-                       R"("event":"write_kernel","step":0,"load":4,"layer":"fc","numel":6,"value":7,"text":"weight"})"
-                       "\n");
+  std::string out;
+  Evidence evidence = sample_evidence();
+  append_trace(out, evidence, evidence.executions[0], "padded[ranks=1]");
+  EXPECT_EQ(out, R"({"case":"padded[ranks=1]","candidate":"layerwise@seed","execution":"fault copy_back 2","rank":0,"clock":0,)"
+                 R"("event":"write_kernel","step":0,"load":4,"layer":"fc","numel":6,"value":7,"text":"weight"})"
+                 "\n");
+  evidence.executions[0].ranks[0].events[0].text = "a \"b\" \\ \xff \n";
+  out.clear();
+  append_trace(out, evidence, evidence.executions[0], "ü");
+  const nlohmann::json line = nlohmann::json::parse(out);
+  EXPECT_EQ(line.at("text"), "a \"b\" \\ ? \n");
+  EXPECT_EQ(line.at("case"), "ü");
 }
 
 }  // namespace
