@@ -29,7 +29,7 @@ std::vector<SlotSpec> without_taken_ties(std::vector<SlotSpec> slots, const Laye
   return slots;
 }
 
-Status check_layer(const LayerSpec& layer, int tp_size) {
+Status check_layer(const LayerSpec& layer, TensorParallel tp) {
   const LayerKind* kind = find_layer_kind(layer.kind);
   if (!kind) {
     auto known = ids(layer_kinds(), [](const LayerKind* each) { return each->id(); });
@@ -37,24 +37,24 @@ Status check_layer(const LayerSpec& layer, int tp_size) {
   }
   for (const KeyInfo& key : kind->keys())
     if (!layer.values.contains(key.name)) return data(fmt::format("{}: {} needs the key {}", layer.name, layer.kind, key.name));
-  RELOADLAB_TRY(kind->check(layer, tp_size));
+  RELOADLAB_TRY(kind->check(layer, tp));
   const QuantInfo* quant = find_quant_method(layer.quant);
   if (!quant) {
     auto known = ids(quant_methods(), [](const QuantInfo& each) { return each.id; });
     return data(fmt::format("{}: there is no quantization \"{}\"{}", layer.name, layer.quant, did_you_mean(layer.quant, known)));
   }
-  return quant->check(without_taken_ties(kind->slots(layer, {0, tp_size}), layer, *quant)).within(layer.name);
+  return quant->check(without_taken_ties(kind->slots(layer, tp), layer, *quant)).within(layer.name);
 }
 
 // The slots of the layer that a path names, or an error that says what is missing.
-Result<SlotSpec> slot_at(const ByName& layers, const std::string& path, int tp_size) {
+Result<SlotSpec> slot_at(const ByName& layers, const std::string& path, TensorParallel tp) {
   auto [layer, name] = split_slot_path(path);
   auto found = layers.find(layer);
   if (found == layers.end()) {
     auto known = ids(layers, [](const auto& each) { return each.first; });
     return data(fmt::format("there is no layer \"{}\"{}", layer, did_you_mean(layer, known)));
   }
-  const std::vector<SlotSpec> slots = find_layer_kind(found->second->kind)->slots(*found->second, {0, tp_size});
+  const std::vector<SlotSpec> slots = find_layer_kind(found->second->kind)->slots(*found->second, tp);
   if (const SlotSpec* slot = find_slot(slots, name)) return *slot;
   auto known = ids(slots, [](const SlotSpec& each) { return std::string_view(each.name); });
   return data(fmt::format("layer \"{}\" has no tensor \"{}\"{}", layer, name, did_you_mean(name, known)));
@@ -78,13 +78,13 @@ Status keeps_tie(const ByName& layers, const LayerSpec& layer) {
   return keeps_handle(layers, *layer.tied_to);
 }
 
-Status check_tie(const ByName& layers, const LayerSpec& layer, int tp_size) {
+Status check_tie(const ByName& layers, const LayerSpec& layer, TensorParallel tp) {
   if (!layer.tied_to) return {};
   const std::string what = fmt::format("{}: tied_to {}", layer.name, *layer.tied_to);
-  Result<SlotSpec> there = slot_at(layers, *layer.tied_to, tp_size);
+  Result<SlotSpec> there = slot_at(layers, *layer.tied_to, tp);
   if (!there.ok()) return there.status().within(what);
   if (there->alias_of) return data(what + ": that one is tied or a view itself");
-  Result<SlotSpec> here = slot_at(layers, layer.name + "." + there->name, tp_size);
+  Result<SlotSpec> here = slot_at(layers, layer.name + "." + there->name, tp);
   if (!here.ok()) return here.status().within(what);
   RELOADLAB_TRY(keeps_tie(layers, layer).within(what));
   if (here->shape != there->shape || here->dtype != there->dtype) return data(what + ": shapes or dtypes differ");
@@ -92,18 +92,18 @@ Status check_tie(const ByName& layers, const LayerSpec& layer, int tp_size) {
 }
 
 // The slot that holds what the path names: of a tied one, that at the other end of the tie.
-Result<SlotSpec> held_at(const ByName& layers, const std::string& path, int tp_size) {
-  RELOADLAB_ASSIGN(SlotSpec slot, slot_at(layers, path, tp_size));
+Result<SlotSpec> held_at(const ByName& layers, const std::string& path, TensorParallel tp) {
+  RELOADLAB_ASSIGN(SlotSpec slot, slot_at(layers, path, tp));
   const LayerSpec& layer = *layers.at(split_slot_path(path).first);
-  return slot.alias_of && slot.alias_of == layer.tied_to ? slot_at(layers, *layer.tied_to, tp_size) : Result<SlotSpec>(std::move(slot));
+  return slot.alias_of && slot.alias_of == layer.tied_to ? slot_at(layers, *layer.tied_to, tp) : Result<SlotSpec>(std::move(slot));
 }
 
 // Views resolve, and stay within what they alias. A tie is no view: layers are linked when handles are shared.
-Status check_views(const ByName& layers, const ModelSpec& model, const LayerSpec& layer, int tp_size) {
-  for (const SlotSpec& slot : find_layer_kind(layer.kind)->slots(layer, {0, tp_size})) {
+Status check_views(const ByName& layers, const ModelSpec& model, const LayerSpec& layer, TensorParallel tp) {
+  for (const SlotSpec& slot : find_layer_kind(layer.kind)->slots(layer, tp)) {
     if (!slot.alias_of || slot.alias_of == layer.tied_to) continue;
     const std::string what = fmt::format("{}.{}: view of {}", layer.name, slot.name, *slot.alias_of);
-    Result<SlotSpec> there = held_at(layers, resolve_alias(model, layer, *slot.alias_of), tp_size);
+    Result<SlotSpec> there = held_at(layers, resolve_alias(model, layer, *slot.alias_of), tp);
     if (!there.ok()) return there.status().within(what);
     RELOADLAB_TRY(keeps_handle(layers, resolve_alias(model, layer, *slot.alias_of)).within(what));
     if (slot.dtype != there->dtype) return data(what + ": dtypes differ");
@@ -123,11 +123,11 @@ Status gives_value(const ByName& layers, const std::string& path, const SlotSpec
   return data(fmt::format("layer \"{}\" has quantization {}, whose values other layers cannot read", layer.name, layer.quant));
 }
 
-Status check_references(const ByName& layers, const ModelSpec& model, const LayerSpec& layer, int tp_size) {
-  for (const LayerKind::Reference& reference : find_layer_kind(layer.kind)->references(layer, {0, tp_size})) {
+Status check_references(const ByName& layers, const ModelSpec& model, const LayerSpec& layer, TensorParallel tp) {
+  for (const LayerKind::Reference& reference : find_layer_kind(layer.kind)->references(layer, tp)) {
     const std::string what = fmt::format("{}: reads {}", layer.name, reference.slot);
     const std::string path = resolve_alias(model, layer, reference.slot);
-    Result<SlotSpec> there = slot_at(layers, path, tp_size);
+    Result<SlotSpec> there = slot_at(layers, path, tp);
     if (!there.ok()) return there.status().within(what);
     if (reference.read == LayerKind::Reference::Read::tensor) RELOADLAB_TRY(keeps_handle(layers, path).within(what));
     if (reference.read == LayerKind::Reference::Read::value) RELOADLAB_TRY(gives_value(layers, path, *there).within(what));
@@ -154,17 +154,17 @@ Status check_names(const ModelSpec& spec) {
 
 }  // namespace
 
-Status check_model(const ModelSpec& spec, int tp_size) {
+Status check_model(const ModelSpec& spec, TensorParallel tp) {
   ByName layers;
   for (const LayerSpec& layer : spec.layers) {
-    RELOADLAB_TRY(check_layer(layer, tp_size));
+    RELOADLAB_TRY(check_layer(layer, tp));
     layers.emplace(layer.name, &layer);
   }
   RELOADLAB_TRY(check_names(spec));
   for (const LayerSpec& layer : spec.layers) {
-    RELOADLAB_TRY(check_tie(layers, layer, tp_size));
-    RELOADLAB_TRY(check_views(layers, spec, layer, tp_size));
-    RELOADLAB_TRY(check_references(layers, spec, layer, tp_size));
+    RELOADLAB_TRY(check_tie(layers, layer, tp));
+    RELOADLAB_TRY(check_views(layers, spec, layer, tp));
+    RELOADLAB_TRY(check_references(layers, spec, layer, tp));
   }
   return {};
 }

@@ -26,8 +26,8 @@ class LayerKind {
   virtual std::string_view id() const = 0;
   virtual std::string_view about() const = 0;
   virtual std::span<const KeyInfo> keys() const = 0;
-  // Sizes that cannot be split over tp_size ranks and the like; the message says what was expected.
-  virtual Status check(const LayerSpec& spec, int tp_size) const = 0;
+  // Sizes that cannot be split over so many ranks and the like; the message says what was expected.
+  virtual Status check(const LayerSpec& spec, TensorParallel tp) const = 0;
   // The layer's own tensors in registration order, parameters first (children of composite kinds are layers of their own).
   virtual std::vector<SlotSpec> slots(const LayerSpec& spec, TensorParallel tp) const = 0;
   virtual std::vector<Delivery> deliveries(const LayerSpec& spec) const = 0;
@@ -101,6 +101,7 @@ const QuantInfo* find_quant_method(std::string_view id);
 
 // Unknown kinds, quantization methods, ties and views, sizes that do not divide, duplicate names: everything that build_model() relies on.
 // REQUIRES that architectures are expanded and defaults filled in.
-Status check_model(const ModelSpec& spec, int tp_size);
+Status check_model(const ModelSpec& spec, TensorParallel tp);
+inline Status check_model(const ModelSpec& spec, int ranks) { return check_model(spec, TensorParallel{.size = ranks}); }
 
 }  // namespace reloadlab::model

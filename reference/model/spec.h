@@ -13,10 +13,15 @@
 
 namespace reloadlab::model {
 
-// Where a rank stands in its tensor-parallel group. INVARIANT 0 <= rank < size.
+// Where a rank stands in its tensor-parallel group, and which of several equal groups (replicas) that is. INVARIANT 0 <= rank < size,
+// 0 <= replica < replicas.
 struct TensorParallel {
   int rank = 0;
   int size = 1;
+  int replica = 0;
+  int replicas = 1;
+  // Whole experts are dealt out over the ranks of all groups, group after group.
+  TensorParallel over_all() const { return {replica * size + rank, size * replicas}; }
 };
 
 // One key that a layer kind (or a quantization method) understands. The scenario schema, its documentation and its parser read these.

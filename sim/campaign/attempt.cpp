@@ -32,6 +32,7 @@ void explain(const Evidence& evidence, LawResult& law) {
   if (!law.finding) return;
   law.step_text = finding_step_text(evidence, *law.finding);
   law.tail = last_events(evidence, *law.finding);
+  law.finding->rank = evidence.number(static_cast<size_t>(law.finding->rank));  // from here on for readers
 }
 
 // Every execution counts, also those in which something is made to fail: an injected fault must not become an exception that escapes.

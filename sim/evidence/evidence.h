@@ -225,6 +225,12 @@ struct RankPlan {
   bool order_matters = false;
 };
 
+// Ranks whose tensors have the same shapes, of which checkpoints bring the same shares.
+struct RankClass {
+  std::vector<int> members;  // numbers of ranks, ascending
+  std::vector<int> played;   // those of them that were played, ascending
+};
+
 struct Evidence {
   Case the_case;
   std::string candidate;                        // "layerwise@hardened"
@@ -234,8 +240,12 @@ struct Evidence {
   std::vector<model::Delivery> deliveries;
   // Slots whose loader changes what it copied, by path: provenance undoes it.
   std::map<std::string, model::SlotSpec::Transform> transforms;
-  std::vector<RankPlan> plan;  // per rank
+  std::vector<RankClass> classes;
+  std::vector<int> numbers;    // of the ranks that were played, ascending; empty: all were
+  std::vector<RankPlan> plan;  // of each of them, as the ranks of executions
   std::vector<Execution> executions;
+  int number(size_t position) const { return numbers.empty() ? static_cast<int>(position) : numbers[position]; }
+  model::TensorParallel parallel(size_t position) const { return the_case.parallel(number(position)); }
   const Execution* find(Variation::Kind kind, std::string_view name = {}, int index = 0) const;
 };
 

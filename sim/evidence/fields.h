@@ -71,6 +71,7 @@ template <class V>
 void describe(V&& visit, const Case*) {
   visit("scenario", &Case::scenario), visit("file", &Case::file), visit("variant", &Case::variant), visit("about", &Case::about);
   visit("system", &Case::system), visit("tags", &Case::tags), visit("world", &Case::world), visit("ranks", &Case::ranks);
+  visit("tensor_parallel", &Case::tensor_parallel), visit("sample", &Case::sample);
   visit("model", &Case::model), visit("checkpoints", &Case::checkpoints), visit("record", &Case::record), visit("steps", &Case::steps),
       visit("laws", &Case::laws);
   visit("expect", &Case::expect), visit("limits", &Case::limits), visit("seed", &Case::seed);
@@ -192,10 +193,15 @@ void describe(V&& visit, const RankPlan*) {
   visit("order_matters", &S::order_matters);
 }
 template <class V>
+void describe(V&& visit, const RankClass*) {
+  visit("members", &RankClass::members), visit("played", &RankClass::played);
+}
+template <class V>
 void describe(V&& visit, const Evidence*) {
   using S = Evidence;
   visit("case", &S::the_case), visit("candidate", &S::candidate), visit("declared", &S::declared), visit("layers", &S::layers);
-  visit("deliveries", &S::deliveries), visit("transforms", &S::transforms), visit("plan", &S::plan), visit("executions", &S::executions);
+  visit("deliveries", &S::deliveries), visit("transforms", &S::transforms), visit("classes", &S::classes), visit("numbers", &S::numbers),
+      visit("plan", &S::plan), visit("executions", &S::executions);
 }
 
 }  // namespace reloadlab::sim::archive

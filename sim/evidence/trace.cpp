@@ -59,7 +59,7 @@ void append_trace(std::string& out, const Evidence& evidence, const Execution& e
     int64_t clock = 0;
     for (const Event& event : execution.ranks[rank].events) {
       out += head;
-      put(out, "rank", static_cast<int64_t>(rank));
+      put(out, "rank", evidence.number(rank));
       put(out, "clock", clock++);
       append_event(out, evidence, event);
       out += "}\n";

@@ -93,16 +93,29 @@ Status check_plan(const Evidence& evidence) {
   return {};
 }
 
+Status check_numbers(const Evidence& evidence) {
+  const auto good = [&](const std::vector<int>& numbers) {
+    return std::ranges::adjacent_find(numbers, std::ranges::greater_equal()) == numbers.end() &&
+           std::ranges::all_of(numbers, [&](int number) { return number >= 0 && number < evidence.the_case.ranks; });
+  };
+  if (!good(evidence.numbers)) return bad("numbers", "no ascending numbers of ranks");
+  for (const RankClass& each : evidence.classes)
+    if (!good(each.members) || !good(each.played)) return bad("classes", "no ascending numbers of ranks");
+  return {};
+}
+
 }  // namespace
 
 Status validate(const Evidence& evidence) {
   const int ranks = evidence.the_case.ranks;
   if (ranks < 1 || ranks > kRanksMost) return bad("case", "a number of ranks out of range");
-  if (evidence.plan.size() != static_cast<size_t>(ranks)) return bad("plan", "another number of ranks than the case");
+  RELOADLAB_TRY(check_numbers(evidence));
+  const size_t played = evidence.numbers.empty() ? static_cast<size_t>(ranks) : evidence.numbers.size();
+  if (evidence.plan.size() != played) return bad("plan", "another number of ranks than the case");
   RELOADLAB_TRY(check_plan(evidence));
   for (const Execution& execution : evidence.executions) {
     const std::string label = execution.variation.label();
-    if (execution.ranks.size() != static_cast<size_t>(ranks)) return bad(label, "another number of ranks than the case");
+    if (execution.ranks.size() != played) return bad(label, "another number of ranks than the case");
     for (size_t rank = 0; rank < execution.ranks.size(); ++rank)
       RELOADLAB_TRY(check_rank_run(evidence, execution, execution.ranks[rank], fmt::format("{}, rank {}", label, rank)));
   }

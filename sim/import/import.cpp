@@ -80,7 +80,7 @@ Status check_places(const Placing& placing, const NameMap& map, const Safetensor
 
 // Sizes come from a file, so what kinds rely on is checked before their arithmetic is used.
 Status check_layers(const model::ModelSpec& spec, int ranks) {
-  for (const model::LayerSpec& layer : spec.layers) RELOADLAB_TRY(model::find_layer_kind(layer.kind)->check(layer, ranks));
+  for (const model::LayerSpec& layer : spec.layers) RELOADLAB_TRY(model::find_layer_kind(layer.kind)->check(layer, {.size = ranks}));
   return model::check_model(spec, ranks);
 }
 

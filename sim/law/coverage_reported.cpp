@@ -114,8 +114,7 @@ class Judge {
   bool padding_came_so(StepRange update, const CoverageReport& report) const {
     const model::LayerSpec* spec = layer_spec(evidence_, report.layer);
     const model::LayerKind* kind = spec ? model::find_layer_kind(spec->kind) : nullptr;
-    const model::TensorParallel tp{static_cast<int>(rank_), static_cast<int>(evidence_.plan.size())};
-    if (!kind || !kind->loader_pads(*spec, tp)) return false;
+    if (!kind || !kind->loader_pads(*spec, evidence_.parallel(rank_))) return false;
     int64_t times = 0, elements = 0;
     for (const PlannedLoad& load : plan_.loads) {
       if (!update.has(load.step) || load.layer != report.layer) continue;

@@ -17,5 +17,6 @@ Verdict judge_event_order(const Evidence& evidence);
 Verdict judge_coverage_reported(const Evidence& evidence);
 Verdict judge_failure_atomic(const Evidence& evidence);
 Verdict judge_no_leak(const Evidence& evidence);
+Verdict judge_ranks_alike(const Evidence& evidence);
 
 }  // namespace reloadlab::sim

@@ -95,7 +95,7 @@ struct Origin {
 
 Origin origin_of(const Evidence& evidence, size_t rank, const CensusEntry& entry, int64_t flat, std::optional<StepRange> within) {
   // Stored evidence may hold any model; only one that could be built is worked on.
-  const bool sound = model::check_model(evidence.the_case.model, static_cast<int>(evidence.plan.size())).ok();
+  const bool sound = model::check_model(evidence.the_case.model, evidence.parallel(rank)).ok();
   const auto made = sound ? loaded_element(evidence, rank, entry, flat) : std::nullopt;
   if (!has_post_load(evidence, rank, made ? std::string_view(made->layer->name) : entry.layer)) {
     return {.source = made ? source_text(evidence, rank, made->path(), made->slot.shape, made->flat, within)

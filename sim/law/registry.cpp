@@ -10,7 +10,7 @@ namespace reloadlab::sim {
 
 std::span<const LawInfo> laws() {
   using Kind = Variation::Kind;
-  static const std::array<LawInfo, 13> registry{{
+  static const std::array<LawInfo, 14> registry{{
       {"cold_load_equal",
        "After a reload to B every tensor that a forward can see equals a cold load of B, byte for byte.",
        {Kind::cold, Kind::poison, Kind::repeat},
@@ -64,6 +64,10 @@ std::span<const LawInfo> laws() {
        "Layers, parameters, allocations and bytes stay level over many reloads, and are gone with the model.",
        {Kind::repeat},
        judge_no_leak},
+      {"ranks_alike",
+       "Ranks that hold the same shapes and are brought the same shares go through an update alike, in all but content.",
+       {},
+       judge_ranks_alike},
   }};
   return registry;
 }
@@ -86,7 +90,7 @@ std::string fault_that_never_struck(const Evidence& evidence) {
       const auto strikes = [&](const Event& event) { return event.kind == EventKind::fault && event.step == static_cast<int>(step); };
       if (outcome && outcome->status.ok() && std::ranges::none_of(run.events, strikes))
         return fmt::format("the fault of step {} (line {}) never struck: rank {} had no chance {} of its kind (counted from 0)", step,
-                           warm->steps[step].at.line, rank, fault->nth);
+                           warm->steps[step].at.line, evidence.number(rank), fault->nth);
     }
   }
   return {};

@@ -5,6 +5,7 @@
 #include "sim/replay/executions.h"
 #include "sim/replay/forward.h"
 #include "sim/replay/plan.h"
+#include "sim/replay/rank_classes.h"
 #include "sim/replay/session.h"
 
 namespace reloadlab::sim {
@@ -23,6 +24,7 @@ class Replayer {
   Result<Evidence> run() {
     RELOADLAB_TRY(open_checkpoints());
     describe();
+    choose_ranks();
     plan({});
     RELOADLAB_TRY(execute({.kind = Variation::Kind::warm}, warm_));
     if (std::vector<Stops> stops = stops_seen(); !stops.empty()) plan(stops);
@@ -61,9 +63,16 @@ class Replayer {
     for (int layer = 0; layer < catalogue_.layer_count(); ++layer) {
       const model::LayerSpec& spec = catalogue_.layer(layer);
       evidence_.layers.push_back(spec.name);
-      for (const model::SlotSpec& slot : catalogue_.kind(layer).slots(spec, {0, case_.ranks}))
+      for (const model::SlotSpec& slot : catalogue_.kind(layer).slots(spec, case_.parallel(0)))
         if (slot.transform != model::SlotSpec::Transform::none) evidence_.transforms.emplace(spec.name + "." + slot.name, slot.transform);
     }
+  }
+
+  void choose_ranks() {
+    evidence_.classes = rank_classes(catalogue_, case_);
+    for (const RankClass& each : evidence_.classes) numbers_.insert(numbers_.end(), each.played.begin(), each.played.end());
+    std::ranges::sort(numbers_);
+    if (numbers_.size() < static_cast<size_t>(case_.ranks)) evidence_.numbers = numbers_;
   }
 
   // Where a tensor comes from both, ranks may differ in which one they drop: then each has a mixture of its own.
@@ -91,10 +100,10 @@ class Replayer {
     const PlanPolicies policies = PlanPolicies::declared(candidate_.declared);
     evidence_.plan.clear();
     meant_ = warm_;
-    for (int rank = 0; rank < case_.ranks; ++rank) {
-      const Stops none, &seen = stops.empty() ? none : stops[static_cast<size_t>(rank)];
-      evidence_.plan.push_back(make_plan(catalogue_, warm_, {rank, case_.ranks}, policies, seen));
-      tell_apart(evidence_.plan.back(), rank);
+    for (size_t i = 0; i < numbers_.size(); ++i) {
+      const Stops none, &seen = stops.empty() ? none : stops[i];
+      evidence_.plan.push_back(make_plan(catalogue_, warm_, case_.parallel(numbers_[i]), policies, seen));
+      tell_apart(evidence_.plan.back(), numbers_[i]);
       note_mixtures(evidence_.plan.back());
       for (const RankPlan::Refusal& refusal : evidence_.plan.back().refusals)
         meant_[static_cast<size_t>(refusal.step)].outcome = Step::Outcome::error;
@@ -120,11 +129,11 @@ class Replayer {
   Status execute(const Variation& variation, std::vector<Step> steps) {
     using Kind = Variation::Kind;
     const int poison = variation.kind == Kind::poison || (variation.kind == Kind::cold && variation.index == 1) ? 1 : 0;
-    RELOADLAB_ASSIGN(std::unique_ptr<World> world, make_world(case_.world, case_.ranks, poison));
+    RELOADLAB_ASSIGN(std::unique_ptr<World> world, make_world(case_.world, case_.ranks, numbers_, poison));
     Execution& execution = evidence_.executions.emplace_back();
     execution.variation = variation;
     execution.steps = std::move(steps);
-    execution.ranks.resize(static_cast<size_t>(case_.ranks));
+    execution.ranks.resize(numbers_.size());
     const Stage stage{.the_case = case_,
                       .catalogue = catalogue_,
                       .candidate = variation.kind == Kind::cold ? nullptr : &candidate_,
@@ -147,11 +156,11 @@ class Replayer {
       stage.world.each_rank([&](int rank) {
         if (!status.ok()) return;
         if (options_.on_step) options_.on_step(stage.variation, rank, step);
-        status = body(static_cast<size_t>(rank));
+        status = body(static_cast<size_t>(std::ranges::lower_bound(numbers_, rank) - numbers_.begin()));
       });
     };
     each(-1, [&](size_t rank) {
-      sessions[rank] = std::make_unique<RankSession>(stage, static_cast<int>(rank), execution.ranks[rank]);
+      sessions[rank] = std::make_unique<RankSession>(stage, numbers_[rank], execution.ranks[rank]);
       return sessions[rank]->construct();
     });
     for (size_t i = 0; i < execution.steps.size() && status.ok(); ++i) {
@@ -190,6 +199,7 @@ class Replayer {
   std::vector<Step> warm_;
   std::vector<Step> meant_;  // the same, and what a declared policy refuses on some rank is meant to fail
   Checkpoints checkpoints_;
+  std::vector<int> numbers_;  // of the ranks that are played
   BlobStore blobs_;
   Chances chances_;
   Evidence evidence_;

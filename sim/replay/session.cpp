@@ -33,7 +33,7 @@ RankSession::~RankSession() { account_->on_change = nullptr; }
 
 Status RankSession::construct() {
   model::DeviceScope device(stage_.world.device(rank_));
-  model_ = model::build_model(stage_.the_case.model, {rank_, stage_.world.ranks()});
+  model_ = model::build_model(stage_.the_case.model, stage_.the_case.parallel(rank_));
   layers_.assign(at(stage_.catalogue.layer_count()), nullptr);
   for (const model::LayerPtr& layer : model_->layers()) layers_[at(stage_.catalogue.find_layer(layer->path()))] = layer.get();
   if (!stage_.candidate) return {};
@@ -162,7 +162,7 @@ Status RankSession::write_straight(const LoadPlan& plan) {
     const Result<at::Tensor> values = stage_.checkpoints.at(plan.checkpoint)->read(delivery);
     if (!values.ok()) return harness_error_ = values.status();
     for (const model::Placement& box :
-         stage_.catalogue.kind(layer).placements(stage_.catalogue.layer(layer), delivery, {rank_, stage_.world.ranks()})) {
+         stage_.catalogue.kind(layer).placements(stage_.catalogue.layer(layer), delivery, stage_.the_case.parallel(rank_))) {
       at::Tensor from = values->view(model::aligned(delivery.shape, box.extent.size())), to = resolve(sent.delivery)->tensor;
       for (size_t dim = 0; dim < box.extent.size(); ++dim) {
         from = from.narrow(static_cast<int64_t>(dim), box.source_start[dim], box.extent[dim]);

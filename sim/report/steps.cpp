@@ -1,6 +1,7 @@
 #include "sim/report/steps.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -14,6 +15,7 @@ namespace {
 
 constexpr size_t kEventsShown = 6;
 constexpr size_t kRanksShown = 8;
+constexpr size_t kWordsShown = 6;  // at either end
 
 std::string_view order_word(OrderKind order) {
   switch (order) {
@@ -105,8 +107,15 @@ Word word_of(const Evidence& evidence, const Names& names, const Event& event) {
 }
 
 struct Cell {
-  std::string text;
+  std::vector<std::string> words;
   bool on_layer = false;
+
+  // A finish may process all layers of a model: how it began and how it ended.
+  std::string text() const {
+    if (words.size() <= 2 * kWordsShown) return fmt::format("{}", fmt::join(words, " "));
+    const auto from = words.end() - static_cast<std::ptrdiff_t>(kWordsShown), to = words.begin() + static_cast<std::ptrdiff_t>(kWordsShown);
+    return fmt::format("{} … {}", fmt::join(words.begin(), to, " "), fmt::join(from, words.end(), " "));
+  }
 };
 
 std::vector<Cell> cells_of(const Evidence& evidence, const RankRun& rank, StepRange steps, const std::string& layer) {
@@ -120,11 +129,11 @@ std::vector<Cell> cells_of(const Evidence& evidence, const RankRun& rank, StepRa
     if (word.text.empty() || (!word.opens && !layer.empty() && !where.empty() && where != layer)) continue;
     while (!word.text.empty() && word.text.back() == ' ') word.text.pop_back();
     // A candidate may say once that something is missing and once more that it only warns of it.
-    if (event.kind == EventKind::warning && !cells.empty() && cells.back().text.ends_with(word.text)) continue;
+    if (event.kind == EventKind::warning && !cells.empty() && cells.back().words.back() == word.text) continue;
     if (word.opens || cells.empty())
-      cells.push_back({std::move(word.text)});
+      cells.push_back({{std::move(word.text)}});
     else
-      cells.back().text += " " + word.text;
+      cells.back().words.push_back(std::move(word.text));
     if (!layer.empty() && where == layer) cells.back().on_layer = true;
   }
   return cells;
@@ -182,9 +191,9 @@ std::vector<RankTail> tails_of(const Evidence& evidence, const Execution& execut
     std::vector<Cell> cells = cells_of(evidence, execution.ranks[rank], steps, layer);
     if (std::any_of(cells.begin(), cells.end(), [](const Cell& cell) { return cell.on_layer; }))
       std::erase_if(cells, [](const Cell& cell) { return !cell.on_layer; });
-    RankTail tail{static_cast<int>(rank), {}};
+    RankTail tail{evidence.number(rank), {}};
     if (cells.size() > kEventsShown) tail.events.emplace_back("…");
-    for (size_t i = cells.size() - std::min(cells.size(), kEventsShown); i < cells.size(); ++i) tail.events.push_back(cells[i].text);
+    for (size_t i = cells.size() - std::min(cells.size(), kEventsShown); i < cells.size(); ++i) tail.events.push_back(cells[i].text());
     if (!tail.events.empty()) tails.push_back(std::move(tail));
   }
   return tails;

@@ -95,7 +95,7 @@ class ModelBinder {
   void check_layers_alone() {
     for (size_t i = 0; i < bound_.spec.layers.size(); ++i) {
       const model::LayerSpec& spec = bound_.spec.layers[i];
-      if (Status status = model::find_layer_kind(spec.kind)->check(spec, 1); !status.ok())
+      if (Status status = model::find_layer_kind(spec.kind)->check(spec, {}); !status.ok())
         diagnostics_.error(bound_.positions[i], status.message());
     }
   }
@@ -154,10 +154,10 @@ Position place_of(const BoundModel& bound, const std::string& message, Position 
 }
 
 // Elements of all slots on one rank, saturating.
-int64_t elements_of(const model::ModelSpec& spec, int ranks) {
+int64_t elements_of(const model::ModelSpec& spec, model::TensorParallel tp) {
   int64_t total = 0;
   for (const model::LayerSpec& layer : spec.layers)
-    for (const model::SlotSpec& slot : model::find_layer_kind(layer.kind)->slots(layer, {.rank = 0, .size = ranks}))
+    for (const model::SlotSpec& slot : model::find_layer_kind(layer.kind)->slots(layer, tp))
       total = std::min(total + elements(slot.shape), limits::model_elements + 1);
   return total;
 }
@@ -166,17 +166,17 @@ int64_t elements_of(const model::ModelSpec& spec, int ranks) {
 
 BoundModel bind_model(const Node& node, Diagnostics& diagnostics) { return ModelBinder(node, diagnostics).bind(); }
 
-void check_ranks(const BoundModel& bound, int ranks, Position model_at, Diagnostics& diagnostics) {
+void check_split(const BoundModel& bound, model::TensorParallel tp, Position model_at, Diagnostics& diagnostics) {
   const size_t errors_before = diagnostics.count();
   for (size_t i = 0; i < bound.spec.layers.size(); ++i) {
     const model::LayerSpec& spec = bound.spec.layers[i];
-    if (Status status = model::find_layer_kind(spec.kind)->check(spec, ranks); !status.ok())
+    if (Status status = model::find_layer_kind(spec.kind)->check(spec, tp); !status.ok())
       diagnostics.error(bound.positions[i], status.message());
   }
   if (diagnostics.count() != errors_before) return;
-  if (elements_of(bound.spec, ranks) > limits::model_elements) {
+  if (elements_of(bound.spec, tp) > limits::model_elements) {
     diagnostics.error(model_at, fmt::format("more than {} elements on one rank", limits::model_elements));
-  } else if (Status status = model::check_model(bound.spec, ranks); !status.ok()) {
+  } else if (Status status = model::check_model(bound.spec, tp); !status.ok()) {
     diagnostics.error(place_of(bound, status.message(), model_at), status.message());
   }
 }

@@ -20,6 +20,6 @@ struct BoundModel {
 BoundModel bind_model(const Node& node, Diagnostics& diagnostics);
 
 // Reports, at the layer's place, what cannot be split over so many ranks or is too large.
-void check_ranks(const BoundModel& bound, int ranks, Position model_at, Diagnostics& diagnostics);
+void check_split(const BoundModel& bound, model::TensorParallel tp, Position model_at, Diagnostics& diagnostics);
 
 }  // namespace reloadlab::sim

@@ -115,6 +115,8 @@ struct Case {
   Requires needs;
   WorldKind world = WorldKind::cpu;
   int ranks = 1;
+  int tensor_parallel = 0;  // ranks of a group, groups are replicas of one another; 0: all are one group
+  int sample = 0;           // of each class of equal ranks so many are played; 0: every rank is
   model::ModelSpec model;
   std::vector<std::pair<std::string, CheckpointSpec>> checkpoints;  // in file order
   Record record = Record::after_construction;
@@ -126,6 +128,10 @@ struct Case {
 
   std::string id() const { return variant.empty() ? scenario : scenario + "[" + variant + "]"; }
   const CheckpointSpec* checkpoint(std::string_view name) const;
+  model::TensorParallel parallel(int rank) const {
+    const int size = tensor_parallel > 0 ? tensor_parallel : ranks;
+    return {rank % size, size, rank / size, ranks / size};
+  }
 };
 
 }  // namespace reloadlab::sim

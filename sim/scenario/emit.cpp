@@ -89,6 +89,8 @@ class Writer {
     } else {
       put("ranks", ranks);
     }
+    if (one.tensor_parallel > 0) put("tensor_parallel", one.tensor_parallel);
+    if (one.sample > 0) put("sample", one.sample);
   }
 
   void write_resolved(const Case& one) {

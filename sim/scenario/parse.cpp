@@ -60,7 +60,8 @@ class FileParser {
     Case result{.file = file_, .variant = variant.label, .world = variant.world, .ranks = variant.ranks, .seed = options_.seed};
     bind_head(result, root);
     bind_places(result, root);
-    const BoundModel* model = given(root, "model") ? &bound_model(*root.find("model")->value, variant.ranks) : nullptr;
+    bind_world(result, root);
+    const BoundModel* model = given(root, "model") ? &bound_model(*root.find("model")->value, result.parallel(0)) : nullptr;
     if (model) result.model = model->spec;
     if (given(root, "steps")) bind_what_happens(result, root, model);
     return result;
@@ -76,6 +77,17 @@ class FileParser {
     if (good(root, "tags")) result.tags = file.texts("tags");
     if (good(root, "record")) result.record = unspell(record_spellings, file.text("record"));
     if (good(root, "laws")) result.laws = bind_laws(file);
+  }
+
+  void bind_world(Case& result, const Node& root) {
+    if (!given(root, "world")) return;
+    const Reader world(*root.find("world")->value, "world");
+    result.tensor_parallel = static_cast<int>(world.has("tensor_parallel") ? world.integer("tensor_parallel") : 0);
+    result.sample = static_cast<int>(world.has("sample") ? world.integer("sample") : 0);
+    if (result.tensor_parallel == 0 || result.ranks % result.tensor_parallel == 0) return;
+    diagnostics_.error(world.at("tensor_parallel"),
+                       fmt::format("tensor_parallel: {} ranks are no whole groups of {}", result.ranks, result.tensor_parallel));
+    result.tensor_parallel = 0;
   }
 
   void bind_places(Case& result, const Node& root) {
@@ -94,6 +106,16 @@ class FileParser {
     StepContext context{.names = model ? model->names.get() : nullptr, .checkpoints = names};
     if (given(root, "expect")) context.outcome = outcome_from(Reader(*root.find("expect")->value, "expect").text("outcome"));
     result.steps = bind_steps(*root.find("steps")->value, context, diagnostics_);
+    if (result.sample > 0 || result.parallel(0).replicas > 1) refuse_forward(result.steps);
+  }
+
+  // A forward adds up what all ranks of one group give.
+  void refuse_forward(const std::vector<Step>& steps) {
+    for (const Step& step : steps) {
+      if (step.kind == StepKind::forward)
+        diagnostics_.error(step.at, "forward: needs all ranks in one tensor-parallel group, expected neither `sample` nor smaller groups");
+      refuse_forward(step.body);
+    }
   }
 
   std::vector<std::string> bind_laws(const Reader& file) {
@@ -114,10 +136,11 @@ class FileParser {
     return laws;
   }
 
-  const BoundModel& bound_model(const Node& node, int ranks) {
+  const BoundModel& bound_model(const Node& node, model::TensorParallel tp) {
     auto [found, fresh] = models_.try_emplace(&node);
     if (fresh) found->second = bind_model(node, diagnostics_);
-    if (found->second.names && ranks_checked_.emplace(&node, ranks).second) check_ranks(found->second, ranks, node.at, diagnostics_);
+    if (found->second.names && splits_checked_.emplace(&node, tp.size, tp.replicas).second)
+      check_split(found->second, tp, node.at, diagnostics_);
     layers_ += static_cast<int64_t>(found->second.spec.layers.size());
     if (layers_ > limits::layers_in_all_cases) {
       diagnostics_.error(node.at, fmt::format("more than {} layers in all cases together", limits::layers_in_all_cases));
@@ -133,7 +156,7 @@ class FileParser {
   std::vector<Variant> variants_;
   std::map<const Node*, bool> checked_;
   std::map<const Node*, BoundModel> models_;
-  std::set<std::pair<const Node*, int>> ranks_checked_;
+  std::set<std::tuple<const Node*, int, int>> splits_checked_;
   int64_t layers_ = 0;
 };
 

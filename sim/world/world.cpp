@@ -5,12 +5,12 @@
 
 namespace reloadlab::sim {
 
-Result<std::unique_ptr<World>> make_world(WorldKind kind, int ranks, int poison) {
+Result<std::unique_ptr<World>> make_world(WorldKind kind, int ranks, std::vector<int> local, int poison) {
   switch (kind) {
     case WorldKind::cpu:
-      return std::unique_ptr<World>(std::make_unique<CpuWorld>(ranks, poison));
+      return std::unique_ptr<World>(std::make_unique<CpuWorld>(ranks, std::move(local), poison));
     case WorldKind::meta:
-      return std::unique_ptr<World>(std::make_unique<MetaWorld>(ranks));
+      return std::unique_ptr<World>(std::make_unique<MetaWorld>(ranks, std::move(local)));
     case WorldKind::sim:
     case WorldKind::cuda:
       break;

@@ -37,7 +37,8 @@ class World {
   virtual AccountPtr account(int rank) const = 0;
 };
 
-// A world for one execution. `poison` picks the pattern of fresh memory (poison_byte()). Code::unsupported for kinds not built in.
-Result<std::unique_ptr<World>> make_world(WorldKind kind, int ranks, int poison);
+// A world for one execution, of whose ranks those in `local` are run, ascending. `poison` picks the pattern of fresh memory
+// (poison_byte()). Code::unsupported for kinds not built in.
+Result<std::unique_ptr<World>> make_world(WorldKind kind, int ranks, std::vector<int> local, int poison);
 
 }  // namespace reloadlab::sim

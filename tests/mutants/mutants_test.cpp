@@ -46,6 +46,21 @@ steps:
   - reload: {to: B}
 )";
 
+constexpr std::string_view kTwoRanks = R"(
+reloadlab: 1
+scenario: two-ranks
+about: Two ranks that hold as much of everything.
+system: layerwise
+world: {ranks: 2}
+model:
+  layers:
+    - {name: qkv, kind: qkv_parallel_linear, hidden: 8, heads: 2, kv_heads: 2}
+checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}
+steps:
+  - load: A
+  - reload: {to: B}
+)";
+
 constexpr std::string_view kRepeatedShard = R"(
 reloadlab: 1
 scenario: repeated-shard
@@ -216,8 +231,8 @@ steps:
   - reload: {to: B, omit: ["up.1.weight"]}
 )";
 
-constexpr std::string_view kAll[] = {kShards, kOnce,    kRepeatedShard, kOneLayer,     kAttention, kSameAgain, kPadded,
-                                     kLate,   kOmitted, kManyLayers,    kDummyWeights, kExperts,   kTable};
+constexpr std::string_view kAll[] = {kShards, kOnce, kTwoRanks, kRepeatedShard, kOneLayer,     kAttention, kSameAgain,
+                                     kPadded, kLate, kOmitted,  kManyLayers,    kDummyWeights, kExperts,   kTable};
 
 std::vector<Verdict> verdicts(std::string_view scenario, const std::string& candidate) {
   sim::ParseOptions options;
@@ -271,7 +286,8 @@ TEST_F(Mutants, EachIsKilledByItsLawAlone) {
               {"finish_only", kOneLayer},    {"fresh_storage", kOneLayer}, {"wrapper_left", kShards},       {"hoarding", kShards},
               {"derives_twice", kAttention}, {"silent", kOmitted},         {"no_rollback", kShards},        {"handle_kept", kShards},
               {"layer_kept", kShards},       {"batch_lost", kOnce},        {"hook_left", kShards},          {"mark_cleared", kOneLayer},
-              {"source_zeroed", kShards},    {"late_lapse", kShards},      {"attributes_dropped", kShards}, {"walks_all", kManyLayers}};
+              {"source_zeroed", kShards},    {"late_lapse", kShards},      {"attributes_dropped", kShards}, {"walks_all", kManyLayers},
+              {"ranks_apart", kTwoRanks}};
   Laws covered;
   for (const auto& [name, scenario] : lone) {
     const auto mutant = std::ranges::find(all_mutants(), name, &Mutant::name);
@@ -297,7 +313,7 @@ TEST_F(Mutants, OthersAreKilledBySeveralLaws) {
       {"throwing", kOneLayer, {"failure_atomic"}},
       {"source_cached", kOneLayer, {"cold_load_equal", "failure_atomic", "memory_bound", "no_leak", "return_exact"}},
       {"direct_bound", kOmitted, {"coverage_reported", "failure_atomic"}},
-      {"others_kept", kExperts, {"memory_bound"}},
+      {"others_kept", kExperts, {"memory_bound", "ranks_alike"}},
       {"learns_first", kDummyWeights, {"cold_load_equal", "failure_atomic", "written_once"}},
       {"tables_dropped", kTable, {"cold_load_equal", "failure_atomic"}},
   };

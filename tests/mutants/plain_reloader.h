@@ -15,7 +15,7 @@ namespace reloadlab::mutants {
 
 class PlainReloader final : public sim::Reloader {
  public:
-  PlainReloader(Wrong wrong, const sim::CandidateContext& context) : wrong_(wrong), observer_(context.observer) {}
+  PlainReloader(Wrong wrong, const sim::CandidateContext& context) : wrong_(wrong), rank_(context.rank), observer_(context.observer) {}
 
   Status record(model::Model& model) override;
   Status prepare(model::Model& model) override;
@@ -74,6 +74,7 @@ class PlainReloader final : public sim::Reloader {
   void say(model::EngineEventKind kind, const model::Layer& layer, std::string_view slot = {}, int64_t numel = 0);
 
   Wrong wrong_;
+  int rank_;
   model::Observer* observer_;
   std::map<std::string, std::vector<Recorded>, std::less<>> record_;  // by layer
   std::vector<std::unique_ptr<Armed>> armed_;                         // in module order

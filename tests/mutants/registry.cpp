@@ -38,6 +38,7 @@ constexpr Mutant kMutants[] = {
     {Wrong::others_kept, "others_kept", "memory_bound"},
     {Wrong::direct_bound, "direct_bound", "coverage_reported"},
     {Wrong::learns_first, "learns_first", "cold_load_equal"},
+    {Wrong::ranks_apart, "ranks_apart", "ranks_alike"},
     {Wrong::tables_dropped, "tables_dropped", "cold_load_equal"},
 };
 

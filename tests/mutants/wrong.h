@@ -39,6 +39,7 @@ enum class Wrong {
   others_kept,         // copies what belongs to other ranks as well, before it looks, and keeps it until the update ends
   direct_bound,        // leaves layers without post-load step to their own loaders, and does not ask what came
   learns_first,        // takes for plain copies the loaders that the first load did not call
+  ranks_apart,         // keeps some scratch from its record on, but on the first rank
   tables_dropped,      // drops what the process keeps outside of the model when an update begins
 };
 

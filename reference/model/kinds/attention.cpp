@@ -152,10 +152,10 @@ class Attention final : public KindBase {
     return all;
   }
 
-  Status check_sizes(const LayerSpec& spec, int tp_size) const override {
-    RELOADLAB_TRY(must_divide(spec, "heads", spec.integer("heads"), tp_size));
+  Status check_sizes(const LayerSpec& spec, TensorParallel tp) const override {
+    RELOADLAB_TRY(must_divide(spec, "heads", spec.integer("heads"), tp.size));
     if (spec.flag("query_scales") && !spec.flag("scales")) return Status(Code::data, spec.name + ": query_scales need scales");
-    return tp_size == 1 || !spec.flag("sinks") ? Status() : must_have_loader(spec);
+    return tp.size == 1 || !spec.flag("sinks") ? Status() : must_have_loader(spec);
   }
 };
 

@@ -172,7 +172,7 @@ class Buffers final : public KindBase {
     return all;
   }
 
-  Status check_sizes(const LayerSpec& spec, int) const override {
+  Status check_sizes(const LayerSpec& spec, TensorParallel) const override {
     const auto refuse = [&](std::string_view what) { return Status(Code::data, fmt::format("{}: {}", spec.name, what)); };
     const Shape& shape = spec.integers("shape");
     if (shape.size() > 2) return refuse("shape has more than two dimensions");

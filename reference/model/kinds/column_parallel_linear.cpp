@@ -75,10 +75,10 @@ class ColumnParallelLinear final : public KindBase {
     return all;
   }
 
-  Status check_sizes(const LayerSpec& spec, int tp_size) const override {
+  Status check_sizes(const LayerSpec& spec, TensorParallel tp) const override {
     const int64_t rows = round_up(spec.integer("out"), spec.integer("pad_rows_to"));
-    RELOADLAB_TRY(must_divide(spec, "outputs (padded)", rows, tp_size));
-    const bool plain = tp_size == 1 && rows == spec.integer("out") && spec.integer("in") % spec.integer("pad_cols_to") == 0;
+    RELOADLAB_TRY(must_divide(spec, "outputs (padded)", rows, tp.size));
+    const bool plain = tp.size == 1 && rows == spec.integer("out") && spec.integer("in") % spec.integer("pad_cols_to") == 0;
     return plain ? Status() : must_have_loader(spec);
   }
 

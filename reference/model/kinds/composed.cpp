@@ -69,10 +69,10 @@ class Composed final : public KindBase {
     const Delivery a = deliver(spec, "A", shape), dt = deliver(spec, "dt", shape), d = deliver(spec, "D", shape);
     return spec.text("order") == "a_first" ? std::vector{a, dt, d} : std::vector{dt, d, a};
   }
-  Status check_sizes(const LayerSpec& spec, int tp_size) const override {
+  Status check_sizes(const LayerSpec& spec, TensorParallel tp) const override {
     if (spec.dtype != DType::f64 && spec.dtype != DType::f32 && spec.dtype != DType::f16 && spec.dtype != DType::bf16)
       return Status(Code::data, spec.name + ": the transform needs f64, f32, f16 or bf16");
-    RELOADLAB_TRY(must_divide(spec, "elements", spec.integer("size"), tp_size));
+    RELOADLAB_TRY(must_divide(spec, "elements", spec.integer("size"), tp.size));
     return must_have_loader(spec);
   }
 };

@@ -150,7 +150,9 @@ class CustomLoader final : public KindBase {
     if (spec.flag("bias")) all.push_back(deliver(spec, "bias", {spec.integer("rows")}));
     return all;
   }
-  Status check_sizes(const LayerSpec& spec, int) const override { return spec.text("via") == "copy" ? Status() : must_have_loader(spec); }
+  Status check_sizes(const LayerSpec& spec, TensorParallel) const override {
+    return spec.text("via") == "copy" ? Status() : must_have_loader(spec);
+  }
 
  private:
   static bool broadcasts(const LayerSpec& spec) { return spec.text("via") == "broadcast"; }

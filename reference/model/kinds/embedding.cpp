@@ -59,7 +59,7 @@ class Embedding final : public KindBase {
   std::vector<Delivery> own_deliveries(const LayerSpec& spec) const override {
     return {deliver(spec, "weight", {spec.integer("rows"), spec.integer("hidden")})};
   }
-  Status check_sizes(const LayerSpec&, int) const override { return {}; }
+  Status check_sizes(const LayerSpec&, TensorParallel) const override { return {}; }
 };
 
 }  // namespace

@@ -43,6 +43,7 @@ constexpr int64_t block = 128;
 
 bool by_expert(const LayerSpec& spec) { return spec.text("parallel") == "expert"; }
 bool dealt_round(const LayerSpec& spec) { return spec.text("placement") == "round_robin"; }
+TensorParallel split_over(const LayerSpec& spec, TensorParallel tp) { return by_expert(spec) ? tp.over_all() : tp; }
 int64_t places_of(const LayerSpec& spec) { return spec.integer("experts") + spec.integer("redundant"); }
 int64_t copies_of(const LayerSpec& spec) { return spec.integer("redundant") > 0 ? 2 : 1; }  // at most
 bool scaled(const LayerSpec& spec) { return spec.text("scales") == "block"; }
@@ -89,7 +90,8 @@ struct LoadExpert {
   bool by_expert, round;
   int64_t packed;  // as of Stacks
 
-  Status operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {
+  Status operator()(TensorParallel group, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {
+    const TensorParallel tp = by_expert ? group.over_all() : group;
     const std::string shard = args.shard.value_or("");
     const bool down = shard == "w2";
     if (!down && shard != "w1" && shard != "w3") return Status(Code::failed, fmt::format("shard \"{}\" is none of w1, w2, w3", shard));
@@ -118,15 +120,16 @@ struct LoadExpert {
 // What engines keep beside the weights, in 32-bit integers; reload code leaves it alone by name.
 void add_tables(Layer& layer) {
   const LayerSpec& spec = layer.spec;
-  const int64_t places = places_of(spec), experts = spec.integer("experts"), copies = copies_of(spec), local = places / layer.tp.size;
+  const TensorParallel tp = layer.tp.over_all();
+  const int64_t places = places_of(spec), experts = spec.integer("experts"), copies = copies_of(spec), local = places / tp.size;
   std::vector<int64_t> map(static_cast<size_t>(places), -1), to_physical(static_cast<size_t>(experts * copies), -1), to_global, own;
-  for (int rank = 0; rank < layer.tp.size; ++rank)
+  for (int rank = 0; rank < tp.size; ++rank)
     for (int64_t place = 0; place < local; ++place) {
-      const int64_t replica = replica_at(dealt_round(spec), place, local, {rank, layer.tp.size});
+      const int64_t replica = replica_at(dealt_round(spec), place, local, {rank, tp.size});
       const int64_t expert = replica % experts, physical = rank * local + place;
       to_global.push_back(expert);
       to_physical[static_cast<size_t>(expert * copies + replica / experts)] = physical;
-      if (rank != layer.tp.rank) continue;
+      if (rank != tp.rank) continue;
       map[static_cast<size_t>(physical)] = place;
       own.push_back(expert);
     }
@@ -198,7 +201,7 @@ class FusedExperts final : public KindBase {
     const int64_t whole = shard == "w2" ? intermediate / packed : intermediate, columns = hidden / packed;
     const Piece share = by_expert(spec) ? Piece{whole, 0, whole} : piece_of(whole, whole, tp);
     std::vector<Placement> all;
-    for (const int64_t place : places_on_rank(spec, *delivery.expert, tp)) {
+    for (const int64_t place : places_on_rank(spec, *delivery.expert, split_over(spec, tp))) {
       if (shard == "w2") {
         all.push_back({{0, 0, share.start}, {place, 0, 0}, {1, hidden, share.local}});
       } else {
@@ -209,7 +212,7 @@ class FusedExperts final : public KindBase {
   }
 
   LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {
-    const int64_t experts = spec.integer("experts"), places = by_expert(spec) ? places_of(spec) / tp.size : experts;
+    const int64_t experts = spec.integer("experts"), places = by_expert(spec) ? places_of(spec) / split_over(spec, tp).size : experts;
     LayerPtr layer = make_layer(spec, tp, "FusedMoE");
     for (const Stacks& stacks : stacks_of(spec)) {
       const int64_t share = stacks.share(spec, tp);
@@ -247,7 +250,7 @@ class FusedExperts final : public KindBase {
 
  protected:
   std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel tp) const override {
-    const int64_t places = by_expert(spec) ? places_of(spec) / tp.size : spec.integer("experts");
+    const int64_t places = by_expert(spec) ? places_of(spec) / split_over(spec, tp).size : spec.integer("experts");
     std::vector<SlotSpec> slots;
     for (const Stacks& stacks : stacks_of(spec)) {
       const bool pair = stacks.packed == Stacks::pair;
@@ -257,7 +260,7 @@ class FusedExperts final : public KindBase {
       slots.push_back({.name = stacks.slot("w1"), .shape = w13, .dtype = stacks.dtype});
       slots.push_back({.name = stacks.slot("w2"), .shape = w2, .dtype = stacks.dtype});
     }
-    if (by_expert(spec)) append_table_slots(spec, tp, slots);
+    if (by_expert(spec)) append_table_slots(spec, split_over(spec, tp), slots);
     return slots;
   }
 
@@ -279,7 +282,7 @@ class FusedExperts final : public KindBase {
     return all;
   }
 
-  Status check_sizes(const LayerSpec& spec, int tp_size) const override {
+  Status check_sizes(const LayerSpec& spec, TensorParallel tp) const override {
     const auto refuse = [&](std::string what) { return Status(Code::data, spec.name + ": " + std::move(what)); };
     const int64_t experts = spec.integer("experts"), redundant = spec.integer("redundant");
     if (experts > experts_most) return refuse(fmt::format("{} experts, expected at most {}", experts, experts_most));
@@ -288,29 +291,29 @@ class FusedExperts final : public KindBase {
       return refuse(fmt::format("{} names, expected those of w1, w2 and w3", count));
     if (redundant > experts) return refuse(fmt::format("{} redundant experts of {}: no expert has three places", redundant, experts));
     if (redundant > 0 && !by_expert(spec)) return refuse("redundant experts need parallel: expert");
-    RELOADLAB_TRY(by_expert(spec) ? must_divide(spec, "places for experts", experts + redundant, tp_size)
-                                  : must_divide(spec, "intermediate elements", spec.integer("intermediate"), tp_size));
-    RELOADLAB_TRY(check_scales(spec, tp_size));
-    RELOADLAB_TRY(check_packed(spec, tp_size));
+    RELOADLAB_TRY(by_expert(spec) ? must_divide(spec, "places for experts", experts + redundant, split_over(spec, tp).size)
+                                  : must_divide(spec, "intermediate elements", spec.integer("intermediate"), tp.size));
+    RELOADLAB_TRY(check_scales(spec, tp));
+    RELOADLAB_TRY(check_packed(spec, tp));
     return must_have_loader(spec);
   }
 
  private:
   // Where w3 stands below w1, and where ranks cut, blocks must meet: a scale is of one part of one rank.
-  static Status check_scales(const LayerSpec& spec, int tp_size) {
+  static Status check_scales(const LayerSpec& spec, TensorParallel tp) {
     if (!scaled(spec)) return {};
     if (spec.dtype != DType::e4m3 && spec.dtype != DType::i8)
       return Status(Code::data, fmt::format("{}: weights are {}, expected e4m3 or i8 with scales", spec.name, dtype_name(spec.dtype)));
-    const int64_t whole = spec.integer("intermediate"), share = by_expert(spec) ? whole : whole / tp_size;
+    const int64_t whole = spec.integer("intermediate"), share = by_expert(spec) ? whole : whole / tp.size;
     if (share % block == 0) return {};
     return Status(Code::data, fmt::format("{}: {} intermediate elements over {} ranks do not meet at blocks of {}", spec.name, whole,
-                                          by_expert(spec) ? 1 : tp_size, block));
+                                          by_expert(spec) ? 1 : tp.size, block));
   }
 
-  static Status check_packed(const LayerSpec& spec, int tp_size) {
+  static Status check_packed(const LayerSpec& spec, TensorParallel tp) {
     if (!spec.flag("packed")) return {};
     if (scaled(spec)) return Status(Code::data, spec.name + ": packed weights have scales of groups, not of blocks");
-    const int64_t share = spec.integer("intermediate") / (by_expert(spec) ? 1 : tp_size), group = spec.integer("group");
+    const int64_t share = spec.integer("intermediate") / (by_expert(spec) ? 1 : tp.size), group = spec.integer("group");
     for (const int64_t inputs : {spec.integer("hidden"), share}) {
       if (inputs % codes_per_word != 0)
         return Status(Code::data, fmt::format("{}: {} inputs cannot be packed by {}", spec.name, inputs, codes_per_word));
@@ -321,7 +324,7 @@ class FusedExperts final : public KindBase {
 
   static std::vector<Placement> place_pairs(const LayerSpec& spec, int64_t expert, TensorParallel tp) {
     std::vector<Placement> all;
-    for (const int64_t place : places_on_rank(spec, expert, tp)) all.push_back({{0, 0}, {place, 0}, {1, 2}});
+    for (const int64_t place : places_on_rank(spec, expert, split_over(spec, tp))) all.push_back({{0, 0}, {place, 0}, {1, 2}});
     return all;
   }
 

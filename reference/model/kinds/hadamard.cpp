@@ -40,7 +40,7 @@ class Hadamard final : public KindBase {
     if (!spec.flag("delivered")) return {};
     return {deliver(spec, "weight", {spec.integer("size"), spec.integer("size")})};
   }
-  Status check_sizes(const LayerSpec&, int) const override { return {}; }
+  Status check_sizes(const LayerSpec&, TensorParallel) const override { return {}; }
 };
 
 }  // namespace

@@ -30,14 +30,14 @@ std::vector<Delivery> KindBase::deliveries(const LayerSpec& spec) const {
   return deliveries;
 }
 
-Status KindBase::check(const LayerSpec& spec, int tp_size) const {
+Status KindBase::check(const LayerSpec& spec, TensorParallel tp) const {
   for (const KeyInfo& key : keys_) {
     if (key.choices.empty()) continue;
     const std::string& text = spec.text(key.name);
     if (("|" + std::string(key.choices) + "|").find("|" + text + "|") == std::string::npos)
       return Status(Code::data, fmt::format("{}: {} is \"{}\", expected one of {}", spec.name, key.name, text, key.choices));
   }
-  return check_sizes(spec, tp_size);
+  return check_sizes(spec, tp);
 }
 
 Delivery deliver(const LayerSpec& spec, std::string_view slot, Shape shape, std::string_view prefix, std::string_view shard) {

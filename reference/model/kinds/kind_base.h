@@ -13,12 +13,12 @@ class KindBase : public LayerKind {
   std::span<const KeyInfo> keys() const final { return keys_; }
   std::vector<SlotSpec> slots(const LayerSpec& spec, TensorParallel tp) const final;
   std::vector<Delivery> deliveries(const LayerSpec& spec) const final;
-  Status check(const LayerSpec& spec, int tp_size) const final;
+  Status check(const LayerSpec& spec, TensorParallel tp) const final;
 
  protected:
   virtual std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel tp) const = 0;
   virtual std::vector<Delivery> own_deliveries(const LayerSpec& spec) const = 0;
-  virtual Status check_sizes(const LayerSpec& spec, int tp_size) const = 0;
+  virtual Status check_sizes(const LayerSpec& spec, TensorParallel tp) const = 0;
 
  private:
   std::string_view id_, about_;

@@ -151,13 +151,13 @@ class LoraAdapter final : public KindBase {
     return all;
   }
 
-  Status check_sizes(const LayerSpec& spec, int tp_size) const override {
+  Status check_sizes(const LayerSpec& spec, TensorParallel tp) const override {
     const Sizes sizes(spec);
     if (sizes.slots > slots_most)
       return Status(Code::data, fmt::format("{}: {} slots, expected at most {}", spec.name, sizes.slots, slots_most));
     if (sizes.delivered > sizes.slots)
       return Status(Code::data, fmt::format("{}: {} adapters are delivered, {} have room", spec.name, sizes.delivered, sizes.slots));
-    RELOADLAB_TRY(by_rows(spec) ? must_divide(spec, "outputs", sizes.out, tp_size) : must_divide(spec, "inputs", sizes.in, tp_size));
+    RELOADLAB_TRY(by_rows(spec) ? must_divide(spec, "outputs", sizes.out, tp.size) : must_divide(spec, "inputs", sizes.in, tp.size));
     return must_have_loader(spec);
   }
 

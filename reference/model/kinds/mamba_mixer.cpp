@@ -143,8 +143,8 @@ class MambaMixer final : public KindBase {
     return all;
   }
 
-  Status check_sizes(const LayerSpec& spec, int tp_size) const override {
-    RELOADLAB_TRY(must_divide(spec, "channels", spec.integer("channels"), tp_size));
+  Status check_sizes(const LayerSpec& spec, TensorParallel tp) const override {
+    RELOADLAB_TRY(must_divide(spec, "channels", spec.integer("channels"), tp.size));
     return must_have_loader(spec);
   }
 };

@@ -61,9 +61,9 @@ class MergedColumnParallelLinear final : public KindBase {
     return all;
   }
 
-  Status check_sizes(const LayerSpec& spec, int tp_size) const override {
+  Status check_sizes(const LayerSpec& spec, TensorParallel tp) const override {
     RELOADLAB_TRY(check_parts(spec));
-    for (int64_t out : spec.integers("outs")) RELOADLAB_TRY(must_divide(spec, "outputs of a part", out, tp_size));
+    for (int64_t out : spec.integers("outs")) RELOADLAB_TRY(must_divide(spec, "outputs of a part", out, tp.size));
     return must_have_loader(spec);
   }
 

@@ -176,9 +176,9 @@ class MlaAttention final : public KindBase {
     return all;
   }
 
-  Status check_sizes(const LayerSpec& spec, int tp_size) const override {
-    RELOADLAB_TRY(must_divide(spec, "heads", spec.integer("heads"), tp_size));
-    return tp_size == 1 || !has_own(spec) ? Status() : must_have_loader(spec);
+  Status check_sizes(const LayerSpec& spec, TensorParallel tp) const override {
+    RELOADLAB_TRY(must_divide(spec, "heads", spec.integer("heads"), tp.size));
+    return tp.size == 1 || !has_own(spec) ? Status() : must_have_loader(spec);
   }
 };
 

@@ -58,7 +58,7 @@ class Norm final : public KindBase {
     if (spec.flag("bias")) all.push_back(deliver(spec, "bias", {spec.integer("hidden")}));
     return all;
   }
-  Status check_sizes(const LayerSpec&, int) const override { return {}; }
+  Status check_sizes(const LayerSpec&, TensorParallel) const override { return {}; }
 };
 
 }  // namespace

@@ -109,7 +109,7 @@ class PackedColumnParallelLinear final : public KindBase {
     return all;
   }
 
-  Status check_sizes(const LayerSpec& spec, int tp_size) const override {
+  Status check_sizes(const LayerSpec& spec, TensorParallel tp) const override {
     const int64_t in = spec.integer("in"), group = spec.integer("group");
     RELOADLAB_TRY(check_parts(spec));
     if (in % codes_per_word != 0)
@@ -119,8 +119,8 @@ class PackedColumnParallelLinear final : public KindBase {
     for (int64_t out : spec.integers("outs")) {
       if (spec.flag("zero_points") && out % codes_per_word != 0)
         return Status(Code::data, fmt::format("{}: zero points of {} outputs cannot be packed by {}", spec.name, out, codes_per_word));
-      RELOADLAB_TRY(must_divide(spec, "outputs of a part", out, tp_size));
-      if (spec.flag("zero_points")) RELOADLAB_TRY(must_divide(spec, "words of zero points of a part", out / codes_per_word, tp_size));
+      RELOADLAB_TRY(must_divide(spec, "outputs of a part", out, tp.size));
+      if (spec.flag("zero_points")) RELOADLAB_TRY(must_divide(spec, "words of zero points of a part", out / codes_per_word, tp.size));
     }
     return must_have_loader(spec);
   }

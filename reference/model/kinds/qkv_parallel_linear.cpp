@@ -110,16 +110,16 @@ class QkvParallelLinear final : public KindBase {
     return all;
   }
 
-  Status check_sizes(const LayerSpec& spec, int tp_size) const override {
+  Status check_sizes(const LayerSpec& spec, TensorParallel tp) const override {
     const int64_t heads = spec.integer("heads"), kv_heads = kv_heads_of(spec);
-    RELOADLAB_TRY(must_divide(spec, "heads", heads, tp_size));
+    RELOADLAB_TRY(must_divide(spec, "heads", heads, tp.size));
     if (spec.integer("head_dim") == 0 && spec.integer("hidden") % heads != 0)
       return Status(Code::data,
                     fmt::format("{}: hidden {} is no multiple of {} heads: give head_dim", spec.name, spec.integer("hidden"), heads));
     if (heads % kv_heads != 0) return Status(Code::data, fmt::format("{}: {} heads cannot share {} kv heads", spec.name, heads, kv_heads));
-    if (kv_heads % tp_size != 0 && tp_size % kv_heads != 0)
+    if (kv_heads % tp.size != 0 && tp.size % kv_heads != 0)
       return Status(Code::data,
-                    fmt::format("{}: {} kv heads can neither be split over nor replicated on {} ranks", spec.name, kv_heads, tp_size));
+                    fmt::format("{}: {} kv heads can neither be split over nor replicated on {} ranks", spec.name, kv_heads, tp.size));
     return must_have_loader(spec);
   }
 
@@ -131,8 +131,8 @@ class QkvParallelLinear final : public KindBase {
     const int64_t given = spec.integer("kv_heads");
     return given > 0 ? given : spec.integer("heads");
   }
-  static Heads heads_of(const LayerSpec& spec, int tp_size) {
-    return {spec.integer("heads") / tp_size, std::max<int64_t>(1, kv_heads_of(spec) / tp_size)};
+  static Heads heads_of(const LayerSpec& spec, int ranks) {
+    return {spec.integer("heads") / ranks, std::max<int64_t>(1, kv_heads_of(spec) / ranks)};
   }
 };
 

@@ -99,7 +99,7 @@ class ReplicatedLinear final : public KindBase {
     return all;
   }
 
-  Status check_sizes(const LayerSpec&, int) const override { return {}; }
+  Status check_sizes(const LayerSpec&, TensorParallel) const override { return {}; }
 };
 
 }  // namespace

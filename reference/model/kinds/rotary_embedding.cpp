@@ -77,7 +77,7 @@ class RotaryEmbedding final : public KindBase {
              .constant = [dim, base = spec.number("base")](int64_t element) { return cache_value(element, dim, base); }}};
   }
   std::vector<Delivery> own_deliveries(const LayerSpec&) const override { return {}; }
-  Status check_sizes(const LayerSpec& spec, int) const override {
+  Status check_sizes(const LayerSpec& spec, TensorParallel) const override {
     if (spec.integer("rotary_dim") % 2 != 0)
       return Status(Code::data, fmt::format("{}: rotary_dim is {}, expected pairs", spec.name, spec.integer("rotary_dim")));
     if (!(spec.number("base") > 0))

@@ -77,10 +77,10 @@ class RowParallelLinear final : public KindBase {
     return all;
   }
 
-  Status check_sizes(const LayerSpec& spec, int tp_size) const override {
+  Status check_sizes(const LayerSpec& spec, TensorParallel tp) const override {
     const int64_t columns = round_up(spec.integer("in"), spec.integer("pad_cols_to"));
-    RELOADLAB_TRY(must_divide(spec, "inputs (padded)", columns, tp_size));
-    const bool plain = tp_size == 1 && columns == spec.integer("in") && spec.integer("out") % spec.integer("pad_rows_to") == 0;
+    RELOADLAB_TRY(must_divide(spec, "inputs (padded)", columns, tp.size));
+    const bool plain = tp.size == 1 && columns == spec.integer("in") && spec.integer("out") % spec.integer("pad_rows_to") == 0;
     return plain ? Status() : must_have_loader(spec);
   }
 

@@ -90,7 +90,7 @@ class Scalars final : public KindBase {
     return all;
   }
 
-  Status check_sizes(const LayerSpec& spec, int tp_size) const override {
+  Status check_sizes(const LayerSpec& spec, TensorParallel tp) const override {
     const auto at_most = [&](std::string_view key, int64_t most) {
       if (spec.integer(key) <= most) return Status();
       return Status(Code::data, fmt::format("{}: {} is {}, expected at most {}", spec.name, key, spec.integer(key), most));
@@ -99,8 +99,8 @@ class Scalars final : public KindBase {
     RELOADLAB_TRY(at_most("scale_dims", 1));
     RELOADLAB_TRY(at_most("shape_deliveries", 3));
     if (spec.integer("shape_deliveries") == 2) return Status(Code::data, spec.name + ": shape_deliveries is 2, expected 0, 1 or 3");
-    RELOADLAB_TRY(must_divide(spec, "rows", spec.integer("rows"), tp_size));
-    return tp_size == 1 ? Status() : must_have_loader(spec);
+    RELOADLAB_TRY(must_divide(spec, "rows", spec.integer("rows"), tp.size));
+    return tp.size == 1 ? Status() : must_have_loader(spec);
   }
 
  private:

@@ -126,17 +126,17 @@ class ScaledColumnParallelLinear final : public KindBase {
     return all;
   }
 
-  Status check_sizes(const LayerSpec& spec, int tp_size) const override {
+  Status check_sizes(const LayerSpec& spec, TensorParallel tp) const override {
     const std::vector<int64_t>& outs = spec.integers("outs");
     RELOADLAB_TRY(check_parts(spec));
     if (spec.dtype != DType::e4m3 && spec.dtype != DType::i8)
       return Status(Code::data, fmt::format("{}: weights are {}, expected e4m3 or i8", spec.name, dtype_name(spec.dtype)));
-    for (int64_t out : outs) RELOADLAB_TRY(must_divide(spec, "outputs of a part", out, tp_size));
-    if (spec.text("scales") == "block" && (outs.size() > 1 || tp_size > 1))
+    for (int64_t out : outs) RELOADLAB_TRY(must_divide(spec, "outputs of a part", out, tp.size));
+    if (spec.text("scales") == "block" && (outs.size() > 1 || tp.size > 1))
       for (int64_t out : outs)
-        if (out / tp_size % block != 0)
+        if (out / tp.size % block != 0)
           return Status(Code::data,
-                        fmt::format("{}: {} outputs over {} ranks do not meet at blocks of {}", spec.name, out, tp_size, block));
+                        fmt::format("{}: {} outputs over {} ranks do not meet at blocks of {}", spec.name, out, tp.size, block));
     return must_have_loader(spec);
   }
 

@@ -58,8 +58,8 @@ std::vector<Delivery> VocabRows::own_deliveries(const LayerSpec& spec) const {
   return {deliver(spec, "weight", {spec.integer("vocab"), spec.integer("hidden")})};
 }
 
-Status VocabRows::check_sizes(const LayerSpec& spec, int tp_size) const {
-  const bool plain = tp_size == 1 && spec.integer("vocab") % spec.integer("pad_to") == 0 && !spec.flag("loader_pads");
+Status VocabRows::check_sizes(const LayerSpec& spec, TensorParallel tp) const {
+  const bool plain = tp.size == 1 && spec.integer("vocab") % spec.integer("pad_to") == 0 && !spec.flag("loader_pads");
   return plain ? Status() : must_have_loader(spec);
 }
 

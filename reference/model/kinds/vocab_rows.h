@@ -16,7 +16,7 @@ class VocabRows : public KindBase {
  protected:
   std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel tp) const override;
   std::vector<Delivery> own_deliveries(const LayerSpec& spec) const override;
-  Status check_sizes(const LayerSpec& spec, int tp_size) const override;
+  Status check_sizes(const LayerSpec& spec, TensorParallel tp) const override;
   static Piece rows_of(const LayerSpec& spec, TensorParallel tp);
 
  private:

@@ -2,27 +2,24 @@
 
 #include <ATen/ATen.h>
 
-#include <numeric>
-
 #include "reference/base/check.h"
 
 namespace reloadlab::sim {
 
-CpuWorld::CpuWorld(int ranks, int poison) : all_(static_cast<size_t>(ranks)) {
+CpuWorld::CpuWorld(int ranks, std::vector<int> local, int poison) : local_(std::move(local)), accounts_(static_cast<size_t>(ranks)) {
   install_counting_allocator();
-  std::iota(all_.begin(), all_.end(), 0);
-  for (int rank = 0; rank < ranks; ++rank) accounts_.push_back(std::make_shared<Account>(poison_byte(poison)));
+  for (int rank : local_) accounts_[static_cast<size_t>(rank)] = std::make_shared<Account>(poison_byte(poison));
 }
 
 void CpuWorld::each_rank(const std::function<void(int)>& body) {
-  for (int rank : all_) {
+  for (int rank : local_) {
     AccountScope scope(accounts_[static_cast<size_t>(rank)]);
     body(rank);
   }
 }
 
 at::Tensor CpuWorld::sum(const std::vector<at::Tensor>& local_partials) {
-  RELOADLAB_CHECK(local_partials.size() == all_.size(), "one partial result for each rank");
+  RELOADLAB_CHECK(local_partials.size() == accounts_.size(), "one partial result for each rank");
   at::Tensor total = local_partials.front().clone();
   for (size_t rank = 1; rank < local_partials.size(); ++rank) total.add_(local_partials[rank]);
   return total;

@@ -6,10 +6,10 @@ namespace reloadlab::sim {
 
 class CpuWorld : public World {
  public:
-  CpuWorld(int ranks, int poison);
+  CpuWorld(int ranks, std::vector<int> local, int poison);
   WorldKind kind() const override { return WorldKind::cpu; }
-  int ranks() const override { return static_cast<int>(all_.size()); }
-  const std::vector<int>& local_ranks() const override { return all_; }
+  int ranks() const override { return static_cast<int>(accounts_.size()); }
+  const std::vector<int>& local_ranks() const override { return local_; }
   c10::Device device(int) const override { return c10::Device(c10::DeviceType::CPU); }
   bool has_bytes() const override { return true; }
   void each_rank(const std::function<void(int)>& body) override;
@@ -17,8 +17,8 @@ class CpuWorld : public World {
   AccountPtr account(int rank) const override { return accounts_[static_cast<size_t>(rank)]; }
 
  private:
-  std::vector<int> all_;
-  std::vector<AccountPtr> accounts_;
+  std::vector<int> local_;
+  std::vector<AccountPtr> accounts_;  // by rank; null where it is not run
 };
 
 }  // namespace reloadlab::sim

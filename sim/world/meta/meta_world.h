@@ -6,7 +6,7 @@ namespace reloadlab::sim {
 
 class MetaWorld final : public CpuWorld {
  public:
-  explicit MetaWorld(int ranks) : CpuWorld(ranks, 0) {}
+  MetaWorld(int ranks, std::vector<int> local) : CpuWorld(ranks, std::move(local), 0) {}
   WorldKind kind() const override { return WorldKind::meta; }
   c10::Device device(int) const override { return c10::Device(c10::DeviceType::Meta); }
   bool has_bytes() const override { return false; }

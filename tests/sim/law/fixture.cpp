@@ -163,6 +163,8 @@ Fixture::Fixture(int ranks) {
   evidence.deliveries = deliveries();
   evidence.the_case.scenario = "by-hand";
   evidence.the_case.ranks = ranks;
+  evidence.classes.resize(1);
+  for (int rank = 0; rank < ranks; ++rank) evidence.classes[0].members.push_back(rank), evidence.classes[0].played.push_back(rank);
   evidence.the_case.steps = own_steps();
   evidence.the_case.model.layers = {{.name = "fc", .kind = "column_parallel_linear"}, {.name = "norm", .kind = "norm"}};
   RankPlan planned{.totals = {{"fc", 8}, {"norm", 2}},

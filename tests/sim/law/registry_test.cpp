@@ -10,6 +10,7 @@ namespace {
 TEST(Registry, AFaultlessRunPassesEveryLaw) {
   for (const int ranks : {1, 2})
     for (const Verdict& verdict : judge(Fixture(ranks).evidence)) {
+      if (ranks == 1 && verdict.law == "ranks_alike") continue;
       EXPECT_EQ(text(verdict), "pass") << verdict.law;
       EXPECT_GT(verdict.checks, 0) << verdict.law;
     }
@@ -22,7 +23,7 @@ TEST(Registry, IdsAreUniqueAndSentencesEnd) {
     EXPECT_EQ(law.sentence.back(), '.') << law.id;
     EXPECT_EQ(find_law(law.id), &law);
   }
-  EXPECT_EQ(ids.size(), 13u);
+  EXPECT_EQ(ids.size(), 14u);
   EXPECT_EQ(find_law("no_such_law"), nullptr);
 }
 
@@ -36,7 +37,7 @@ TEST(Registry, ACaseThatNamesLawsIsJudgedByThoseInRegistryOrder) {
 }
 
 TEST(Registry, EvidenceWithoutExecutionsPassesNoLaw) {
-  Fixture fixture;
+  Fixture fixture(2);
   fixture.evidence.executions.clear();
   for (const Verdict& verdict : judge(fixture.evidence)) EXPECT_EQ(verdict.outcome, Outcome::inconclusive) << verdict.law;
 }

@@ -12,7 +12,7 @@ const std::filesystem::path root = RELOADLAB_SOURCE_DIR;
 ParseOptions options() {
   ParseOptions result{.seed = 0xfedcba9876543210, .cache_dir = "/cache"};
   for (const char* law : {"cold_load_equal", "derived_fresh", "return_exact", "order_free", "written_once", "address_stable", "no_residue",
-                          "memory_bound", "event_order", "coverage_reported", "failure_atomic", "no_leak"})
+                          "memory_bound", "work_bound", "event_order", "coverage_reported", "failure_atomic", "no_leak", "ranks_alike"})
     result.known_laws.emplace_back(law);
   return result;
 }

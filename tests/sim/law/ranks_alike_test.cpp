@@ -1,0 +1,90 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "tests/sim/law/fixture.h"
+
+namespace reloadlab::sim {
+namespace {
+
+constexpr std::string_view kLaw = "ranks_alike";
+
+struct Equals : Fixture {
+  Equals() : Fixture(2) {}
+  RankRun& other() { return warm().ranks[1]; }
+};
+
+TEST(RanksAlike, EqualRanksPass) {
+  Equals equals;
+  EXPECT_EQ(text(equals.judge(kLaw)), "pass");
+}
+
+TEST(RanksAlike, WithoutEqualsThereIsNothingToSee) {
+  Equals equals;
+  equals.evidence.classes = {{.members = {0}, .played = {0}}, {.members = {1}, .played = {1}}};
+  EXPECT_EQ(text(equals.judge(kLaw)), "unsupported: no two ranks are equal");
+}
+
+TEST(RanksAlike, WhatOneKeepsIsNamedWithItsEqual) {
+  Equals equals;
+  equals.other().outcomes[kToB].live_bytes += 64;
+  EXPECT_NE(equals.judge(kLaw).finding->what.find("bytes are alive, on rank 0, which is its equal"), std::string::npos);
+  EXPECT_EQ(equals.judge(kLaw).finding->rank, 1);
+  EXPECT_EQ(equals.judge(kLaw).finding->step, kToB);
+}
+
+TEST(RanksAlike, RanksGoByTheirNumbers) {
+  Equals equals;
+  equals.evidence.the_case.ranks = 8;
+  equals.evidence.numbers = {3, 7};
+  equals.evidence.classes = {{.members = {0, 1, 2, 3, 4, 5, 6, 7}, .played = {3, 7}}};
+  EXPECT_EQ(text(equals.judge(kLaw)), "pass");
+  equals.other().outcomes[kToB].live_allocations += 1;
+  EXPECT_NE(equals.judge(kLaw).finding->what.find("on rank 3, which is its equal"), std::string::npos);
+}
+
+TEST(RanksAlike, EveryKindOfDifferenceCounts) {
+  const std::function<void(RankRun&)> differences[] = {
+      [](RankRun& run) { run.outcomes[kToB].status = Status(Code::failed, "no"); },
+      [](RankRun& run) { run.outcomes[kToB].unusable = true; },
+      [](RankRun& run) { run.outcomes[kToB].extra_bytes_peak += 4; },
+      [](RankRun& run) { run.censuses[kToB].flags += "x"; },
+      [](RankRun& run) { run.censuses[kToB].entries.pop_back(); },
+      [](RankRun& run) { run.censuses[kToB].entries[0].shape[0] += 1; },
+      [](RankRun& run) { run.censuses[kToB].entries[0].loader = "wrapped"; },
+      [](RankRun& run) { run.censuses[kToB].entries[0].on_meta = true; },
+      [](RankRun& run) { std::ranges::find(run.events, EventKind::write_kernel, &Event::kind)->numel += 1; },
+      [](RankRun& run) { std::erase_if(run.events, [](const Event& event) { return event.kind == EventKind::load_end; }); },
+      [](RankRun& run) { std::erase_if(run.outcomes, [](const StepOutcome& outcome) { return outcome.step == kToA; }); },
+  };
+  for (size_t i = 0; i < std::size(differences); ++i) {
+    Equals equals;
+    differences[i](equals.other());
+    EXPECT_EQ(equals.judge(kLaw).outcome, Outcome::fail) << i;
+  }
+}
+
+TEST(RanksAlike, ContentAndWhatTheCandidateSaysAreNotLookedAt) {
+  Equals equals;
+  equals.other().censuses[kToB].entries[0].content = nullptr;
+  equals.other().events.push_back({.kind = EventKind::warning, .step = kToB});
+  EXPECT_EQ(text(equals.judge(kLaw)), "pass");
+}
+
+TEST(RanksAlike, APeakMayBeElsewhereWhereTheArrivalOrderPutsIt) {
+  Equals equals;
+  equals.other().outcomes[kToB].extra_bytes_peak += 4;
+  for (RankPlan::Peak& peak : equals.evidence.plan[1].peaks) peak.extra_bytes += peak.step == kToB ? 4 : 0;
+  EXPECT_EQ(text(equals.judge(kLaw)), "pass");
+}
+
+TEST(RanksAlike, FromAnUpdateOnThatBringsOneOfThemLessTheyAreNoLongerEqual) {
+  Equals equals;
+  equals.evidence.plan[1].missing.push_back({kToB, "fc", "weight", 2});
+  equals.other().outcomes[kToB].live_bytes += 64;
+  EXPECT_EQ(text(equals.judge(kLaw)), "pass");
+}
+
+}  // namespace
+}  // namespace reloadlab::sim
