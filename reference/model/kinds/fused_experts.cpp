@@ -12,8 +12,8 @@
 // its blocks of 128×128: they are stacked, cut and dealt out as the matrices are. What the weight stands for is weight · scale.
 //
 // With `packed` it brings integers of 4 bits in words, as compressed-tensors stores them (quant/packed.h): weight_packed i32 [n, k/8] and
-// weight_scale [n, k/g], stacked as well, and weight_shape i64 [2]. An expert's gate and up projection have one place for theirs, in a
-// stack [experts, 2]: the last one stays.
+// weight_scale [n, k/g], stacked as well, with `zero_points` weight_zero_point i32 [n/8, k/g], and weight_shape i64 [2]. An expert's gate
+// and up projection have one place for theirs, in a stack [experts, 2]: the last one stays.
 #include <ATen/ops/arange.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/silu.h>
@@ -53,22 +53,38 @@ struct Stacks {
   std::string_view suffix;
   int64_t hidden, intermediate;
   DType dtype;
-  int64_t packed = 1;  // elements of a row that are one here; pair: no matrix, but the two sizes of it
+  int64_t packed = 1;       // elements of a row that are one here; pair: no matrix, but the two sizes of it
+  int64_t rows_packed = 1;  // rows that are one here
 
-  Shape whole(std::string_view shard) const {
+  Shape whole(std::string_view shard) const { return matrix(shard, intermediate); }
+  // With so many intermediate elements.
+  Shape matrix(std::string_view shard, int64_t share) const {
     if (packed == pair) return {2};
-    return shard == "w2" ? Shape{hidden, intermediate / packed} : Shape{intermediate, hidden / packed};
+    return shard == "w2" ? Shape{hidden / rows_packed, share / packed} : Shape{share / rows_packed, hidden / packed};
+  }
+  Shape stack(std::string_view shard, const LayerSpec& spec, TensorParallel tp) const {
+    Shape shape = matrix(shard, share(spec, tp));
+    if (shard != "w2" && packed != pair) shape[0] *= 2;
+    shape.insert(shape.begin(), places(spec, tp));
+    return shape;
   }
   std::string slot(std::string_view shard) const { return fmt::format("{}_{}", shard == "w2" ? "w2" : "w13", suffix); }
   int64_t share(const LayerSpec& spec, TensorParallel tp) const { return by_expert(spec) ? intermediate : intermediate / tp.size; }
+  static int64_t places(const LayerSpec& spec, TensorParallel tp) {
+    return by_expert(spec) ? places_of(spec) / tp.size : spec.integer("experts");
+  }
 };
 
 std::vector<Stacks> stacks_of(const LayerSpec& spec) {
   const int64_t hidden = spec.integer("hidden"), intermediate = spec.integer("intermediate");
-  if (spec.flag("packed"))
-    return {{"weight_packed", hidden, intermediate, DType::i32, codes_per_word},
-            {"weight_scale", hidden, intermediate, spec.dtype, spec.integer("group")},
-            {"weight_shape", hidden, intermediate, DType::i64, Stacks::pair}};
+  if (spec.flag("packed")) {
+    const int64_t group = spec.integer("group");
+    std::vector<Stacks> all{{"weight_packed", hidden, intermediate, DType::i32, codes_per_word},
+                            {"weight_scale", hidden, intermediate, spec.dtype, group},
+                            {"weight_shape", hidden, intermediate, DType::i64, Stacks::pair}};
+    if (spec.flag("zero_points")) all.push_back({"weight_zero_point", hidden, intermediate, DType::i32, group, codes_per_word});
+    return all;
+  }
   std::vector<Stacks> all{{"weight", hidden, intermediate, spec.dtype}};
   if (scaled(spec)) all.push_back({"weight_scale_inv", round_up(hidden, block) / block, round_up(intermediate, block) / block, DType::f32});
   return all;
@@ -87,7 +103,7 @@ int64_t replica_at(bool round, int64_t place, int64_t places, TensorParallel tp)
 struct LoadExpert {
   int64_t hidden, intermediate, experts;
   bool by_expert, round;
-  int64_t packed;  // as of Stacks
+  int64_t packed, rows_packed;  // as of Stacks
 
   Status operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {
     const std::string shard = args.shard.value_or("");
@@ -107,7 +123,8 @@ struct LoadExpert {
 
   WholeShape whole(bool down) const {
     if (packed == Stacks::pair) return {{2}, 1};
-    return down ? WholeShape{{hidden, intermediate / packed}, 2} : WholeShape{{intermediate, hidden / packed}, 2};
+    return down ? WholeShape{{hidden / rows_packed, intermediate / packed}, 2}
+                : WholeShape{{intermediate / rows_packed, hidden / packed}, 2};
   }
   Range share_of(TensorParallel tp, const at::Tensor& stack, std::string_view shard) const {
     const int64_t share = shard == "w2" ? stack.size(2) : stack.size(1) / 2;
@@ -156,53 +173,56 @@ Routes route(const Layer& layer, int64_t count, const at::Device& device) {
 class FusedExperts final : public KindBase {
  public:
   FusedExperts()
-      : KindBase("fused_experts", "experts in two stacks of matrices, cut or dealt out over ranks; its forward is a partial sum",
-                 {{.name = "hidden", .required = true, .minimum = 1, .about = "inputs and outputs of an expert"},
-                  {.name = "intermediate", .required = true, .minimum = 1, .about = "elements between an expert's projections"},
-                  {.name = "experts", .required = true, .minimum = 1, .about = "experts, as checkpoints number them"},
-                  {.name = "top_k", .fallback = int64_t{1}, .minimum = 1, .about = "experts that each token goes to"},
-                  {.name = "parallel",
-                   .type = KeyInfo::Type::text,
-                   .fallback = std::string("tensor"),
-                   .about = "what ranks split: the intermediate elements of every expert, or the experts",
-                   .choices = "tensor|expert"},
-                  {.name = "placement",
-                   .type = KeyInfo::Type::text,
-                   .fallback = std::string("linear"),
-                   .about = "with parallel expert, whether a rank has experts that follow one another, or one in so many",
-                   .choices = "linear|round_robin"},
-                  {.name = "redundant", .minimum = 0, .about = "with parallel expert, how many of the first experts have a second place"},
-                  {.name = "names",
-                   .type = KeyInfo::Type::text,
-                   .fallback = std::string("gate_proj,down_proj,up_proj"),
-                   .about = "what checkpoints call w1, w2 and w3 of an expert"},
-                  {.name = "packed",
-                   .type = KeyInfo::Type::boolean,
-                   .fallback = false,
-                   .about = "checkpoints bring packed int4 weights with scales of groups"},
-                  {.name = "group", .fallback = int64_t{32}, .minimum = 1, .about = "of packed weights, inputs that share a scale"},
-                  {.name = "scales",
-                   .type = KeyInfo::Type::text,
-                   .fallback = std::string("none"),
-                   .about = "whether weights are 8-bit and come with the scales of their blocks of 128×128",
-                   .choices = "none|block"},
-                  loader_key()}) {}
+      : KindBase(
+            "fused_experts", "experts in two stacks of matrices, cut or dealt out over ranks; its forward is a partial sum",
+            {{.name = "hidden", .required = true, .minimum = 1, .about = "inputs and outputs of an expert"},
+             {.name = "intermediate", .required = true, .minimum = 1, .about = "elements between an expert's projections"},
+             {.name = "experts", .required = true, .minimum = 1, .about = "experts, as checkpoints number them"},
+             {.name = "top_k", .fallback = int64_t{1}, .minimum = 1, .about = "experts that each token goes to"},
+             {.name = "parallel",
+              .type = KeyInfo::Type::text,
+              .fallback = std::string("tensor"),
+              .about = "what ranks split: the intermediate elements of every expert, or the experts",
+              .choices = "tensor|expert"},
+             {.name = "placement",
+              .type = KeyInfo::Type::text,
+              .fallback = std::string("linear"),
+              .about = "with parallel expert, whether a rank has experts that follow one another, or one in so many",
+              .choices = "linear|round_robin"},
+             {.name = "redundant", .minimum = 0, .about = "with parallel expert, how many of the first experts have a second place"},
+             {.name = "names",
+              .type = KeyInfo::Type::text,
+              .fallback = std::string("gate_proj,down_proj,up_proj"),
+              .about = "what checkpoints call w1, w2 and w3 of an expert"},
+             {.name = "packed",
+              .type = KeyInfo::Type::boolean,
+              .fallback = false,
+              .about = "checkpoints bring packed int4 weights with scales of groups"},
+             {.name = "zero_points", .type = KeyInfo::Type::boolean, .fallback = false, .about = "packed weights have packed zero points"},
+             {.name = "group", .fallback = int64_t{32}, .minimum = 1, .about = "of packed weights, inputs that share a scale"},
+             {.name = "scales",
+              .type = KeyInfo::Type::text,
+              .fallback = std::string("none"),
+              .about = "whether weights are 8-bit and come with the scales of their blocks of 128×128",
+              .choices = "none|block"},
+             loader_key()}) {}
 
   bool is_partial(const LayerSpec&) const override { return true; }
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
     const std::vector<Stacks> stacks = stacks_of(spec);
-    const auto& [suffix, hidden, intermediate, dtype, packed] = stacks_with(stacks, delivery.slot);
+    const Stacks& of = stacks_with(stacks, delivery.slot);
     const std::string& shard = *delivery.shard;
-    if (packed == Stacks::pair) return place_pairs(spec, *delivery.expert, tp);
-    const int64_t whole = shard == "w2" ? intermediate / packed : intermediate, columns = hidden / packed;
+    if (of.packed == Stacks::pair) return place_pairs(spec, *delivery.expert, tp);
+    const Shape matrix = of.whole(shard);
+    const int64_t whole = matrix[shard == "w2" ? 1 : 0];
     const Piece share = by_expert(spec) ? Piece{whole, 0, whole} : piece_of(whole, whole, tp);
     std::vector<Placement> all;
     for (const int64_t place : places_on_rank(spec, *delivery.expert, tp)) {
       if (shard == "w2") {
-        all.push_back({{0, 0, share.start}, {place, 0, 0}, {1, hidden, share.local}});
+        all.push_back({{0, 0, share.start}, {place, 0, 0}, {1, matrix[0], share.local}});
       } else {
-        all.push_back({{0, share.start, 0}, {place, shard == "w3" ? share.local : 0, 0}, {1, share.local, columns}});
+        all.push_back({{0, share.start, 0}, {place, shard == "w3" ? share.local : 0, 0}, {1, share.local, matrix[1]}});
       }
     }
     return all;
@@ -212,8 +232,8 @@ class FusedExperts final : public KindBase {
     const int64_t experts = spec.integer("experts"), places = by_expert(spec) ? places_of(spec) / tp.size : experts;
     LayerPtr layer = make_layer(spec, tp, "FusedMoE");
     for (const Stacks& stacks : stacks_of(spec)) {
-      const int64_t share = stacks.share(spec, tp);
-      const LoadExpert rule{stacks.hidden, stacks.intermediate, experts, by_expert(spec), dealt_round(spec), stacks.packed};
+      const int64_t share = stacks.share(spec, tp), rows = stacks.rows_packed;
+      const LoadExpert rule{stacks.hidden, stacks.intermediate, experts, by_expert(spec), dealt_round(spec), stacks.packed, rows};
       const auto add = [&](std::string_view shard, at::IntArrayRef shape) {
         set_loader(add_parameter(*layer, stacks.slot(shard), shape, stacks.dtype), rule_loader(layer, rule));
       };
@@ -221,8 +241,8 @@ class FusedExperts final : public KindBase {
         for (const char* shard : {"w1", "w2"}) add(shard, {places, 2});
         continue;
       }
-      add("w1", {places, 2 * share, stacks.hidden / stacks.packed});
-      add("w2", {places, stacks.hidden, share / stacks.packed});
+      add("w1", {places, 2 * share / rows, stacks.hidden / stacks.packed});
+      add("w2", {places, stacks.hidden / rows, share / stacks.packed});
     }
     if (by_expert(spec)) add_tables(*layer);
     return layer;
@@ -247,16 +267,10 @@ class FusedExperts final : public KindBase {
 
  protected:
   std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel tp) const override {
-    const int64_t places = by_expert(spec) ? places_of(spec) / tp.size : spec.integer("experts");
     std::vector<SlotSpec> slots;
-    for (const Stacks& stacks : stacks_of(spec)) {
-      const bool pair = stacks.packed == Stacks::pair;
-      const int64_t share = stacks.share(spec, tp), packed = pair ? 1 : stacks.packed;
-      const Shape w13 = pair ? Shape{places, 2} : Shape{places, 2 * share, stacks.hidden / packed};
-      const Shape w2 = pair ? Shape{places, 2} : Shape{places, stacks.hidden, share / packed};
-      slots.push_back({.name = stacks.slot("w1"), .shape = w13, .dtype = stacks.dtype});
-      slots.push_back({.name = stacks.slot("w2"), .shape = w2, .dtype = stacks.dtype});
-    }
+    for (const Stacks& stacks : stacks_of(spec))
+      for (const char* shard : {"w1", "w2"})
+        slots.push_back({.name = stacks.slot(shard), .shape = stacks.stack(shard, spec, tp), .dtype = stacks.dtype});
     if (by_expert(spec)) append_table_slots(spec, tp, slots);
     return slots;
   }
@@ -308,7 +322,8 @@ class FusedExperts final : public KindBase {
   }
 
   static Status check_packed(const LayerSpec& spec, int tp_size) {
-    if (!spec.flag("packed")) return {};
+    if (!spec.flag("packed"))
+      return spec.flag("zero_points") ? Status(Code::data, spec.name + ": zero points are of packed weights") : Status();
     if (scaled(spec)) return Status(Code::data, spec.name + ": packed weights have scales of groups, not of blocks");
     const int64_t share = spec.integer("intermediate") / (by_expert(spec) ? 1 : tp_size), group = spec.integer("group");
     for (const int64_t inputs : {spec.integer("hidden"), share}) {
@@ -328,9 +343,11 @@ class FusedExperts final : public KindBase {
   static at::Tensor unpacked(const Layer& layer, const std::string& slot) {
     if (layer.quant_method) return layer.quant_method->compute_value(layer, slot);
     const at::Tensor &words = held(layer, slot + "_packed"), &scales = held(layer, slot + "_scale");
+    const bool zeros = layer.spec.flag("zero_points");
     std::vector<at::Tensor> experts;
     for (int64_t place = 0; place < words.size(0); ++place)
-      experts.push_back(dequantized(unpacked_columns(words[place]), scales[place], {}));
+      experts.push_back(dequantized(unpacked_columns(words[place]), scales[place],
+                                    zeros ? unpacked_rows(held(layer, slot + "_zero_point")[place]) : at::Tensor()));
     return at::stack(experts);
   }
 
