@@ -70,6 +70,8 @@ std::vector<Limited> all() {
       {"latent_without_backup", model_of({latent("")}), "hardened,abort=unusable"},
       {"tied_without_backup", model_of({quantized(a, "fp8_per_channel"), quantized(b, "fp8_per_channel", "a.weight")}),
        "hardened,abort=unusable"},
+      {"tied_with_biases", model_of({quantized(linear("a", 8, 64, {{"bias", true}}), "fp8_per_tensor"),
+                                     quantized(linear("b", 8, 64, {{"bias", true}}), "fp8_per_tensor", "a.weight")})},
       {"loader_scratch", model_of({layer_of("composed", {{"size", 64L}}, "mixer", DType::bf16)})},
       {"latent_of_a_child", model_of({latent("kv_b_proj.weight"), kv_b})},
       {"workspace", model_of({layer_of("attention", {{"heads", 4L}, {"workspace", 300L}}, "attn")})}};
