@@ -59,7 +59,7 @@ Status finish_deferred(Core& core, Update& update, Group& group) {
     return Status(Code::unsupported, fmt::format("{}: reload of attention scales is not implemented", group.members.front().path));
   if (received && group.state == Group::State::armed) return process_in_limit(core, update, group, OwnStep::within);
   if (core.policy.derived == Derived::in_turn || group.state == Group::State::armed) disarm(core, group);
-  RELOADLAB_TRY(stays_in_limit(core, update, helper_bytes(group)));
+  RELOADLAB_TRY(stays_in_limit(core, update, own_step_bytes(group)));
   return run_own_steps(core, group);
 }
 

@@ -37,11 +37,44 @@ int64_t loader_scratch(const Member& member) {
   return most;
 }
 
-int64_t post_load_bytes(const Member& member, const std::vector<model::SlotSpec>& slots) {
-  model::LayerPtr layer = member.layer.lock();
-  if (!layer || !layer->quant_method) return 0;
-  const model::QuantInfo* info = model::find_quant_method(layer->quant_method->id());
-  return info ? info->extra_bytes(slots) : 0;
+// What stays of a post-load step. Where a group has several they are of methods that take ties, which make what they do not permute.
+int64_t made_bytes(const model::QuantInfo& quant, const std::vector<model::SlotSpec>& before) {
+  int64_t bytes = 0;
+  for (const model::SlotSpec& slot : quant.results(before))
+    if (!quant.permutes(slot.name)) bytes += model::storage_bytes(slot);
+  return bytes;
+}
+
+// Post-load steps run one after the other: what they make adds up until the copy back, what else they take is gone before the next.
+class PostLoads {
+ public:
+  void add(const Member& member, const std::vector<model::SlotSpec>& before) {
+    const model::LayerPtr layer = member.layer.lock();
+    const model::QuantInfo* quant = layer && layer->quant_method ? model::find_quant_method(layer->quant_method->id()) : nullptr;
+    if (!quant) return;
+    peak_ = std::max(peak_, made_ + quant->extra_bytes(before));
+    made_ += made_bytes(*quant, before);
+  }
+  int64_t peak() const { return peak_; }
+
+ private:
+  int64_t made_ = 0, peak_ = 0;
+};
+
+template <class Fn>
+void for_each_helper(const Group& group, Fn&& fn) {
+  for (const Member& member : group.members) {
+    const model::LayerPtr layer = member.layer.lock();
+    if (!layer || !layer->own_post_load) continue;
+    for (const auto& [name, helper] : member.kernel_extra.tensors) fn(static_cast<int64_t>(helper.nbytes()));
+  }
+}
+
+// A helper goes as soon as its content is in the old one, of which there is a copy by then.
+int64_t largest_helper(const Group& group) {
+  int64_t most = 0;
+  for_each_helper(group, [&](int64_t bytes) { most = std::max(most, bytes); });
+  return most;
 }
 
 }  // namespace
@@ -57,25 +90,24 @@ int64_t extra_bytes(const Update& update) {
   return bytes;
 }
 
-int64_t helper_bytes(const Group& group) {
+int64_t own_step_bytes(const Group& group) {
   int64_t bytes = 0;
-  for (const Member& member : group.members) {
-    const model::LayerPtr layer = member.layer.lock();
-    if (!layer || !layer->own_post_load) continue;
-    for (const auto& [name, helper] : member.kernel_extra.tensors) bytes += static_cast<int64_t>(helper.nbytes());
-  }
+  for_each_helper(group, [&](int64_t helper) { bytes += helper; });
+  for (const Member& member : group.members) bytes += member.record->read_bytes;
   return bytes;
 }
 
 int64_t processing_bytes(const Core& core, const Group& group) {
   std::set<const c10::StorageImpl*> seen;
   const bool backup = core.policy.abort == Abort::backup;
-  int64_t results = shadow_bytes(core, group) + (backup ? 2 : 1) * helper_bytes(group), scratch = 0;
+  PostLoads post_loads;
+  int64_t scratch = 0;
   for (const Member& member : group.members) {
-    results += post_load_bytes(member, slots_before(member, seen));
+    post_loads.add(member, slots_before(member, seen));
     scratch = std::max(scratch, loader_scratch(member));
   }
-  int64_t bytes = (backup ? kernel_bytes(group) : 0) + std::max(results, scratch);
+  const int64_t steps = shadow_bytes(core, group) + post_loads.peak() + own_step_bytes(group) + (backup ? largest_helper(group) : 0);
+  int64_t bytes = (backup ? kernel_bytes(group) : 0) + std::max(steps, scratch);
   for (const c10::StorageImpl* storage : seen) bytes += static_cast<int64_t>(storage->nbytes());
   return bytes;
 }

@@ -6,6 +6,8 @@
 #include "reference/layerwise/core.h"
 #include "reference/layerwise/gate.h"
 #include "reference/layerwise/storage.h"
+#include "reference/model/kind.h"
+#include "reference/model/post_load.h"
 
 namespace reloadlab::layerwise {
 namespace {
@@ -17,6 +19,19 @@ constexpr std::array<std::string_view, 5> skipped_names{"_expert_map", "expert_m
 // The way of a tensor to the meta device that keeps strides of dense tensors only.
 at::Tensor to_meta(const at::Tensor& tensor) {
   return at::empty_like(tensor, tensor.options().device(at::kMeta), at::MemoryFormat::Preserve);
+}
+
+int64_t read_bytes(const model::Model& model, const model::Layer& layer) {
+  int64_t bytes = 0;
+  if (!layer.kind) return bytes;
+  for (const model::LayerKind::Reference& reference : layer.kind->references(layer.spec, layer.tp)) {
+    if (reference.read != model::LayerKind::Reference::Read::value) continue;
+    const std::string path = model::split_slot_path(model::resolve_alias(model.spec, layer.spec, reference.slot)).first;
+    const model::LayerPtr there = model.find(path);
+    const model::QuantInfo* quant = there && there->quant_method ? model::find_quant_method(there->quant_method->id()) : nullptr;
+    if (quant && quant->value_bytes) bytes += quant->value_bytes(there->kind->slots(there->spec, there->tp));
+  }
+  return bytes;
 }
 
 model::LoaderPtr without_own_layer(const model::LoaderPtr& loader, const model::LayerPtr& layer) {
@@ -120,6 +135,7 @@ Status record(Core& core, model::Model& model) {
     std::shared_ptr<LayerRecord> fresh = core.registry.find_or_make(layer);
     fresh->slots.clear();
     recorder.record(layer, *fresh);
+    fresh->read_bytes = read_bytes(model, *layer);
   }
   core.recorded = true;
   core.default_dtype = model::default_dtype();

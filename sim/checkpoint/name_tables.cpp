@@ -10,12 +10,21 @@ namespace {
 constexpr std::string_view decoder_prefixes[] = {"model.language_model.", "language_model.model.", "language_model.", "model."};
 // Tables of frequencies that older files carry; our models work them out.
 constexpr std::string_view decoder_ignored[] = {"layers.{i}.self_attn.rotary_emb.inv_freq", "rotary_emb.inv_freq"};
+// What stands beside the language part: the tower that sees, and what projects its output.
+constexpr std::string_view decoder_other_parts[] = {"vision_tower.", "vision_model.", "visual.", "multi_modal_projector."};
 constexpr std::string_view decoder_tied[] = {"lm_head.weight"};
 constexpr std::string_view decoder_blocks = "layers.";
 
 constexpr PartRule grouped_stacked[] = {
     {"q_proj", "qkv_proj", "q"},        {"k_proj", "qkv_proj", "k"},      {"v_proj", "qkv_proj", "v"},
     {"gate_proj", "gate_up_proj", "0"}, {"up_proj", "gate_up_proj", "1"},
+};
+// Scales of caches, as the tools that calibrate them store them (ModelOpt, compressed-tensors).
+constexpr NameRule attention_moved[] = {
+    {"layers.{i}.self_attn.k_proj.k_scale", "layers.{i}.self_attn.attn.k_scale"},
+    {"layers.{i}.self_attn.v_proj.v_scale", "layers.{i}.self_attn.attn.v_scale"},
+    {"layers.{i}.self_attn.k_scale", "layers.{i}.self_attn.attn.k_scale"},
+    {"layers.{i}.self_attn.v_scale", "layers.{i}.self_attn.attn.v_scale"},
 };
 // Latent attention has a q_proj of its own, where it has one.
 constexpr PartRule latent_stacked[] = {{"gate_proj", "gate_up_proj", "0"}, {"up_proj", "gate_up_proj", "1"}};
@@ -46,12 +55,16 @@ constexpr std::array maps = {
     NameMap{.id = "llama",
             .prefixes = decoder_prefixes,
             .ignored = decoder_ignored,
+            .other_parts = decoder_other_parts,
+            .moved = attention_moved,
             .stacked = grouped_stacked,
             .tied = decoder_tied,
             .blocks = decoder_blocks},
     NameMap{.id = "qwen_moe",
             .prefixes = decoder_prefixes,
             .ignored = decoder_ignored,
+            .other_parts = decoder_other_parts,
+            .moved = attention_moved,
             .experts = decoder_experts,
             .stacked = grouped_stacked,
             .tied = decoder_tied,
@@ -59,6 +72,7 @@ constexpr std::array maps = {
     NameMap{.id = "deepseek",
             .prefixes = decoder_prefixes,
             .ignored = decoder_ignored,
+            .other_parts = decoder_other_parts,
             .experts = decoder_experts,
             .stacked = latent_stacked,
             .tied = decoder_tied,

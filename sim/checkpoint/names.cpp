@@ -115,6 +115,7 @@ std::optional<Target> NameMap::target(std::string_view stored) const {
     if (!ours) return std::nullopt;
     name = *std::move(ours);
   }
+  if (std::optional<std::string> elsewhere = renamed_by(moved, name)) return Target{*std::move(elsewhere)};
   if (std::optional<Target> one = expert_target(experts, name)) return one;
   if (std::optional<Target> part = stacked_target(stacked, name)) return part;
   return Target{std::move(name)};
@@ -132,14 +133,16 @@ std::string NameMap::stored_name(const Target& target) const {
       if (part.parameter == word && part.shard == *target.shard)
         name = fmt::format("{}{}{}.{}", path, path.empty() ? "" : ".", part.stored, tensor);
   }
-  for (const NameRule& rule : renamed)
-    if (const std::optional<Captures> captures = match(rule.ours, name)) return filled(rule.stored, *captures);
+  for (const auto rules : {moved, renamed})
+    for (const NameRule& rule : rules)
+      if (const std::optional<Captures> captures = match(rule.ours, name)) return filled(rule.stored, *captures);
   return name;
 }
 
 bool NameMap::ignores(std::string_view stored) const {
   const std::string_view name = without_prefix(stored);
-  return std::ranges::any_of(ignored, [&](std::string_view pattern) { return match(pattern, name).has_value(); });
+  return std::ranges::any_of(ignored, [&](std::string_view pattern) { return match(pattern, name).has_value(); }) ||
+         std::ranges::any_of(other_parts, [&](std::string_view part) { return name.starts_with(part); });
 }
 
 std::optional<int64_t> NameMap::block(std::string_view stored) const {

@@ -5,11 +5,13 @@
 //   prefixes   the first that fits is taken off:            "model.layers.0.…" and "language_model.model.layers.0.…" are "layers.0.…"
 //   ignored    names that no model takes
 //   renamed    if there are any, the first that fits:       "encoder.layer.{i}.output.dense.{w}" is "blocks.{i}.down.{w}"
+//   moved      names that engines give to another layer:   "….self_attn.k_proj.k_scale" is "….self_attn.attn.k_scale"
 //   experts    one matrix of one expert, in a stack:        "….experts.7.up_proj.weight" is "….experts.w13_weight", shard w3, expert 7
 //   stacked    a part of a fused parameter, by its word:    "….q_proj.weight" is "….qkv_proj.weight", shard q
 //
-// A name that no table changes is the parameter's own. In patterns {i} is a run of digits and {w} one word, without dots; each is used
-// at most once. One map serves the first load and every update, so that the two cannot differ. No LibTorch here.
+// A name that a table moves goes through no further one; a name that none changes is the parameter's own. In patterns {i} is a run of
+// digits and {w} one word, without dots; each is used at most once. One map serves the first load and every update, so that the two cannot
+// differ. No LibTorch here.
 #include <compare>
 #include <cstdint>
 #include <optional>
@@ -45,7 +47,9 @@ struct NameMap {
   std::string_view id;
   std::span<const std::string_view> prefixes = {};
   std::span<const std::string_view> ignored = {};
+  std::span<const std::string_view> other_parts = {};  // what names of a model's other parts begin with, without a prefix: ignored too
   std::span<const NameRule> renamed = {};
+  std::span<const NameRule> moved = {};  // of several names for one parameter the usual one first
   std::span<const PartRule> experts = {};
   std::span<const PartRule> stacked = {};
   std::span<const std::string_view> tied = {};  // parameters that files may have although the model ties them: left out then

@@ -53,9 +53,12 @@ std::string described(const model::Delivery& delivery) {
   return fmt::format("{} [{}]", dtype_name(delivery.dtype), fmt::join(delivery.shape, ", "));
 }
 
+// What is one number may be stored without dimensions.
+bool same_shape(const Shape& stored, const Shape& wanted) { return stored == wanted || (stored.empty() && wanted == Shape{1}); }
+
 Status check_fit(const SafetensorsSource::Entry& entry, const model::Delivery& delivery) {
   const StoredTensor& tensor = *entry.tensor;
-  if (tensor.dtype == delivery.dtype && tensor.shape == delivery.shape) return {};
+  if (tensor.dtype == delivery.dtype && same_shape(tensor.shape, delivery.shape)) return {};
   const std::string_view type = tensor.dtype ? dtype_name(*tensor.dtype) : std::string_view(tensor.type);
   return Origin{entry.file->path()}.error(tensor.begin, fmt::format("tensor {} is {} [{}], expected {} for {}", shown(tensor.name), type,
                                                                     fmt::join(tensor.shape, ", "), described(delivery), delivery.name));

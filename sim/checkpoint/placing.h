@@ -30,7 +30,7 @@ Result<Placing> place_names(const model::ModelSpec& model, const NameMap& map, c
 
 // What a map must say to reach the delivery. Without tables names are deliveries' own.
 Target target_of(const model::Delivery& delivery, const NameMap& map);
-// Whether a stored tensor has the delivery's dtype and shape.
+// Whether a stored tensor has the delivery's dtype and shape; [] is good for [1].
 Status check_fit(const SafetensorsSource::Entry& entry, const model::Delivery& delivery);
 std::string described(const model::Delivery& delivery);  // "bf16 [4, 8]"
 

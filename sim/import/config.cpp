@@ -14,6 +14,7 @@
 #include "reference/model/architecture/architecture.h"
 #include "sim/checkpoint/json_tree.h"
 #include "sim/import/model_types.h"
+#include "sim/import/quantization.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -37,6 +38,27 @@ const JsonNode* given(const JsonNode& root, std::string_view name) {
   const JsonNode* node = root.member(name);
   const bool is_null = node && node->kind == JsonNode::Kind::other && node->text == "null";
   return is_null ? nullptr : node;
+}
+
+// Where the file says what the language model is: in a model with more parts that is an object of its own.
+struct Sections {
+  const JsonNode* root;
+  const JsonNode* language;
+  std::string prefix;  // for messages: "text_config."
+
+  // Of what both may say the language model's own counts.
+  const JsonNode* either(std::string_view name) const {
+    const JsonNode* own = given(*language, name);
+    return own ? own : given(*root, name);
+  }
+  // Whole models say whether the head is tied; of other keys theirs may be another part's.
+  const JsonNode* find(std::string_view name) const { return name == "tie_word_embeddings" ? either(name) : given(*language, name); }
+};
+
+Sections sections_of(const JsonNode& root) {
+  const JsonNode* text = root.kind == JsonNode::Kind::object ? given(root, "text_config") : nullptr;
+  if (!text || text->kind != JsonNode::Kind::object) return {&root, &root, ""};
+  return {&root, text, "text_config."};
 }
 
 std::optional<double> number_in(const JsonNode& node) {
@@ -73,35 +95,46 @@ const model::KeyInfo& key_info(const model::ArchitectureInfo& architecture, std:
 }
 
 // What the architecture has no key for must be as its layers are.
-Status check_refusals(const JsonNode& root, const ModelType& type, const Origin& origin) {
+Status check_refusals(const Sections& sections, const ModelType& type, const Origin& origin) {
   for (const Refusal& refusal : type.refusals) {
-    const JsonNode* node = given(root, refusal.config);
+    const JsonNode* node = sections.find(refusal.config);
     const bool empty_list = node && node->kind == JsonNode::Kind::array && node->children.empty();
     if (!node || empty_list || describe(*node) == refusal.unless) continue;
-    return origin.error(node->offset, fmt::format("{} is {}, expected {}", refusal.config, describe(*node), refusal.expected));
+    return origin.error(node->offset,
+                        fmt::format("{}{} is {}, expected {}", sections.prefix, refusal.config, describe(*node), refusal.expected));
   }
   return {};
 }
 
-Result<Value> read_value(const JsonNode& root, const ConfigKey& row, const model::KeyInfo& key, const Origin& origin) {
-  const JsonNode* node = given(root, row.config);
+Result<Value> read_value(const Sections& sections, const ConfigKey& row, const model::KeyInfo& key, const Origin& origin) {
+  const JsonNode* node = sections.find(row.config);
+  const std::string name = sections.prefix + std::string(row.config);
   if (!node && row.absent) return *row.absent;
-  if (!node) return origin.error(root.offset, fmt::format("no {}, expected {}", row.config, wanted(key)));
+  if (!node) return origin.error(sections.language->offset, fmt::format("no {}, expected {}", name, wanted(key)));
   std::optional<Value> value = value_in(*node, key);
-  if (!value) return origin.error(node->offset, fmt::format("{} is {}, expected {}", row.config, describe(*node), wanted(key)));
+  if (!value) return origin.error(node->offset, fmt::format("{} is {}, expected {}", name, describe(*node), wanted(key)));
   return *std::move(value);
 }
 
-Result<const ModelType*> find_type(const JsonNode& root, const Origin& origin) {
+Result<const ModelType*> find_type(const Sections& sections, const Origin& origin) {
   const std::vector<std::string_view> known = known_model_types();
-  const std::string list = fmt::format("{}", fmt::join(known, ", "));
-  const JsonNode* node = root.kind == JsonNode::Kind::object ? given(root, "model_type") : nullptr;
+  const std::string list = fmt::format("{}", fmt::join(known, ", ")), name = sections.prefix + "model_type";
+  const JsonNode& language = *sections.language;
+  const JsonNode* node = language.kind == JsonNode::Kind::object ? given(language, "model_type") : nullptr;
   if (!node || node->kind != JsonNode::Kind::text)
-    return origin.error(node ? node->offset : root.offset, fmt::format("no model_type, expected an object with one of {}", list));
+    return origin.error(node ? node->offset : language.offset, fmt::format("no {}, expected an object with one of {}", name, list));
   for (const ModelType& type : model_types())
     if (type.id == node->text) return &type;
   return origin.error(node->offset,
-                      fmt::format("model_type is {}, expected one of {}{}", shown(node->text), list, did_you_mean(node->text, known)));
+                      fmt::format("{} is {}, expected one of {}{}", name, shown(node->text), list, did_you_mean(node->text, known)));
+}
+
+Status read_quantization(const Sections& sections, const model::ArchitectureInfo& architecture, const Origin& origin, Values& values) {
+  const JsonNode* quantization = sections.either("quantization_config");
+  if (!quantization) return {};
+  RELOADLAB_ASSIGN(std::string scales, expert_scales_of(*quantization, architecture, origin));
+  if (scales != "none") values.insert_or_assign("expert_scales", std::move(scales));
+  return {};
 }
 
 }  // namespace
@@ -110,15 +143,19 @@ Result<ConfigModel> read_config(const std::filesystem::path& file) {
   const Origin origin{file.string()};
   RELOADLAB_ASSIGN(const std::string text, read_text(file));
   RELOADLAB_ASSIGN(const JsonNode root, parse_json_tree(text, origin, {.depth_max = 16, .values_max = size_t{1} << 16}));
-  RELOADLAB_ASSIGN(const ModelType* type, find_type(root, origin));
-  RELOADLAB_TRY(check_refusals(root, *type, origin));
-  ConfigModel read{.type = std::string(type->id), .spec = {.architecture = std::string(type->architecture)}};
+  const Sections sections = sections_of(root);
+  RELOADLAB_ASSIGN(const ModelType* type, find_type(sections, origin));
+  RELOADLAB_TRY(check_refusals(sections, *type, origin));
+  ConfigModel read{.type = std::string(type->id),
+                   .is_part = sections.language != sections.root,
+                   .spec = {.architecture = std::string(type->architecture)}};
   const model::ArchitectureInfo& architecture = *model::find_architecture(type->architecture);
   for (const auto keys : type->keys)
     for (const ConfigKey& row : keys) {
-      RELOADLAB_ASSIGN(Value value, read_value(root, row, key_info(architecture, row.key), origin));
+      RELOADLAB_ASSIGN(Value value, read_value(sections, row, key_info(architecture, row.key), origin));
       read.spec.values.insert_or_assign(std::string(row.key), std::move(value));
     }
+  RELOADLAB_TRY(read_quantization(sections, architecture, origin, read.spec.values));
   for (const auto& [key, value] : type->fixed) read.spec.values.insert_or_assign(std::string(key), value);
   return read;
 }

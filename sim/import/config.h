@@ -1,5 +1,5 @@
 #pragma once
-// A model folder's config.json, as an architecture with its keys. No LibTorch here.
+// A model folder's config.json, as an architecture with its keys; of a model with several parts the language model. No LibTorch here.
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -12,6 +12,7 @@ namespace reloadlab::sim {
 
 struct ConfigModel {
   std::string type;       // "qwen3_moe"
+  bool is_part = false;   // the language model of one with more parts, in a section text_config
   model::ModelSpec spec;  // architecture and values; layers are not made, and the dtype is not known
 };
 

@@ -21,11 +21,13 @@ namespace {
 
 constexpr size_t complaints_most = 20;
 
-// What most of the tensors are; the model is loaded as it is stored.
-DType usual_dtype(const SafetensorsSource& source, DType otherwise) {
+// What most of the tensors are; the model is loaded as it is stored. Experts, which outnumber them, may have a type of their own.
+DType usual_dtype(const SafetensorsSource& source, const NameMap& map, DType otherwise) {
   std::map<DType, size_t> counts;
-  for (const auto& [name, entry] : source.entries())
-    if (entry.tensor->dtype) ++counts[*entry.tensor->dtype];
+  for (const auto& [name, entry] : source.entries()) {
+    const std::optional<Target> target = map.target(name);
+    if (entry.tensor->dtype && target && !target->expert) ++counts[*entry.tensor->dtype];
+  }
   const auto most = std::ranges::max_element(counts, {}, [](const auto& count) { return count.second; });
   return most == counts.end() ? otherwise : most->first;
 }
@@ -47,6 +49,18 @@ class Complaints {
   size_t count_ = 0;
 };
 
+// Whether attentions take the scales of their keys and values from the file.
+bool brings_kv_scales(const SafetensorsSource& source, const NameMap& map) {
+  const auto is_scale = [&](const std::string& name) {
+    const std::optional<Target> target = map.target(name);
+    return target && (target->parameter.ends_with(".attn.k_scale") || target->parameter.ends_with(".attn.v_scale"));
+  };
+  return std::ranges::any_of(source.names(), is_scale);
+}
+
+// Linear layers take their scales from nowhere; of experts that have some the map knows the names.
+bool is_scale_of_weights(std::string_view stored) { return stored.ends_with(".weight_scale_inv") || stored.ends_with(".weight_scale"); }
+
 // What the deliveries would be called that have no tensor: one of them is what a misspelt name means.
 std::vector<std::string> missing_names(const Placing& placing, const NameMap& map) {
   std::vector<std::string> names;
@@ -62,9 +76,12 @@ Status check_places(const Placing& placing, const NameMap& map, const Safetensor
     complaints.add(Origin{at(stored).file->path()}.error(at(stored).tensor->begin, what));
   };
   const std::vector<std::string> missing = missing_names(placing, map);
-  for (const std::string& name : placing.unexpected)
-    error_at(name, fmt::format("tensor {} has no place in a model of architecture {}{}", shown(name), map.id,
-                               complaints.full() ? "" : did_you_mean(map.without_prefix(name), missing)));
+  for (const std::string& name : placing.unexpected) {
+    const std::string hint = is_scale_of_weights(name) ? ", where only experts are taken with scales of weights"
+                             : complaints.full()       ? ""
+                                                       : did_you_mean(map.without_prefix(name), missing);
+    error_at(name, fmt::format("tensor {} has no place in a model of architecture {}{}", shown(name), map.id, hint));
+  }
   for (const Placing::Second& second : placing.seconds)
     error_at(second.stored, fmt::format("tensor {} goes where {} goes, expected one of them", shown(second.stored), shown(second.first)));
   for (const Placing::Place& place : placing.places) {
@@ -100,8 +117,8 @@ LoadPlan plan(const char* checkpoint) { return {.checkpoint = checkpoint}; }
 
 Case case_of(const std::filesystem::path& folder, const ConfigModel& config, size_t tensors) {
   Case one{.scenario = slug(folder.filename().string()), .system = "layerwise", .tags = {"imported"}, .model = config.spec};
-  one.about =
-      fmt::format("Imported from a model folder: model_type {}, {} tensors. B is A with every element changed.", config.type, tensors);
+  one.about = fmt::format("Imported from a model folder: {}model_type {}, {} tensors. B is A with every element changed.",
+                          config.is_part ? "the language model, " : "", config.type, tensors);
   one.checkpoints = {{"A", {.source = CheckpointSpec::Source::safetensors, .path = folder.string(), .map = config.spec.architecture}},
                      {"B", {.source = CheckpointSpec::Source::perturbed, .seed = 1, .base = "A"}}};
   one.steps = {{.kind = StepKind::load, .plan = plan("A")},
@@ -121,11 +138,12 @@ Result<std::string> import_model(const std::filesystem::path& given) {
     return Status(Code::usage, fmt::format("{}: no such folder, expected one with config.json and safetensors files", given.string()));
   RELOADLAB_ASSIGN(ConfigModel config, read_config(folder / "config.json"));
   RELOADLAB_ASSIGN(const SafetensorsSource source, SafetensorsSource::open(folder));
-  config.spec.dtype = usual_dtype(source, config.spec.dtype);
+  RELOADLAB_ASSIGN(const NameMap map, find_name_map(config.spec.architecture));
+  config.spec.dtype = usual_dtype(source, map, config.spec.dtype);
+  if (brings_kv_scales(source, map)) config.spec.values.insert_or_assign("kv_scales", true);
   model::ModelSpec expanded = config.spec;
   RELOADLAB_TRY(model::expand_architecture(expanded).within((folder / "config.json").string()));
   RELOADLAB_TRY(check_layers(expanded, 1).within((folder / "config.json").string()));
-  RELOADLAB_ASSIGN(const NameMap map, find_name_map(config.spec.architecture));
   RELOADLAB_ASSIGN(const Placing placing, place_names(expanded, map, source.names()));
   RELOADLAB_TRY(check_places(placing, map, source, folder.string()));
   std::vector<int> ranks{1};

@@ -43,23 +43,18 @@ const ConfigKey latent_keys[] = {{"q_lora_rank", "q_lora_rank", none},
                                  {"first_k_dense_replace", "dense_blocks", none},
                                  {"num_nextn_predict_layers", "next_token_blocks", none}};
 
-// Scales beside the weights have no layer here that takes them.
-constexpr Refusal quantized = {"quantization_config", "none", "a checkpoint that is not quantized"};
-constexpr Refusal dense_only[] = {quantized};
-constexpr Refusal qwen_refusals[] = {quantized, {"mlp_only_layers", "none", "an empty list"}};
-constexpr Refusal latent_refusals[] = {quantized, {"moe_layer_freq", "1", "1"}};
+constexpr Refusal qwen_refusals[] = {{"mlp_only_layers", "none", "an empty list"}};
+constexpr Refusal latent_refusals[] = {{"moe_layer_freq", "1", "1"}};
 
 const std::vector<ModelType>& table() {
   static const std::vector<ModelType> types = {
-      {.id = "bert", .architecture = "bert", .keys = {bert_keys}, .refusals = dense_only},
-      {.id = "llama", .architecture = "llama", .keys = {decoder_keys, grouped_keys, bias_keys}, .refusals = dense_only},
-      {.id = "mistral", .architecture = "llama", .keys = {decoder_keys, grouped_keys}, .refusals = dense_only},
-      {.id = "qwen2", .architecture = "llama", .keys = {decoder_keys, grouped_keys}, .fixed = {{"qkv_bias", true}}, .refusals = dense_only},
-      {.id = "qwen3",
-       .architecture = "llama",
-       .keys = {decoder_keys, grouped_keys, bias_keys},
-       .fixed = {{"qk_norm", true}},
-       .refusals = dense_only},
+      {.id = "bert", .architecture = "bert", .keys = {bert_keys}},
+      {.id = "llama", .architecture = "llama", .keys = {decoder_keys, grouped_keys, bias_keys}},
+      {.id = "mistral", .architecture = "llama", .keys = {decoder_keys, grouped_keys}},
+      {.id = "qwen2", .architecture = "llama", .keys = {decoder_keys, grouped_keys}, .fixed = {{"qkv_bias", true}}},
+      {.id = "qwen2_5_vl_text", .architecture = "llama", .keys = {decoder_keys, grouped_keys}, .fixed = {{"qkv_bias", true}}},
+      {.id = "qwen3", .architecture = "llama", .keys = {decoder_keys, grouped_keys, bias_keys}, .fixed = {{"qk_norm", true}}},
+      {.id = "qwen3_vl_text", .architecture = "llama", .keys = {decoder_keys, grouped_keys, bias_keys}, .fixed = {{"qk_norm", true}}},
       {.id = "qwen2_moe",
        .architecture = "qwen_moe",
        .keys = {decoder_keys, grouped_keys, qwen_expert_keys, qwen_shared_keys},

@@ -1,7 +1,7 @@
 """make_compressed_tensors.py FILE: what compressed-tensors makes of weights.
 
 Packed integers of 4 bits, for wna16.cpp, wna16_online.cpp and the kind packed_column_parallel_linear; the digest `weight` is of what it
-unpacks them to. 8-bit floats from f32 weights, for fp8.cpp: there its arithmetic, which is in the weight's type, is that of single precision.
+unpacks them to. The same of fused experts, each of whose matrices is packed for itself. 8-bit floats from f32 weights, for fp8.cpp: there its arithmetic, which is in the weight's type, is that of single precision.
 8-bit integers with a scale a row, for int8.cpp: it has a scale for 127.5, where int8.cpp has one for 127 as torchao has for a range of -127
 to 127; so the scale is torchao's, and the integers are what compressed-tensors makes with it.
 """
@@ -26,6 +26,16 @@ def packed(values, group, symmetric):
         loaded["weight_zero_point"] = zero_point
     made = PackedQuantizationCompressor.compress(loaded, scheme)
     return made, {"weight": PackedQuantizationCompressor.decompress(made, scheme)["weight"]}
+
+
+def packed_experts(count, intermediate, hidden, group, symmetric, dtype):
+    tensors, values = {}, {}
+    for expert in range(count):
+        for name, shape in [("gate_proj", (intermediate, hidden)), ("down_proj", (hidden, intermediate)), ("up_proj", (intermediate, hidden))]:
+            made, stands_for = packed(weight(*shape, dtype, len(values)), group, symmetric)
+            tensors.update({f"experts.{expert}.{name}.{suffix}": tensor for suffix, tensor in made.items()})
+            values[f"experts.{expert}.{name}"] = stands_for["weight"]
+    return tensors, values
 
 
 def floats(values, strategy):
@@ -69,6 +79,9 @@ def main(path):
         for dtype in (torch.float32, torch.bfloat16):
             values = weight(*shape, dtype, seed)
             cases.append(case(method, values, seed, *packed(values, group, symmetric)))
+    for dtype, symmetric in [(torch.float32, True), (torch.bfloat16, False)]:
+        made = packed_experts(2, 32, 64, 16, symmetric, dtype)
+        cases.append(case("experts_wna16", torch.empty(32, 64, dtype=dtype), 0, *made))
     write(path, ["compressed-tensors", "torchao"], cases)
 
 

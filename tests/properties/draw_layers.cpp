@@ -89,12 +89,14 @@ Values draw_attention() {
 
 // Of sizes that kernels have tiles for, whatever the ranks.
 Values draw_tiled_experts() {
+  const bool packed = flip();
   return {{"hidden", int64_t{64}},
           {"intermediate", int64_t{32}},
           {"experts", unit},
           {"parallel", std::string("expert")},
           {"placement", draw_word({"linear", "round_robin"})},
-          {"packed", flip()},
+          {"packed", packed},
+          {"zero_points", packed && flip()},
           {"loader", draw_cutting_loader()}};
 }
 

@@ -33,7 +33,8 @@ Keys grouped_head_keys(const HeadSizes& sizes) {
   return {size_key("kv_heads", sizes.kv_heads, "key-value heads; 0: as many as heads", 0),
           size_key("head_dim", sizes.head_dim, "elements of a head; 0: hidden / heads", 0),
           flag_key("qkv_bias", false, "query, key and value projections have biases (Qwen2)"),
-          flag_key("qk_norm", sizes.qk_norm, "each query and key head is normalized (Qwen3)")};
+          flag_key("qk_norm", sizes.qk_norm, "each query and key head is normalized (Qwen3)"),
+          flag_key("kv_scales", false, "checkpoints have k_scale and v_scale of every attention, for its cache")};
 }
 
 Keys expert_keys(const ExpertSizes& sizes) {
@@ -83,7 +84,7 @@ void add_outputs(LayerList& layers) {
   if (layers.flag("tied_head")) layers.tie_last("embed_tokens.weight");
 }
 
-// The attention itself has scales that no checkpoint brings, and a post-load step behind all others.
+// The attention itself has scales, which few checkpoints bring, and a post-load step behind all others.
 void add_grouped_attention(LayerList& layers, int64_t block) {
   const int64_t hidden = layers.integer("hidden"), heads = layers.integer("heads"), head_dim = head_dim_of(layers);
   const auto name = [&](std::string_view part) { return block_path(block, fmt::format("self_attn.{}", part)); };
@@ -94,7 +95,7 @@ void add_grouped_attention(LayerList& layers, int64_t block) {
                         {"head_dim", head_dim},
                         {"bias", layers.flag("qkv_bias")}});
   layers.add_quantized(name("o_proj"), "row_parallel_linear", {{"in", heads * head_dim}, {"out", hidden}});
-  layers.add(name("attn"), "attention", {{"heads", heads}, {"scales_delivered", false}});
+  layers.add(name("attn"), "attention", {{"heads", heads}, {"scales_delivered", layers.flag("kv_scales")}});
   if (!layers.flag("qk_norm")) return;
   add_norm(layers, name("q_norm"), head_dim);
   add_norm(layers, name("k_norm"), head_dim);

@@ -16,12 +16,9 @@ class ColumnParallelLinear final : public KindBase {
       : KindBase("column_parallel_linear", "linear layer whose outputs are split over ranks",
                  {{.name = "in", .required = true, .minimum = 1, .about = "inputs"},
                   {.name = "out", .required = true, .minimum = 1, .about = "outputs, split over ranks"},
-                  {.name = "bias", .type = KeyInfo::Type::boolean, .fallback = false, .about = "has a bias"},
-                  {.name = "pad_rows_to",
-                   .fallback = int64_t{1},
-                   .minimum = 1,
-                   .about = "outputs are padded to a multiple of this before they are split"},
-                  {.name = "pad_cols_to", .fallback = int64_t{1}, .minimum = 1, .about = "inputs are padded to a multiple of this"},
+                  bias_key(),
+                  pad_to_key("pad_rows_to", "outputs are padded to a multiple of this before they are split"),
+                  pad_to_key("pad_cols_to", "inputs are padded to a multiple of this"),
                   pad_value_key(),
                   loader_key()}) {}
 

@@ -1,5 +1,8 @@
 #include "reference/model/kinds/expert_places.h"
 
+#include "reference/model/kinds/expert_stacks.h"
+#include "reference/model/kinds/shards.h"
+
 namespace reloadlab::model {
 namespace {
 
@@ -23,7 +26,7 @@ Places places_of(const LayerSpec& spec, TensorParallel tp) {
 }  // namespace
 
 std::vector<int64_t> places_on_rank(const LayerSpec& spec, int64_t expert, TensorParallel tp) {
-  if (spec.text("parallel") == "tensor") return {expert};
+  if (!by_expert(spec)) return {expert};
   const Places places = places_of(spec, tp);
   std::vector<int64_t> here;
   for (int64_t replica = expert; replica < places.count(); replica += places.experts) {
@@ -31,6 +34,29 @@ std::vector<int64_t> places_on_rank(const LayerSpec& spec, int64_t expert, Tenso
     if (physical / places.local() == tp.rank) here.push_back(physical % places.local());
   }
   return here;
+}
+
+std::vector<Placement> place_expert(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) {
+  const std::vector<Stacks> all_stacks = stacks_of(spec);
+  const Stacks& stacks = stacks_with(all_stacks, delivery.slot);
+  const std::vector<int64_t> places = places_on_rank(spec, *delivery.expert, tp);
+  std::vector<Placement> all;
+  if (stacks.packed == Stacks::pair) {
+    for (const int64_t place : places) all.push_back({{0, 0}, {place, 0}, {1, 2}});
+    return all;
+  }
+  const std::string& shard = *delivery.shard;
+  const Shape matrix = stacks.whole(shard);
+  const int64_t whole = matrix[shard == "w2" ? 1 : 0];
+  const Piece share = by_expert(spec) ? Piece{whole, 0, whole} : piece_of(whole, whole, tp);
+  for (const int64_t place : places) {
+    if (shard == "w2") {
+      all.push_back({{0, 0, share.start}, {place, 0, 0}, {1, matrix[0], share.local}});
+    } else {
+      all.push_back({{0, share.start, 0}, {place, shard == "w3" ? share.local : 0, 0}, {1, share.local, matrix[1]}});
+    }
+  }
+  return all;
 }
 
 void append_table_slots(const LayerSpec& spec, TensorParallel tp, std::vector<SlotSpec>& slots) {

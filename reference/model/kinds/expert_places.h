@@ -10,6 +10,8 @@ namespace reloadlab::model {
 
 // The rank's places, counted from its own first one, that hold the expert.
 std::vector<int64_t> places_on_rank(const LayerSpec& spec, int64_t expert, TensorParallel tp);
+// Where an expert's matrix, or what stands beside it, lands in the rank's stacks.
+std::vector<Placement> place_expert(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp);
 // The tables of a layer whose experts are dealt out.
 void append_table_slots(const LayerSpec& spec, TensorParallel tp, std::vector<SlotSpec>& slots);
 

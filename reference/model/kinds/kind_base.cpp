@@ -69,6 +69,12 @@ KeyInfo loader_key() {
           .choices = "bound|free|none"};
 }
 
+KeyInfo bias_key(std::string_view about) { return {.name = "bias", .type = KeyInfo::Type::boolean, .fallback = false, .about = about}; }
+
+KeyInfo pad_to_key(std::string_view name, std::string_view about) {
+  return {.name = name, .fallback = int64_t{1}, .minimum = 1, .about = about};
+}
+
 KeyInfo pad_value_key() {
   return {.name = "pad_value", .type = KeyInfo::Type::number, .fallback = 0.0, .about = "the declared value of padding"};
 }

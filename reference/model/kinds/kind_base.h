@@ -35,6 +35,8 @@ std::vector<std::string_view> split_names(std::string_view names);  // at commas
 
 // Keys that several kinds have.
 KeyInfo loader_key();
+KeyInfo bias_key(std::string_view about = "has a bias");
+KeyInfo pad_to_key(std::string_view name, std::string_view about);
 KeyInfo pad_value_key();
 Status must_have_loader(const LayerSpec& spec);  // the default loader only copies tensors of equal shape
 // "blocks.0.qkv: 10 heads cannot be split over 4 ranks"

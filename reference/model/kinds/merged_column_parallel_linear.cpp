@@ -17,7 +17,7 @@ class MergedColumnParallelLinear final : public KindBase {
  public:
   MergedColumnParallelLinear()
       : KindBase("merged_column_parallel_linear", "column-parallel linear layers over one input, merged into one weight",
-                 parts_keys({{.name = "bias", .type = KeyInfo::Type::boolean, .fallback = false, .about = "has a bias"}})) {}
+                 parts_keys({bias_key()})) {}
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
     return place_part(spec.integers("outs"), delivery, delivery.slot == "bias" ? 0 : spec.integer("in"), tp);

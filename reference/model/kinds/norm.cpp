@@ -16,7 +16,7 @@ class Norm final : public KindBase {
   Norm()
       : KindBase("norm", "layer normalization, replicated",
                  {{.name = "hidden", .required = true, .minimum = 1, .about = "elements"},
-                  {.name = "bias", .type = KeyInfo::Type::boolean, .fallback = false, .about = "has a bias"},
+                  bias_key(),
                   {.name = "eps", .type = KeyInfo::Type::number, .fallback = 1e-5, .about = "added to the variance"},
                   {.name = "rms",
                    .type = KeyInfo::Type::boolean,

@@ -53,7 +53,7 @@ class QkvParallelLinear final : public KindBase {
                    .minimum = 0,
                    .about = "key-value heads, split over ranks or, when fewer, replicated; 0: as many as heads"},
                   {.name = "head_dim", .minimum = 0, .about = "elements of a head; 0: hidden / heads"},
-                  {.name = "bias", .type = KeyInfo::Type::boolean, .fallback = false, .about = "has a bias"},
+                  bias_key(),
                   loader_key()}) {}
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {

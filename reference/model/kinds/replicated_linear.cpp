@@ -40,7 +40,7 @@ class ReplicatedLinear final : public KindBase {
       : KindBase("replicated_linear", "linear layer that every rank has whole",
                  {{.name = "in", .required = true, .minimum = 1, .about = "inputs"},
                   {.name = "out", .required = true, .minimum = 1, .about = "outputs"},
-                  {.name = "bias", .type = KeyInfo::Type::boolean, .fallback = false, .about = "has a bias"},
+                  bias_key(),
                   {.name = "correction_bias",
                    .type = KeyInfo::Type::boolean,
                    .fallback = false,

@@ -16,12 +16,9 @@ class RowParallelLinear final : public KindBase {
       : KindBase("row_parallel_linear", "linear layer whose inputs are split over ranks; its forward is a partial sum",
                  {{.name = "in", .required = true, .minimum = 1, .about = "inputs, split over ranks"},
                   {.name = "out", .required = true, .minimum = 1, .about = "outputs"},
-                  {.name = "bias", .type = KeyInfo::Type::boolean, .fallback = false, .about = "has a bias, replicated"},
-                  {.name = "pad_rows_to", .fallback = int64_t{1}, .minimum = 1, .about = "outputs are padded to a multiple of this"},
-                  {.name = "pad_cols_to",
-                   .fallback = int64_t{1},
-                   .minimum = 1,
-                   .about = "inputs are padded to a multiple of this before they are split"},
+                  bias_key("has a bias, replicated"),
+                  pad_to_key("pad_rows_to", "outputs are padded to a multiple of this"),
+                  pad_to_key("pad_cols_to", "inputs are padded to a multiple of this before they are split"),
                   pad_value_key(),
                   loader_key()}) {}
 

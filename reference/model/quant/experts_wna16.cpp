@@ -1,18 +1,10 @@
-// Integers of 4 bits of fused experts. Online, each expert's matrix of a stack is made into groups with zero points (groups4.h), and put
+// Integers of 4 bits of fused experts, online: each expert's matrix of a stack is made into groups with zero points (groups4.h), and put
 // into tiles (packed.h), as engines repack packed experts one by one (gptq_marlin_moe_repack and marlin_moe_permute_scales,
 // vllm/model_executor/layers/quantization/utils/marlin_utils.py). A stack [experts, n, k] becomes
 //
 //   w…_weight              i32 [experts, k/16, 2n]
 //   w…_weight_scale        [experts, k/g, n], in the weight's type
 //   w…_weight_zero_point   i32 [experts, k/g, n/8]
-//
-// experts_wna16 is for experts that come packed, as wna16 is for linear layers: words are unpacked, put into tiles and packed again, scales
-// put into their order, and nothing is rounded. A code of 8 stands for zero.
-//
-//   w…_weight_packed  i32 [experts, n, k/8]  becomes  i32 [experts, k/16, 2n]      w…_weight_scale  [experts, n, k/g]  becomes  [experts,
-//   k/g, n]
-//
-// Its peak beside the old tensors: all new ones, and of the largest expert the codes with the words made of them, or its scales.
 //
 // Tiles have 64 rows, so that gates and up projections need only have them together. Peak beside the old stacks: all results, and of the
 // largest expert its scales, zero points and minima, a working copy, and its codes, a byte for each. Forwards compute with (q - zero) ·
@@ -77,89 +69,6 @@ class ExpertsWna16 final : public ExpertsStep {
   const Method& method_;
 };
 
-// Stacks that come packed, and what stands beside each.
-constexpr std::string_view packed_names[] = {"w13_weight_packed", "w2_weight_packed"};
-constexpr std::string_view scale_names[] = {"w13_weight_scale", "w2_weight_scale"};
-
-class LoadedExpertsWna16 final : public QuantMethod {
- public:
-  std::string_view id() const override { return "experts_wna16"; }
-
-  at::Tensor compute_value(const Layer& layer, std::string_view slot) const override {
-    if (slot != w13_name && slot != w2_name) return held(layer, slot);
-    const std::string name(slot);
-    const at::Tensor &words = held(layer, name + "_packed"), &scales = held(layer, name + "_scale");
-    at::Tensor all = at::empty({words.size(0), words.size(2) / 2, words.size(1) * tile_rows}, words.options().dtype(at::kFloat));
-    for (int64_t expert = 0; expert < all.size(0); ++expert)
-      all.select(0, expert).copy_(
-          dequantized(weight_of_tiles(words.select(0, expert)), scales_of_tiles(scales.select(0, expert)), at::Tensor()));
-    return all;
-  }
-
- protected:
-  Status process(Layer& layer) override {
-    ParameterPtr old[2], old_scale[2];  // alive to the end of the step
-    at::Tensor made[2], made_scale[2];
-    for (int i : {0, 1}) {
-      old[i] = layer.tensor(packed_names[i]), old_scale[i] = layer.tensor(scale_names[i]);
-      if (!old[i] || !old_scale[i])
-        return Status(Code::failed, fmt::format("layer {} has no {} with scales", layer.path(), packed_names[i]));
-      const at::Tensor &words = old[i]->tensor, &scales = old_scale[i]->tensor;
-      made[i] = at::empty({words.size(0), words.size(2) * codes_per_word / tile_rows, words.size(1) * 2}, words.options());
-      made_scale[i] = at::empty({scales.size(0), scales.size(2), scales.size(1)}, scales.options());
-    }
-    for (int i : {0, 1})
-      for (int64_t expert = 0; expert < made[i].size(0); ++expert) {
-        made[i].select(0, expert).copy_(tiled_weight(unpacked_columns(old[i]->tensor.select(0, expert))));
-        made_scale[i].select(0, expert).copy_(tiled_scales(old_scale[i]->tensor.select(0, expert)));
-      }
-    layer.assign(packed_names[0], replacement_of(old[0], made[0]));
-    RELOADLAB_TRY(post_load_middle(layer));
-    layer.assign(packed_names[1], replacement_of(old[1], made[1]));
-    for (int i : {0, 1}) layer.assign(scale_names[i], replacement_of(old_scale[i], made_scale[i]));
-    return {};
-  }
-};
-
-bool is_one_of(std::string_view slot, std::span<const std::string_view> names) { return std::ranges::count(names, slot) > 0; }
-
-std::vector<SlotSpec> loaded_results(const std::vector<SlotSpec>& before) {
-  std::vector<SlotSpec> after = before;
-  for (SlotSpec& slot : after) {
-    if (is_one_of(slot.name, packed_names)) slot.shape = {slot.shape[0], slot.shape[2] * codes_per_word / tile_rows, slot.shape[1] * 2};
-    if (is_one_of(slot.name, scale_names)) std::swap(slot.shape[1], slot.shape[2]);
-  }
-  return after;
-}
-
-int64_t loaded_extra_bytes(const std::vector<SlotSpec>& before) {
-  int64_t results = 0, most = 0;
-  for (const SlotSpec& slot : before) {
-    const int64_t words_and_codes = 3;  // codes take twice what their words do
-    const int64_t times = is_one_of(slot.name, packed_names) ? words_and_codes : is_one_of(slot.name, scale_names) ? 1 : 0;
-    if (times == 0) continue;
-    results += storage_bytes(slot);
-    most = std::max(most, storage_bytes(slot) / slot.shape[0] * times);
-  }
-  return results + most;
-}
-
-Status check_loaded(const std::vector<SlotSpec>& before) {
-  constexpr std::string_view id = "experts_wna16";
-  if (std::ranges::any_of(before, [](const SlotSpec& slot) { return slot.alias_of.has_value(); }))
-    return refused(id, "cannot replace tensors that are tied or views");
-  for (const std::string_view name : packed_names) {
-    const SlotSpec* words = find_slot(before, name);
-    if (!words || words->shape.size() != 3)
-      return refused(id, "needs packed stacks with their scales, as fused_experts has them with packed");
-    const int64_t n = words->shape[1], k = words->shape[2] * codes_per_word;
-    if (n % tile_columns != 0 || k % tile_rows != 0)
-      return refused(id, fmt::format("needs tiles of {} outputs and {} inputs of an expert, and {} has {} and {}", tile_columns, tile_rows,
-                                     name, n, k));
-  }
-  return {};
-}
-
 std::shared_ptr<QuantMethod> make_step(const Method& method) { return std::make_shared<ExpertsWna16>(method); }
 
 std::vector<SlotSpec> results(const Method& method, const std::vector<SlotSpec>& before) {
@@ -193,16 +102,6 @@ Status check(const Method& method, const std::vector<SlotSpec>& before) {
 
 }  // namespace
 
-QuantInfo experts_wna16() {
-  return {.id = "experts_wna16",
-          .about = "packed int4 experts, unpacked and packed again in tiles, with scales in their order",
-          .make = []() -> std::shared_ptr<QuantMethod> { return std::make_shared<LoadedExpertsWna16>(); },
-          .results = loaded_results,
-          .extra_bytes = loaded_extra_bytes,
-          .permutes = [](std::string_view slot) { return !is_one_of(slot, packed_names) && !is_one_of(slot, scale_names); },
-          .permutation = identity_permutation,
-          .check = check_loaded};
-}
 QuantInfo experts_wna16_online_g32() { return weight_info<in_32>(); }
 QuantInfo experts_wna16_online_g128() { return weight_info<in_128>(); }
 

@@ -46,12 +46,7 @@ class RowTable final : public QuantMethod {
   }
 };
 
-const SlotSpec* weight_of(const std::vector<SlotSpec>& slots) {
-  const auto found = std::ranges::find(slots, source, &SlotSpec::name);
-  return found == slots.end() ? nullptr : &*found;
-}
-
-int64_t extra_bytes(const std::vector<SlotSpec>& before) { return storage_bytes(*weight_of(before)); }
+int64_t extra_bytes(const std::vector<SlotSpec>& before) { return storage_bytes(*find_slot(before, source)); }
 
 std::vector<int64_t> permutation(const SlotSpec& slot) {
   std::vector<int64_t> all = identity_permutation(slot);
@@ -68,7 +63,7 @@ Status check(const std::vector<SlotSpec>& before) {
   const auto refuse = [](std::string_view what) { return Status(Code::data, fmt::format("quantization row_table {}", what)); };
   for (const SlotSpec& slot : before)
     if (slot.alias_of) return refuse("cannot replace tensors that are tied or views");
-  const SlotSpec* weight = weight_of(before);
+  const SlotSpec* weight = find_slot(before, source);
   if (!weight || weight->shape.empty() || !weight->strides.empty() || numel(weight->shape) == 0)
     return refuse("needs a dense tensor called weight");
   return weight->dtype == DType::e4m3 || weight->dtype == DType::e5m2 ? refuse("cannot select rows of 8-bit floats") : Status();

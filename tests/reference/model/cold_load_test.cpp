@@ -105,6 +105,14 @@ std::vector<ColdCase> cases() {
   // 24 · 128 elements between: a block of scales for each rank of all rank counts.
   experts("experts_scaled", {{"intermediate", 3072L}, {"experts", 2L}, {"hidden", 130L}, {"scales", text("block")}});
   all.back().spec.dtype = DType::i8;
+  experts("experts_packed", {{"hidden", 32L}, {"intermediate", 192L}, {"packed", true}, {"group", 8L}, {"zero_points", true}});
+  experts("experts_packed_dealt", {{"hidden", 8L},
+                                   {"intermediate", 16L},
+                                   {"experts", 24L},
+                                   {"packed", true},
+                                   {"group", 8L},
+                                   {"zero_points", true},
+                                   {"parallel", text("expert")}});
   experts("experts_scaled_dealt", {{"intermediate", 128L}, {"experts", 24L}, {"scales", text("block")}, {"parallel", text("expert")}});
   all.back().spec.dtype = DType::i8;
   add("attention_query_scales", "attention", {{"heads", 24L}, {"query_scales", true}});

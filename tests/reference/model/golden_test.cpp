@@ -143,6 +143,57 @@ TEST_P(CompressedTensors, unpack_to_the_same_values_before_and_after_tiling) {
 
 INSTANTIATE_TEST_SUITE_P(golden, CompressedTensors, ::testing::ValuesIn(cases_of("compressed_tensors.json", "wna16")));
 
+// A layer of experts that loaded them; the case's rows are an expert's intermediate elements, its columns the hidden ones.
+std::unique_ptr<Model> loaded_experts(const Case& each, const std::string& quant) {
+  const Json& tensors = each.json["tensors"];
+  const std::string first = "experts.0.gate_proj.";
+  const int64_t groups = tensors[first + "weight_scale"]["shape"][1].get<int64_t>();
+  LayerSpec spec = layer_of("fused_experts",
+                            {{"hidden", each.number("columns")},
+                             {"intermediate", each.number("rows")},
+                             {"experts", 2L},
+                             {"packed", true},
+                             {"group", each.number("columns") / groups},
+                             {"zero_points", tensors.contains(first + "weight_zero_point")}},
+                            "x", *dtype_from_name(each.text("dtype")));
+  spec.quant = quant;
+  EXPECT_EQ(deliveries_of(model_of({spec})).size(), tensors.size());
+  return cold(model_of({spec}), {}, [&](const Delivery& delivery) { return tensor_of(tensors[delivery.name]); });
+}
+
+// What an expert's part of a stack [parts · n, k] stands for.
+void expect_parts(const Case& each, int64_t expert, std::string_view stack, const at::Tensor& values) {
+  const std::vector<std::string> parts =
+      stack == "w13" ? std::vector<std::string>{"gate_proj", "up_proj"} : std::vector<std::string>{"down_proj"};
+  const int64_t rows = values.size(0) / static_cast<int64_t>(parts.size());
+  for (size_t part = 0; part < parts.size(); ++part) {
+    const std::string name = fmt::format("experts.{}.{}", expert, parts[part]);
+    const at::Tensor of_part = values.narrow(0, rows * static_cast<int64_t>(part), rows).to(to_torch(*dtype_from_name(each.text("dtype"))));
+    EXPECT_EQ(each.json["digests"][name]["fnv1a"].get<std::string>(), digest_of(of_part)) << name;
+  }
+}
+
+class CompressedTensorsExperts : public ::testing::TestWithParam<Case> {};
+
+TEST_P(CompressedTensorsExperts, unpack_to_the_same_values_before_and_after_tiling) {
+  const std::unique_ptr<Model> plain = loaded_experts(GetParam(), "none"), tiled = loaded_experts(GetParam(), "experts_wna16");
+  ASSERT_TRUE(process_model_after_loading(*tiled).ok());
+  for (const std::string stack : {"w13", "w2"}) {
+    const std::string name = "x." + stack + "_weight";
+    const ParameterPtr zeros = plain->find_tensor(name + "_zero_point");
+    const Layer& layer = *tiled->find("x");
+    const at::Tensor values = layer.quant_method->compute_value(layer, stack + "_weight");
+    for (int64_t expert : {0, 1}) {
+      expect_parts(GetParam(), expert, stack,
+                   dequantized(unpacked_columns(tensor_at(*plain, name + "_packed")[expert]), tensor_at(*plain, name + "_scale")[expert],
+                               zeros ? unpacked_rows(zeros->tensor[expert]) : at::Tensor()));
+      expect_parts(GetParam(), expert, stack, values[expert]);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(golden, CompressedTensorsExperts, ::testing::ValuesIn(cases_of("compressed_tensors.json", "experts_wna16")));
+
 class CompressedTensorsOnline : public ::testing::TestWithParam<Case> {};
 
 TEST_P(CompressedTensorsOnline, quantize_to_what_the_packed_checkpoint_becomes) {

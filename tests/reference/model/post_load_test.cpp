@@ -1,8 +1,8 @@
 #include "reference/model/post_load.h"
 
-#include "reference/model/device.h"
 #include "tests/reference/model/fixture.h"
 #include "tests/reference/model/memory_probe.h"
+#include "tests/reference/model/quant_step.h"
 
 namespace reloadlab::model {
 namespace {
@@ -109,56 +109,26 @@ TEST(TilePermute, keeps_attributes_class_and_loader_under_a_new_handle) {
   EXPECT_FALSE(before->tensor.is_alias_of(after->tensor));
 }
 
-class TilePermuteSizes : public ::testing::TestWithParam<std::tuple<DType, int64_t>> {
- protected:
-  LayerSpec spec() const { return quantized("x", "tile_permute", std::get<0>(GetParam()), std::get<1>(GetParam())); }
-  const QuantInfo& info() const { return *find_quant_method("tile_permute"); }
-  std::vector<SlotSpec> before() const { return find_layer_kind(spec().kind)->slots(spec(), {}); }
-};
-
-TEST_P(TilePermuteSizes, takes_exactly_the_bytes_that_it_declares) {
-  std::unique_ptr<Model> model = cold(model_of({spec()}));
-  MemoryProbe probe;
-  ASSERT_TRUE(process_model_after_loading(*model).ok());
-  EXPECT_EQ(probe.peak(), info().extra_bytes(before()));
-}
-
-TEST_P(TilePermuteSizes, leaves_the_slots_that_it_declares) {
-  std::unique_ptr<Model> model = cold(model_of({spec()}));
-  ASSERT_TRUE(process_model_after_loading(*model).ok());
-  for (const SlotSpec& slot : info().results(before())) {
-    const at::Tensor& tensor = tensor_at(*model, "x." + slot.name);
-    EXPECT_EQ(tensor.sizes().vec(), slot.shape) << slot.name;
-    EXPECT_EQ(from_torch(tensor.scalar_type()), slot.dtype) << slot.name;
+TEST(TilePermute, is_undone_for_computing) {
+  for (const int64_t rows : {1, 2, 7, 32}) {
+    const ModelSpec spec = model_of({quantized("x", "tile_permute", DType::bf16, rows)});
+    std::unique_ptr<Model> model = cold(spec), plain = cold(spec);
+    ASSERT_TRUE(process_model_after_loading(*model).ok());
+    const at::Tensor undone = model->find("x")->quant_method->checkpoint_layout("weight", tensor_at(*model, "x.weight"));
+    EXPECT_TRUE(undone.equal(tensor_at(*plain, "x.weight")));
+    EXPECT_FALSE(model->find("x")->buffers.find("weight_row_max")->persistent);
   }
-  EXPECT_FALSE(model->find("x")->buffers.find("weight_row_max")->persistent);
 }
 
-TEST_P(TilePermuteSizes, is_the_declared_permutation_and_is_undone_for_computing) {
-  std::unique_ptr<Model> model = cold(model_of({spec()}));
-  const std::vector<double> loaded = values_of(tensor_at(*model, "x.weight"));
-  ASSERT_TRUE(process_model_after_loading(*model).ok());
-  const at::Tensor& processed = tensor_at(*model, "x.weight");
-  const std::vector<double> after = values_of(processed);
-  const std::vector<int64_t> permutation = info().permutation(before()[0]);
-  ASSERT_EQ(permutation.size(), after.size());
-  for (size_t i = 0; i < after.size(); ++i) EXPECT_EQ(after[i], loaded[permutation[i]]);
-  EXPECT_EQ(values_of(model->find("x")->quant_method->checkpoint_layout("weight", processed)), loaded);
+std::vector<LayerSpec> sizes() {
+  std::vector<LayerSpec> all;
+  for (const char* method : {"none", "tile_permute", "row_table"})
+    for (const DType dtype : {DType::f32, DType::bf16, DType::f64, DType::i8, DType::i32})
+      for (const int64_t rows : {1, 2, 7, 32}) all.push_back(quantized("x", method, dtype, rows));
+  return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(sizes, TilePermuteSizes,
-                         ::testing::Combine(::testing::Values(DType::f32, DType::bf16, DType::f64, DType::i8, DType::i32),
-                                            ::testing::Values(1, 2, 7, 32)),
-                         [](const auto& made) {
-                           return std::string(dtype_name(std::get<0>(made.param))) + "_" + std::to_string(std::get<1>(made.param));
-                         });
-
-TEST(TilePermute, runs_on_placeholders) {
-  DeviceScope scope(at::kMeta);
-  std::unique_ptr<Model> model = build_model(model_of({quantized()}), {});
-  ASSERT_TRUE(process_model_after_loading(*model).ok());
-  EXPECT_TRUE(tensor_at(*model, "x.weight_row_max").is_meta());
-}
+INSTANTIATE_TEST_SUITE_P(Permutations, QuantStep, ::testing::ValuesIn(sizes()), quant_step_name);
 
 std::unique_ptr<Model> processed_twice(std::string quant) {
   std::unique_ptr<Model> model = cold(model_of({quantized("x", std::move(quant))}));

@@ -173,14 +173,14 @@ TEST(ExpertsWna16, each_expert_becomes_what_a_linear_layer_would) {
 
 // Codes and scales that a checkpoint brings, each expert as a linear layer of its own would have them, before tiling and after it.
 TEST(ExpertsWna16, packed_experts_become_what_packed_linear_layers_do) {
-  for (const char* parallel : {"tensor", "expert"})
+  for (const auto& [parallel, zero_points] : {std::pair("tensor", false), {"tensor", true}, {"expert", false}, {"expert", true}})
     for (int ranks : {1, 2}) {
-      Values packed{{"packed", true}, {"group", 16L}, {"parallel", std::string(parallel)}, {"top_k", 2L}};
+      Values packed{{"packed", true}, {"group", 16L}, {"parallel", std::string(parallel)}, {"top_k", 2L}, {"zero_points", zero_points}};
       const LayerSpec spec = experts("experts_wna16", {64, 128, 4}, DType::bf16, packed);
       const ModelSpec model_spec = model_of({spec});
       const Source source = [numbers = numbered(model_spec)](const Delivery& delivery) {
         const at::Tensor values = numbers(delivery);
-        return delivery.slot.ends_with("_packed") ? values * 2654435 : values;
+        return delivery.slot.ends_with("_packed") || delivery.slot.ends_with("_zero_point") ? values * 2654435 : values;
       };
       for (int rank = 0; rank < ranks; ++rank) {
         std::unique_ptr<Model> tiled = cold(model_spec, {rank, ranks}, source);
@@ -191,15 +191,16 @@ TEST(ExpertsWna16, packed_experts_become_what_packed_linear_layers_do) {
         for (const std::string name : {"x.w13_weight", "x.w2_weight"}) {
           const at::Tensor& words = tensor_at(*plain, name + "_packed");
           for (int64_t expert = 0; expert < words.size(0); ++expert) {
-            LayerSpec linear = layer_of("packed_column_parallel_linear",
-                                        {{"in", words.size(2) * 8}, {"outs", Shape{words.size(1)}}, {"group", 16L}, {"zero_points", false}},
-                                        "y", DType::bf16);
+            const Values sizes{{"in", words.size(2) * 8}, {"outs", Shape{words.size(1)}}, {"group", 16L}, {"zero_points", zero_points}};
+            LayerSpec linear = layer_of("packed_column_parallel_linear", sizes, "y", DType::bf16);
             linear.quant = "wna16";
             std::unique_ptr<Model> one = build_model(model_of({linear}), {});
-            tensor_at(*one, "y.weight_packed").copy_(words.select(0, expert));
-            tensor_at(*one, "y.weight_scale").copy_(tensor_at(*plain, name + "_scale").select(0, expert));
+            std::vector<std::string> suffixes{"_packed", "_scale"};
+            if (zero_points) suffixes.emplace_back("_zero_point");
+            for (const std::string& suffix : suffixes)
+              tensor_at(*one, "y.weight" + suffix).copy_(tensor_at(*plain, name + suffix).select(0, expert));
             ASSERT_TRUE(process_model_after_loading(*one).ok());
-            for (const std::string suffix : {"_packed", "_scale"})
+            for (const std::string& suffix : suffixes)
               EXPECT_TRUE(tensor_at(*tiled, name + suffix).select(0, expert).equal(tensor_at(*one, "y.weight" + suffix))) << name << expert;
           }
         }
@@ -210,22 +211,24 @@ TEST(ExpertsWna16, packed_experts_become_what_packed_linear_layers_do) {
     }
 }
 
-// The words that land in a rank's stacks, found by their numbers.
+// The words that land in a rank's stacks, found by their numbers. Of zero points words hold rows, so that a share has an eighth of them.
 TEST(PackedExperts, ranks_take_rows_of_gates_and_words_of_down_projections) {
-  const ModelSpec spec = model_of({experts("none", {64, 128, 2}, DType::f32, {{"packed", true}, {"group", 32L}})});
+  const ModelSpec spec = model_of({experts("none", {64, 128, 2}, DType::f32, {{"packed", true}, {"group", 32L}, {"zero_points", true}})});
   std::map<std::string, at::Tensor> sent;
   const Source source = numbered(spec);
   for (const Delivery& delivery : deliveries_of(spec)) sent[delivery.name] = source(delivery);
-  ASSERT_EQ(sent.size(), 2U * 3 * 3);
+  ASSERT_EQ(sent.size(), 2U * 3 * 4);
+  EXPECT_EQ(sent.at("experts.1.down_proj.weight_zero_point").sizes().vec(), (Shape{8, 4}));
+  EXPECT_EQ(sent.at("experts.1.up_proj.weight_zero_point").sizes().vec(), (Shape{16, 2}));
   EXPECT_EQ(sent.at("experts.1.down_proj.weight_packed").sizes().vec(), (Shape{64, 16}));
   EXPECT_EQ(sent.at("experts.1.down_proj.weight_scale").sizes().vec(), (Shape{64, 4}));
   std::unique_ptr<Model> model = cold(spec, {1, 2}, source);
-  for (const auto& [suffix, columns] : {std::pair("weight_packed", 8), {"weight_scale", 2}}) {
+  for (const auto& [suffix, columns, rows] : {std::tuple("weight_packed", 8, 64), {"weight_scale", 2, 64}, {"weight_zero_point", 2, 8}}) {
     const at::Tensor &w13 = tensor_at(*model, std::string("x.w13_") + suffix), &w2 = tensor_at(*model, std::string("x.w2_") + suffix);
     for (int64_t expert : {0, 1}) {
       const auto part = [&](const char* name) { return sent.at(fmt::format("experts.{}.{}.{}", expert, name, suffix)); };
-      EXPECT_TRUE(w13.select(0, expert).narrow(0, 0, 64).equal(part("gate_proj").narrow(0, 64, 64)));
-      EXPECT_TRUE(w13.select(0, expert).narrow(0, 64, 64).equal(part("up_proj").narrow(0, 64, 64)));
+      EXPECT_TRUE(w13.select(0, expert).narrow(0, 0, rows).equal(part("gate_proj").narrow(0, rows, rows)));
+      EXPECT_TRUE(w13.select(0, expert).narrow(0, rows, rows).equal(part("up_proj").narrow(0, rows, rows)));
       EXPECT_TRUE(w2.select(0, expert).equal(part("down_proj").narrow(1, columns, columns)));
     }
   }
@@ -256,7 +259,9 @@ std::vector<LayerSpec> packed_layers() {
   std::vector<LayerSpec> all;
   for (DType dtype : {DType::f32, DType::bf16})
     for (const Sizes& sizes : {Sizes{64, 32, 1}, Sizes{64, 96, 3}, Sizes{128, 64, 2}})
-      for (int64_t group : {1L, 8L, 32L}) all.push_back(experts("experts_wna16", sizes, dtype, {{"packed", true}, {"group", group}}));
+      for (int64_t group : {1L, 8L, 32L})
+        for (bool zero_points : {false, true})
+          all.push_back(experts("experts_wna16", sizes, dtype, {{"packed", true}, {"group", group}, {"zero_points", zero_points}}));
   return all;
 }
 
@@ -300,6 +305,7 @@ TEST(QuantizedExperts, are_refused_where_they_do_not_fit) {
   const auto packed = [](Sizes sizes, int64_t group) {
     return experts("experts_wna16", sizes, DType::bf16, {{"packed", true}, {"group", group}});
   };
+  EXPECT_EQ(refusal(experts("none", {64, 64, 1}, DType::bf16, {{"zero_points", true}})), "x: zero points are of packed weights");
   EXPECT_EQ(refusal(packed({12, 64, 1}, 4)), "x: 12 inputs cannot be packed by 8");
   EXPECT_EQ(refusal(packed({64, 64, 1}, 48)), "x: 64 inputs are no whole groups of 48");
   EXPECT_EQ(refusal(packed({64, 48, 1}, 16)),

@@ -1,6 +1,6 @@
 #pragma once
 // What every quantization method's post-load step keeps of what it declares, whatever it computes: its peak of memory to the byte, the
-// slots that it leaves, and that it runs on placeholders. A method's own test says for which layers:
+// slots that it leaves, what it only permutes, and that it runs on placeholders. A method's own test says for which layers:
 //
 //   INSTANTIATE_TEST_SUITE_P(Wna16, QuantStep, ::testing::ValuesIn(sizes()), quant_step_name);
 #include "tests/reference/model/fixture.h"

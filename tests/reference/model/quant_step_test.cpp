@@ -1,5 +1,7 @@
 #include "tests/reference/model/quant_step.h"
 
+#include <set>
+
 #include "reference/model/device.h"
 #include "reference/model/post_load.h"
 #include "tests/reference/model/memory_probe.h"
@@ -41,6 +43,36 @@ TEST_P(QuantStep, runs_on_placeholders) {
     EXPECT_TRUE(tensor_at(*model, "x." + slot.name).is_meta()) << slot.name;
     EXPECT_EQ(tensor_at(*model, "x." + slot.name).sizes().vec(), slot.shape) << slot.name;
   }
+}
+
+TEST_P(QuantStep, permutes_as_it_declares) {
+  std::unique_ptr<Model> plain = cold(model_of({GetParam()})), model = cold(model_of({GetParam()}));
+  ASSERT_TRUE(process_model_after_loading(*model).ok());
+  for (const SlotSpec& slot : before()) {
+    if (!info().permutes(slot.name)) continue;
+    const std::vector<double> loaded = values_of(tensor_at(*plain, "x." + slot.name)),
+                              after = values_of(tensor_at(*model, "x." + slot.name));
+    const std::vector<int64_t> from = info().permutation(slot);
+    ASSERT_EQ(from.size(), after.size()) << slot.name;
+    for (size_t i = 0; i < after.size(); ++i) ASSERT_EQ(after[i], loaded[static_cast<size_t>(from[i])]) << slot.name << " " << i;
+  }
+}
+
+// Those that drift declare what later runs leave, and have tests of their own.
+TEST(QuantSteps, are_those_of_every_registered_method) {
+  std::set<std::string> tried;
+  const testing::UnitTest& all = *testing::UnitTest::GetInstance();
+  for (int i = 0; i < all.total_test_suite_count(); ++i) {
+    const testing::TestSuite& suite = *all.GetTestSuite(i);
+    if (!std::string_view(suite.name()).ends_with("/QuantStep")) continue;
+    for (int test = 0; test < suite.total_test_count(); ++test) {
+      const std::string name = suite.GetTestInfo(test)->name();  // "runs_on_placeholders/fp8_block_7"
+      const size_t method = name.find('/') + 1;
+      tried.insert(name.substr(method, name.rfind('_') - method));
+    }
+  }
+  for (const QuantInfo& method : quant_methods())
+    EXPECT_TRUE(tried.contains(std::string(method.id)) || method.id.starts_with("drifting_")) << method.id;
 }
 
 }  // namespace reloadlab::model

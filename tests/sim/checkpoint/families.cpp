@@ -19,6 +19,7 @@ const Names mlp = {"gate_proj.weight", "up_proj.weight", "down_proj.weight"};
 const Names norms = {"input_layernorm.weight", "post_attention_layernorm.weight"};
 const Names projections = {"self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight", "self_attn.o_proj.weight"};
 const Names biases = {"self_attn.q_proj.bias", "self_attn.k_proj.bias", "self_attn.v_proj.bias"};
+const Names cache_scales = {"self_attn.k_proj.k_scale", "self_attn.v_proj.v_scale"};
 const Names head_norms = {"self_attn.q_norm.weight", "self_attn.k_norm.weight"};
 
 Names ends(const std::string& prefix, bool head) {
@@ -75,6 +76,21 @@ Family qwen2_moe() {
   append(names, each("model.layers.1.mlp.shared_expert.", mlp));
   names.push_back("model.layers.1.mlp.shared_expert_gate.weight");
   return {"qwen2_moe", "qwen_moe", "qwen_moe", decoder_sizes(values), names, {}};
+}
+
+// Experts in blocks of 128×128, each matrix with its scales.
+Family qwen3_moe_in_blocks() {
+  Names names = ends("model.", true);
+  for (const char* path : {"model.layers.0.", "model.layers.1."}) {
+    for (const Names& part : {projections, head_norms, norms}) append(names, each(path, part));
+    const Names plain = experts(path, 12);
+    append(names, plain);
+    for (auto matrix = plain.begin() + 1; matrix != plain.end(); ++matrix) names.push_back(*matrix + "_scale_inv");
+  }
+  Values values = grouped_experts;
+  values.insert_or_assign("expert_scales", std::string("block"));
+  values.insert_or_assign("expert_intermediate", int64_t{256});
+  return {"qwen3_moe_in_blocks", "qwen_moe", "qwen_moe", decoder_sizes(values), names, {}};
 }
 
 Family qwen3_moe() {
@@ -140,13 +156,17 @@ std::vector<Family> families() {
           wrapped,
           llama("llama", with({}), dense("model.", {}), {"model.layers.1.self_attn.rotary_emb.inv_freq"}),
           llama("llama_without_head_model", with({}), dense("", {}), {"layers.0.self_attn.rotary_emb.inv_freq", "rotary_emb.inv_freq"}),
-          llama("llama_in_a_vision_model", with({}), dense("language_model.model.", {})),
-          llama("llama_in_a_newer_vision_model", with({}), dense("model.language_model.", {})),
+          llama("llama_in_a_vision_model", with({}), dense("language_model.model.", {}),
+                {"vision_tower.patch.weight", "multi_modal_projector.linear_1.bias"}),
+          llama("llama_in_a_newer_vision_model", with({}), dense("model.language_model.", {}),
+                {"model.visual.patch_embed.proj.weight", "model.vision_tower.patch.weight", "vision_model.patch.weight"}),
+          llama("llama_with_cache_scales", with({{"kv_scales", true}}), dense("model.", cache_scales)),
           llama("qwen2", with({{"qkv_bias", true}}), dense("model.", biases)),
           llama("qwen2_tied", with({{"qkv_bias", true}, {"tied_head", true}}), tied, {"lm_head.weight"}),
           llama("qwen3", with({{"qk_norm", true}}), dense("model.", head_norms)),
           qwen2_moe(),
           qwen3_moe(),
+          qwen3_moe_in_blocks(),
           deepseek("deepseek_v2", false),
           deepseek("deepseek_v3", true)};
 }

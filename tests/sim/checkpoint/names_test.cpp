@@ -14,10 +14,20 @@ constexpr NameRule renamed[] = {
     {"layer.{i}.up.{w}", "blocks.{i}.up.{w}"},
     {"head", "lm_head.weight"},
 };
+constexpr NameRule moved[] = {{"layer.{i}.k.scale", "layer.{i}.attn.scale"},
+                              {"layer.{i}.scale", "layer.{i}.attn.scale"},
+                              {"layer.{i}.up.scale", "layer.{i}.a.scale"}};
+constexpr std::string_view other_parts[] = {"tower."};
 constexpr PartRule stacked[] = {{"up", "gate_up", "1"}};
 constexpr PartRule experts[] = {{"down", "w2", "w2"}};
 constexpr NameMap map{.id = "test", .prefixes = prefixes, .ignored = ignored, .renamed = renamed, .stacked = stacked};
-constexpr NameMap open_map{.id = "open", .prefixes = prefixes, .experts = experts, .stacked = stacked, .blocks = "layer."};
+constexpr NameMap open_map{.id = "open",
+                           .prefixes = prefixes,
+                           .other_parts = other_parts,
+                           .moved = moved,
+                           .experts = experts,
+                           .stacked = stacked,
+                           .blocks = "layer."};
 
 using One = std::optional<Target>;
 
@@ -51,6 +61,20 @@ TEST(Names, APartIsTheLastWordButOne) {
   EXPECT_EQ(open_map.target("up.weight"), One({"gate_up.weight", "1"}));
   for (const char* name : {"up", "up.proj.weight", "a.upper.weight", "a.weight.up"})
     EXPECT_EQ(open_map.target(name), One(Target{name})) << name;
+}
+
+TEST(Names, WhatIsMovedIsNoPartAndIsCalledByItsFirstName) {
+  EXPECT_EQ(open_map.target("model.layer.3.k.scale"), One(Target{"layer.3.attn.scale"}));
+  EXPECT_EQ(open_map.target("layer.3.scale"), One(Target{"layer.3.attn.scale"}));
+  EXPECT_EQ(open_map.target("layer.3.up.scale"), One(Target{"layer.3.a.scale"}));
+  EXPECT_EQ(open_map.stored_name({"layer.3.attn.scale"}), "layer.3.k.scale");
+}
+
+TEST(Names, OtherPartsOfAModelAreIgnored) {
+  EXPECT_TRUE(open_map.ignores("model.tower.layer.0.up.weight"));
+  EXPECT_TRUE(open_map.ignores("tower.head"));
+  EXPECT_FALSE(open_map.ignores("layer.tower.head"));
+  EXPECT_FALSE(open_map.ignores("towers.head"));
 }
 
 TEST(Names, AnExpertHasItsNumberBehindTheWordExperts) {

@@ -34,7 +34,8 @@ std::vector<std::string> missing(const Placing& placing) {
   return names;
 }
 
-using None = std::vector<std::string>;
+using Names = std::vector<std::string>;
+using None = Names;
 
 TEST(Families, EveryNameGoesToExactlyOnePlaceAndNothingIsLeftOver) {
   for (const Family& family : families()) {
@@ -92,11 +93,24 @@ TEST(Families, TargetsAreParameterShardAndExpert) {
 TEST(Placing, NamesThatNoTableTakesAreUnexpected) {
   const Family llama = families()[2];
   std::vector<std::string> names = llama.names;
-  for (const char* name : {"model.layers.2.mlp.up_proj.weight", "model.layers.0.self_attn.qkv_proj.weight", "vision_tower.patch.weight",
+  for (const char* name : {"model.layers.2.mlp.up_proj.weight", "model.layers.0.self_attn.qkv_proj.weight", "vision.patch.weight",
                            "model.layers.0.mlp.experts.0.up_proj.weight", "model.layers.0.self_attn.q_proj.weight.extra"})
     names.push_back(name);
   const Placing placing = placed(llama, names);
   EXPECT_EQ(placing.unexpected, None(names.end() - 5, names.end()));
+}
+
+// Calibrated scales have one of two names; without a word from the model they have no place.
+TEST(Placing, ScalesOfCachesGoToTheAttention) {
+  const std::vector<Family> all = families();
+  const auto scaled = std::ranges::find(all, "llama_with_cache_scales", &Family::name);
+  const Names usual = {"model.layers.0.self_attn.k_proj.k_scale", "model.layers.0.self_attn.v_proj.v_scale"};
+  const Names short_ones = {"model.layers.0.self_attn.k_scale", "model.layers.0.self_attn.v_scale"};
+  for (const Names& names : {usual, short_ones}) {
+    EXPECT_EQ(placed(*scaled, names).unexpected, None());
+    EXPECT_EQ(placed(all[2], names).unexpected, names);
+  }
+  EXPECT_EQ(placed(*scaled, {usual[0], short_ones[0]}).seconds.size(), 1U);
 }
 
 TEST(Placing, AHeadThatIsNotTiedIsWantedAndOneThatIsIsLeftOut) {

@@ -33,38 +33,36 @@ const std::vector<Type>& types() {
        R"("max_position_embeddings":512,"type_vocab_size":2)"},
       {"llama", "llama", grouped},
       {"mistral", "llama", grouped + R"(,"sliding_window":4096)"},
+      {"llama", "llama_with_cache_scales", grouped},
+      {"llama", "llama_with_cache_scales",
+       grouped + R"(,"quantization_config":{"quant_method":"compressed-tensors","kv_cache_scheme":{"num_bits":8},"config_groups":{}})"},
       {"qwen2", "qwen2_tied", grouped + R"(,"tie_word_embeddings":true)"},
+      {"qwen2_5_vl_text", "qwen2_tied", grouped + R"(,"tie_word_embeddings":true)"},
       {"qwen3", "qwen3", grouped},
+      {"qwen3_vl_text", "qwen3", grouped},
       {"qwen2_moe", "qwen2_moe",
        grouped + experts + R"(,"num_experts":12,"decoder_sparse_step":2,"shared_expert_intermediate_size":8,"mlp_only_layers":[])"},
       {"qwen3_moe", "qwen3_moe", grouped + experts + R"(,"num_experts":12,"head_dim":2)"},
+      {"qwen3_moe", "qwen3_moe_in_blocks",
+       replaced(grouped + experts, R"("moe_intermediate_size":4)", R"("moe_intermediate_size":256)") +
+           R"(,"num_experts":12,"head_dim":2,"quantization_config":{"quant_method":"fp8","fmt":"e4m3","weight_block_size":[128,128]})"},
       {"deepseek_v2", "deepseek_v2", latent + R"(,"q_lora_rank":null)"},
       {"deepseek_v3", "deepseek_v3", latent + R"(,"q_lora_rank":6,"num_nextn_predict_layers":1)"}};
   return all;
 }
 
-// The family's names, each in the shape that the model takes.
-Shapes tensors_of(const Family& family) {
-  model::ModelSpec spec{.architecture = family.architecture, .values = family.values};
+std::string type_name(DType dtype) { return dtype == DType::f32 ? "F32" : dtype == DType::e4m3 ? "F8_E4M3" : "BF16"; }
+
+// The family's names, each in the shape and type that the model takes.
+std::vector<Typed> tensors_of(const Family& family) {
+  model::ModelSpec spec{.dtype = DType::bf16, .architecture = family.architecture, .values = family.values};
   EXPECT_TRUE(model::expand_architecture(spec).ok());
   const Result<Placing> placing = place_names(spec, *find_name_map(family.map), family.names);
-  Shapes shapes;
-  for (const Placing::Place& place : placing->places)
-    shapes.push_back({place.stored, std::vector<int>(place.delivery.shape.begin(), place.delivery.shape.end())});
-  for (const std::string& name : family.left_out) shapes.push_back({name, {1}});
-  return shapes;
-}
-
-// Two bytes an element but for a router's correction, which is float32 whatever the others are.
-std::string file_of(const Shapes& shapes) {
-  Shapes halves = shapes;
-  std::string text;
-  for (auto& [name, shape] : halves)
-    if (name.ends_with("correction_bias")) shape = {shape[0] * 2};
-  text = tensor_file(halves);
-  const std::string odd = R"(e_score_correction_bias":{"dtype":"BF16","shape":[24])",
-                    even = R"(e_score_correction_bias":{"dtype":"F32", "shape":[12])";
-  return text.find(odd) == text.npos ? text : replaced(text, odd, even);
+  std::vector<Typed> tensors;
+  for (const auto& [delivery, stored] : placing->places)
+    tensors.push_back({stored, type_name(delivery.dtype), std::vector<int>(delivery.shape.begin(), delivery.shape.end())});
+  for (const std::string& name : family.left_out) tensors.push_back({name, "BF16", {1}});
+  return tensors;
 }
 
 TEST(ModelTypes, AreImportedWholeFromTheirFamiliesNames) {
@@ -72,7 +70,7 @@ TEST(ModelTypes, AreImportedWholeFromTheirFamiliesNames) {
   for (const Type& type : types()) {
     const TemporaryFolder folder;
     folder.write("model/config.json", fmt::format(R"({{"model_type":"{}",{}}})", type.id, type.config));
-    folder.write("model/model.safetensors", file_of(tensors_of(*std::ranges::find(all, type.family, &Family::name))));
+    folder.write("model/model.safetensors", tensor_file(tensors_of(*std::ranges::find(all, type.family, &Family::name))));
     const Result<std::string> text = import_model(folder.path() / "model");
     EXPECT_TRUE(text.ok()) << type.id << ": " << text.status().message();
   }

@@ -160,7 +160,8 @@ TEST_P(Config, SaysWhatItExpected) {
   EXPECT_NE(refusal().find(GetParam().says), std::string::npos) << refusal();
 }
 
-const std::string known = "bert, llama, mistral, qwen2, qwen3, qwen2_moe, qwen3_moe, deepseek_v2, deepseek_v3";
+const std::string known =
+    "bert, llama, mistral, qwen2, qwen2_5_vl_text, qwen3, qwen3_vl_text, qwen2_moe, qwen3_moe, deepseek_v2, deepseek_v3";
 
 INSTANTIATE_TEST_SUITE_P(
     All, Config,
@@ -181,7 +182,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"kv_heads", "\"num_key_value_heads\": 1", "\"num_key_value_heads\": 3", "2 heads cannot share 3 kv heads"},
         BadConfig{"blocks", "\"num_hidden_layers\": 1", "\"num_hidden_layers\": 2000000000", "2000000000 blocks, expected at most 1024"},
         BadConfig{"quantized", "\"head_dim\": null", "\"quantization_config\": {\"quant_method\": \"fp8\"}",
-                  "quantization_config is an object, expected a checkpoint that is not quantized"},
+                  "quantization_config is an object, expected weights that are not quantized: architecture llama has no experts, which "
+                  "alone are taken with scales"},
+        BadConfig{"quantized_by_name", "\"head_dim\": null", "\"quantization_config\": \"fp8\"",
+                  "quantization_config is \"fp8\", expected an object"},
         BadConfig{"no_json", "{", "[", "expected"},
         BadConfig{"twice", "\"vocab_size\": 10", "\"vocab_size\": 10, \"vocab_size\": 10", "a second time"}),
     [](const auto& bad) { return bad.param.name; });

@@ -34,18 +34,29 @@ inline std::string llama_config() {
   "rms_norm_eps": 1e-05, "head_dim": null, "tie_word_embeddings": false})";
 }
 
-// A file of BF16 tensors, or of another type of two bytes.
-inline std::string tensor_file(const Shapes& tensors, const std::string& type = "BF16") {
+struct Typed {
+  std::string name, type;
+  std::vector<int> shape;
+};
+
+inline std::string tensor_file(const std::vector<Typed>& tensors) {
   std::string json;
   size_t end = 0;
-  for (const auto& [name, shape] : tensors) {
-    size_t bytes = 2;
+  for (const auto& [name, type, shape] : tensors) {
+    size_t bytes = type == "F32" ? 4 : type == "F8_E4M3" ? 1 : 2;
     for (const int size : shape) bytes *= static_cast<size_t>(size);
     json += fmt::format(R"({}"{}":{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})", json.empty() ? "" : ",", name, type,
                         fmt::join(shape, ","), end, end + bytes);
     end += bytes;
   }
   return stored("{" + json + "}", end);
+}
+
+// A file of BF16 tensors, or of another type.
+inline std::string tensor_file(const Shapes& tensors, const std::string& type = "BF16") {
+  std::vector<Typed> typed;
+  for (const auto& [name, shape] : tensors) typed.push_back({name, type, shape});
+  return tensor_file(typed);
 }
 
 inline std::string replaced(std::string text, std::string_view from, std::string_view to) {
