@@ -9,6 +9,7 @@
 #include "reference/layerwise/shadow.h"
 #include "reference/model/kind.h"
 #include "reference/model/post_load.h"
+#include "reference/model/quant/step_helpers.h"
 
 namespace reloadlab::layerwise {
 namespace {
@@ -61,7 +62,10 @@ int64_t helper_bytes(const Group& group) {
   int64_t bytes = 0;
   for (const Member& member : group.members) {
     const model::LayerPtr layer = member.layer.lock();
-    if (!layer || !layer->own_post_load) continue;
+    if (!layer) continue;
+    if (layer->quant_method)
+      for (const model::SlotSpec& helper : model::step_helpers(layer->quant_method->id())) bytes += model::storage_bytes(helper);
+    if (!layer->own_post_load) continue;
     for (const auto& [name, helper] : member.kernel_extra.tensors) bytes += static_cast<int64_t>(helper.nbytes());
   }
   return bytes;
