@@ -40,6 +40,8 @@ enum class Wrong {
   direct_bound,        // leaves layers without post-load step to their own loaders, and does not ask what came
   learns_first,        // takes for plain copies the loaders that the first load did not call
   tables_dropped,      // drops what the process keeps outside of the model when an update begins
+  nothing_received,    // loads receive buffers that nothing was transferred into (wrappers.h)
+  limitless,           // buffers whatever arrives, and knows no limit (wrappers.h)
 };
 
 struct Mutant {
