@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "reference/layerwise/backup.h"
@@ -87,7 +88,8 @@ Status copy_coerced(Group& group) {
   return {};
 }
 
-// Copies what replaced a helper tensor into the one that was there. `overwrites` is told which one that is, before.
+// Copies what replaced a helper tensor into the one that was there; `overwrites` is told which one that is, before. One that its owner
+// took along stays: somebody may hold its address.
 template <class Fn>
 void keep_extra(model::Layer& layer, const model::ExtraState& before, Fn&& overwrites) {
   for (auto& [name, tensor] : layer.extra.tensors) {
@@ -97,6 +99,15 @@ void keep_extra(model::Layer& layer, const model::ExtraState& before, Fn&& overw
     copy_content(old->second, tensor);
     tensor = old->second;
   }
+  for (const auto& [name, tensor] : before.tensors) layer.extra.tensors.try_emplace(name, tensor);
+}
+
+// What a helper refers to may be a tensor of the layer, which has its copy already.
+bool is_kernel(const Member& member, const at::Tensor& helper) {
+  const auto shares = [&](const model::Slot& slot) {
+    return slot.handle && slot.handle->tensor.defined() && slot.handle->tensor.is_alias_of(helper);
+  };
+  return std::ranges::any_of(member.kernel_parameters, shares) || std::ranges::any_of(member.kernel_buffers, shares);
 }
 
 Status keep_slots(model::Slots& now, const model::Slots& before) {
@@ -120,7 +131,7 @@ Status copy_back(const Core& core, Group& group) {
   const bool backup = core.policy.abort == Abort::backup;
   for (const Member& member : group.members)
     keep_extra(*member.layer.lock(), member.kernel_extra, [&](const at::Tensor& helper) {
-      if (backup) back_up(group, helper);
+      if (backup && !is_kernel(member, helper)) back_up(group, helper);
     });
   return {};
 }

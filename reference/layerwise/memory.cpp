@@ -9,6 +9,7 @@
 #include "reference/layerwise/shadow.h"
 #include "reference/model/kind.h"
 #include "reference/model/post_load.h"
+#include "reference/model/quant/step_helpers.h"
 
 namespace reloadlab::layerwise {
 namespace {
@@ -65,7 +66,10 @@ template <class Fn>
 void for_each_helper(const Group& group, Fn&& fn) {
   for (const Member& member : group.members) {
     const model::LayerPtr layer = member.layer.lock();
-    if (!layer || !layer->own_post_load) continue;
+    if (!layer) continue;
+    if (layer->quant_method)
+      for (const model::SlotSpec& helper : model::step_helpers(layer->quant_method->id())) fn(model::storage_bytes(helper));
+    if (!layer->own_post_load) continue;
     for (const auto& [name, helper] : member.kernel_extra.tensors) fn(static_cast<int64_t>(helper.nbytes()));
   }
 }

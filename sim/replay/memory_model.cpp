@@ -1,6 +1,9 @@
 #include "sim/replay/memory_model.h"
 
 #include <algorithm>
+#include <iterator>
+
+#include "reference/model/quant/step_helpers.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -56,7 +59,9 @@ MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, b
     size.post_load_left += made_bytes(*quant, slots);
     size.loader_scratch = std::max(size.loader_scratch, loader_scratch(catalogue, layer, tp));
     size.kernel += total_bytes(quant->results(slots));
-    for (const model::SlotSpec& helper : catalogue.kind(layer).helpers(catalogue.layer(layer), tp)) {
+    std::vector<model::SlotSpec> helpers = catalogue.kind(layer).helpers(catalogue.layer(layer), tp);
+    std::ranges::copy(model::step_helpers(catalogue.layer(layer).quant), std::back_inserter(helpers));
+    for (const model::SlotSpec& helper : helpers) {
       size.helpers += model::storage_bytes(helper);
       size.helper_most = std::max(size.helper_most, model::storage_bytes(helper));
     }

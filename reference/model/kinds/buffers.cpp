@@ -72,7 +72,7 @@ void make_late(Layer& layer) {
     fill(add_parameter(layer, "late", {late_size}, layer.spec.dtype), layer.spec.number("constant_value"));
   if (layer.spec.flag("lazy") && !layer.tensor("lazy")->tensor.defined())
     layer.tensor("lazy")->tensor = at::empty({late_size}, at::TensorOptions(to_torch(layer.spec.dtype)).device(default_device())).fill_(0);
-  if (layer.spec.flag("scratch") && layer.extra.tensors.empty())
+  if (layer.spec.flag("scratch") && !layer.extra.tensors.contains("scratch"))
     layer.extra.tensors["scratch"] = at::empty({late_size}, at::TensorOptions(at::kFloat).device(default_device())).fill_(0);
 }
 

@@ -18,8 +18,8 @@ const at::Tensor& held(const Layer& layer, std::string_view slot) {
 }
 
 at::Tensor logical(const Layer& layer, std::string_view slot) {
-  const at::Tensor& tensor = held(layer, slot);
-  return compute_copy(layer.quant_method ? layer.quant_method->compute_value(layer, slot) : tensor);
+  // A method may have the value under another name.
+  return compute_copy(layer.quant_method ? layer.quant_method->compute_value(layer, slot) : held(layer, slot));
 }
 
 at::Tensor apply_linear(const Layer& layer, const at::Tensor& input, bool with_bias) {

@@ -3,6 +3,7 @@
 #include <ATen/ops/_foreach_copy.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/ones.h>
 
 #include "reference/model/kinds/compute.h"
@@ -40,6 +41,10 @@ void by_two_copies(const at::Tensor& to, const at::Tensor& from) {
   to.copy_(from);
   to.copy_(from);
 }
+// Looks at what is there, on the host, and goes another way when nothing would change. A placeholder has nothing to look at.
+void by_difference(const at::Tensor& to, const at::Tensor& from) {
+  if (!at::equal(to, from)) to.copy_(from);
+}
 void by_foreach(const at::Tensor& to, const at::Tensor& from) {
   const at::Tensor tos[] = {to}, froms[] = {from};
   at::_foreach_copy_(tos, froms);
@@ -66,6 +71,7 @@ constexpr Named routes[] = {{"copy", by_copy},
                             {"twice", by_two_copies},
                             {"temporary", by_temporary},
                             {"broadcast", by_copy},
+                            {"difference", by_difference},
                             {"foreach", by_foreach},
                             {"index_copy", by_index_copy},
                             {"index_put", by_index_put},
@@ -101,9 +107,11 @@ class CustomLoader final : public KindBase {
               .fallback = std::string("copy"),
               .about =
                   "how the loader writes: one copy, row by row, odd then even columns, through transposed views, in two flat ranges, as "
-                  "bytes, twice, through a temporary, broadcasting one row, _foreach_copy_, index_copy_, index_put_, masked_scatter_, "
+                  "bytes, twice, through a temporary, broadcasting one row, only where what is there differs (which it reads on the host), "
+                  "_foreach_copy_, index_copy_, index_put_, masked_scatter_, "
                   "set_, .data =",
-              .choices = "copy|rows|steps|transpose|flat|bytes|twice|temporary|broadcast|foreach|index_copy|index_put|mask|set|data"},
+              .choices =
+                  "copy|rows|steps|transpose|flat|bytes|twice|temporary|broadcast|difference|foreach|index_copy|index_put|mask|set|data"},
              {.name = "bias", .type = KeyInfo::Type::boolean, .fallback = false, .about = "has a bias [rows], loaded by one copy"},
              loader_key()}) {}
 

@@ -1,5 +1,9 @@
 #include "reference/model/post_load.h"
 
+#include <ATen/ops/equal.h>
+
+#include "reference/model/device.h"
+#include "reference/model/quant/step_helpers.h"
 #include "tests/reference/model/fixture.h"
 #include "tests/reference/model/memory_probe.h"
 #include "tests/reference/model/quant_step.h"
@@ -157,6 +161,63 @@ TEST(Drifting, takes_the_bytes_that_it_declares) {
     ASSERT_TRUE(process_model_after_loading(*model).ok());
     EXPECT_EQ(probe.peak(), find_quant_method(id)->extra_bytes(find_layer_kind(spec.kind)->slots(spec, {}))) << id;
   }
+}
+
+// What the kernel's name is, and whether a later run gets there.
+TEST(Renamed, leaves_the_kernels_name_unless_a_guard_stops_it) {
+  for (const char* id : {"renamed", "renamed_once"}) {
+    std::unique_ptr<Model> model = cold(model_of({quantized("x", id)}));
+    const ParameterPtr loaded = model->find_tensor("x.weight");
+    ASSERT_TRUE(process_model_after_loading(*model).ok());
+    EXPECT_EQ(model->find_tensor("x.weight"), nullptr);
+    ASSERT_NE(model->find_tensor("x.weight_kernel"), nullptr);
+    EXPECT_TRUE(at::equal(model->find_tensor("x.weight_kernel")->tensor, loaded->tensor));
+    const LayerPtr layer = model->find("x");  // as a reload has it
+    layer->erase("weight_kernel");
+    layer->assign("weight", loaded);
+    ASSERT_TRUE(process_model_after_loading(*model).ok());
+    EXPECT_EQ(layer->tensor("weight_kernel") == nullptr, std::string_view(id) == "renamed_once");
+  }
+}
+
+TEST(KernelObject, takes_what_the_one_before_it_owned_along) {
+  std::unique_ptr<Model> model = cold(model_of({quantized("x", "kernel_helpers")}));
+  ExtraState& extra = model->find("x")->extra;
+  ASSERT_TRUE(process_model_after_loading(*model).ok());
+  const at::Tensor strides = extra.tensors.at("kernel:strides");
+  EXPECT_EQ(strides[0].item<int64_t>(), tensor_at(*model, "x.weight").stride(0));
+  EXPECT_TRUE(extra.tensors.at("kernel:weight").is_same(tensor_at(*model, "x.weight")));
+  extra.tensors["scratch"] = strides;
+  ASSERT_TRUE(process_model_after_loading(*model).ok());
+  EXPECT_FALSE(extra.tensors.at("kernel:strides").is_alias_of(strides));
+  EXPECT_FALSE(extra.tensors.contains("scratch"));
+}
+
+// Beside its arithmetic a step takes the helpers that it makes; those before it are gone by the end.
+TEST(KernelObject, takes_the_bytes_that_it_declares) {
+  for (const char* id : {"kernel_helpers", "kernel_constants", "kernel_scratch", "renamed"}) {
+    const LayerSpec spec = quantized("x", id);
+    std::unique_ptr<Model> model = cold(model_of({spec}));
+    int64_t declared = find_quant_method(id)->extra_bytes(find_layer_kind(spec.kind)->slots(spec, {}));
+    for (const SlotSpec& helper : step_helpers(id)) declared += storage_bytes(helper);
+    MemoryProbe probe;
+    ASSERT_TRUE(process_model_after_loading(*model).ok());
+    EXPECT_EQ(probe.peak(), declared) << id;
+  }
+}
+
+TEST(FillsCache, fills_the_slot_that_was_empty) {
+  LayerSpec spec = layer_of("buffers", {{"shape", Shape{3, 2}}, {"empty_buffer", true}}, "x", DType::bf16);
+  spec.quant = "fills_cache";
+  std::unique_ptr<Model> model = cold(model_of({spec}));
+  const LayerPtr layer = model->find("x");
+  ASSERT_TRUE(process_model_after_loading(*model).ok());
+  ASSERT_NE(layer->tensor("cache"), nullptr);
+  EXPECT_TRUE(at::equal(layer->tensor("cache")->tensor, tensor_at(*model, "x.weight").select(1, 0)));
+  layer->buffers.erase("cache");
+  ASSERT_TRUE(process_model_after_loading(*model).ok());
+  EXPECT_EQ(layer->tensor("cache"), nullptr);
+  EXPECT_TRUE(layer->extra.tensors.contains("cache"));
 }
 
 // What a loader allocates for itself when it writes a real tensor is declared, since it counts in the memory formula.
