@@ -41,7 +41,6 @@ enum class Wrong {
   learns_first,        // takes for plain copies the loaders that the first load did not call
   tables_dropped,      // drops what the process keeps outside of the model when an update begins
   nothing_received,    // loads receive buffers that nothing was transferred into (wrappers.h)
-  limitless,           // buffers whatever arrives, and knows no limit (wrappers.h)
 };
 
 struct Mutant {
