@@ -231,24 +231,6 @@ steps:
   - reload: {to: B, omit: ["up.1.weight"]}
 )";
 
-constexpr std::string_view kLimited = R"(
-reloadlab: 1
-scenario: limited
-about: Every layer is open at once, and the limit allows less.
-system: layerwise
-world: {ranks: 1}
-model:
-  layers:
-    - {name: "blocks.{0..3}.up", kind: column_parallel_linear, in: 8, out: 8, bias: true}
-checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}
-steps:
-  - load: A
-  - reload: {to: B, order: interleaved}
-    outcome: error
-laws: [cold_load_equal, address_stable, no_residue, memory_bound, failure_atomic]
-limits: {extra_bytes: 400}
-)";
-
 constexpr std::string_view kAll[] = {kShards, kOnce, kTwoRanks, kRepeatedShard, kOneLayer,     kAttention, kSameAgain,
                                      kPadded, kLate, kOmitted,  kManyLayers,    kDummyWeights, kExperts,   kTable};
 
@@ -335,7 +317,6 @@ TEST_F(Mutants, OthersAreKilledBySeveralLaws) {
       {"learns_first", kDummyWeights, {"cold_load_equal", "failure_atomic", "written_once"}},
       {"tables_dropped", kTable, {"cold_load_equal", "failure_atomic"}},
       {"nothing_received", kOnce, {"cold_load_equal", "failure_atomic", "memory_bound", "written_once"}},
-      {"limitless", kLimited, {"cold_load_equal", "failure_atomic", "memory_bound"}},
   };
   for (const auto& [name, scenario, laws] : several) {
     const Kills killed = kills(scenario, name);

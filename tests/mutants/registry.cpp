@@ -42,7 +42,6 @@ constexpr Mutant kMutants[] = {
     {Wrong::ranks_apart, "ranks_apart", "ranks_alike"},
     {Wrong::tables_dropped, "tables_dropped", "cold_load_equal"},
     {Wrong::nothing_received, "nothing_received", "cold_load_equal"},
-    {Wrong::limitless, "limitless", "memory_bound"},
 };
 
 Result<sim::CandidateInfo> make(const std::string& name) {
@@ -54,7 +53,6 @@ Result<sim::CandidateInfo> make(const std::string& name) {
   if (found->wrong == Wrong::lax) info.declared["excess"] = info.declared["missing"] = "reject";
   info.make_reloader = [wrong = found->wrong](const sim::CandidateContext& context) -> Result<std::unique_ptr<sim::Reloader>> {
     if (wrong == Wrong::nothing_received) return nothing_received(context);
-    if (wrong == Wrong::limitless) return limitless(context);
     return std::unique_ptr<sim::Reloader>(std::make_unique<PlainReloader>(wrong, context));
   };
   return info;

@@ -41,10 +41,4 @@ class NothingReceived final : public sim::Reloader {
 
 std::unique_ptr<sim::Reloader> nothing_received(const sim::CandidateContext& context) { return std::make_unique<NothingReceived>(context); }
 
-Result<std::unique_ptr<sim::Reloader>> limitless(sim::CandidateContext context) {
-  RELOADLAB_ASSIGN(const sim::CandidateInfo reference, sim::find_candidate("layerwise@hardened"));
-  context.extra_bytes_limit.reset();
-  return reference.make_reloader(context);
-}
-
 }  // namespace reloadlab::mutants

@@ -8,7 +8,5 @@ namespace reloadlab::mutants {
 
 // The plain reloader behind a receiver that posts no transfer: each load gets the receive buffer as it was allocated, and all ends well.
 std::unique_ptr<sim::Reloader> nothing_received(const sim::CandidateContext& context);
-// The layerwise reference, which nobody tells what extra memory it may take: it buffers whatever arrives before its layer is complete.
-Result<std::unique_ptr<sim::Reloader>> limitless(sim::CandidateContext context);
 
 }  // namespace reloadlab::mutants

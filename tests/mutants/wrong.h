@@ -42,7 +42,6 @@ enum class Wrong {
   ranks_apart,         // keeps some scratch from its record on, but on the first rank
   tables_dropped,      // drops what the process keeps outside of the model when an update begins
   nothing_received,    // loads receive buffers that nothing was transferred into (wrappers.h)
-  limitless,           // buffers whatever arrives, and knows no limit (wrappers.h)
 };
 
 struct Mutant {

@@ -3,7 +3,6 @@
 #include <ATen/ops/equal.h>
 
 #include "reference/model/device.h"
-#include "reference/model/quant/step_helpers.h"
 #include "tests/reference/model/fixture.h"
 #include "tests/reference/model/memory_probe.h"
 #include "tests/reference/model/quant_step.h"
@@ -193,23 +192,20 @@ TEST(KernelObject, takes_what_the_one_before_it_owned_along) {
   EXPECT_FALSE(extra.tensors.contains("scratch"));
 }
 
-// Beside its arithmetic a step takes the helpers that it makes; those before it are gone by the end.
-TEST(KernelObject, takes_the_bytes_that_it_declares) {
-  for (const char* id : {"kernel_helpers", "kernel_constants", "kernel_scratch", "renamed"}) {
-    const LayerSpec spec = quantized("x", id);
-    std::unique_ptr<Model> model = cold(model_of({spec}));
-    int64_t declared = find_quant_method(id)->extra_bytes(find_layer_kind(spec.kind)->slots(spec, {}));
-    for (const SlotSpec& helper : step_helpers(id)) declared += storage_bytes(helper);
-    MemoryProbe probe;
-    ASSERT_TRUE(process_model_after_loading(*model).ok());
-    EXPECT_EQ(probe.peak(), declared) << id;
-  }
-}
-
-TEST(FillsCache, fills_the_slot_that_was_empty) {
+LayerSpec with_cache() {
   LayerSpec spec = layer_of("buffers", {{"shape", Shape{3, 2}}, {"empty_buffer", true}}, "x", DType::bf16);
   spec.quant = "fills_cache";
-  std::unique_ptr<Model> model = cold(model_of({spec}));
+  return spec;
+}
+
+INSTANTIATE_TEST_SUITE_P(KernelObjects, QuantStep,
+                         ::testing::Values(quantized("x", "kernel_helpers"), quantized("x", "kernel_constants"),
+                                           quantized("x", "kernel_scratch"), quantized("x", "renamed"), quantized("x", "renamed_once"),
+                                           with_cache()),
+                         quant_step_name);
+
+TEST(FillsCache, fills_the_slot_that_was_empty) {
+  std::unique_ptr<Model> model = cold(model_of({with_cache()}));
   const LayerPtr layer = model->find("x");
   ASSERT_TRUE(process_model_after_loading(*model).ok());
   ASSERT_NE(layer->tensor("cache"), nullptr);

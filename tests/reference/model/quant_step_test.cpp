@@ -4,6 +4,7 @@
 
 #include "reference/model/device.h"
 #include "reference/model/post_load.h"
+#include "reference/model/quant/step_helpers.h"
 #include "tests/reference/model/memory_probe.h"
 
 namespace reloadlab::model {
@@ -15,9 +16,11 @@ std::string quant_step_name(const ::testing::TestParamInfo<LayerSpec>& made) { r
 
 TEST_P(QuantStep, takes_exactly_the_bytes_that_it_declares) {
   std::unique_ptr<Model> model = cold(model_of({GetParam()}));
+  int64_t declared = info().extra_bytes(before());
+  for (const SlotSpec& helper : step_helpers(GetParam().quant)) declared += storage_bytes(helper);
   MemoryProbe probe;
   ASSERT_TRUE(process_model_after_loading(*model).ok());
-  EXPECT_EQ(probe.peak(), info().extra_bytes(before()));
+  EXPECT_EQ(probe.peak(), declared);
 }
 
 TEST_P(QuantStep, leaves_the_slots_that_it_declares_in_their_order) {
