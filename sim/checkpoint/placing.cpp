@@ -4,20 +4,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <set>
 
 #include "reference/model/kind.h"
 #include "sim/checkpoint/json_tree.h"
 
 namespace reloadlab::sim {
 namespace {
-
-std::set<std::string, std::less<>> tied_layers(const model::ModelSpec& model) {
-  std::set<std::string, std::less<>> paths;
-  for (const model::LayerSpec& layer : model.layers)
-    if (layer.tied_to) paths.insert(layer.name);
-  return paths;
-}
 
 int64_t value_of(const model::ModelSpec& model, std::string_view key) {
   const auto found = model.values.find(key);
@@ -27,20 +19,26 @@ int64_t value_of(const model::ModelSpec& model, std::string_view key) {
 class LeftOut {
  public:
   LeftOut(const model::ModelSpec& model, const NameMap& map)
-      : map_(map), tied_(tied_layers(model)), blocks_(value_of(model, "blocks")), further_(value_of(model, "next_token_blocks")) {}
+      : map_(map), blocks_(value_of(model, "blocks")), further_(value_of(model, "next_token_blocks")) {}
 
   bool operator()(std::string_view stored) const {
     if (map_.ignores(stored)) return true;
-    if (const auto block = map_.block(stored); block && *block >= blocks_ && *block - blocks_ < further_) return true;
-    const std::string_view name = map_.without_prefix(stored);
-    return std::ranges::find(map_.tied, name) != map_.tied.end() && tied_.contains(model::split_slot_path(name).first);
+    const auto block = map_.block(stored);
+    return block && *block >= blocks_ && *block - blocks_ < further_;
   }
 
  private:
   const NameMap& map_;
-  std::set<std::string, std::less<>> tied_;
   int64_t blocks_, further_;
 };
+
+// What the layer of that name is tied to, where the map lets a file have a tensor for it all the same.
+const std::string* tied_to(const model::ModelSpec& model, const NameMap& map, std::string_view stored) {
+  const std::string_view name = map.without_prefix(stored);
+  if (std::ranges::find(map.tied, name) == map.tied.end()) return nullptr;
+  const auto layer = std::ranges::find(model.layers, model::split_slot_path(name).first, &model::LayerSpec::name);
+  return layer != model.layers.end() && layer->tied_to ? &*layer->tied_to : nullptr;
+}
 
 }  // namespace
 
@@ -78,6 +76,12 @@ Result<Placing> place_names(const model::ModelSpec& model, const NameMap& map, c
   const LeftOut left_out(model, map);
   for (const std::string& name : names) {
     if (left_out(name)) continue;
+    if (const std::string* path = tied_to(model, map, name)) {
+      const auto place =
+          std::ranges::find(placing.places, *path, [](const Placing::Place& p) { return p.delivery.layer + "." + p.delivery.slot; });
+      if (place != placing.places.end()) placing.tied.push_back({name, static_cast<size_t>(place - placing.places.begin())});
+      continue;
+    }
     const std::optional<Target> target = map.target(name);
     const auto found = target ? wanted.find(*target) : wanted.end();
     if (found == wanted.end()) {

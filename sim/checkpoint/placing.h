@@ -22,6 +22,12 @@ struct Placing {
   std::vector<Place> places;            // every delivery of the model, in model order
   std::vector<std::string> unexpected;  // names that no delivery takes, in the order given
   std::vector<Second> seconds;
+  // Names of tensors that the model ties, which is no news, and the place of what they are tied to.
+  struct Tied {
+    std::string stored;
+    size_t place;
+  };
+  std::vector<Tied> tied;
 };
 
 // Names that the map ignores are left out, and so are those of tensors that the model ties and of blocks that it declares to lack.

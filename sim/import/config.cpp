@@ -51,8 +51,14 @@ struct Sections {
     const JsonNode* own = given(*language, name);
     return own ? own : given(*root, name);
   }
-  // Whole models say whether the head is tied; of other keys theirs may be another part's.
-  const JsonNode* find(std::string_view name) const { return name == "tie_word_embeddings" ? either(name) : given(*language, name); }
+  // Whole models say whether the head is tied; of other keys theirs may be another part's. Newer files say all about rotary positions in
+  // an object of their own.
+  const JsonNode* find(std::string_view name) const {
+    if (name == "tie_word_embeddings") return either(name);
+    if (const JsonNode* plain = given(*language, name); plain || name != "rope_theta") return plain;
+    const JsonNode* positions = given(*language, "rope_parameters");
+    return positions && positions->kind == JsonNode::Kind::object ? given(*positions, name) : nullptr;
+  }
 };
 
 Sections sections_of(const JsonNode& root) {

@@ -92,6 +92,8 @@ Status check_places(const Placing& placing, const NameMap& map, const Safetensor
       complaints.add(fits);
     }
   }
+  for (const Placing::Tied& tied : placing.tied)
+    if (Status fits = check_fit(at(tied.stored), placing.places[tied.place].delivery); !fits.ok()) complaints.add(fits);
   return complaints.status();
 }
 

@@ -25,7 +25,7 @@ const ConfigKey decoder_keys[] = {{"vocab_size", "vocab"},
                                   {"tie_word_embeddings", "tied_head", false}};
 
 const ConfigKey grouped_keys[] = {{"num_key_value_heads", "kv_heads", none}, {"head_dim", "head_dim", none}};
-const ConfigKey bias_keys[] = {{"attention_bias", "qkv_bias", false}};
+const ConfigKey bias_keys[] = {{"attention_bias", "qkv_bias", false}, {"attention_bias", "o_bias", false}};
 const ConfigKey qwen_expert_keys[] = {{"num_experts", "experts"},
                                       {"num_experts_per_tok", "top_k"},
                                       {"moe_intermediate_size", "expert_intermediate"},

@@ -33,6 +33,7 @@ Keys grouped_head_keys(const HeadSizes& sizes) {
   return {size_key("kv_heads", sizes.kv_heads, "key-value heads; 0: as many as heads", 0),
           size_key("head_dim", sizes.head_dim, "elements of a head; 0: hidden / heads", 0),
           flag_key("qkv_bias", false, "query, key and value projections have biases (Qwen2)"),
+          flag_key("o_bias", false, "output projections have biases"),
           flag_key("qk_norm", sizes.qk_norm, "each query and key head is normalized (Qwen3)"),
           flag_key("kv_scales", false, "checkpoints have k_scale and v_scale of every attention, for its cache")};
 }
@@ -94,7 +95,7 @@ void add_grouped_attention(LayerList& layers, int64_t block) {
                         {"kv_heads", layers.integer("kv_heads")},
                         {"head_dim", head_dim},
                         {"bias", layers.flag("qkv_bias")}});
-  layers.add_quantized(name("o_proj"), "row_parallel_linear", {{"in", heads * head_dim}, {"out", hidden}});
+  layers.add_quantized(name("o_proj"), "row_parallel_linear", {{"in", heads * head_dim}, {"out", hidden}, {"bias", layers.flag("o_bias")}});
   layers.add(name("attn"), "attention", {{"heads", heads}, {"scales_delivered", layers.flag("kv_scales")}});
   if (!layers.flag("qk_norm")) return;
   add_norm(layers, name("q_norm"), head_dim);

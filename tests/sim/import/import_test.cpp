@@ -92,6 +92,28 @@ TEST_F(Import, ATiedHeadMayBeInTheFileOrNot) {
   without.pop_back();
   write(tied, without);
   EXPECT_EQ(cases().size(), 2U);
+  Shapes other = llama_tensors();
+  other.back().second = {5, 4};
+  write(tied, other);
+  const std::string said = refusal();
+  EXPECT_NE(said.find("tensor \"lm_head.weight\" is bf16 [5, 4], expected bf16 [10, 4] for embed_tokens.weight"), said.npos) << said;
+}
+
+TEST_F(Import, BiasesOfAttentionAreThoseOfItsOutputToo) {
+  Shapes tensors = llama_tensors();
+  const std::pair<const char*, int64_t> biases[] = {{"q_proj", 4}, {"k_proj", 2}, {"v_proj", 2}, {"o_proj", 4}};
+  for (const auto& [name, size] : biases) tensors.push_back({fmt::format("model.layers.0.self_attn.{}.bias", name), {size}});
+  write(replaced(llama_config(), "\"hidden_size\": 4", "\"hidden_size\": 4, \"attention_bias\": true"), tensors);
+  EXPECT_TRUE(imported().ok()) << refusal();
+}
+
+TEST_F(Import, TheBaseOfPositionsMayStandInAnObjectOfItsOwn) {
+  const auto base = [&](const std::string& more) {
+    write(replaced(llama_config(), "\"hidden_size\": 4", "\"hidden_size\": 4, " + more), llama_tensors());
+    return std::get<double>(cases().front().model.values.at("rope_base"));
+  };
+  EXPECT_EQ(base(R"("rope_parameters": {"rope_theta": 1000000.0, "rope_type": "default"})"), 1e6);
+  EXPECT_EQ(base(R"("rope_parameters": {"rope_type": "default"})"), 1e4);
 }
 
 TEST_F(Import, NamesWithoutAPlaceAndTensorsThatAreMissingAreAllReported) {
