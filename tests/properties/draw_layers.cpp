@@ -204,11 +204,12 @@ bool suits(const model::QuantInfo& method, const LayerSpec& spec) {
   return true;
 }
 
-// Any method that suits the layer at every drawn rank count and is no defect: none that drifts, and none behind a guard.
+// Any method that suits the layer at every drawn rank count and is no defect: none that drifts. One that renames leaves nobody a name to
+// load before an update or after its layer is complete, which these properties do.
 std::string draw_quant(const LayerSpec& spec) {
   std::vector<std::string> fitting;
   for (const model::QuantInfo& method : model::quant_methods())
-    if (!method.id.starts_with("drifting") && method.id != "renamed_once" && suits(method, spec)) fitting.emplace_back(method.id);
+    if (!method.id.starts_with("drifting") && !method.id.starts_with("renamed") && suits(method, spec)) fitting.emplace_back(method.id);
   return flip() ? "none" : draw_word(std::move(fitting));
 }
 
