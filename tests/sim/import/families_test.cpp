@@ -57,11 +57,18 @@ std::string type_name(DType dtype) { return dtype == DType::f32 ? "F32" : dtype 
 std::vector<Typed> tensors_of(const Family& family) {
   model::ModelSpec spec{.dtype = DType::bf16, .architecture = family.architecture, .values = family.values};
   EXPECT_TRUE(model::expand_architecture(spec).ok());
-  const Result<Placing> placing = place_names(spec, *find_name_map(family.map), family.names);
+  std::vector<std::string> names = family.names;
+  names.insert(names.end(), family.left_out.begin(), family.left_out.end());
+  const Result<Placing> placing = place_names(spec, *find_name_map(family.map), names);
   std::vector<Typed> tensors;
   for (const auto& [delivery, stored] : placing->places)
     tensors.push_back({stored, type_name(delivery.dtype), std::vector<int>(delivery.shape.begin(), delivery.shape.end())});
-  for (const std::string& name : family.left_out) tensors.push_back({name, "BF16", {1}});
+  for (const auto& [stored, place] : placing->tied) {
+    const model::Delivery& delivery = placing->places[place].delivery;
+    tensors.push_back({stored, type_name(delivery.dtype), std::vector<int>(delivery.shape.begin(), delivery.shape.end())});
+  }
+  for (const std::string& name : family.left_out)
+    if (std::ranges::find(placing->tied, name, &Placing::Tied::stored) == placing->tied.end()) tensors.push_back({name, "BF16", {1}});
   return tensors;
 }
 

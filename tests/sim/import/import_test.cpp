@@ -101,7 +101,7 @@ TEST_F(Import, ATiedHeadMayBeInTheFileOrNot) {
 
 TEST_F(Import, BiasesOfAttentionAreThoseOfItsOutputToo) {
   Shapes tensors = llama_tensors();
-  const std::pair<const char*, int64_t> biases[] = {{"q_proj", 4}, {"k_proj", 2}, {"v_proj", 2}, {"o_proj", 4}};
+  const std::pair<const char*, int> biases[] = {{"q_proj", 4}, {"k_proj", 2}, {"v_proj", 2}, {"o_proj", 4}};
   for (const auto& [name, size] : biases) tensors.push_back({fmt::format("model.layers.0.self_attn.{}.bias", name), {size}});
   write(replaced(llama_config(), "\"hidden_size\": 4", "\"hidden_size\": 4, \"attention_bias\": true"), tensors);
   EXPECT_TRUE(imported().ok()) << refusal();
