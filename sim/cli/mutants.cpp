@@ -14,7 +14,12 @@ namespace {
 constexpr std::string_view kFamily = "mutant@", kControl = "mutant@none";
 
 struct MutantTexts {
-  std::vector<std::string> paths{"scenarios/bugs", "scenarios/layerwise/tensor_parallel.yaml"};
+  std::vector<std::string> paths{"scenarios/bugs",
+                                 "scenarios/layerwise/tensor_parallel.yaml",
+                                 "scenarios/online_quant/oq_abort.yaml",
+                                 "scenarios/online_quant/oq_created_scale.yaml",
+                                 "scenarios/online_quant/oq_layers_not_sent.yaml",
+                                 "scenarios/online_quant/oq_several_calls.yaml"};
   std::string out = "out", silence = "10s";
   int jobs = 1;
 };
@@ -45,6 +50,10 @@ Cases beyond_the_control(const RunResult& result) {
   return cases;
 }
 
+bool ran(const RunResult& result, const std::string& mutant) {
+  return std::ranges::any_of(result.cases, [&](const CaseResult& one) { return one.candidate == mutant; });
+}
+
 // What is wrong with the outcome; empty when a law killed the mutant, and for the control.
 std::string complaint(const std::string& mutant, const std::vector<Kill>& kills) {
   if (mutant == kControl) return "";
@@ -58,6 +67,10 @@ bool print_matrix(const RunResult& result, const std::vector<std::string>& mutan
   bool fine = true;
   const Cases out_of_reach = beyond_the_control(result);
   for (const std::string& mutant : mutants) {
+    if (!ran(result, mutant)) {
+      rows.push_back({mutant, "not run: no scenario of its system", "", ""});
+      continue;
+    }
     const std::vector<Kill> kills = kills_of(result, mutant, out_of_reach);
     const std::string wrong = complaint(mutant, kills);
     fine = fine && wrong.empty();

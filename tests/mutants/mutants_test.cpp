@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -6,6 +7,7 @@
 #include "sim/law/memory_bound.h"
 #include "sim/replay/replay.h"
 #include "sim/scenario/scenario.h"
+#include "tests/mutants/around.h"
 #include "tests/mutants/wrong.h"
 
 namespace reloadlab::mutants {
@@ -322,6 +324,43 @@ TEST_F(Mutants, OthersAreKilledBySeveralLaws) {
     const Kills killed = kills(scenario, name);
     EXPECT_EQ(killed.laws, laws) << name << "\n" << killed.text;
   }
+}
+
+// Two ranks, a scale for each row, shards, and an update that leaves a layer out.
+std::string quantized(std::string_view system, std::string_view quant) {
+  return fmt::format(R"(
+reloadlab: 1
+scenario: quantized
+about: Shards of a quantized layer, and a norm.
+system: {}
+world: {{ranks: 2}}
+model:
+  layers:
+    - {{name: qkv, kind: qkv_parallel_linear, hidden: 8, heads: 4, kv_heads: 2, quant: {}}}
+    - {{name: norm, kind: norm, hidden: 8}}
+    - {{name: o, kind: row_parallel_linear, in: 8, out: 8, quant: {}}}
+checkpoints: {{A: {{synthetic: 1}}, B: {{synthetic: 2}}}}
+steps:
+  - load: A
+  - reload: {{to: B}}
+  - reload: {{to: A}}
+  - reload: {{to: B, omit: ["norm.*"]}}
+  - reload: {{to: A}}
+)",
+                     system, quant, quant);
+}
+
+TEST_F(Mutants, AroundTheReferenceEachIsKilledByItsLaw) {
+  for (const Around& mutant : around_mutants()) {
+    const Kills killed = kills(quantized(mutant.system, "fp8_per_channel"), mutant.name);
+    EXPECT_TRUE(killed.laws.contains(std::string(mutant.law))) << mutant.name << " for " << mutant.law << "\n" << killed.text;
+  }
+}
+
+TEST_F(Mutants, TheReferencePassesWhatItsMutantsDoNot) {
+  for (const char* system : {"layerwise", "online_quant"})
+    for (const Verdict& verdict : verdicts(quantized(system, "fp8_per_channel"), std::string(system) + "@hardened"))
+      EXPECT_NE(verdict.outcome, Outcome::fail) << system << ": " << told(verdict);
 }
 
 TEST_F(Mutants, TheReferencePassesWhereTheControlDoes) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "sim/candidate/builtin.h"
+#include "tests/mutants/around.h"
 #include "tests/mutants/plain_reloader.h"
 #include "tests/mutants/wrappers.h"
 
@@ -46,7 +47,7 @@ constexpr Mutant kMutants[] = {
 
 Result<sim::CandidateInfo> make(const std::string& name) {
   const auto found = std::ranges::find(kMutants, name, &Mutant::name);
-  if (found == std::end(kMutants)) return Status(Code::usage, "no mutant is called \"" + name + "\"");
+  if (found == std::end(kMutants)) return make_around(name);
   sim::CandidateInfo info{.name = "mutant@" + name, .system = "layerwise"};
   info.declared = {{"abort", "backup"},           {"excess", "warn"},         {"missing", "warn"}, {"unexpected", "warn"},
                    {"buffering", "by_reference"}, {"completion", "elements"}, {"misuse", "error"}, {"reports", "yes"}};
@@ -66,6 +67,7 @@ void register_mutants() {
   sim::register_candidate("mutant", make);
   std::vector<std::string> names;
   for (const Mutant& mutant : kMutants) names.emplace_back(mutant.name);
+  for (const Around& mutant : around_mutants()) names.emplace_back(mutant.name);
   sim::register_profiles("mutant", names);
 }
 

@@ -80,8 +80,11 @@ TEST_F(Running, MutantsRunLikeAnyOther) {
 
 // Every mutant against the known bugs: one that lives is a law, or a scenario, too few.
 TEST_F(Running, EveryMutantIsKilledByALaw) {
-  const Ran ran =
-      reloadlab("mutants " RELOADLAB_SOURCE_DIR "/scenarios/bugs " RELOADLAB_SOURCE_DIR "/scenarios/layerwise/tensor_parallel.yaml");
+  std::string paths;
+  for (const char* path : {"bugs", "layerwise/tensor_parallel.yaml", "online_quant/oq_abort.yaml", "online_quant/oq_created_scale.yaml",
+                           "online_quant/oq_layers_not_sent.yaml", "online_quant/oq_several_calls.yaml"})
+    paths += std::string(" " RELOADLAB_SOURCE_DIR "/scenarios/") + path;
+  const Ran ran = reloadlab("mutants --jobs 2" + paths);
   EXPECT_EQ(ran.exit_code, 0) << ran.out << ran.err;
   EXPECT_NE(ran.out.find("mutant@none"), std::string::npos) << ran.out;
   EXPECT_EQ(ran.out.find("NOT FINE"), std::string::npos) << ran.out;
@@ -92,6 +95,7 @@ TEST_F(Running, AMutantThatLivesFails) {
   const Ran ran = reloadlab("mutants scenarios");
   EXPECT_EQ(ran.exit_code, 1) << ran.out;
   EXPECT_NE(ran.out.find("NOT FINE: survives"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("not run: no scenario of its system"), std::string::npos) << ran.out;
 }
 
 TEST_F(Running, BothProfilesRunWithoutACandidate) {
