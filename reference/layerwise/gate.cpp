@@ -14,8 +14,9 @@ struct Gate {
   std::shared_ptr<Core> core;
   std::weak_ptr<model::Layer> layer;
   std::string slot;
-  model::LoaderPtr original;       // null: the default loader
-  std::shared_ptr<Shadow> shadow;  // kept for the layer's sake, and not looked at
+  model::LoaderPtr original;  // null: the default loader
+  // Of every layer that has the handle; kept for their sake, and not looked at.
+  mutable std::set<std::shared_ptr<Shadow>> shadows;
 
   Status operator()(model::Layer* self, model::Parameter& destination, const at::Tensor& loaded, const model::LoadArgs& args) const {
     const model::Loader& behind = original ? *original : *model::default_weight_loader();
@@ -41,11 +42,21 @@ struct Gate {
   }
 };
 
-bool is_gate(const model::LoaderPtr& loader) { return loader && loader->function.target<Gate>(); }
+const Gate* gate_of(const model::LoaderPtr& loader) { return loader ? loader->function.target<Gate>() : nullptr; }
+
+void install_gate(Core& core, const model::LayerPtr& layer, const std::string& slot, model::Parameter& handle) {
+  if (gate_of(handle.loader)) return;
+  model::Loader gate = handle.loader ? *handle.loader : model::Loader{.name = model::default_weight_loader()->name};
+  gate.function = Gate{core.shared_from_this(), layer, slot, handle.loader};
+  handle.loader = std::make_shared<const model::Loader>(std::move(gate));
+}
 
 }  // namespace
 
-model::LoaderPtr ungated(const model::LoaderPtr& loader) { return is_gate(loader) ? loader->function.target<Gate>()->original : loader; }
+model::LoaderPtr ungated(const model::LoaderPtr& loader) {
+  const Gate* gate = gate_of(loader);
+  return gate ? gate->original : loader;
+}
 
 void install_gates(Core& core, const model::LayerPtr& layer) {
   const std::shared_ptr<LayerRecord> record = core.registry.find(layer);
@@ -54,10 +65,8 @@ void install_gates(Core& core, const model::LayerPtr& layer) {
     model::ParameterPtr handle = slot.tensor ? layer->tensor(slot.name) : nullptr;
     if (!handle) continue;
     watch_first_load(core, *handle, slot.tensor);
-    if (is_gate(handle->loader)) continue;
-    model::Loader gate = handle->loader ? *handle->loader : model::Loader{.name = model::default_weight_loader()->name};
-    gate.function = Gate{core.shared_from_this(), layer, slot.name, handle->loader, shadow};
-    handle->loader = std::make_shared<const model::Loader>(std::move(gate));
+    install_gate(core, layer, slot.name, *handle);
+    if (shadow) gate_of(handle->loader)->shadows.insert(shadow);
   }
 }
 

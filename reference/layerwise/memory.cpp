@@ -88,8 +88,10 @@ int64_t extra_bytes(const Update& update) {
   for (const auto& group : update.groups) {
     bytes += group->buffered_bytes;
     for (const SavedTensor& saved : group->backup) bytes += static_cast<int64_t>(saved.bytes.nbytes());
+    std::set<const c10::StorageImpl*> copies;  // tied slots share one
     for (const Member& member : group->members)
-      for (const auto& [slot, copy] : member.shadow) bytes += static_cast<int64_t>(copy.storage().nbytes());
+      for (const auto& [slot, copy] : member.shadow)
+        if (copies.insert(copy.storage().unsafeGetStorageImpl()).second) bytes += static_cast<int64_t>(copy.storage().nbytes());
   }
   return bytes;
 }

@@ -7,8 +7,8 @@
 //   the update ends well   the new copies take the place of the old ones (under other policies than abort=backup: when the group is done)
 //   it is abandoned        the new copies go; the old ones have been there all the time
 //
-// Copies belong to the gates on the layer's handles, so that they die with the layer. Where no first load was seen, the first update
-// has to bring the layer whole.
+// Slots that share a storage share its copy. Copies belong to the gates on the layers' handles, so that they die with the layers. Where
+// no first load was seen, the first update has to bring the layer whole.
 #include "reference/layerwise/core.h"
 
 namespace reloadlab::layerwise {

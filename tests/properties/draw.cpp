@@ -5,7 +5,8 @@
 #include <algorithm>
 
 #include "reference/model/kind.h"
-#include "tests/properties/draw_layers.h"
+#include "sim/replay/catalogue.h"
+#include "sim/replay/sequence.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -38,6 +39,21 @@ void draw_arrival(LoadPlan& plan) {
   if (*rc::gen::arbitrary<bool>()) plan.dtype = DType::f64;
 }
 
+void draw_duplicates(const Case& the_case, LoadPlan& plan) {
+  for (const model::LayerSpec& layer : the_case.model.layers)
+    for (const model::Delivery& delivery : model::find_layer_kind(layer.kind)->deliveries(layer))
+      if (*rc::gen::inRange(0, 4) == 0) plan.repeat.push_back({delivery.name, *rc::gen::inRange<int64_t>(2, 4)});
+}
+
+int64_t load_calls(const Case& the_case, const LoadPlan& plan) {
+  return static_cast<int64_t>(sequence(Catalogue(the_case.model), plan).size());
+}
+
+int64_t draw_abort(const Case& the_case, const LoadPlan& plan) {
+  const int64_t calls = load_calls(the_case, plan);
+  return *rc::gen::weightedOneOf<int64_t>({{4, rc::gen::inRange<int64_t>(0, calls + 1)}, {1, rc::gen::just(calls)}});
+}
+
 std::vector<Step> draw_two_sources(const Case& the_case, const std::string& one, const std::string& other) {
   std::vector<std::string> names, mine;
   for (const model::LayerSpec& layer : the_case.model.layers)
@@ -57,10 +73,10 @@ std::vector<Step> draw_two_sources(const Case& the_case, const std::string& one,
 Step load_of(const std::string& checkpoint) { return {.kind = StepKind::load, .plan = {.checkpoint = checkpoint}}; }
 Step reload_with(LoadPlan plan) { return {.kind = StepKind::reload, .plan = std::move(plan)}; }
 
-Case draw_case() {
+Case draw_case(Quantized quantized) {
   Case the_case{.scenario = "drawn", .file = "drawn.yaml", .about = "A drawn case.", .system = "layerwise"};
-  the_case.model.layers = draw_layers();
   the_case.ranks = *rc::gen::inRange(1, 5);
+  the_case.model.layers = draw_layers(the_case.ranks, quantized);
   the_case.checkpoints = {{"A", {.seed = 1}}, {"B", {.seed = 2}}};
   the_case.steps = {load_of("A"), reload_with(draw_plan("B")), reload_with(draw_plan("A"))};
   if (takes_any_layout(the_case.model))

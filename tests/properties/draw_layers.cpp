@@ -1,8 +1,7 @@
 #include "tests/properties/draw_layers.h"
 
-#include <rapidcheck.h>
-
-#include "reference/model/kind.h"
+#include "tests/properties/draw_quantized.h"
+#include "tests/properties/draw_values.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -13,13 +12,7 @@ using Layers = std::vector<LayerSpec>;
 // Sizes are multiples of this, so that every drawn rank count divides them.
 constexpr int64_t unit = 12;
 
-int64_t draw_between(int64_t least, int64_t most) { return *rc::gen::inRange<int64_t>(least, most + 1); }
 int64_t draw_size() { return unit * draw_between(1, 3); }
-bool flip() { return *rc::gen::arbitrary<bool>(); }
-std::string draw_word(std::vector<std::string> words) { return *rc::gen::elementOf(std::move(words)); }
-
-// A loader that cuts shards or leaves padding cannot be the default one.
-std::string draw_cutting_loader() { return draw_word({"bound", "free"}); }
 double draw_pad_value() { return static_cast<double>(draw_between(-2, 2)); }
 
 // Sizes of a linear layer that may fall short of what its dimensions are padded to.
@@ -131,6 +124,38 @@ Values draw_mixer() {
           {"loader", draw_cutting_loader()}};
 }
 
+Values draw_replicated() {
+  return {
+      {"in", draw_between(1, 6)}, {"out", draw_size()}, {"bias", flip()}, {"correction_bias", flip()}, {"loader", draw_cutting_loader()}};
+}
+
+// Eight codes share a word, of zero points too.
+Values draw_packed() {
+  return {{"in", 8 * draw_between(1, 3)},
+          {"outs", Shape{8 * unit, 8 * unit}},
+          {"group", *rc::gen::elementOf(Shape{8, 0})},
+          {"zero_points", flip()},
+          {"loader", draw_cutting_loader()}};
+}
+
+Values draw_scaled() {
+  return {{"in", draw_between(1, 6)},
+          {"outs", Shape{draw_size(), draw_size()}},
+          {"scales", draw_word({"channel", "tensor"})},
+          {"loader", draw_cutting_loader()}};
+}
+
+// A block of scales of each expert's gate, one of its up projection.
+Values draw_scaled_experts() {
+  return {{"hidden", draw_between(1, 6)},
+          {"intermediate", int64_t{128}},
+          {"experts", unit},
+          {"parallel", std::string("expert")},
+          {"placement", draw_word({"linear", "round_robin"})},
+          {"scales", std::string("block")},
+          {"loader", draw_cutting_loader()}};
+}
+
 Values draw_hadamard() { return {{"size", draw_between(1, 6)}}; }
 
 // Routes whose extent can be told; the others are refused, which is not what these properties are about.
@@ -165,6 +190,7 @@ Values draw_parts() {
 struct Kind {
   const char* id;
   Values (*draw)();
+  bool in_bytes = false;  // its weights are
 };
 constexpr Kind kinds[] = {
     {"norm", draw_norm},
@@ -185,46 +211,32 @@ constexpr Kind kinds[] = {
     {"mla_attention", draw_mla},
     {"rotary_embedding", draw_rotary},
     {"mamba_mixer", draw_mixer},
+    {"replicated_linear", draw_replicated},
+    {"packed_column_parallel_linear", draw_packed},
+    {"scaled_column_parallel_linear", draw_scaled, true},
+    {"fused_experts", draw_scaled_experts, true},
 };
 
-LayerSpec layer(std::string name, std::string kind, Values values) {
-  LayerSpec spec{.name = std::move(name), .kind = std::move(kind), .values = std::move(values)};
-  model::fill_defaults(spec);
-  return spec;
-}
-
-// Not where a slot of the layer shares another one's tensor: a step that replaces it would end that.
-bool suits(const model::QuantInfo& method, const LayerSpec& spec) {
-  for (int ranks = 1; ranks <= 4; ++ranks) {
-    const std::vector<model::SlotSpec> slots = model::find_layer_kind(spec.kind)->slots(spec, {0, ranks});
-    for (const model::SlotSpec& slot : slots)
-      if (slot.alias_of) return method.id == "none";
-    if (!method.check(slots).ok()) return false;
-  }
-  return true;
-}
-
-// Any method that suits the layer at every drawn rank count and is no defect: none that drifts. One that renames leaves nobody a name to
-// load before an update or after its layer is complete, which these properties do.
-std::string draw_quant(const LayerSpec& spec) {
-  std::vector<std::string> fitting;
-  for (const model::QuantInfo& method : model::quant_methods())
-    if (!method.id.starts_with("drifting") && !method.id.starts_with("renamed") && suits(method, spec)) fitting.emplace_back(method.id);
+// Any method that suits the layer and is no defect.
+std::string draw_quant(const LayerSpec& spec, int ranks) {
+  std::vector<std::string> fitting{"none"};
+  for (const model::QuantInfo* method : sound_methods())
+    if (suits(*method, spec, ranks)) fitting.emplace_back(method->id);
   return flip() ? "none" : draw_word(std::move(fitting));
 }
 
-LayerSpec draw_layer(std::string name) {
+LayerSpec draw_layer(std::string name, int ranks) {
   const Kind& kind = kinds[*rc::gen::inRange<size_t>(0, std::size(kinds))];
   LayerSpec spec = layer(std::move(name), kind.id, kind.draw());
-  spec.dtype = *rc::gen::element(DType::bf16, DType::f32, DType::f16);
-  spec.quant = draw_quant(spec);
+  spec.dtype = kind.in_bytes ? *rc::gen::element(DType::e4m3, DType::i8) : *rc::gen::element(DType::bf16, DType::f32, DType::f16);
+  spec.quant = draw_quant(spec, ranks);
   return spec;
 }
 
-void draw_tree(Layers& layers, const std::string& name, int depth) {
-  layers.push_back(draw_layer(name));
+void draw_tree(Layers& layers, const std::string& name, int ranks, int depth) {
+  layers.push_back(draw_layer(name, ranks));
   const int64_t children = depth == 0 ? 0 : draw_between(0, 2);
-  for (int64_t child = 0; child < children; ++child) draw_tree(layers, name + "." + std::to_string(child) + ".it", depth - 1);
+  for (int64_t child = 0; child < children; ++child) draw_tree(layers, name + "." + std::to_string(child) + ".it", ranks, depth - 1);
 }
 
 // A buffer that is a view of the layer's own weight, or of its child's.
@@ -240,10 +252,10 @@ void draw_view(Layers& layers, const std::string& name) {
 }
 
 // A head that is the embedding, its vocabulary padded.
-void draw_tied_head(Layers& layers, const std::string& name) {
+void draw_tied_head(Layers& layers, const std::string& name, int ranks) {
   const Values rows = draw_vocab();
   layers.push_back(layer(name, "vocab_parallel_embedding", rows));
-  if (flip()) draw_tree(layers, name + ".between.it", 0);
+  if (flip()) draw_tree(layers, name + ".between.it", ranks, 0);
   layers.push_back(layer(name + ".head", "parallel_lm_head", rows));
   layers.back().tied_to = name + ".weight";
   if (flip()) return;
@@ -293,27 +305,31 @@ void draw_tied_with_own_load(Layers& layers, const std::string& name) {
   layers.back().tied_to = name + ".weight";
 }
 
-void draw_group(Layers& layers, const std::string& name) {
-  switch (*rc::gen::inRange(0, 9)) {
+void draw_group(Layers& layers, const std::string& name, int ranks) {
+  switch (*rc::gen::inRange(0, 11)) {
     case 5:
       return draw_view(layers, name);
     case 6:
-      return draw_tied_head(layers, name);
+      return draw_tied_head(layers, name, ranks);
     case 7:
       return draw_tied_with_own_load(layers, name);
     case 8:
       return draw_reader(layers, name);
+    case 9:
+    case 10:
+      return draw_quantized(layers, name, ranks);
     default:
-      return draw_tree(layers, name, 2);
+      return draw_tree(layers, name, ranks, 2);
   }
 }
 
 }  // namespace
 
-std::vector<model::LayerSpec> draw_layers() {
+std::vector<model::LayerSpec> draw_layers(int ranks, Quantized quantized) {
   Layers layers;
-  const int64_t groups = draw_between(1, 4);
-  for (int64_t group = 0; group < groups; ++group) draw_group(layers, "blocks." + std::to_string(group) + ".it");
+  if (quantized == Quantized::some) draw_quantized(layers, "blocks.q.it", ranks);
+  const int64_t groups = layers.empty() ? draw_between(1, 4) : draw_between(0, 2);
+  for (int64_t group = 0; group < groups; ++group) draw_group(layers, "blocks." + std::to_string(group) + ".it", ranks);
   return layers;
 }
 

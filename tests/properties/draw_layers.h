@@ -7,8 +7,11 @@
 
 namespace reloadlab::sim {
 
-// One to four trees; at one to four ranks all of them can be split. What some checkpoints bring to layers that a reload leaves out
-// is not drawn: the engine's word on when those complete is not defined.
-std::vector<model::LayerSpec> draw_layers();
+// Whether a layer that is quantized is among them in any case.
+enum class Quantized { perhaps, some };
+
+// One to four trees, or at most two behind a quantized layer, that so many ranks, one to four, can split. What some checkpoints bring to
+// layers that a reload leaves out is not drawn: the engine's word on when those complete is not defined.
+std::vector<model::LayerSpec> draw_layers(int ranks, Quantized quantized = Quantized::perhaps);
 
 }  // namespace reloadlab::sim

@@ -3,41 +3,30 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
-#include <algorithm>
-
-#include "sim/replay/catalogue.h"
 #include "tests/properties/draw.h"
 #include "tests/properties/hold.h"
 
 namespace reloadlab::sim {
 namespace {
 
-bool quantizes(const Case& the_case) {
-  return std::ranges::any_of(the_case.model.layers, [](const model::LayerSpec& layer) { return layer.quant != "none"; });
-}
-
-// Some names come several times in a row.
-void draw_duplicates(const Catalogue& catalogue, LoadPlan& plan) {
-  for (const model::Delivery& delivery : catalogue.deliveries())
-    if (*rc::gen::inRange(0, 4) == 0) plan.repeat.push_back({delivery.name, *rc::gen::inRange<int64_t>(2, 4)});
-}
-
-Case draw_quantized() {
-  Case the_case = draw_case();
-  if (!quantizes(the_case)) RC_DISCARD("nothing is quantized");
-  const Catalogue catalogue(the_case.model);
+Case draw_quantized_case() {
+  Case the_case = draw_case(Quantized::some);
   for (Step& step : the_case.steps)
-    if (step.kind == StepKind::reload) draw_duplicates(catalogue, step.plan);
+    if (step.kind == StepKind::reload) draw_duplicates(the_case, step.plan);
   return the_case;
 }
 
+std::string draw_policies(const std::string& profile) { return *rc::gen::element(profile, profile + ",shadow=keep"); }
+
 RC_GTEST_PROP(Quantized, EveryLawHoldsOfOnlineQuantization, ()) {
-  Case the_case = draw_quantized();
+  Case the_case = draw_quantized_case();
   the_case.system = "online_quant";
-  require_all_hold(run(the_case, "online_quant@hardened"));
+  require_all_hold(run(the_case, draw_policies("online_quant@hardened")));
 }
 
-RC_GTEST_PROP(Quantized, EveryLawHoldsLayerByLayer, ()) { require_all_hold(run(draw_quantized(), "layerwise@hardened")); }
+RC_GTEST_PROP(Quantized, EveryLawHoldsLayerByLayer, ()) {
+  require_all_hold(run(draw_quantized_case(), draw_policies("layerwise@hardened")));
+}
 
 }  // namespace
 }  // namespace reloadlab::sim

@@ -4,12 +4,6 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
-#include <algorithm>
-#include <map>
-
-#include "reference/model/kind.h"
-#include "sim/replay/catalogue.h"
-#include "sim/replay/sequence.h"
 #include "sim/scenario/scenario.h"
 #include "tests/properties/draw.h"
 #include "tests/properties/hold.h"
@@ -17,31 +11,6 @@
 
 namespace reloadlab::sim {
 namespace {
-
-// Elements counted towards progress, by step and layer, as the candidate reports them.
-std::map<std::pair<int, int>, int64_t> counted(const RankRun& run) {
-  std::map<std::pair<int, int>, int64_t> sums;
-  for (const Event& event : run.events)
-    if (event.kind == EventKind::load_counted) sums[{event.step, event.layer}] += event.numel;
-  return sums;
-}
-
-// Elements of its padding that the layer's loader writes with each load.
-int64_t padded_by_loader(const model::LayerSpec& spec, model::TensorParallel tp, const PlannedLoad& load) {
-  const auto pads = spec.values.find("loader_pads");
-  if (pads == spec.values.end() || !std::get<bool>(pads->second)) return 0;
-  return numel(model::find_layer_kind(spec.kind)->slots(spec, tp).front().shape) - load.fresh;
-}
-
-std::map<std::pair<int, int>, int64_t> planned(const Evidence& evidence, int rank) {
-  std::map<std::pair<int, int>, int64_t> sums;
-  for (const PlannedLoad& load : evidence.plan[static_cast<size_t>(rank)].loads) {
-    const auto layer = std::ranges::find(evidence.the_case.model.layers, load.layer, &model::LayerSpec::name);
-    const auto index = static_cast<int>(std::ranges::find(evidence.layers, load.layer) - evidence.layers.begin());
-    sums[{load.step, index}] += load.fresh + padded_by_loader(*layer, {rank, evidence.the_case.ranks}, load);
-  }
-  return sums;
-}
 
 // A mixture of what two sources delivered, in any order and transport, is what a cold load of both gives.
 RC_GTEST_PROP(Reload, EveryLawHoldsForTwoSources, ()) {
@@ -53,41 +22,8 @@ RC_GTEST_PROP(Reload, EveryLawHoldsForTwoSources, ()) {
   require_all_hold(run(the_case));
 }
 
-// How many load calls of the reload are made before it is abandoned.
-int64_t draw_prefix(const Case& the_case) {
-  const auto loads = static_cast<int64_t>(sequence(Catalogue(the_case.model), the_case.steps[1].plan).size());
-  return *rc::gen::inRange<int64_t>(0, std::min<int64_t>(10, loads + 1));
-}
-
 // cold_load_equal, return_exact, order_free, written_once, address_stable and the others, on whatever was drawn.
 RC_GTEST_PROP(Reload, EveryLawHolds, ()) { require_all_hold(run(draw_case())); }
-
-RC_GTEST_PROP(Reload, AccountingEqualsAnIndependentCountInAnyOrder, ()) {
-  const Evidence evidence = run(draw_case());
-  for (int rank = 0; rank < evidence.the_case.ranks; ++rank) {
-    auto seen = counted(warm(evidence, rank));
-    for (const auto& [key, elements] : planned(evidence, rank)) {
-      const auto [step, layer] = key;
-      require(evidence, seen[key] == elements, step,
-              fmt::format("rank {}, {}: {} elements counted, {} were delivered", rank, evidence.layers[static_cast<size_t>(layer)],
-                          seen[key], elements));
-    }
-  }
-}
-
-RC_GTEST_PROP(Reload, APrefixThatIsAbandonedLeavesTheOldModel, ()) {
-  Case the_case = draw_case();
-  the_case.laws = {"failure_atomic"};
-  the_case.steps.resize(2);
-  the_case.steps[1].abort_after = draw_prefix(the_case);
-  const Evidence evidence = run(the_case);
-  for (int rank = 0; rank < the_case.ranks; ++rank) {
-    const RankRun& seen = warm(evidence, rank);
-    require(evidence, seen.outcomes.back().status.ok(), 1, seen.outcomes.back().status.message());
-    require(evidence, same(seen.censuses[1], seen.censuses[2]), 1, fmt::format("rank {} is not the model of before", rank));
-  }
-  require_all_hold(evidence);
-}
 
 // One wrong call after the load, and how many steps come before it.
 struct Misuse {
@@ -127,7 +63,7 @@ RC_GTEST_PROP(Reload, MisuseIsRefusedAndChangesNothing, ()) {
 // What a counterexample prints can be saved and run.
 RC_GTEST_PROP(Reload, EveryDrawnCaseIsAScenarioFile, ()) {
   Case the_case = draw_case();
-  the_case.steps[1].abort_after = draw_prefix(the_case);
+  the_case.steps[1].abort_after = draw_abort(the_case, the_case.steps[1].plan);
   const auto read = parse_scenario(emit(the_case), "drawn.yaml", {});
   if (!read.ok()) RC_FAIL(read.status().message());
   RC_ASSERT(read->size() == 1U);

@@ -98,6 +98,68 @@ TEST(Shadow, counts_towards_the_limit) {
   }
 }
 
+// Each end of the tie is quantized from the one tensor that was loaded.
+ModelSpec tied_layers() {
+  ModelSpec spec = model_of({linear("up", 16, 16), linear("head", 16, 16)});
+  for (LayerSpec& layer : spec.layers) layer.quant = "fp8_per_channel";
+  spec.layers[1].tied_to = "up.weight";
+  return spec;
+}
+
+TEST(Shadow, tied_layers_share_one_copy) {
+  const ModelSpec spec = tied_layers();
+  constexpr int64_t copy = shadow_size;
+  model::MemoryProbe probe;
+  int64_t plain = 0;
+  for (const std::string& policy : {std::string("hardened"), kept, kept + ",abort=unusable"}) {
+    Rig rig(spec, policy);
+    const int64_t built = probe.live();
+    rig.start();
+    if (plain == 0) plain = probe.live() - built;
+    EXPECT_EQ(probe.live() - built, plain + (policy == "hardened" ? 0 : copy)) << policy;
+    EXPECT_OK(rig.reload(2));
+    EXPECT_EQ(probe.live() - built, plain + (policy == "hardened" ? 0 : copy)) << policy;
+    EXPECT_TRUE(same_content(rig.now(), cold(spec, 2)));
+  }
+}
+
+// The second layer has no handle of its own.
+TEST(Shadow, completes_tied_layers_that_come_in_part) {
+  ModelSpec spec = model_of({quantized("up"), linear("head", 16, 16)});
+  for (LayerSpec& layer : spec.layers) layer.quant = "fp8_per_channel";
+  spec.layers[1].tied_to = "up.weight";
+  for (const std::string& policy : {kept, kept + ",abort=unusable"}) {
+    Rig rig(spec, policy);
+    rig.start();
+    for (const char* part : {"up.0.weight", "up.1.weight"}) EXPECT_OK(rig.reload(2, {part}));
+    EXPECT_TRUE(same_content(rig.now(), cold(spec, 2)));
+  }
+}
+
+// The least limit under which the model reloads.
+int64_t least_limit(const ModelSpec& spec, const std::string& policy) {
+  int64_t refused = 0, enough = 1 << 20;
+  while (enough - refused > 1) {
+    const int64_t limit = (refused + enough) / 2;
+    Rig rig(spec, policy, {.extra_bytes_limit = limit});
+    rig.start();
+    (rig.reload(2).ok() ? enough : refused) = limit;
+  }
+  return enough;
+}
+
+TEST(Shadow, the_copy_that_tied_layers_share_counts_once_towards_the_limit) {
+  for (const std::string& abort : {std::string(), std::string(",abort=unusable")})
+    EXPECT_EQ(least_limit(tied_layers(), kept + abort), least_limit(tied_layers(), "hardened" + abort) + shadow_size) << abort;
+}
+
+TEST(Shadow, a_committed_copy_that_tied_layers_share_counts_once) {
+  ModelSpec spec = tied_layers();
+  spec.layers.push_back(linear("last", 64, 64));
+  spec.layers.back().quant = "tile_permute";
+  EXPECT_EQ(least_limit(spec, kept), least_limit(spec, "hardened") + shadow_size);
+}
+
 TEST(Shadow, where_no_first_load_was_seen_the_first_update_has_to_bring_the_layer_whole) {
   Rig rig(two_layers(), kept);
   EXPECT_OK(rig.engine->record(*rig.model));
