@@ -1,7 +1,8 @@
 // Ranks of one class (evidence.h) hold the same shapes and are brought the same shares, so whatever is no content is the same on each:
 // how steps end, what they need and leave, what is registered, and what was done to which layer how often. In which order layers were
 // done is a matter of the arrival order: of experts, each rank waits for others. What a candidate says of itself is not looked at. An
-// update that leaves experts out is not the same for all: from there on equals are no longer equal.
+// update that leaves experts out is not the same for all: from there on equals are no longer equal. In the middle of an update, of which a
+// step brings a part, one rank may have got further than another.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -30,10 +31,12 @@ class Comparison {
       const StepOutcome *here = outcome_of(other(), static_cast<int>(step)), *there = outcome_of(first(), static_cast<int>(step));
       if (!here && !there) continue;
       if (brought(pair_.other, static_cast<int>(step)) != brought(pair_.first, static_cast<int>(step))) break;
+      const StepKind kind = execution_.steps[step].kind;
+      if (kind == StepKind::prepare || kind == StepKind::loads) continue;
       differ(here && there, "the step ran on one of them only", static_cast<int>(step));
       if (!finding_) outcomes(*here, *there);
       if (!finding_) registered(static_cast<int>(step));
-      if (!finding_) done_to_layers(static_cast<int>(step));
+      if (!finding_ && kind != StepKind::finish) done_to_layers(static_cast<int>(step));
     }
     return std::move(finding_);
   }

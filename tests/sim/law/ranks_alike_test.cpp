@@ -86,5 +86,14 @@ TEST(RanksAlike, FromAnUpdateOnThatBringsOneOfThemLessTheyAreNoLongerEqual) {
   EXPECT_EQ(text(equals.judge(kLaw)), "pass");
 }
 
+TEST(RanksAlike, InTheMiddleOfAnUpdateOneMayHaveGotFurther) {
+  Equals equals;
+  equals.warm().steps[kToB].kind = StepKind::loads;
+  equals.other().outcomes[kToB].live_bytes += 64;
+  EXPECT_EQ(text(equals.judge(kLaw)), "pass");
+  equals.warm().steps[kToB].kind = StepKind::finish;
+  EXPECT_EQ(equals.judge(kLaw).outcome, Outcome::fail);
+}
+
 }  // namespace
 }  // namespace reloadlab::sim
