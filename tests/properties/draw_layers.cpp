@@ -145,6 +145,19 @@ Values draw_scaled() {
           {"loader", draw_cutting_loader()}};
 }
 
+Values draw_packed_rows() {
+  return {{"in", 8 * unit},
+          {"out", int64_t{8}},
+          {"group", *rc::gen::elementOf(Shape{8, 0})},
+          {"zero_points", flip()},
+          {"loader", draw_cutting_loader()}};
+}
+
+Values draw_scaled_rows() {
+  return {
+      {"in", draw_size()}, {"out", draw_between(1, 6)}, {"scales", draw_word({"channel", "tensor"})}, {"loader", draw_cutting_loader()}};
+}
+
 // A block of scales of each expert's gate, one of its up projection.
 Values draw_scaled_experts() {
   return {{"hidden", draw_between(1, 6)},
@@ -214,6 +227,8 @@ constexpr Kind kinds[] = {
     {"replicated_linear", draw_replicated},
     {"packed_column_parallel_linear", draw_packed},
     {"scaled_column_parallel_linear", draw_scaled, true},
+    {"packed_row_parallel_linear", draw_packed_rows},
+    {"scaled_row_parallel_linear", draw_scaled_rows, true},
     {"fused_experts", draw_scaled_experts, true},
 };
 

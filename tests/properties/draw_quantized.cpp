@@ -71,6 +71,26 @@ LayerSpec draw_scaled_blocks(int ranks) {
                {{"in", draw_between(1, widest + 9)}, {"outs", outs}, {"scales", std::string("block")}, {"loader", draw_cutting_loader()}});
 }
 
+LayerSpec draw_packed_rows(int ranks) {
+  return layer("", "packed_row_parallel_linear",
+               {{"in", tile * ranks},
+                {"out", tile},
+                {"group", *rc::gen::elementOf(Shape{0, 8, 16, 32})},
+                {"zero_points", flip()},
+                {"loader", draw_cutting_loader()}});
+}
+
+LayerSpec draw_scaled_rows(int ranks) {
+  const bool blocks = flip();
+  return layer("", "scaled_row_parallel_linear",
+               {{"in", ranks == 1 ? draw_between(1, widest + 9)
+                       : blocks   ? widest * ranks
+                                  : ranks * draw_between(1, 4)},
+                {"out", draw_between(1, widest + 9)},
+                {"scales", std::string(blocks ? "block" : "tensor")},
+                {"loader", draw_cutting_loader()}});
+}
+
 // Cut or dealt out, each with whole groups; second places need experts that ranks divide.
 Values draw_experts(int ranks, int64_t hidden, int64_t intermediate) {
   const bool dealt = flip();
@@ -107,8 +127,10 @@ constexpr Home homes[] = {{draw_column},
                           {draw_wide_experts},
                           {draw_narrow_experts},
                           {draw_packed_experts},
+                          {draw_packed_rows},
                           {draw_scaled_parts, true},
-                          {draw_scaled_blocks, true}};
+                          {draw_scaled_blocks, true},
+                          {draw_scaled_rows, true}};
 
 LayerSpec draw_home(const Home& home, int ranks) {
   LayerSpec spec = home.draw(ranks);

@@ -13,6 +13,8 @@ std::span<const LayerKind* const> layer_kinds() {
                                            &qkv_parallel_linear(),
                                            &packed_column_parallel_linear(),
                                            &scaled_column_parallel_linear(),
+                                           &packed_row_parallel_linear(),
+                                           &scaled_row_parallel_linear(),
                                            &parallel_lm_head(),
                                            &norm(),
                                            &embedding(),

@@ -23,7 +23,8 @@ TEST(Hardened, EveryKindReloads) {
         layer.values.emplace(key.name, key.type == model::KeyInfo::Type::integers ? Value(std::vector<int64_t>{4}) : Value(int64_t{4}));
     if (kind->id() == "buffers") layer.values = {{"shape", std::vector<int64_t>{4, 2}}, {"buffer", std::vector<int64_t>{3}}};
     if (kind->id() == "packed_column_parallel_linear") layer.values = {{"in", int64_t{32}}, {"outs", std::vector<int64_t>{8, 16}}};
-    if (kind->id() == "scaled_column_parallel_linear") layer.dtype = DType::i8;
+    if (kind->id() == "packed_row_parallel_linear") layer.values = {{"in", int64_t{32}}, {"out", int64_t{8}}};
+    if (kind->id().starts_with("scaled_")) layer.dtype = DType::i8;
     model::fill_defaults(layer);
     ModelSpec spec = model_of({layer});
     SCOPED_TRACE(layer.kind);

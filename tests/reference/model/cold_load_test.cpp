@@ -57,6 +57,15 @@ std::vector<ColdCase> cases() {
         {{"in", 5L}, {"outs", scales[0] == 'b' ? Integers{1024, 2048} : Integers{24, 48}}, {"scales", text(scales)}});
     all.back().spec.dtype = DType::i8;
   }
+  add("packed_row", "packed_row_parallel_linear", {{"in", 192L}, {"out", 16L}, {"group", 8L}});
+  add("packed_row_one_scale", "packed_row_parallel_linear",
+      {{"in", 192L}, {"out", 5L}, {"group", 0L}, {"zero_points", false}, {"loader", text("free")}});
+  add("packed_row_no_loader", "packed_row_parallel_linear", {{"in", 16L}, {"out", 8L}, {"group", 16L}, {"loader", text("none")}});
+  for (const char* scales : {"tensor", "channel", "block"}) {
+    add(std::string("scaled_row_") + scales, "scaled_row_parallel_linear",
+        {{"in", scales[0] == 'b' ? 3072L : 24L}, {"out", scales[0] == 'b' ? 130L : 5L}, {"scales", text(scales)}});
+    all.back().spec.dtype = DType::i8;
+  }
   add("norm", "norm", {{"hidden", 7L}, {"bias", true}});
   add("norm_rms", "norm", {{"hidden", 7L}, {"rms", true}});
   add("embedding", "embedding", {{"rows", 6L}, {"hidden", 3L}});

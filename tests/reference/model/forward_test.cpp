@@ -5,6 +5,7 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/zeros.h>
 
+#include <map>
 #include <set>
 
 #include "reference/base/prng.h"
@@ -40,6 +41,75 @@ TEST(Forward, row_parallel_partials_sum_to_the_unsplit_layer) {
     EXPECT_EQ(outputs[0].name, "x");
     for (const at::Tensor& output : outputs[0].ranks) EXPECT_TRUE(at::allclose(output, expected, 0, 1e-6)) << size;
   }
+}
+
+// Scales of the weight, of its rows, of blocks, as the weight has elements.
+at::Tensor spread(const at::Tensor& scale, const at::Tensor& weight) {
+  if (scale.dim() < 2 || scale.size(1) == 1) return scale;
+  const at::Tensor all = scale.repeat_interleave(128, 0).repeat_interleave(128, 1);
+  return all.narrow(0, 0, weight.size(0)).narrow(1, 0, weight.size(1));
+}
+
+TEST(Forward, row_parallel_partials_of_scaled_weights_sum_to_the_unsplit_layer) {
+  const std::map<std::string, std::string> steps = {
+      {"tensor", "loaded_fp8_per_tensor"}, {"block", "loaded_fp8_block"}, {"channel", "none"}};
+  for (const auto& [scales, step] : steps) {
+    SCOPED_TRACE(scales);
+    ModelSpec spec =
+        model_of({layer_of("scaled_row_parallel_linear", {{"in", 1024L}, {"out", 130L}, {"scales", scales}}, "x", DType::e4m3)});
+    const Source source = [wide = numbered(spec)](const Delivery& delivery) {  // e4m3 has no large numbers
+      Delivery single = delivery;
+      single.dtype = DType::f32;
+      return (wide(single) * 0.37).sin().to(to_torch(delivery.dtype));
+    };
+    const LayerKind& kind = *find_layer_kind("scaled_row_parallel_linear");
+    const at::Tensor input = kind.example_input(spec.layers[0], {}, 7 ^ hash_name("x"));
+    const at::Tensor weight = whole(spec, source, "x.weight").to(at::kFloat);
+    const at::Tensor scale = whole(spec, source, scales == "block" ? "x.weight_scale_inv" : "x.weight_scale");
+    const at::Tensor expected = at::linear(input, weight * spread(scale, weight));
+    for (const std::string& quant : {std::string("none"), step}) {
+      spec.layers[0].quant = quant;
+      for (int size : {1, 2, 8}) {
+        Group group = cold_group(spec, size, source);
+        for (Model* model : group.ranks) ASSERT_TRUE(process_model_after_loading(*model).ok());
+        const std::vector<ForwardOutput> outputs = run_forward(group.ranks, 7);
+        for (const at::Tensor& output : outputs.at(0).ranks)
+          EXPECT_TRUE(at::allclose(output, expected, 0, 1e-3)) << quant << " over " << size;
+      }
+    }
+  }
+}
+
+// Without ranks there is nothing that a row-parallel layer does otherwise than a column-parallel one.
+TEST(Forward, row_parallel_partials_of_packed_weights_sum_to_the_unsplit_layer) {
+  for (const int64_t group : {0L, 16L})
+    for (const bool zero_points : {false, true}) {
+      const Values same{{"in", 128L}, {"group", group}, {"zero_points", zero_points}};
+      Values rows = same, parts = same;
+      rows["out"] = 64L;
+      parts["outs"] = std::vector<int64_t>{64};
+      ModelSpec spec = model_of({layer_of("packed_row_parallel_linear", rows)}),
+                column = model_of({layer_of("packed_column_parallel_linear", parts)});
+      const Source source = small_values(spec);
+      Group one = cold_group(column, 1, [&](const Delivery& delivery) {
+        Delivery renamed = delivery;
+        renamed.name = "x." + delivery.slot;
+        return source(renamed);
+      });
+      const LayerKind& kind = *find_layer_kind("packed_row_parallel_linear");
+      const at::Tensor input = kind.example_input(spec.layers[0], {}, 7 ^ hash_name("x"));
+      const at::Tensor expected = find_layer_kind("packed_column_parallel_linear")->forward(*one.ranks[0]->find("x"), input);
+      for (const char* quant : {"none", "wna16"}) {
+        spec.layers[0].quant = quant;
+        for (int size : {1, 2, 8}) {
+          Group ranks = cold_group(spec, size, source);
+          for (Model* model : ranks.ranks) ASSERT_TRUE(process_model_after_loading(*model).ok());
+          const std::vector<ForwardOutput> outputs = run_forward(ranks.ranks, 7);
+          for (const at::Tensor& output : outputs.at(0).ranks)
+            EXPECT_TRUE(at::allclose(output, expected, 1e-5, 1e-4)) << quant << " over " << size << ", groups of " << group;
+        }
+      }
+    }
 }
 
 TEST(Forward, vocab_parallel_partials_sum_to_the_rows_of_the_tokens) {
@@ -103,6 +173,7 @@ ModelSpec one_of_each() {
   return model_of({
       layer_of("scaled_column_parallel_linear", {{"in", 4L}, {"outs", Integers{2, 4}}}, "u",
                DType::e4m3),  // first: e4m3 has no large numbers
+      layer_of("scaled_row_parallel_linear", {{"in", 4L}, {"out", 4L}}, "w", DType::e4m3),
       layer_of("vocab_parallel_embedding", {{"vocab", 16L}, {"hidden", 2L}}, "a"),
       layer_of("column_parallel_linear", {{"in", 4L}, {"out", 4L}, {"bias", true}}, "b"),
       layer_of("row_parallel_linear", {{"in", 4L}, {"out", 4L}, {"bias", true}}, "c"),
@@ -125,6 +196,7 @@ ModelSpec one_of_each() {
       layer_of("column_parallel_linear", {{"in", 4L}, {"out", 4L}}, "s.base_layer"),
       layer_of("packed_column_parallel_linear", {{"in", 8L}, {"outs", Integers{16, 16}}, {"group", 4L}, {"zero_points", false}}, "t"),
       layer_of("replicated_linear", {{"in", 4L}, {"out", 4L}, {"correction_bias", true}}, "v"),
+      layer_of("packed_row_parallel_linear", {{"in", 16L}, {"out", 16L}, {"group", 4L}, {"zero_points", false}}, "y"),
   });
 }
 

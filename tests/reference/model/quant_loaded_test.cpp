@@ -170,5 +170,26 @@ TEST(LoadedSizes, are_refused_where_they_do_not_fit) {
       "block");
 }
 
+TEST(LoadedSizes, of_rows_are_refused_where_ranks_do_not_meet) {
+  const auto refusal = [](const char* kind, Values values, int ranks, DType dtype) {
+    return check_model(model_of({layer_of(kind, std::move(values), "x", dtype)}), ranks).message();
+  };
+  const auto scaled_rows = [&](Values values, int ranks, DType dtype = DType::i8) {
+    return refusal("scaled_row_parallel_linear", std::move(values), ranks, dtype);
+  };
+  const Values blocks{{"in", 128L}, {"out", 4L}, {"scales", std::string("block")}};
+  EXPECT_EQ(scaled_rows({{"in", 4L}, {"out", 4L}}, 1, DType::f32), "x: weights are f32, expected e4m3 or i8");
+  EXPECT_EQ(scaled_rows({{"in", 4L}, {"out", 4L}}, 3), "x: 4 inputs cannot be split over 3 ranks");
+  EXPECT_EQ(scaled_rows(blocks, 1), "");
+  EXPECT_EQ(scaled_rows(blocks, 2), "x: 128 inputs over 2 ranks do not meet at blocks of 128");
+  const auto packed_rows = [&](Values values, int ranks) {
+    return refusal("packed_row_parallel_linear", std::move(values), ranks, DType::bf16);
+  };
+  EXPECT_EQ(packed_rows({{"in", 24L}, {"out", 8L}, {"group", 8L}}, 2), "x: 12 inputs of a rank cannot be packed by 8");
+  EXPECT_EQ(packed_rows({{"in", 32L}, {"out", 8L}}, 2), "x: 16 inputs of a rank are no whole groups of 32");
+  EXPECT_EQ(packed_rows({{"in", 32L}, {"out", 4L}}, 1), "x: zero points of 4 outputs cannot be packed by 8");
+  EXPECT_EQ(packed_rows({{"in", 32L}, {"out", 4L}, {"zero_points", false}}, 1), "");
+}
+
 }  // namespace
 }  // namespace reloadlab::model
