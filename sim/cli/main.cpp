@@ -1,8 +1,14 @@
 // The program's main, and the one file of sim/ that names the mutants.
+#include <malloc.h>
+
 #include "sim/cli/program.h"
 #include "tests/mutants/wrong.h"
 
 int main(int argc, char** argv) {
+  // Models come and go by the hundred megabytes: memory that went back to the system would be asked for again, page by page.
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most that glibc takes
+  mallopt(M_TOP_PAD, 64 << 20);
+  mallopt(M_TRIM_THRESHOLD, 512 << 20);
   reloadlab::mutants::register_mutants();
   return reloadlab::sim::run_program(argc, argv, reloadlab::sim::built_in_engine());
 }

@@ -51,15 +51,16 @@ void append_event(std::string& out, const Evidence& evidence, const Event& event
 }  // namespace
 
 void append_trace(std::string& out, const Evidence& evidence, const Execution& execution, std::string_view id) {
-  std::string head = "{";
-  put(head, "case", id);
-  put(head, "candidate", evidence.candidate);
-  put(head, "execution", execution.variation.label());
   for (size_t rank = 0; rank < execution.ranks.size(); ++rank) {
+    out += '{';
+    put(out, "case", id);
+    put(out, "candidate", evidence.candidate);
+    put(out, "execution", execution.variation.label());
+    put(out, "rank", evidence.number(rank));
+    out += "}\n";
     int64_t clock = 0;
     for (const Event& event : execution.ranks[rank].events) {
-      out += head;
-      put(out, "rank", evidence.number(rank));
+      out += '{';
       put(out, "clock", clock++);
       append_event(out, evidence, event);
       out += "}\n";
