@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "reference/base/name_hash.h"
 #include "reference/base/nearest.h"
 #include "reference/model/kind.h"
 
@@ -139,15 +140,16 @@ Status check_references(const ByName& layers, const ModelSpec& model, const Laye
 }
 
 Status check_names(const ModelSpec& spec) {
-  std::set<std::string> layers, deliveries;
+  std::set<std::string> layers;
+  NameTable<const LayerSpec*> deliveries;
   for (const LayerSpec& layer : spec.layers) {
     if (layer.name.empty() || layer.name.front() == '.' || layer.name.back() == '.' || layer.name.find("..") != std::string::npos)
       return data(fmt::format("\"{}\" is no layer name: expected words with dots between them", layer.name));
     if (!layers.insert(layer.name).second) return data(fmt::format("two layers are called {}", layer.name));
   }
   for (const LayerSpec& layer : spec.layers)
-    for (const Delivery& delivery : find_layer_kind(layer.kind)->deliveries(layer))
-      if (!deliveries.insert(delivery.name).second)
+    for (Delivery& delivery : find_layer_kind(layer.kind)->deliveries(layer))
+      if (!deliveries.try_emplace(std::move(delivery.name), &layer).second)
         return data(fmt::format("{}: another layer's checkpoint tensor is called {} too", layer.name, delivery.name));
   return {};
 }

@@ -8,6 +8,7 @@ int main(int argc, char** argv) {
   // Models come and go by the hundred megabytes: memory that went back to the system would be asked for again, page by page.
   mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most that glibc takes
   mallopt(M_TOP_PAD, 64 << 20);
+  mallopt(M_MXFAST, 0);  // evidence is freed a million small pieces at a time, which lists of them would only have to be merged from
   mallopt(M_TRIM_THRESHOLD, 512 << 20);
   reloadlab::mutants::register_mutants();
   return reloadlab::sim::run_program(argc, argv, reloadlab::sim::built_in_engine());

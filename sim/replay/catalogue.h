@@ -1,10 +1,10 @@
 #pragma once
 // The arithmetic of a case's model, worked out once: what a checkpoint delivers, which layers share storage, how big things are.
 // Closed form only: no tensor is made here, so that expectations do not come from what they judge.
-#include <map>
 #include <string>
 #include <vector>
 
+#include "reference/base/name_hash.h"
 #include "reference/model/kind.h"
 #include "reference/model/spec.h"
 
@@ -41,7 +41,7 @@ class Catalogue {
   std::vector<bool> deferred_;
   void number_targets();
   std::vector<int> targets_;  // by delivery
-  std::map<std::string, int, std::less<>> layer_index_, delivery_index_, target_index_;
+  NameTable<int> layer_index_, delivery_index_, target_index_;
 };
 
 }  // namespace reloadlab::sim

@@ -36,15 +36,6 @@ int64_t made_bytes(const model::QuantInfo& quant, const std::vector<model::SlotS
   return bytes;
 }
 
-// Loads of one group are replayed one after the other, so only the largest scratch counts.
-int64_t loader_scratch(const Catalogue& catalogue, int layer, model::TensorParallel tp) {
-  int64_t bytes = 0;
-  for (size_t i = 0; i < catalogue.deliveries().size(); ++i)
-    if (catalogue.layer_of(static_cast<int>(i)) == layer)
-      bytes = std::max(bytes, catalogue.kind(layer).loader_scratch_bytes(catalogue.layer(layer), catalogue.deliveries()[i], tp));
-  return bytes;
-}
-
 }  // namespace
 
 MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, bool backup, bool shadow)
@@ -57,7 +48,6 @@ MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, b
     // Layers of a group are post-processed one after the other, and their results stay.
     size.post_load = std::max(size.post_load, size.post_load_left + quant->extra_bytes(slots));
     size.post_load_left += made_bytes(*quant, slots);
-    size.loader_scratch = std::max(size.loader_scratch, loader_scratch(catalogue, layer, tp));
     size.kernel += total_bytes(quant->results(slots));
     std::vector<model::SlotSpec> helpers = catalogue.kind(layer).helpers(catalogue.layer(layer), tp);
     std::ranges::copy(model::step_helpers(catalogue.layer(layer).quant), std::back_inserter(helpers));
@@ -69,6 +59,12 @@ MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, b
     size.late += total_bytes(catalogue.kind(layer).late_slots(catalogue.layer(layer), tp));
     for (const model::SlotSpec& slot : slots)
       if (shadow && !quant->permutes(slot.name)) size.shadow += model::storage_bytes(slot);
+  }
+  // Loads of one group are replayed one after the other, so only the largest scratch counts.
+  for (size_t i = 0; i < catalogue.deliveries().size(); ++i) {
+    const int layer = catalogue.layer_of(static_cast<int>(i));
+    int64_t& scratch = sizes_[static_cast<size_t>(catalogue.group_of(layer))].loader_scratch;
+    scratch = std::max(scratch, catalogue.kind(layer).loader_scratch_bytes(catalogue.layer(layer), catalogue.deliveries()[i], tp));
   }
 }
 

@@ -69,6 +69,7 @@ std::vector<int> drawn(const std::vector<int>& members, size_t count, Prng prng)
 }  // namespace
 
 std::vector<RankClass> rank_classes(const Catalogue& catalogue, const Case& the_case) {
+  if (the_case.ranks == 1) return {{.members = {0}, .played = {0}}};
   std::vector<RankClass> classes;
   std::vector<uint64_t> prints;
   for (int rank = 0; rank < the_case.ranks; ++rank) {

@@ -12,15 +12,25 @@ namespace reloadlab::sim {
 
 DeliveryNames::DeliveryNames(std::vector<model::Delivery> deliveries) : deliveries_(std::move(deliveries)) {
   for (size_t i = 0; i < deliveries_.size(); ++i) add(deliveries_[i].name, i);
-  const std::map<std::string, std::vector<size_t>, std::less<>> names = by_name_;
   for (size_t i = 0; i < deliveries_.size(); ++i) {
     const model::Delivery& delivery = deliveries_[i];
     const std::string slot = delivery.layer + "." + delivery.slot;
-    // A delivery's own name always wins over a slot of the same spelling.
-    if (!names.contains(slot)) add(slot, i);
+    if (!is_own_name(slot)) add(slot, i);
     if (delivery.shard) add(slot + "#" + *delivery.shard, i);
   }
-  for (const auto& [spelling, indices] : by_name_) spellings_.push_back(spelling);
+}
+
+// A delivery's own name, which was added first, always wins over a slot of the same spelling.
+bool DeliveryNames::is_own_name(const std::string& spelling) const {
+  const auto found = by_name_.find(spelling);
+  return found != by_name_.end() && deliveries_[found->second.front()].name == spelling;
+}
+
+std::vector<std::string> DeliveryNames::spellings() const {
+  std::vector<std::string> all;
+  for (const auto& [spelling, indices] : by_name_) all.push_back(spelling);
+  std::ranges::sort(all);
+  return all;
 }
 
 void DeliveryNames::add(const std::string& spelling, size_t index) { by_name_[spelling].push_back(index); }
@@ -48,7 +58,7 @@ std::vector<std::string> DeliveryNames::resolve(const std::string& pattern, Posi
     for (size_t index : found) names.push_back(deliveries_[index].name);
     if (found.empty())
       diagnostics.error(at, fmt::format("\"{}\" matches no tensor that the model takes", one.name),
-                        diagnostics.suggest(one.name, spellings_));
+                        diagnostics.suggest(one.name, spellings()));
   }
   return names;
 }

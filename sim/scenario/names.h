@@ -2,11 +2,11 @@
 // What a scenario may call the tensors that a checkpoint delivers: the delivery's name, the slot that takes it with its shard
 // ("blocks.0.qkv.weight#q"), the slot alone (all its deliveries), and ranges and globs of these.
 #include <functional>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "reference/base/name_hash.h"
 #include "reference/model/spec.h"
 #include "sim/scenario/diagnostics.h"
 
@@ -21,15 +21,15 @@ class DeliveryNames {
   // Delivery names that the pattern stands for, in model order; empty after reporting at `at` when it stands for none.
   std::vector<std::string> resolve(const std::string& pattern, Position at, Diagnostics& diagnostics) const;
   // Every spelling that names one delivery, for suggestions.
-  const std::vector<std::string>& spellings() const { return spellings_; }
+  std::vector<std::string> spellings() const;  // sorted
 
  private:
+  bool is_own_name(const std::string& spelling) const;
   void add(const std::string& spelling, size_t index);
   std::vector<size_t> matches(const std::string& name) const;
 
   std::vector<model::Delivery> deliveries_;
-  std::map<std::string, std::vector<size_t>, std::less<>> by_name_;  // spelling → indices into deliveries_
-  std::vector<std::string> spellings_;
+  NameTable<std::vector<size_t>> by_name_;  // spelling → indices into deliveries_
 };
 
 }  // namespace reloadlab::sim

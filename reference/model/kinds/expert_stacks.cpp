@@ -66,7 +66,7 @@ std::vector<Stacks> stacks_of(const LayerSpec& spec) {
 }
 
 const Stacks& stacks_with(const std::vector<Stacks>& all, std::string_view slot) {
-  return *std::ranges::find_if(all, [&](const Stacks& stacks) { return slot == stacks.slot("w1") || slot == stacks.slot("w2"); });
+  return *std::ranges::find(all, slot.substr(slot.find('_') + 1), &Stacks::suffix);
 }
 
 std::vector<SlotSpec> stack_slots(const LayerSpec& spec, TensorParallel tp) {
