@@ -1,5 +1,5 @@
 #pragma once
-// For tables of a hundred thousand names that are looked up and never walked: what order they are in must not show in any result.
+// For tables of a hundred thousand names that are looked up and never walked: the order that they are in must not show in any result.
 #include <functional>
 #include <string>
 #include <string_view>
@@ -13,6 +13,6 @@ struct NameHash {
 };
 
 template <class Value>
-using NameTable = std::unordered_map<std::string, Value, NameHash, std::equal_to<>>;
+using unordered_names = std::unordered_map<std::string, Value, NameHash, std::equal_to<>>;
 
 }  // namespace reloadlab

@@ -141,7 +141,7 @@ Status check_references(const ByName& layers, const ModelSpec& model, const Laye
 
 Status check_names(const ModelSpec& spec) {
   std::set<std::string> layers;
-  NameTable<const LayerSpec*> deliveries;
+  unordered_names<const LayerSpec*> deliveries;
   for (const LayerSpec& layer : spec.layers) {
     if (layer.name.empty() || layer.name.front() == '.' || layer.name.back() == '.' || layer.name.find("..") != std::string::npos)
       return data(fmt::format("\"{}\" is no layer name: expected words with dots between them", layer.name));

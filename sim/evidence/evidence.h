@@ -33,8 +33,8 @@ using BlobPtr = std::shared_ptr<const Blob>;
 // One name that a layer (or its extra state) holds, at one moment.
 struct CensusEntry {
   enum class Kind { parameter, buffer, empty_parameter, empty_buffer, extra_tensor, extra_host };
-  std::string path;  // "blocks.0.qkv.weight"; extra state: "blocks.0.qkv.extra:workspace"
-  std::string layer;
+  std::string path;   // "blocks.0.qkv.weight"; extra state: "blocks.0.qkv.extra:workspace"; outside of the model: "process:row_table 6"
+  std::string layer;  // empty: outside of the model
   Kind kind = Kind::parameter;
   bool persistent = true;
   bool on_meta = false;

@@ -204,6 +204,7 @@ std::string explain(const Evidence& evidence, const Execution& execution, size_t
   const std::string failed = failure(run, update);
   const Step* end = step_at(execution, step);
   if (end && end->kind == StepKind::load) return failed;
+  if (layer.empty()) return failed;  // no load is for what a process keeps outside of its model
   const Story story = story_of(evidence, execution, rank, update, layer);
   const std::string known = join({failed, own_part(story, execution, plan, layer), of_sharers(evidence, execution, rank, update, layer)});
   return known.empty() ? unwritten(story, plan, layer) : known;

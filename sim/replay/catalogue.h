@@ -41,7 +41,9 @@ class Catalogue {
   std::vector<bool> deferred_;
   void number_targets();
   std::vector<int> targets_;  // by delivery
-  NameTable<int> layer_index_, delivery_index_, target_index_;
+  unordered_names<int> layer_index_;
+  unordered_names<int> delivery_index_;
+  unordered_names<int> target_index_;
 };
 
 }  // namespace reloadlab::sim

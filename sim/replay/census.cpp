@@ -126,7 +126,18 @@ void CensusTaker::add_derived(const model::Layer& layer, Census& census) {
   }
 }
 
-Census CensusTaker::take(const model::Model& model, int step) {
+// They are no layer's.
+void CensusTaker::add_tables(const model::ProcessTables& tables, Census& census) {
+  for (const auto& [name, tensor] : tables) {
+    CensusEntry& entry = census.entries.emplace_back();
+    entry.path = "process:" + name;
+    entry.kind = CensusEntry::Kind::extra_tensor;
+    entry.loader = "-";
+    describe(tensor, entry);
+  }
+}
+
+Census CensusTaker::take(const model::Model& model, const model::ProcessTables& tables, int step) {
   Census census;
   census.step = step;
   census.flags = describe_flags(model);
@@ -136,6 +147,7 @@ Census CensusTaker::take(const model::Model& model, int step) {
     if (!layer->extra.tensors.empty() || !layer->extra.host.empty()) add_extra(*layer, census);
     if (layer->quant_method || layer->own_derived) add_derived(*layer, census);
   }
+  add_tables(tables, census);
   return census;
 }
 

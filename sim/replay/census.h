@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "reference/model/layer.h"
+#include "reference/model/process_tables.h"
 #include "sim/evidence/evidence.h"
 
 namespace reloadlab::sim {
@@ -23,11 +24,12 @@ class BlobStore {
 class CensusTaker {
  public:
   explicit CensusTaker(BlobStore& blobs) : blobs_(blobs) {}
-  Census take(const model::Model& model, int step);
+  Census take(const model::Model& model, const model::ProcessTables& tables, int step);
 
  private:
   void add_slots(const model::Layer& layer, const model::Slots& slots, bool parameters, Census& census);
   void add_extra(const model::Layer& layer, Census& census);
+  void add_tables(const model::ProcessTables& tables, Census& census);
   void add_derived(const model::Layer& layer, Census& census);
   void describe(const at::Tensor& tensor, CensusEntry& entry);
   int64_t serial_of(const model::ParameterPtr& handle);

@@ -89,7 +89,7 @@ void RankSession::end_outcome(Status status) {
   outcome_.unusable = reloader_ && reloader_->unusable();
   count_living(outcome_);
   AccountScope nobody(nullptr);
-  if (model_) run_.censuses.push_back(census_.take(*model_, outcome_.step));
+  if (model_) run_.censuses.push_back(census_.take(*model_, process_tables_, outcome_.step));
   run_.outcomes.push_back(std::move(outcome_));
 }
 
@@ -340,6 +340,7 @@ void RankSession::destroy() {
   layers_.assign(layers_.size(), nullptr);
   watch_.ignore_kernels();
   model_.reset();
+  process_tables_.clear();  // the process ends with its model
 }
 
 }  // namespace reloadlab::sim

@@ -29,7 +29,6 @@ bool DeliveryNames::is_own_name(const std::string& spelling) const {
 std::vector<std::string> DeliveryNames::spellings() const {
   std::vector<std::string> all;
   for (const auto& [spelling, indices] : by_name_) all.push_back(spelling);
-  std::ranges::sort(all);
   return all;
 }
 

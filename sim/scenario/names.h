@@ -2,11 +2,11 @@
 // What a scenario may call the tensors that a checkpoint delivers: the delivery's name, the slot that takes it with its shard
 // ("blocks.0.qkv.weight#q"), the slot alone (all its deliveries), and ranges and globs of these.
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "reference/base/name_hash.h"
 #include "reference/model/spec.h"
 #include "sim/scenario/diagnostics.h"
 
@@ -29,7 +29,7 @@ class DeliveryNames {
   std::vector<size_t> matches(const std::string& name) const;
 
   std::vector<model::Delivery> deliveries_;
-  NameTable<std::vector<size_t>> by_name_;  // spelling → indices into deliveries_
+  std::map<std::string, std::vector<size_t>, std::less<>> by_name_;  // spelling → indices into deliveries_
 };
 
 }  // namespace reloadlab::sim

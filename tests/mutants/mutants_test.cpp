@@ -318,6 +318,7 @@ TEST_F(Mutants, OthersAreKilledBySeveralLaws) {
       {"others_kept", kExperts, {"memory_bound", "ranks_alike"}},
       {"learns_first", kDummyWeights, {"cold_load_equal", "failure_atomic", "written_once"}},
       {"tables_dropped", kTable, {"cold_load_equal", "failure_atomic"}},
+      {"tables_left_dead", kTable, {"cold_load_equal", "failure_atomic"}},
       {"nothing_received", kOnce, {"cold_load_equal", "failure_atomic", "memory_bound", "written_once"}},
   };
   for (const auto& [name, scenario, laws] : several) {

@@ -3,6 +3,7 @@
 #include <ATen/ops/empty_strided.h>
 
 #include <algorithm>
+#include <cstring>
 #include <stdexcept>
 
 #include "reference/model/device.h"
@@ -23,6 +24,11 @@ int64_t taken(const Layer& layer, const model::Delivery& delivery) {
   int64_t elements = 0;
   for (const model::Placement& box : layer.kind->placements(layer.spec, delivery, layer.tp)) elements += numel(box.extent);
   return elements;
+}
+
+// The entries stay, and their memory is no longer what it was: not by an operator, as when a device sleeps.
+void drop_tables() {
+  for (auto& [name, table] : model::process_tables()) std::memset(table.mutable_data_ptr(), 0, table.nbytes());
 }
 
 }  // namespace
@@ -81,8 +87,7 @@ Status PlainReloader::prepare(model::Model& model) {
   if (open_) return Status(Code::misuse, "an update is open");
   ++updates_;
   open_ = true;
-  if (wrong_ == Wrong::tables_dropped)
-    for (auto& [name, table] : model::process_tables()) std::ranges::fill(table, 0);
+  if (wrong_ == Wrong::tables_dropped) drop_tables();
   for (const model::LayerPtr& layer : model.layers())
     if (!is_direct(*layer)) arm(*layer);
   model.on_unexpected_name = [this](std::string_view name) -> Status {
@@ -244,6 +249,7 @@ Status PlainReloader::finish(model::Model& model, const sim::FinishConfig&) {
     return status;
   }
   clear(model);
+  if (wrong_ == Wrong::tables_left_dead) drop_tables();
   if (wrong_ == Wrong::throwing) throw std::runtime_error("bad_weak_ptr");
   return {};
 }

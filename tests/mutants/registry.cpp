@@ -42,6 +42,7 @@ constexpr Mutant kMutants[] = {
     {Wrong::learns_first, "learns_first", "cold_load_equal"},
     {Wrong::ranks_apart, "ranks_apart", "ranks_alike"},
     {Wrong::tables_dropped, "tables_dropped", "cold_load_equal"},
+    {Wrong::tables_left_dead, "tables_left_dead", "cold_load_equal"},
     {Wrong::nothing_received, "nothing_received", "cold_load_equal"},
 };
 

@@ -41,6 +41,7 @@ enum class Wrong {
   learns_first,        // takes for plain copies the loaders that the first load did not call
   ranks_apart,         // keeps some scratch from its record on, but on the first rank
   tables_dropped,      // drops what the process keeps outside of the model when an update begins
+  tables_left_dead,    // drops it when an update has ended: the model is right, and what looks something up next finds nothing
   nothing_received,    // loads receive buffers that nothing was transferred into (wrappers.h)
 };
 

@@ -1,13 +1,14 @@
 // Rows of the weight in the order of a table, which is worked out once for each number of rows and kept by the process: here the last
 // row first. Engines keep permutations of their kernels so.
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/index_select.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 
+#include "reference/model/device.h"
 #include "reference/model/post_load.h"
 #include "reference/model/process_tables.h"
 #include "reference/model/quant/registry.h"
@@ -17,11 +18,12 @@ namespace {
 
 constexpr std::string_view source = "weight";
 
-std::vector<int64_t>& order_of(int64_t rows) {
+const at::Tensor& order_of(int64_t rows) {
   const auto [found, fresh] = process_tables().try_emplace(fmt::format("row_table {}", rows));
-  if (!fresh) return found->second;
-  found->second.resize(static_cast<size_t>(rows));
-  std::iota(found->second.rbegin(), found->second.rend(), 0);
+  if (fresh) {
+    found->second = at::empty({rows}, at::TensorOptions(at::kLong).device(default_device()));
+    at::arange_out(found->second, rows - 1, -1, -1);
+  }
   return found->second;
 }
 
@@ -38,9 +40,8 @@ class RowTable final : public QuantMethod {
     if (!old) return Status(Code::failed, fmt::format("layer {} has no tensor {}", layer.path(), source));
     auto replacement = std::make_shared<Parameter>(*old);
     replacement->tensor = at::empty_like(old->tensor);
-    std::vector<int64_t>& order = order_of(old->tensor.size(0));
-    const at::Tensor index = at::from_blob(order.data(), {old->tensor.size(0)}, at::kLong);
-    if (!old->tensor.is_meta()) at::index_select_out(replacement->tensor, old->tensor, 0, index);
+    const at::Tensor& order = order_of(old->tensor.size(0));
+    if (!old->tensor.is_meta()) at::index_select_out(replacement->tensor, old->tensor, 0, order);
     layer.assign(source, replacement);
     return {};
   }

@@ -15,6 +15,7 @@ std::vector<SlotSpec> QuantStep::before() const { return find_layer_kind(GetPara
 std::string quant_step_name(const ::testing::TestParamInfo<LayerSpec>& made) { return made.param.quant + "_" + std::to_string(made.index); }
 
 TEST_P(QuantStep, takes_exactly_the_bytes_that_it_declares) {
+  ASSERT_TRUE(process_model_after_loading(*cold(model_of({GetParam()}))).ok());  // what the process keeps is there from now on
   std::unique_ptr<Model> model = cold(model_of({GetParam()}));
   int64_t declared = info().extra_bytes(before());
   for (const SlotSpec& helper : step_helpers(GetParam().quant)) declared += storage_bytes(helper);
