@@ -6,7 +6,7 @@
 //   block       weight_scale_inv [⌈out/128⌉, ⌈in/128⌉]   [⌈rows/128⌉, ⌈in/128⌉]            in 128×128; parts and ranks meet at blocks
 //
 // What the weight stands for is weight · scale. With scales a channel that is also what kernels read; the others have post-load steps
-// (quant/loaded_fp8.cpp).
+// (quant/loaded_fp8_….cpp).
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/linear.h>
 #include <fmt/format.h>

@@ -8,6 +8,8 @@
 #include <ATen/ops/eq.h>
 #include <ATen/ops/maximum.h>
 
+#include <limits>
+
 namespace reloadlab::model {
 namespace {
 
@@ -49,6 +51,7 @@ void find_scales(const at::Tensor& scales, const at::Tensor& single, const Boxes
   at::maximum_out(high, high, low.neg_());
   high.div_(largest);
   high.masked_fill_(high.eq(0), 1);
+  one_nan(high);
 }
 
 int64_t scale_working_bytes(const Boxes& boxes) {
@@ -57,7 +60,13 @@ int64_t scale_working_bytes(const Boxes& boxes) {
 }
 
 void divide(const at::Tensor& single, const at::Tensor& scales, const Boxes& boxes, double largest) {
-  in_boxes(single, boxes).div_(per_box(scales, boxes)).clamp_(-largest, largest);
+  at::Tensor divided = in_boxes(single, boxes).div_(per_box(scales, boxes)).clamp_(-largest, largest);
+  one_nan(divided);
+}
+
+at::Tensor& one_nan(at::Tensor& values) {
+  constexpr double infinity = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  return values.is_meta() ? values : values.nan_to_num_(nan, infinity, -infinity);
 }
 
 void multiply(const at::Tensor& single, const at::Tensor& scales, const Boxes& boxes) {

@@ -19,6 +19,8 @@ at::Tensor single_precision(const at::Tensor& matrix, const Boxes& boxes);
 void find_scales(const at::Tensor& scales, const at::Tensor& single, const Boxes& boxes, double largest);  // 1 for a box of zeros
 int64_t scale_working_bytes(const Boxes& boxes);                                                           // of find_scales, at its peak
 void divide(const at::Tensor& single, const at::Tensor& scales, const Boxes& boxes, double largest);       // clamped to ±largest
+at::Tensor& one_nan(
+    at::Tensor& values);  // whatever is no number gets the same bits, also its sign: those that operators leave differ by machine
 void multiply(const at::Tensor& single, const at::Tensor& scales, const Boxes& boxes);
 
 }  // namespace reloadlab::model

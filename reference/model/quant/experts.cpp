@@ -97,4 +97,11 @@ Status ExpertsStep::process(Layer& layer) {
   return {};
 }
 
+at::Tensor exchanged(const at::Tensor& stack) {
+  at::Tensor other = at::empty(stack.sizes(), stack.options());
+  const int64_t rows = stack.size(1) / 2;
+  for (int64_t part : {0, 1}) other.narrow(1, (1 - part) * rows, rows).copy_(stack.narrow(1, part * rows, rows));
+  return other;
+}
+
 }  // namespace reloadlab::model

@@ -34,6 +34,9 @@ int64_t most_of_an_expert(const std::vector<SlotSpec>& before, const std::functi
 // Both stacks, dense, in f32 or bf16, that no view looks into, and no tensor yet with a name that the method makes.
 Status check_stacks(std::string_view method, const std::vector<SlotSpec>& before, std::span<const std::string_view> made);
 
+// A stack w13 with its parts exchanged, in a tensor of its own.
+at::Tensor exchanged(const at::Tensor& stack);
+
 class ExpertsStep : public QuantMethod {
  protected:
   Status process(Layer& layer) final;

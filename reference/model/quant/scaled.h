@@ -5,8 +5,8 @@
 //   scale          = max |weight of the box| / largest, and 1 where that is zero
 //   weight'[i, j]  = weight[i, j] / scale, clamped to ±largest, to the nearest value of `result`, ties to even
 //
-// A box with an infinite or undefined element has that as its scale. What is no number after the division stays so in 8-bit floats, and
-// is 0 in integers, which have nothing else to say it with. Where boxes do not divide the weight it is padded to whole boxes with zeros,
+// A box with an infinite or undefined element has that as its scale. What is no number after the division is 0x7f in 8-bit floats, and
+// 0 in integers, which have nothing else to say it with. Where boxes do not divide the weight it is padded to whole boxes with zeros,
 // which change no scale.
 //
 // The step replaces the handle of `weight` and registers the parameter `scale_name`: f32, [1] where one box is the whole weight, and

@@ -37,4 +37,11 @@ inline uint8_t to_e4m3(float value) {
   return static_cast<uint8_t>(sign | (denormal ? static_cast<int>(std::nearbyint(std::ldexp(size, 9))) : (exponent + 6) * 8 + steps - 8));
 }
 
+// What post-load steps leave: whatever is no number has one spelling.
+inline uint8_t kernel_e4m3(float value) { return std::isnan(value) ? 0x7f : to_e4m3(value); }
+inline bool same_bits(float got, float wanted) {
+  constexpr uint32_t one_nan = 0x7fc00000;
+  return std::bit_cast<uint32_t>(got) == (std::isnan(wanted) ? one_nan : std::bit_cast<uint32_t>(wanted));
+}
+
 }  // namespace reloadlab::model
