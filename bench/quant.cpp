@@ -30,6 +30,12 @@ model::LayerSpec packed_experts(int64_t size) {
   spec.values["packed"] = true;
   return spec;
 }
+model::LayerSpec scaled_experts(int64_t size) {
+  model::LayerSpec spec = experts(size);
+  spec.dtype = DType::e4m3;
+  spec.values["scales"] = std::string("tensor");
+  return spec;
+}
 model::LayerSpec scaled_parts(int64_t size) {
   return {.kind = "scaled_column_parallel_linear",
           .dtype = DType::e4m3,
@@ -70,6 +76,7 @@ const std::vector<Row>& rows() {
       {"experts_fp8_per_tensor_w31", experts, symmetric_experts({0, 0, 448, at::kFloat8_e4m3fn}, true)},
       {"experts_fp8_block_w31", experts, symmetric_experts({128, 128, 448, at::kFloat8_e4m3fn}, true)},
       {"experts_w31", experts, exchanged_halves},
+      {"loaded_experts_fp8_per_tensor", scaled_experts, larger_scale_of_halves},
       {"experts_wna16", packed_experts, packed_experts_again},
       {"experts_wna16_online_g32", experts, expert_groups_with_zero_points(32)},
       {"experts_wna16_online_g128", experts, expert_groups_with_zero_points(128)},

@@ -157,6 +157,13 @@ Outcomes packed_experts_again(const Loaded& loaded) {
   return all;
 }
 
+Outcomes larger_scale_of_halves(const Loaded& loaded) {
+  const at::Tensor &stack = loaded.at("w13_weight"), &scales = loaded.at("w13_weight_scale");
+  const at::Tensor single = stack.to(at::kFloat).view({stack.size(0), 2, -1, stack.size(2)}), scale = scales.amax(1);
+  const at::Tensor scaled = (single * scales.view({-1, 2, 1, 1}) / scale.view({-1, 1, 1, 1})).clamp(-448, 448).view(stack.sizes());
+  return {{"w13_weight", scaled.to(stack.scalar_type())}, {"w13_weight_scale", scale}};
+}
+
 // Parts of equal size.
 Outcomes largest_scale_of_parts(const Loaded& loaded) {
   const at::Tensor &weight = loaded.at("weight"), &scales = loaded.at("weight_scale");

@@ -36,6 +36,7 @@ Expression groups_with_zero_points(int64_t group);
 Expression expert_groups_with_zero_points(int64_t group);
 Outcomes packed_again(const Loaded& loaded);
 Outcomes packed_experts_again(const Loaded& loaded);
+Outcomes larger_scale_of_halves(const Loaded& loaded);
 Outcomes largest_scale_of_parts(const Loaded& loaded);
 Outcomes padded_to_blocks(const Loaded& loaded);
 Outcomes exchanged_halves(const Loaded& loaded);

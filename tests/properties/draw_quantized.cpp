@@ -114,6 +114,12 @@ LayerSpec draw_packed_experts(int ranks) {
   return layer("", "fused_experts", std::move(values));
 }
 
+LayerSpec draw_scaled_experts(int ranks) {
+  Values values = draw_experts(ranks, draw_between(1, widest), draw_between(1, 9));
+  values["scales"] = std::string("tensor");
+  return layer("", "fused_experts", std::move(values));
+}
+
 struct Home {
   LayerSpec (*draw)(int ranks);
   bool comes_quantized = false;  // as e4m3
@@ -130,7 +136,8 @@ constexpr Home homes[] = {{draw_column},
                           {draw_packed_rows},
                           {draw_scaled_parts, true},
                           {draw_scaled_blocks, true},
-                          {draw_scaled_rows, true}};
+                          {draw_scaled_rows, true},
+                          {draw_scaled_experts, true}};
 
 LayerSpec draw_home(const Home& home, int ranks) {
   LayerSpec spec = home.draw(ranks);

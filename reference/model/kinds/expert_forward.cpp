@@ -42,15 +42,23 @@ at::Tensor unpacked(const Layer& layer, const std::string& slot) {
   return at::stack(experts);
 }
 
+// A scale for all, or one for each half of the rows.
+at::Tensor scale_halves(const at::Tensor& single, const at::Tensor& scales) {
+  const int64_t parts = scales.numel(), rows = single.size(0) / parts;
+  for (int64_t part = 0; part < parts; ++part) single.narrow(0, part * rows, rows).mul_(scales.view({parts}).select(0, part));
+  return single;
+}
+
 at::Tensor computed(const Layer& layer, const std::string& slot) {
   if (layer.spec.flag("packed")) return unpacked(layer, slot);
   const at::Tensor weight = logical(layer, slot);
-  if (!has_block_scales(layer.spec)) return weight;
-  const at::Tensor& scales = held(layer, slot + "_scale_inv");
+  if (layer.spec.text("scales") == "none") return weight;
+  const at::Tensor& scales = held(layer, slot + (has_block_scales(layer.spec) ? "_scale_inv" : "_scale"));
   std::vector<at::Tensor> experts;
   for (int64_t place = 0; place < weight.size(0); ++place) {
     at::Tensor single = weight[place].to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
-    experts.push_back(scale_boxes(single, scales[place], expert_block));
+    experts.push_back(has_block_scales(layer.spec) ? scale_boxes(single, scales[place], expert_block)
+                                                   : scale_halves(single, scales[place]));
   }
   return at::stack(experts);
 }

@@ -32,18 +32,26 @@ struct LoadExpert {
       return Status(Code::failed, fmt::format("expert {} is none of the {}", expert, experts));
     RELOADLAB_TRY(expect_shape(loaded, whole(down)));
     const int64_t places = destination.tensor.size(0);
-    const Range range = packed == Stacks::pair ? Range{.length = 2} : share_of(tp, destination.tensor, shard);
+    const Range range = range_of(tp, destination.tensor, shard);
     for (int64_t place = 0; place < places; ++place) {
       const int64_t there = by_expert ? replica_at(round, place, places, tp) % experts : place;
-      if (there == *args.expert) copy_range(destination.tensor.select(0, place), loaded, range);
+      if (there != *args.expert) continue;
+      const bool has_row = destination.tensor.dim() > 1;
+      copy_range(has_row ? destination.tensor.select(0, place) : destination.tensor.narrow(0, place, 1), loaded, range);
     }
     return {};
   }
 
   WholeShape whole(bool down) const {
     if (packed == Stacks::pair) return {{2}, 1};
+    if (packed == Stacks::number) return {{1}, 1};
     return down ? WholeShape{{hidden / rows_packed, intermediate / packed}, 2}
                 : WholeShape{{intermediate / rows_packed, hidden / packed}, 2};
+  }
+  Range range_of(TensorParallel tp, const at::Tensor& stack, std::string_view shard) const {
+    if (packed == Stacks::pair) return {.length = 2};
+    if (packed == Stacks::number) return {.target = shard == "w3" ? 1 : 0, .length = 1};
+    return share_of(tp, stack, shard);
   }
   Range share_of(TensorParallel tp, const at::Tensor& stack, std::string_view shard) const {
     const int64_t share = shard == "w2" ? stack.size(2) : stack.size(1) / 2;
@@ -65,6 +73,11 @@ void add_stacks(const LayerPtr& layer) {
     };
     if (packed == Stacks::pair) {
       for (const char* shard : {"w1", "w2"}) add(shard, {places, 2});
+      continue;
+    }
+    if (packed == Stacks::number) {
+      add("w1", {places, 2});
+      add("w2", {places});
       continue;
     }
     add("w1", {places, 2 * share / rows, hidden / packed});

@@ -46,6 +46,11 @@ std::vector<Placement> place_expert(const LayerSpec& spec, const Delivery& deliv
     return all;
   }
   const std::string& shard = *delivery.shard;
+  if (stacks.packed == Stacks::number) {
+    for (const int64_t place : places)
+      all.push_back(shard == "w2" ? Placement{{0}, {place}, {1}} : Placement{{0, 0}, {place, shard == "w3" ? 1 : 0}, {1, 1}});
+    return all;
+  }
   const Shape matrix = stacks.whole(shard);
   const int64_t whole = matrix[shard == "w2" ? 1 : 0];
   const Piece share = by_expert(spec) ? Piece{whole, 0, whole} : piece_of(whole, whole, tp);

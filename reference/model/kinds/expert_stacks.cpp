@@ -15,9 +15,10 @@ constexpr std::string_view shard_names[] = {"w1", "w2", "w3"};
 
 // Where w3 stands below w1, and where ranks cut, blocks must meet: a scale is of one part of one rank.
 Status check_scales(const LayerSpec& spec, int ranks) {
-  if (!has_block_scales(spec)) return {};
+  if (spec.text("scales") == "none") return {};
   if (spec.dtype != DType::e4m3 && spec.dtype != DType::i8)
     return Status(Code::data, fmt::format("{}: weights are {}, expected e4m3 or i8 with scales", spec.name, dtype_name(spec.dtype)));
+  if (has_tensor_scales(spec)) return {};
   const int64_t whole = spec.integer("intermediate"), share = by_expert(spec) ? whole : whole / ranks;
   if (share % expert_block == 0) return {};
   return Status(Code::data, fmt::format("{}: {} intermediate elements over {} ranks do not meet at blocks of {}", spec.name, whole,
@@ -27,7 +28,7 @@ Status check_scales(const LayerSpec& spec, int ranks) {
 Status check_packed(const LayerSpec& spec, int ranks) {
   if (!spec.flag("packed"))
     return spec.flag("zero_points") ? Status(Code::data, spec.name + ": zero points are of packed weights") : Status();
-  if (has_block_scales(spec)) return Status(Code::data, spec.name + ": packed weights have scales of groups, not of blocks");
+  if (spec.text("scales") != "none") return Status(Code::data, spec.name + ": packed weights have scales of groups, and no others");
   const int64_t share = spec.integer("intermediate") / (by_expert(spec) ? 1 : ranks), group = spec.integer("group");
   for (const int64_t inputs : {spec.integer("hidden"), share}) {
     if (inputs % codes_per_word != 0)
@@ -42,9 +43,11 @@ Status check_packed(const LayerSpec& spec, int ranks) {
 bool by_expert(const LayerSpec& spec) { return spec.text("parallel") == "expert"; }
 TensorParallel split_over(const LayerSpec& spec, TensorParallel tp) { return by_expert(spec) ? tp.over_all() : tp; }
 bool has_block_scales(const LayerSpec& spec) { return spec.text("scales") == "block"; }
+bool has_tensor_scales(const LayerSpec& spec) { return spec.text("scales") == "tensor"; }
 
 Shape Stacks::matrix(std::string_view shard, int64_t share) const {
   if (packed == pair) return {2};
+  if (packed == number) return {1};
   return shard == "w2" ? Shape{hidden / rows_packed, share / packed} : Shape{share / rows_packed, hidden / packed};
 }
 
@@ -62,6 +65,7 @@ std::vector<Stacks> stacks_of(const LayerSpec& spec) {
   const auto blocks = [](int64_t elements) { return round_up(elements, expert_block) / expert_block; };
   std::vector<Stacks> all{{"weight", hidden, intermediate, spec.dtype}};
   if (has_block_scales(spec)) all.push_back({"weight_scale_inv", blocks(hidden), blocks(intermediate), DType::f32});
+  if (has_tensor_scales(spec)) all.push_back({"weight_scale", hidden, intermediate, DType::f32, Stacks::number});
   return all;
 }
 
@@ -77,6 +81,7 @@ std::vector<SlotSpec> stack_slots(const LayerSpec& spec, TensorParallel tp) {
     for (const std::string_view shard : {"w1", "w2"}) {
       Shape shape = stacks.matrix(shard, by_expert(spec) ? stacks.intermediate : stacks.intermediate / tp.size);
       if (shard == "w1" && stacks.packed != Stacks::pair) shape[0] *= 2;
+      if (shard == "w2" && stacks.packed == Stacks::number) shape.clear();
       shape.insert(shape.begin(), places);
       slots.push_back({.name = stacks.slot(shard), .shape = std::move(shape), .dtype = stacks.dtype});
     }
@@ -104,8 +109,8 @@ std::vector<Delivery> stack_deliveries(const LayerSpec& spec) {
 Status check_stack_sizes(const LayerSpec& spec, int ranks) {
   if (const size_t count = split_names(spec.text("names")).size(); count != std::size(shard_names))
     return Status(Code::data, fmt::format("{}: {} names, expected those of w1, w2 and w3", spec.name, count));
-  RELOADLAB_TRY(check_scales(spec, ranks));
-  return check_packed(spec, ranks);
+  RELOADLAB_TRY(check_packed(spec, ranks));
+  return check_scales(spec, ranks);
 }
 
 }  // namespace reloadlab::model

@@ -14,15 +14,17 @@ inline constexpr int64_t expert_block = 128;  // rows and columns that share a s
 bool by_expert(const LayerSpec& spec);  // whether ranks have whole experts
 // The ranks that the layer is split over: those of all groups where they have whole experts.
 TensorParallel split_over(const LayerSpec& spec, TensorParallel tp);
-bool has_block_scales(const LayerSpec& spec);  // whether weights are 8-bit and come with scales
+bool has_block_scales(const LayerSpec& spec);   // whether weights are 8-bit and come with a scale for each block
+bool has_tensor_scales(const LayerSpec& spec);  // … or with one for each matrix
 
 // Two stacks of an expert's matrices, w13_ and w2_ before the suffix: the weights, their words, or as many of their scales as there are.
 struct Stacks {
-  static constexpr int64_t pair = 0;
+  static constexpr int64_t pair = 0, number = -1;
   std::string_view suffix;
   int64_t hidden, intermediate;
   DType dtype;
-  int64_t packed = 1;       // elements of a row that are one here; pair: no matrix, but the two sizes of it
+  int64_t packed = 1;  // elements of a row that are one here; pair: no matrix, but the two sizes of it; number: one, of which w13_ has two
+                       // beside one another
   int64_t rows_packed = 1;  // rows that are one here
 
   Shape whole(std::string_view shard) const { return matrix(shard, intermediate); }

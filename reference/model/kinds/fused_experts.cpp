@@ -11,6 +11,9 @@
 // With `scales: block` the checkpoint brings 8-bit weights, and for each matrix [n, k] weight_scale_inv [⌈n/128⌉, ⌈k/128⌉], the scales of
 // its blocks of 128×128: they are stacked, cut and dealt out as the matrices are. What the weight stands for is weight · scale.
 //
+// With `scales: tensor` it brings 8-bit weights and a weight_scale [1] for each matrix, whole on every rank: w13_weight_scale [experts, 2],
+// of gate and up projection, and w2_weight_scale [experts].
+//
 // With `packed` it brings integers of 4 bits in words, as compressed-tensors stores them (quant/packed.h): weight_packed i32 [n, k/8] and
 // weight_scale [n, k/g], stacked as well, with `zero_points` weight_zero_point i32 [n/8, k/g], and weight_shape i64 [2]. An expert's gate
 // and up projection have one place for theirs, in a stack [experts, 2]: the last one stays.
@@ -64,8 +67,8 @@ class FusedExperts final : public KindBase {
              {.name = "scales",
               .type = KeyInfo::Type::text,
               .fallback = std::string("none"),
-              .about = "whether weights are 8-bit and come with the scales of their blocks of 128×128",
-              .choices = "none|block"},
+              .about = "whether weights are 8-bit, and what has a scale: a matrix, or blocks of 128×128",
+              .choices = "none|tensor|block"},
              loader_key()}) {}
 
   bool is_partial(const LayerSpec&) const override { return true; }

@@ -25,6 +25,7 @@ std::span<const QuantInfo> quant_methods() {
                                       experts_fp8_per_tensor_w31(),
                                       experts_fp8_block_w31(),
                                       experts_w31(),
+                                      loaded_experts_fp8_per_tensor(),
                                       experts_wna16(),
                                       experts_wna16_online_g32(),
                                       experts_wna16_online_g128(),

@@ -26,6 +26,7 @@ QuantInfo experts_fp8_block();
 QuantInfo experts_fp8_per_tensor_w31();
 QuantInfo experts_fp8_block_w31();
 QuantInfo experts_w31();
+QuantInfo loaded_experts_fp8_per_tensor();
 QuantInfo experts_wna16();
 QuantInfo experts_wna16_online_g32();
 QuantInfo experts_wna16_online_g128();

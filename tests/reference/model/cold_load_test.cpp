@@ -124,6 +124,15 @@ std::vector<ColdCase> cases() {
                                    {"parallel", text("expert")}});
   experts("experts_scaled_dealt", {{"intermediate", 128L}, {"experts", 24L}, {"scales", text("block")}, {"parallel", text("expert")}});
   all.back().spec.dtype = DType::i8;
+  experts("experts_scale_each", {{"scales", text("tensor")}});
+  all.back().spec.dtype = DType::i8;
+  experts("experts_scale_each_dealt", {{"experts", 20L},
+                                       {"intermediate", 2L},
+                                       {"redundant", 4L},
+                                       {"scales", text("tensor")},
+                                       {"parallel", text("expert")},
+                                       {"placement", text("round_robin")}});
+  all.back().spec.dtype = DType::i8;
   add("attention_query_scales", "attention", {{"heads", 24L}, {"query_scales", true}});
   add("mla", "mla_attention", {{"heads", 24L}, {"qk_nope_head_dim", 2L}, {"v_head_dim", 3L}, {"kv_lora_rank", 4L}});
   add("rotary", "rotary_embedding", {{"rotary_dim", 6L}, {"max_position", 9L}, {"base", 100.0}});

@@ -121,11 +121,11 @@ TEST(FusedExperts, odd_tokens_go_to_second_places) {
 }
 
 // What a checkpoint would hold for the layer without scales: weight · scale, element by element.
-Source multiplied(const Source& source) {
-  return [source](const Delivery& delivery) {
+Source multiplied(const Source& source, bool blocks) {
+  return [source, blocks](const Delivery& delivery) {
     Delivery scales = delivery;
-    scales.name += "_scale_inv";
-    scales.shape = {(delivery.shape[0] + 127) / 128, (delivery.shape[1] + 127) / 128};
+    scales.name += blocks ? "_scale_inv" : "_scale";
+    scales.shape = blocks ? Shape{(delivery.shape[0] + 127) / 128, (delivery.shape[1] + 127) / 128} : Shape{1, 1};
     scales.dtype = DType::f32;
     Delivery stored = delivery;
     stored.dtype = DType::i8;
@@ -133,7 +133,8 @@ Source multiplied(const Source& source) {
     float* values = weight.data_ptr<float>();
     const float* scales_of_blocks = scale.data_ptr<float>();
     for (int64_t i = 0; i < weight.size(0); ++i)
-      for (int64_t j = 0; j < weight.size(1); ++j) values[i * weight.size(1) + j] *= scales_of_blocks[i / 128 * scale.size(1) + j / 128];
+      for (int64_t j = 0; j < weight.size(1); ++j)
+        values[i * weight.size(1) + j] *= scales_of_blocks[blocks ? i / 128 * scale.size(1) + j / 128 : 0];
     return weight;
   };
 }
@@ -150,14 +151,15 @@ TEST(FusedExperts, with_scales_compute_with_weight_times_scale) {
     const at::Tensor wave = (at::arange(numel(delivery.shape), at::kDouble) * 0.37 + salt).sin().view(delivery.shape);
     return delivery.dtype == DType::i8 ? (wave * 100).round().to(at::kChar) : (wave * 0.001 + 0.002).to(at::kFloat);
   };
-  for (const char* parallel : {"tensor", "expert"}) {
-    const ModelSpec scaled = spec_with("block", DType::i8, parallel), plain = spec_with("none", DType::f32, parallel);
+  for (const auto& [parallel, scales] : {std::pair("tensor", "block"), {"expert", "block"}, {"tensor", "tensor"}, {"expert", "tensor"}}) {
+    const ModelSpec scaled = spec_with(scales, DType::i8, parallel), plain = spec_with("none", DType::f32, parallel);
     const at::Tensor input = find_layer_kind("fused_experts")->example_input(plain.layers[0], {}, 5);
     for (int size : {1, 2}) {
-      const Group with = cold_group(scaled, size, source), without = cold_group(plain, size, multiplied(source));
+      const Group with = cold_group(scaled, size, source);
+      const Group without = cold_group(plain, size, multiplied(source, scales == std::string_view("block")));
       EXPECT_TRUE(
           at::allclose(sum_in_rank_order(partials(scaled, with, input)), sum_in_rank_order(partials(plain, without, input)), 1e-4, 1e-5))
-          << parallel << size;
+          << parallel << scales << size;
     }
   }
 }
@@ -185,6 +187,9 @@ TEST(FusedExperts, what_cannot_be_cut_or_dealt_is_refused) {
   EXPECT_EQ(complaint({{"experts", 65537L}}), "mlp.experts: 65537 experts, expected at most 65536");
   EXPECT_EQ(complaint({{"names", std::string("up,down")}}), "mlp.experts: 2 names, expected those of w1, w2 and w3");
   EXPECT_EQ(complaint({{"scales", std::string("block")}}), "mlp.experts: weights are f32, expected e4m3 or i8 with scales");
+  EXPECT_EQ(complaint({{"scales", std::string("tensor")}}), "mlp.experts: weights are f32, expected e4m3 or i8 with scales");
+  EXPECT_EQ(complaint({{"scales", std::string("tensor")}, {"packed", true}}),
+            "mlp.experts: packed weights have scales of groups, and no others");
   LayerSpec scaled = experts({{"scales", std::string("block")}, {"intermediate", 256L}});
   scaled.dtype = DType::e4m3;
   EXPECT_TRUE(check_model(model_of({scaled}), 2).ok());
