@@ -7,8 +7,7 @@
 #include <set>
 
 #include "reference/base/check.h"
-#include "reference/model/transpose_tile.h"
-#include "sim/replay/laid.h"
+#include "sim/replay/arrival.h"
 #include "sim/replay/load_sizes.h"
 #include "sim/replay/memory_model.h"
 #include "sim/replay/whole_model_memory.h"
@@ -167,20 +166,6 @@ class Planner {
     return name;
   }
 
-  // Memory that the load takes once it has been accepted: the tensor's, with the gaps of its layout, or a dense copy of it.
-  int64_t held_bytes(const Step& step, const Sent& sent) const {
-    if (sent.delivery < 0) return 0;
-    const model::Delivery& delivery = catalogue_.deliveries()[index(sent.delivery)];
-    if (transport_owns_) return numel(sent.shape_of(delivery)) * dtype_size(sent.dtype_of(delivery));
-    return step.plan.chunk > 0 ? in_chunk(sent.bytes_of(delivery)) : sent.bytes_of(delivery);
-  }
-
-  // Which memory each tensor comes in: its own, or its chunk's where chunks have buffers of their own.
-  static int source_of(const Step& step, const std::vector<Sent>& sent, size_t position) {
-    const bool of_chunk = step.plan.chunk > 0 && !step.plan.reuses;
-    return of_chunk ? sent[position].chunk : static_cast<int>(position);
-  }
-
   void loads(int number, const Step& step) {
     deliver(number, step);
     now_.memory.leave();
@@ -190,7 +175,7 @@ class Planner {
     update_checkpoint_ = step.plan.checkpoint;
     const std::vector<Sent> sent = sequence(catalogue_, step.plan);
     std::map<int, int64_t> sizes;
-    for (size_t i = 0; i < sent.size(); ++i) sizes[source_of(step, sent, i)] += held_bytes(step, sent[i]);
+    for (size_t i = 0; i < sent.size(); ++i) sizes[source_of(step, sent, i)] += held_bytes(catalogue_, step, sent[i], transport_owns_);
     for (size_t i = 0; i < sent.size(); ++i) {
       const int position = static_cast<int>(i);
       source_bytes_ = sizes[source_of(step, sent, i)];
@@ -253,16 +238,8 @@ class Planner {
     note_peak(number, position, straight_load(sent));
   }
 
-  // Of a tensor as it arrives: copied where the transport's memory is not the candidate's to keep, and loaded from as it lies.
   MemoryModel::Tiles tiles(const Sent& sent) const {
-    if (!on_cpu_ || sent.layout != LoadPlan::Layout::transposed) return {};
-    const model::Delivery& delivery = catalogue_.deliveries()[index(sent.delivery)];
-    const int layer = catalogue_.layer_of(sent.delivery);
-    const std::vector<model::SlotSpec> slots = catalogue_.kind(layer).slots(catalogue_.layer(layer), tp_);
-    const model::Lying loaded{sent.shape_of(delivery), Laid(sent.shape_of(delivery), sent.layout).strides, sent.dtype_of(delivery)};
-    const model::SlotSpec* slot = model::find_slot(slots, delivery.slot);
-    return {.replayed = slot ? model::loader_tile_bytes(loaded, *slot, sizes_.placements(sent.delivery)) : 0,
-            .kept = transport_owns_ ? model::clone_tile_bytes(loaded) : 0};
+    return on_cpu_ ? tiles_of(catalogue_, tp_, sent, transport_owns_) : MemoryModel::Tiles();
   }
 
   void account(const Sent& sent, PlannedLoad& planned) {
