@@ -25,6 +25,8 @@
 //               onto elements that are already there is excess; it is kept and the last one wins until its group is processed. After
 //               that it is excess too, and dropped, unless it brings elements that never came: then it is refused.
 //
+// Refused.      Loaders that read what their destination holds, or exchange its storage; post-load steps that leave other names, shapes
+//               or element types than the kernel tensors have (README.md).
 // Settings.     Post-load steps find the default element type that the process had when the model was recorded.
 // Lazy.         A parameter without a shape is left alone, also once a forward has given it one.
 //
@@ -39,6 +41,7 @@
 //   from the end of processing to the end of the update     the copy of the kernel tensors (abort=backup), and a new shadow
 // Under shadow=keep there is, from the first load on, a copy in checkpoint layout of every tensor whose post-load step does more than
 // permute; while a group is processed there is a second one (shadow.h).
+// Copying a matrix that lies column by column takes what ATen takes for it (reference/model/transpose_tile.h).
 // Materialized tensors and post-load results are freed before the next load call is looked at.
 #include <memory>
 #include <optional>

@@ -96,7 +96,7 @@ Status take_load(Core& core, Update& update, const LoadCall& call, const model::
   if (update.broken) return Status(Code::rejected, "the update failed between two copies back and can only be abandoned");
   Group& group = call.group;
   const int64_t bytes = buffer_bytes(core, call.loaded);
-  RELOADLAB_TRY(stays_in_limit(core, update, bytes));
+  if (core.options.extra_bytes_limit) RELOADLAB_TRY(stays_in_limit(core, update, bytes + (copies(core) ? copying_bytes(call.loaded) : 0)));
   const bool asks_first = core.policy.declined == Declined::drop;
   Result<Counted> counted = asks_first ? count(core, call, loader, destination) : Counted();
   if (asks_first && (!counted.ok() || is_declined(*counted))) return counted.status();

@@ -10,6 +10,7 @@
 #include "reference/model/kind.h"
 #include "reference/model/post_load.h"
 #include "reference/model/quant/step_helpers.h"
+#include "reference/model/transpose_tile.h"
 
 namespace reloadlab::layerwise {
 namespace {
@@ -26,6 +27,36 @@ std::vector<model::SlotSpec> slots_before(const Member& member, std::set<const c
     slots.push_back(std::move(spec));
   }
   return slots;
+}
+
+model::Lying lying(const at::Tensor& tensor) {
+  return {tensor.sizes().vec(), tensor.strides().vec(), model::from_torch(tensor.scalar_type())};
+}
+
+// Of a load that will be replayed.
+int64_t tile_bytes(const model::Layer& layer, const BufferedLoad& load) {
+  const auto same = [&](const model::Delivery& delivery) {
+    return delivery.slot == load.slot && delivery.shard == load.args.shard && delivery.expert == load.args.expert &&
+           delivery.part == load.args.part;
+  };
+  const std::vector<model::SlotSpec> slots = layer.kind->slots(layer.spec, layer.tp);
+  const model::SlotSpec* slot = model::find_slot(slots, load.slot);
+  const std::vector<model::Delivery> deliveries = layer.kind->deliveries(layer.spec);
+  const auto delivery = std::ranges::find_if(deliveries, same);
+  if (!slot || delivery == deliveries.end()) return 0;
+  return model::loader_tile_bytes(lying(load.loaded), *slot, layer.kind->placements(layer.spec, *delivery, layer.tp));
+}
+
+// ATen moves the bytes here, and they may lie column by column.
+bool may_take_tiles(const at::Tensor& loaded) { return loaded.is_cpu() && loaded.dim() == 2 && loaded.stride(0) == 1; }
+
+int64_t tile_bytes(const Group& group) {
+  int64_t most = 0;
+  for (const BufferedLoad& load : group.loads) {
+    const model::LayerPtr layer = group.members[load.member].layer.lock();
+    if (layer && layer->kind && may_take_tiles(load.loaded)) most = std::max(most, tile_bytes(*layer, load));
+  }
+  return most;
 }
 
 // Loads are replayed one after the other: the most that one of them takes for itself.
@@ -96,6 +127,8 @@ int64_t extra_bytes(const Update& update) {
   return bytes;
 }
 
+int64_t copying_bytes(const at::Tensor& loaded) { return may_take_tiles(loaded) ? model::clone_tile_bytes(lying(loaded)) : 0; }
+
 int64_t own_step_bytes(const Group& group) {
   int64_t bytes = 0;
   for_each_helper(group, [&](int64_t helper) { bytes += helper; });
@@ -107,7 +140,7 @@ int64_t processing_bytes(const Core& core, const Group& group) {
   std::set<const c10::StorageImpl*> seen;
   const bool backup = core.policy.abort == Abort::backup;
   PostLoads post_loads;
-  int64_t scratch = 0;
+  int64_t scratch = tile_bytes(group);
   for (const Member& member : group.members) {
     post_loads.add(member, slots_before(member, seen));
     scratch = std::max(scratch, loader_scratch(member));

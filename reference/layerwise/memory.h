@@ -7,6 +7,8 @@ namespace reloadlab::layerwise {
 int64_t extra_bytes(const Update& update);
 // Materialized tensors, what loaders and post-load steps make, and the copy of the kernel tensors where there is one.
 int64_t processing_bytes(const Core& core, const Group& group);
+// What copying a loaded tensor takes beside the copy.
+int64_t copying_bytes(const at::Tensor& loaded);
 // What the layers' own steps take: helper tensors once more, beside the old ones, and values of quantized layers that they read.
 int64_t own_step_bytes(const Group& group);
 // Code::rejected when `more` would pass the caller's limit.

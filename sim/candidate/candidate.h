@@ -48,7 +48,8 @@ struct CandidateInfo {
   std::string name;    // "layerwise@seed"
   std::string system;  // "layerwise"
   // What it declares about itself: abort=none|backup|unusable, excess/missing/unexpected=silent|accept|warn|reject,
-  // buffering=by_reference|owned, completion=numel|elements|finish, misuse=undefined|error. Laws judge against these.
+  // buffering=by_reference|owned, completion=numel|elements|finish, misuse=undefined|error. Laws judge against these. Who declares
+  // scope=model restores, loads and quantizes all layers at once, with ties=all under every name, and has a memory formula of its own.
   std::map<std::string, std::string> declared;
   std::function<Result<std::unique_ptr<Reloader>>(const CandidateContext&)> make_reloader;
 };

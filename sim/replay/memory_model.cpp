@@ -14,7 +14,17 @@ int64_t total_bytes(const std::vector<model::SlotSpec>& slots) {
   return bytes;
 }
 
-// What the layer's own step takes to read values of quantized layers.
+// What stays of a post-load step. In a group of several quantized layers all have methods that take ties: those make what they do not
+// permute.
+int64_t made_bytes(const model::QuantInfo& quant, const std::vector<model::SlotSpec>& before) {
+  int64_t bytes = 0;
+  for (const model::SlotSpec& slot : quant.results(before))
+    if (!quant.permutes(slot.name)) bytes += model::storage_bytes(slot);
+  return bytes;
+}
+
+}  // namespace
+
 int64_t read_bytes(const Catalogue& catalogue, int layer, model::TensorParallel tp) {
   int64_t bytes = 0;
   for (const model::LayerKind::Reference& reference : catalogue.kind(layer).references(catalogue.layer(layer), tp)) {
@@ -27,19 +37,8 @@ int64_t read_bytes(const Catalogue& catalogue, int layer, model::TensorParallel 
   return bytes;
 }
 
-// What stays of a post-load step. In a group of several quantized layers all have methods that take ties: those make what they do not
-// permute.
-int64_t made_bytes(const model::QuantInfo& quant, const std::vector<model::SlotSpec>& before) {
-  int64_t bytes = 0;
-  for (const model::SlotSpec& slot : quant.results(before))
-    if (!quant.permutes(slot.name)) bytes += model::storage_bytes(slot);
-  return bytes;
-}
-
-}  // namespace
-
 MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, bool backup, bool shadow)
-    : sizes_(static_cast<size_t>(catalogue.layer_count())), buffered_(sizes_.size()), backup_(backup) {
+    : sizes_(static_cast<size_t>(catalogue.layer_count())), buffered_(sizes_.size()), tiles_(sizes_.size()), backup_(backup) {
   for (int layer = 0; layer < catalogue.layer_count(); ++layer) {
     const std::vector<model::SlotSpec> slots = catalogue.kind(layer).slots(catalogue.layer(layer), tp);
     const model::QuantInfo* quant = model::find_quant_method(catalogue.layer(layer).quant);
@@ -70,6 +69,7 @@ MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, b
 
 void MemoryModel::begin() {
   for (std::vector<int>& serials : buffered_) serials.clear();
+  std::ranges::fill(tiles_, 0);
   sources_.clear();
   source_ = -1;
   buffered_total_ = committed_ = 0;
@@ -102,15 +102,20 @@ void MemoryModel::count() {
   if (!std::exchange(source.counted, true)) buffered_total_ += source.bytes;
 }
 
-void MemoryModel::buffer(int group) {
-  count();
-  if (sources_.at(serial_).groups.insert(group).second) buffered_[static_cast<size_t>(group)].push_back(serial_);
-  see(committed_ + buffered_total_, sizes_[static_cast<size_t>(group)].loader_scratch);
+int64_t MemoryModel::loader_scratch(int group) const {
+  return std::max(sizes_[static_cast<size_t>(group)].loader_scratch, tiles_[static_cast<size_t>(group)]);
 }
 
-void MemoryModel::pass() {
+void MemoryModel::buffer(int group, const Tiles& tiles) {
   count();
-  see(committed_ + buffered_total_);
+  if (sources_.at(serial_).groups.insert(group).second) buffered_[static_cast<size_t>(group)].push_back(serial_);
+  tile_of(group) = std::max(tile_of(group), tiles.replayed);
+  see(committed_ + buffered_total_ + tiles.kept, loader_scratch(group));
+}
+
+void MemoryModel::pass(const Tiles& tiles) {
+  count();
+  see(committed_ + buffered_total_ + tiles.kept);
 }
 
 void MemoryModel::process(int group) {
@@ -118,7 +123,7 @@ void MemoryModel::process(int group) {
   if (backup_) committed_ += size.kernel;
   // A helper goes as soon as its content is in the old one, of which there is a copy by then.
   const int64_t helpers = size.helpers + size.read + (backup_ ? size.helper_most : 0);
-  see(committed_ + buffered_total_ + size.materialized + std::max(size.post_load + size.shadow + helpers, size.loader_scratch));
+  see(committed_ + buffered_total_ + size.materialized + std::max(size.post_load + size.shadow + helpers, loader_scratch(group)));
   if (backup_) committed_ += size.shadow + size.helpers;
   release(group);
 }
@@ -129,6 +134,7 @@ void MemoryModel::derive(int group) {
 }
 
 void MemoryModel::release(int group) {
+  tile_of(group) = 0;
   for (int serial : std::exchange(buffered_[static_cast<size_t>(group)], {})) {
     Source& source = sources_.at(serial);
     source.groups.erase(group);

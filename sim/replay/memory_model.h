@@ -2,7 +2,8 @@
 // Point 9 of the layerwise rules as arithmetic. Extra bytes at a time are
 //   the buffered source bytes of all groups that are armed, and of the load call in flight; a source that several tensors come in
 //   counts whole from the first of them on, until the transport has left it and no group holds one
-// + for the group in process: its materialized tensors + what its post-load steps leave and need beside them
+// + for the group in process: its materialized tensors + what its post-load steps leave and need beside them, or what its loaders need
+//   for the loads that are replayed, which is gone by then
 // + with a backup: kernel bytes of the groups committed so far and of the one in process
 // + with a shadow: the new copies of the group in process, and with a backup those of the groups committed so far
 // + the helper tensors that a deferred layer's own step makes anew, and with a backup, where the layer had loads, the old ones,
@@ -15,14 +16,22 @@
 
 namespace reloadlab::sim {
 
+// What the layer's own step takes to read values of quantized layers.
+int64_t read_bytes(const Catalogue& catalogue, int layer, model::TensorParallel tp);
+
 class MemoryModel {
  public:
   MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, bool backup, bool shadow);
   void begin();                            // a new update
   void arrive(int source, int64_t bytes);  // the transport comes to this source; sources of one step have numbers, each its own run
   void leave();                            // it is done with what it came to
-  void buffer(int group);                  // a load call of that source that is kept until its group is processed
-  void pass();                             // one that is dropped: in flight only
+  // What ATen takes for tensors that lie column by column (reference/model/transpose_tile.h).
+  struct Tiles {
+    int64_t replayed = 0;  // when the loader gets it to write
+    int64_t kept = 0;      // when it is copied to be kept
+  };
+  void buffer(int group, const Tiles& tiles);  // a load call of that source that is kept until its group is processed
+  void pass(const Tiles& tiles);               // one that is dropped: in flight only
   void process(int group);
   void derive(int group);   // its own step alone: it had no loads
   void release(int group);  // its buffered loads are dropped unprocessed
@@ -45,11 +54,14 @@ class MemoryModel {
     std::set<int> groups;  // that keep a tensor of it
     bool counted = false;  // something of it was accepted
   };
+  int64_t& tile_of(int group) { return tiles_[static_cast<size_t>(group)]; }
+  int64_t loader_scratch(int group) const;
   void see(int64_t bytes, int64_t scratch = 0);
   void count();
   void forget(int serial);
   std::vector<GroupSize> sizes_;
   std::vector<std::vector<int>> buffered_;  // by group: serials of sources
+  std::vector<int64_t> tiles_;              // by group: the largest of its buffered loads
   std::map<int, Source> sources_;           // by serial
   int serial_ = 0, source_ = -1;            // of the source that the transport is at; its number, -1: none
   int64_t buffered_total_ = 0, committed_ = 0;

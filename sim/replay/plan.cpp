@@ -3,12 +3,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "reference/base/check.h"
-#include "sim/replay/laid.h"
+#include "sim/replay/arrival.h"
 #include "sim/replay/load_sizes.h"
 #include "sim/replay/memory_model.h"
+#include "sim/replay/whole_model_memory.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -26,13 +28,15 @@ void unroll_into(const std::vector<Step>& steps, std::vector<Step>& out) {
 // Walks the steps and keeps, per update, which elements of which slot have been written.
 class Planner {
  public:
-  Planner(const Catalogue& catalogue, model::TensorParallel tp, const PlanPolicies& policies, const Stops& stops)
+  Planner(const Catalogue& catalogue, model::TensorParallel tp, const PlanPolicies& policies, const Stops& stops, bool on_cpu)
       : catalogue_(catalogue),
         tp_(tp),
         policies_(policies),
         stops_(stops),
+        on_cpu_(on_cpu),
         sizes_(catalogue, tp),
         now_(MemoryModel(catalogue, tp, policies.backup, policies.shadow)) {
+    if (policies.whole_model) whole_.emplace(catalogue, tp, policies.every_tie);
     begin_update();
   }
 
@@ -61,13 +65,16 @@ class Planner {
 
   void run_step(int number, const Step& step) {
     refused_ = false;
+    const bool begins = step.kind == StepKind::reload || step.kind == StepKind::retry || step.kind == StepKind::prepare;
+    const bool in_update = open_ || begins;
     switch (step.kind) {
       case StepKind::load:
-        if (step.plan.direct) return;  // without what loaders do it is no checkpoint
+        if (step.plan.direct) return void(loaded_ = true);  // without what loaders do it is no checkpoint
         now_.sent.assign(catalogue_.deliveries().size(), "");
         for (const Sent& sent : sequence(catalogue_, step.plan))
           if (sent.delivery >= 0) now_.sent[index(sent.delivery)] = step.plan.checkpoint;
         update_checkpoint_ = step.plan.checkpoint;
+        loaded_ = loaded_ || (step.outcome == Step::Outcome::ok && !step.fault);
         partial_ = !step.plan.omit.empty() || !step.plan.only.empty();
         state(number, step);
         return;
@@ -102,9 +109,9 @@ class Planner {
       case StepKind::repeat:
         RELOADLAB_CHECK(false, "repeat steps are unrolled before planning");
     }
-    note_peak(number, -1);
-    const bool fails = step.outcome != Step::Outcome::ok || step.fault || step.abort_after || refused_;
     const bool commits = step.kind == StepKind::reload || step.kind == StepKind::retry || step.kind == StepKind::finish;
+    note_peak(number, -1, !in_update ? 0 : commits && !step.abort_after ? finish_peak() : restored());
+    const bool fails = step.outcome != Step::Outcome::ok || step.fault || step.abort_after || refused_;
     if (commits && !fails) {
       state(number, step);
     } else if (!open_update(step) && step.outcome != Step::Outcome::unspecified && !plan_.states.empty()) {
@@ -114,8 +121,22 @@ class Planner {
     }
   }
 
-  void note_peak(int number, int load) {
-    const MemoryModel::Peak peak = now_.memory.take_peak();
+  // scope=model: a model that was loaded and quantized is restored whole, and no load call leaves anything.
+  bool restores() const { return whole_ && loaded_ && whole_->quantizes(); }
+  int64_t restored() const { return restores() ? whole_->restored() : 0; }
+  int64_t finish_peak() const { return restores() ? whole_->finish_peak() : 0; }
+
+  int64_t straight_load(const Sent& sent) const {
+    if (!whole_ || sent.delivery < 0) return restored();
+    const model::Delivery& delivery = catalogue_.deliveries()[index(sent.delivery)];
+    const int layer = catalogue_.layer_of(sent.delivery);
+    const int64_t scratch = catalogue_.kind(layer).loader_scratch_bytes(catalogue_.layer(layer), delivery, tp_);
+    return restored() + (transport_owns_ ? 0 : source_bytes_) + std::max(scratch, tiles(sent).replayed);
+  }
+
+  void note_peak(int number, int load, int64_t of_whole_model) {
+    MemoryModel::Peak peak = now_.memory.take_peak();
+    if (whole_) peak = {of_whole_model, of_whole_model};
     plan_.peaks.push_back({number, peak.went_through, load, peak.failed});
   }
 
@@ -145,20 +166,6 @@ class Planner {
     return name;
   }
 
-  // Memory that the load takes once it has been accepted: the tensor's, with the gaps of its layout, or a dense copy of it.
-  int64_t held_bytes(const Step& step, const Sent& sent) const {
-    if (sent.delivery < 0) return 0;
-    const model::Delivery& delivery = catalogue_.deliveries()[index(sent.delivery)];
-    if (transport_owns_) return numel(sent.shape_of(delivery)) * dtype_size(sent.dtype_of(delivery));
-    return step.plan.chunk > 0 ? in_chunk(sent.bytes_of(delivery)) : sent.bytes_of(delivery);
-  }
-
-  // Which memory each tensor comes in: its own, or its chunk's where chunks have buffers of their own.
-  static int source_of(const Step& step, const std::vector<Sent>& sent, size_t position) {
-    const bool of_chunk = step.plan.chunk > 0 && !step.plan.reuses;
-    return of_chunk ? sent[position].chunk : static_cast<int>(position);
-  }
-
   void loads(int number, const Step& step) {
     deliver(number, step);
     now_.memory.leave();
@@ -168,10 +175,11 @@ class Planner {
     update_checkpoint_ = step.plan.checkpoint;
     const std::vector<Sent> sent = sequence(catalogue_, step.plan);
     std::map<int, int64_t> sizes;
-    for (size_t i = 0; i < sent.size(); ++i) sizes[source_of(step, sent, i)] += held_bytes(step, sent[i]);
+    for (size_t i = 0; i < sent.size(); ++i) sizes[source_of(step, sent, i)] += held_bytes(catalogue_, step, sent[i], transport_owns_);
     for (size_t i = 0; i < sent.size(); ++i) {
       const int position = static_cast<int>(i);
-      now_.memory.arrive(source_of(step, sent, i), sizes[source_of(step, sent, i)]);
+      source_bytes_ = sizes[source_of(step, sent, i)];
+      now_.memory.arrive(source_of(step, sent, i), source_bytes_);
       if (step.abort_after && position >= *step.abort_after) return;
       const auto stop = stops_.find(number);
       if (stop != stops_.end() && stop->second == position) return fail(number, position, sent[i]);
@@ -198,9 +206,9 @@ class Planner {
   }
 
   // By then a candidate has copied what lay in a buffer of the transport.
-  void refuse_excess(int number, int load, int delivery) {
-    const int group = catalogue_.group_of(catalogue_.layer_of(delivery));
-    if (transport_owns_ && !now_.group_done[index(group)]) now_.memory.pass();
+  void refuse_excess(int number, int load, const Sent& sent) {
+    const int group = catalogue_.group_of(catalogue_.layer_of(sent.delivery));
+    if (transport_owns_ && !now_.group_done[index(group)]) now_.memory.pass(tiles(sent));
     refuse(number, load);
   }
 
@@ -222,15 +230,20 @@ class Planner {
       planned.bytes = numel(sent.shape_of(delivery)) * dtype_size(sent.dtype_of(delivery));
       planned.excess = policies_.rejects_excess && (repeats(sent.delivery, planned) || now_.padded.contains(sent.delivery));
       // A tensor of another shape is refused at once, and leaves nothing.
-      if (!sent.wrong_shape) planned.excess ? refuse_excess(number, position, sent.delivery) : account(sent.delivery, planned);
+      if (!sent.wrong_shape) planned.excess ? refuse_excess(number, position, sent) : account(sent, planned);
     } else if (policies_.rejects_unexpected) {
       refuse(number, position);
     }
     plan_.loads.push_back(std::move(planned));
-    note_peak(number, position);
+    note_peak(number, position, straight_load(sent));
   }
 
-  void account(int number, PlannedLoad& planned) {
+  MemoryModel::Tiles tiles(const Sent& sent) const {
+    return on_cpu_ ? tiles_of(catalogue_, tp_, sent, transport_owns_) : MemoryModel::Tiles();
+  }
+
+  void account(const Sent& sent, PlannedLoad& planned) {
+    const int number = sent.delivery;
     const int group = catalogue_.group_of(catalogue_.layer_of(number));
     int64_t touched = 0;
     for (const model::Placement& p : planned.placements) {
@@ -241,17 +254,17 @@ class Planner {
     if (touched == 0) now_.sent[index(number)] = update_checkpoint_;  // also when the layer is complete: there was nothing to lose
     if (now_.group_done[index(group)]) {
       note_contradiction(number);
-      if (!transport_owns_) now_.memory.pass();
+      if (!transport_owns_) now_.memory.pass({});
       return;
     }
     const int layer = catalogue_.layer_of(number);
     const bool pads = catalogue_.kind(layer).loader_pads(catalogue_.layer(layer), tp_);
     take(number);
     if (touched == 0 && !pads) {  // nothing of it is this rank's, and nothing need be kept
-      if (!transport_owns_) now_.memory.pass();
+      if (!transport_owns_) now_.memory.pass({});
       return;
     }
-    now_.memory.buffer(group);
+    now_.memory.buffer(group, tiles(sent));
     now_.group_written[index(group)] += planned.fresh;
     now_.group_received[index(group)] = true;
     if (touched == 0 && pads) now_.padded.insert(number);
@@ -328,10 +341,14 @@ class Planner {
   model::TensorParallel tp_;
   PlanPolicies policies_;
   const Stops& stops_;
+  bool on_cpu_;
+  std::optional<WholeModelMemory> whole_;  // scope=model: it has the last word about memory
+  bool loaded_ = false;                    // for the first time
   LoadSizes sizes_;
   Progress now_;
   RankPlan plan_;
   bool transport_owns_ = false;  // loaded tensors are views of its buffer, and nobody's extra memory unless they are copied
+  int64_t source_bytes_ = 0;     // of what the transport is at
   std::string update_checkpoint_;
   bool mixed_ = false;             // this update brought something from another checkpoint before
   std::vector<std::string> held_;  // by delivery: the checkpoint that the model holds it from
@@ -366,12 +383,14 @@ PlanPolicies PlanPolicies::declared(const std::map<std::string, std::string>& po
           .rejects_missing = is("missing", "reject"),
           .rejects_unexpected = is("unexpected", "reject"),
           .rejects_gaps = is("unloaded", "preserve") && !is("shadow", "keep"),
-          .shadow = is("shadow", "keep")};
+          .shadow = is("shadow", "keep"),
+          .whole_model = is("scope", "model"),
+          .every_tie = is("ties", "all")};
 }
 
 RankPlan make_plan(const Catalogue& catalogue, const std::vector<Step>& steps, model::TensorParallel tp, const PlanPolicies& policies,
-                   const Stops& stops) {
-  return Planner(catalogue, tp, policies, stops).run(steps);
+                   const Stops& stops, bool on_cpu) {
+  return Planner(catalogue, tp, policies, stops, on_cpu).run(steps);
 }
 
 }  // namespace reloadlab::sim

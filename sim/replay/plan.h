@@ -22,6 +22,9 @@ struct PlanPolicies {
   bool rejects_gaps = false;
   bool shadow = false;  // shadow=keep: what such a step was given is kept, and replaced when its layer is processed
 
+  // scope=model: every layer is restored, loaded and quantized at once; ties=all: so is every name of a tensor.
+  bool whole_model = false, every_tie = false;
+
   static PlanPolicies declared(const std::map<std::string, std::string>& policies);
 };
 
@@ -29,7 +32,8 @@ struct PlanPolicies {
 // candidate does, so this alone comes from what was seen.
 using Stops = std::map<int, int>;
 
+// `on_cpu`: ATen moves the bytes of tensors on this machine, and takes what it takes for that.
 RankPlan make_plan(const Catalogue& catalogue, const std::vector<Step>& steps, model::TensorParallel tp, const PlanPolicies& policies,
-                   const Stops& stops = {});
+                   const Stops& stops = {}, bool on_cpu = true);
 
 }  // namespace reloadlab::sim

@@ -102,7 +102,7 @@ class Replayer {
     meant_ = warm_;
     for (size_t i = 0; i < numbers_.size(); ++i) {
       const Stops none, &seen = stops.empty() ? none : stops[i];
-      evidence_.plan.push_back(make_plan(catalogue_, warm_, case_.parallel(numbers_[i]), policies, seen));
+      evidence_.plan.push_back(make_plan(catalogue_, warm_, case_.parallel(numbers_[i]), policies, seen, case_.world == WorldKind::cpu));
       tell_apart(evidence_.plan.back(), numbers_[i]);
       note_mixtures(evidence_.plan.back());
       for (const RankPlan::Refusal& refusal : evidence_.plan.back().refusals)

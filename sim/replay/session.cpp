@@ -7,6 +7,7 @@
 #include "reference/base/check.h"
 #include "reference/model/device.h"
 #include "reference/model/guard.h"
+#include "sim/replay/plan.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -16,6 +17,9 @@ bool transport_reuses(const std::vector<Step>& steps) {
     if ((step.plan.chunk > 0 && step.plan.reuses) || transport_reuses(step.body)) return true;
   return false;
 }
+
+// It makes its tensors in prepare; others make placeholders, which are shapes and nothing else.
+bool restores_whole_model(const CandidateInfo* candidate) { return candidate && PlanPolicies::declared(candidate->declared).whole_model; }
 
 size_t at(int index) { return static_cast<size_t>(index); }
 
@@ -191,6 +195,7 @@ Status RankSession::prepare(const Step& step) {
     watch_.remember_kernels(*model_);
   }
   if (step.plan.resolve == LoadPlan::Resolve::before_prepare) resolve_all();
+  MetaScope counted(*account_, !stage_.world.has_bytes() && restores_whole_model(stage_.candidate));
   watch_.event(EventKind::prepare_begin);
   Status status = supervised([&] { return reloader_->prepare(*model_); });
   watch_.event(EventKind::prepare_end, -1, 0, status.message());

@@ -1,6 +1,7 @@
 #include "tests/mutants/around.h"
 
 #include <ATen/ops/empty.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
@@ -180,13 +181,15 @@ class AroundReference final : public sim::Reloader {
 };
 
 struct System {
-  std::string_view prefix, name;
+  std::string_view prefix, name, profile, law = {};  // behaviours for that law only
 };
-constexpr System kSystems[] = {{"lw_", "layerwise"}, {"oq_", "online_quant"}};
+// The seed reloads a whole model at once, and keeps the formula that is for that, whatever else it breaks.
+constexpr System kSystems[] = {
+    {"lw_", "layerwise", "hardened"}, {"oq_", "online_quant", "hardened"}, {"oq_whole_", "online_quant", "seed", "memory_bound"}};
 
 struct Named {
   std::string name;
-  std::string_view system;
+  const System* system;
   const Behaviour* how;
 };
 
@@ -194,7 +197,8 @@ const std::vector<Named>& all() {
   static const std::vector<Named> named = [] {
     std::vector<Named> made;
     for (const System& system : kSystems)
-      for (const Behaviour& how : kBehaviours) made.push_back({std::string(system.prefix) + std::string(how.name), system.name, &how});
+      for (const Behaviour& how : kBehaviours)
+        if (system.law.empty() || how.law == system.law) made.push_back({fmt::format("{}{}", system.prefix, how.name), &system, &how});
     return made;
   }();
   return named;
@@ -205,7 +209,7 @@ const std::vector<Named>& all() {
 std::span<const Around> around_mutants() {
   static const std::vector<Around> rows = [] {
     std::vector<Around> made;
-    for (const Named& one : all()) made.push_back({one.name, one.system, one.how->law});
+    for (const Named& one : all()) made.push_back({one.name, one.system->name, one.system->profile, one.how->law});
     return made;
   }();
   return rows;
@@ -214,7 +218,7 @@ std::span<const Around> around_mutants() {
 Result<sim::CandidateInfo> make_around(std::string_view name) {
   const auto found = std::ranges::find(all(), name, &Named::name);
   if (found == all().end()) return Status(Code::usage, "no mutant is called \"" + std::string(name) + "\"");
-  RELOADLAB_ASSIGN(sim::CandidateInfo info, sim::find_candidate(std::string(found->system) + "@hardened"));
+  RELOADLAB_ASSIGN(sim::CandidateInfo info, sim::find_candidate(fmt::format("{}@{}", found->system->name, found->system->profile)));
   info.name = "mutant@" + found->name;
   info.make_reloader = [how = found->how,
                         make = info.make_reloader](sim::CandidateContext context) -> Result<std::unique_ptr<sim::Reloader>> {

@@ -358,6 +358,16 @@ TEST_F(Mutants, AroundTheReferenceEachIsKilledByItsLaw) {
   }
 }
 
+TEST_F(Mutants, TheLawOfEachPassesWhatItIsAround) {
+  for (const Around& mutant : around_mutants()) {
+    const std::string inner = fmt::format("{}@{}", mutant.system, mutant.profile);
+    for (const Verdict& verdict : verdicts(quantized(mutant.system, "fp8_per_channel"), inner)) {
+      if (verdict.law != mutant.law) continue;
+      EXPECT_EQ(verdict.outcome, Outcome::pass) << mutant.name << " for " << mutant.law;
+    }
+  }
+}
+
 TEST_F(Mutants, TheReferencePassesWhatItsMutantsDoNot) {
   for (const char* system : {"layerwise", "online_quant"})
     for (const Verdict& verdict : verdicts(quantized(system, "fp8_per_channel"), std::string(system) + "@hardened"))

@@ -149,10 +149,8 @@ bool has_one_weight(const LayerSpec& spec) {
   return model::find_slot(model::find_layer_kind(spec.kind)->slots(spec, {}), "weight") != nullptr;
 }
 
-// Defects, what leaves nobody a name to load after its layer is complete, and what quantizes nothing: kernel objects, and a filled slot.
-bool is_special(std::string_view id) {
-  return id.starts_with("drifting") || id.starts_with("renamed") || id.starts_with("kernel_") || id == "fills_cache";
-}
+// Defects, what leaves nobody a name to load after its layer is complete, and a filled slot, which quantizes nothing.
+bool is_special(std::string_view id) { return id.starts_with("drifting") || id.starts_with("renamed") || id == "fills_cache"; }
 
 }  // namespace
 

@@ -1,8 +1,10 @@
 // Quantized models: what a reload leaves equals a cold load that was quantized, bit for bit, whatever arrives how often in which order.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include "sim/law/memory_bound.h"
 #include "tests/properties/draw.h"
 #include "tests/properties/hold.h"
 
@@ -26,6 +28,21 @@ RC_GTEST_PROP(Quantized, EveryLawHoldsOfOnlineQuantization, ()) {
 
 RC_GTEST_PROP(Quantized, EveryLawHoldsLayerByLayer, ()) {
   require_all_hold(run(draw_quantized_case(), draw_policies("layerwise@hardened")));
+}
+
+// Not less and not more, as long as nothing fails, and nothing is left that a later update frees.
+RC_GTEST_PROP(Quantized, AWholeModelAtOnceTakesWhatItsFormulaSays, ()) {
+  Case the_case = draw_quantized_case();
+  the_case.system = "online_quant";
+  the_case.laws = {"memory_bound"};
+  const std::string ties = *rc::gen::element<std::string>("first", "all");
+  const Evidence evidence = run(the_case, "online_quant@seed,callables=kept,ties=" + ties);
+  for (const RankRun& rank : evidence.find(Variation::Kind::warm)->ranks)
+    for (const StepOutcome& outcome : rank.outcomes)
+      if (!outcome.status.ok() || outcome.extra_bytes_after > 0) RC_DISCARD("the seed fails on it, or keeps something");
+  for (const PeakPair& pair : memory_peaks(evidence))
+    require(evidence, pair.seen == pair.planned, pair.update.last,
+            fmt::format("rank {} took {} extra bytes of {}", pair.rank, pair.seen, pair.planned));
 }
 
 }  // namespace

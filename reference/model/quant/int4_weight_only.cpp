@@ -129,6 +129,9 @@ class Int4WeightOnly final : public QuantMethod {
   Status process(Layer& layer) override {
     const ParameterPtr old = layer.tensor(weight_name);  // alive to the end of the step
     if (!old || old->tensor.dim() != 2) return Status(Code::failed, fmt::format("layer {} has no weight of two dimensions", layer.path()));
+    if (const int64_t k = old->tensor.size(1); k % method_.group != 0)  // what is packed already has half as many
+      return Status(Code::failed,
+                    fmt::format("layer {} has a weight of {} inputs, which are no groups of {}", layer.path(), k, method_.group));
     const Parameters made = parameters_of(old->tensor, old->tensor.size(1) / method_.group);
     layer.assign(weight_name, replacement_of(old, packed(codes_of(old->tensor, made))));
     RELOADLAB_TRY(post_load_middle(layer));

@@ -11,6 +11,7 @@ struct Limited {
   ModelSpec spec;
   std::string policy = "hardened";
   std::set<std::string> unsent = {};
+  bool by_column = false;  // how matrices lie that are sent
 };
 void PrintTo(const Limited& each, std::ostream* out) { *out << each.name; }
 
@@ -43,7 +44,10 @@ class Limits : public ::testing::TestWithParam<Limited> {
     Rig rig(GetParam().spec, GetParam().policy, {.transport_reuses_buffers = true, .extra_bytes_limit = limit});
     rig.start();
     std::map<std::string, at::Tensor> sent;
-    for (const Delivery& delivery : rig.deliveries) sent[delivery.name] = weight(delivery, 2);
+    for (const Delivery& delivery : rig.deliveries) {
+      at::Tensor& tensor = sent[delivery.name] = weight(delivery, 2);
+      if (GetParam().by_column && tensor.dim() == 2) tensor = tensor.t().contiguous().t();
+    }
     model::MemoryProbe probe;
     Status status = reload(rig, sent);
     peak = probe.peak();
@@ -73,6 +77,8 @@ std::vector<Limited> all() {
       {"tied_with_biases", model_of({quantized(linear("a", 8, 64, {{"bias", true}}), "fp8_per_tensor"),
                                      quantized(linear("b", 8, 64, {{"bias", true}}), "fp8_per_tensor", "a.weight")})},
       {"loader_scratch", model_of({layer_of("composed", {{"size", 64L}}, "mixer", DType::bf16)})},
+      {"by_column", model_of({linear("a", 72, 64), linear("b", 8, 8)}), "hardened", {}, true},
+      {"by_column_without_backup", model_of({linear("a", 72, 64)}), "hardened,abort=unusable", {}, true},
       {"latent_of_a_child", model_of({latent("kv_b_proj.weight"), kv_b})},
       {"workspace", model_of({layer_of("attention", {{"heads", 4L}, {"workspace", 300L}}, "attn")})}};
   for (const char* quant : {"fp8_per_tensor", "fp8_per_channel", "fp8_block", "int8_per_channel"}) {

@@ -195,6 +195,15 @@ TEST(WeightOnlySizes, are_refused_where_groups_or_blocks_do_not_divide) {
   EXPECT_EQ(refusal(methods[0], 16, 64, DType::i8), "x: quantization int8_weight_only needs a weight in f32 or bf16");
 }
 
+// As where one end of a tie was quantized, and comes again: half of the inputs, and here no group.
+TEST(WeightOnlySizes, are_refused_of_what_is_packed_already) {
+  LayerSpec spec = layer_of("column_parallel_linear", {{"in", 128L}, {"out", 16L}}, "x");
+  spec.quant = "int4_weight_only_g128";
+  std::unique_ptr<Model> model = cold(model_of({spec}));
+  EXPECT_TRUE(process_model_after_loading(*model).ok());
+  EXPECT_EQ(process_model_after_loading(*model).code(), Code::failed);
+}
+
 TEST(WeightOnlyTies, each_end_makes_its_own_from_the_shared_weight) {
   for (const Method& method : methods) {
     LayerSpec first = quantized(method, 16, 128, DType::bf16), second = first;

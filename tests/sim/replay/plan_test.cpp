@@ -37,6 +37,27 @@ TEST_F(Plan, TheLastMissingShardCompletesItsLayer) {
   EXPECT_TRUE(result.loads[3].completes);
 }
 
+// Weights of 256 elements, 512 bytes as they were loaded. A post-load step takes 1,024 bytes for
+// single precision, 64 for the scales and 256 for the result beside them.
+TEST_F(Plan, AWholeModelAtOnceIsRestoredLoadedAndQuantizedLayerByLayer) {
+  Case whole = tiny_case({linear_layer("a", "fp8_per_channel"), linear_layer("b", "fp8_per_channel"), linear_layer("c")});
+  for (model::LayerSpec& layer : whole.model.layers)
+    for (const char* edge : {"in", "out"}) layer.values.insert_or_assign(edge, int64_t{16});
+  const auto peaks_of = [&](const std::vector<Step>& steps) {
+    std::vector<int64_t> peaks;
+    for (const RankPlan::Peak& peak : make_plan(Catalogue(whole.model), steps, {0, 1}, {.whole_model = true}).peaks)
+      peaks.push_back(peak.extra_bytes);
+    return peaks;
+  };
+  constexpr int64_t restored = 3 * 512, in_flight = 512, step = 1024 + 64 + 256;
+  EXPECT_EQ(peaks_of({load_step("A"), reload_}),
+            (std::vector<int64_t>{restored + in_flight, restored + in_flight, restored + in_flight, restored + step}));
+  EXPECT_EQ(peaks_of({reload_}), (std::vector<int64_t>{in_flight, in_flight, in_flight, 0}));  // it was never recorded
+  whole.model.layers[0].quant = "none";
+  whole.model.layers[1].quant = "none";
+  EXPECT_EQ(peaks_of({load_step("A"), reload_}), (std::vector<int64_t>{in_flight, in_flight, in_flight, 0}));
+}
+
 TEST_F(Plan, ARepeatedShardAddsNothing) {
   reload_.plan.repeat = {{"a.q_proj.weight", 2}};
   const RankPlan result = plan({reload_});
