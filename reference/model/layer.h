@@ -57,7 +57,7 @@ LoaderPtr unbind_loader(const LoaderPtr& loader);
 // What a parameter without a loader uses: copies a tensor of equal shape; a one-element destination is filled from the host scalar.
 const LoaderPtr& default_weight_loader();
 
-// Counts the living objects of the calling thread that carry it, so that a leak is a number.
+// Counts the living objects of the process that carry it, so that a leak is a number. Ranks may be threads, of which one goes on at a time.
 template <class Owner>
 class Counted {
  public:
@@ -68,7 +68,7 @@ class Counted {
   static int64_t live_count() { return live; }
 
  private:
-  static inline thread_local int64_t live = 0;
+  static inline int64_t live = 0;
 };
 
 struct Parameter {

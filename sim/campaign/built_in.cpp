@@ -15,14 +15,13 @@ Result<Evidence> replay_named(const Case& the_case, const std::string& candidate
   return replay(the_case, info, {.prove_determinism = options.prove_determinism, .on_step = options.on_step});
 }
 
-// No world with a device is built into this program, so whatever asks for one is for another.
+// No world with a GPU is built into this program, so whatever asks for one is for another.
 std::string lacks(const Case& the_case) {
   const Requires& needs = the_case.needs;
   if (needs.gpus > 0) return fmt::format("needs {} GPUs; this program drives none", needs.gpus);
   if (needs.vram_gib > 0) return fmt::format("needs {} GiB on a GPU; this program drives none", needs.vram_gib);
   if (!needs.features.empty()) return fmt::format("needs {}, which this program does not have", fmt::join(needs.features, ", "));
-  if (the_case.world != WorldKind::cpu && the_case.world != WorldKind::meta)
-    return fmt::format("world {} is not part of this program", world_name(the_case.world));
+  if (the_case.world == WorldKind::cuda) return fmt::format("world {} is not part of this program", world_name(the_case.world));
   return {};
 }
 

@@ -93,8 +93,12 @@ Result<Selected> select_cases(const Selection& selection, const Engine& engine) 
   if (!errors.empty()) return Status(Code::data, errors);
   RELOADLAB_TRY(check_names_unique(selected_cases.all));
   RELOADLAB_TRY(check_names(selection, selected_cases.all));
-  for (Case one : selected_cases.all)
-    if (selected(selection, one) && narrow(selection, one)) selected_cases.cases.push_back(std::move(one));
+  for (Case one : selected_cases.all) {
+    if (!selected(selection, one) || !narrow(selection, one)) continue;
+    if (selection.on && one.world != WorldKind::cpu) continue;
+    one.world = selection.on.value_or(one.world);
+    selected_cases.cases.push_back(std::move(one));
+  }
   return selected_cases;
 }
 

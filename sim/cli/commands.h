@@ -35,7 +35,7 @@ Command add_worker(CLI::App& app, const Program& program);
 // Texts of options that say which cases are meant, shared by several subcommands.
 struct SelectionTexts {
   std::vector<std::string> paths, candidates, tags, names, laws;
-  std::string world, seed;
+  std::string world, on, seed;
   int ranks = 0;  // 0: any
 };
 void add_selection(CLI::App& command, SelectionTexts& texts);

@@ -12,11 +12,17 @@ namespace {
 
 constexpr WorldKind kWorlds[] = {WorldKind::cpu, WorldKind::meta, WorldKind::sim, WorldKind::cuda};
 
-Result<WorldKind> read_world(const std::string& text) {
+Result<WorldKind> read_world(std::string_view option, const std::string& text) {
   if (const auto world = world_from_name(text)) return *world;
   std::vector<std::string_view> names;
   for (const WorldKind world : kWorlds) names.push_back(world_name(world));
-  return Status(Code::usage, fmt::format("--world: no world is called \"{}\"{}", text, did_you_mean(text, names)));
+  return Status(Code::usage, fmt::format("{}: no world is called \"{}\"{}", option, text, did_you_mean(text, names)));
+}
+
+Result<WorldKind> read_device_world(const std::string& text) {
+  RELOADLAB_ASSIGN(const WorldKind world, read_world("--on", text));
+  if (world == WorldKind::sim || world == WorldKind::cuda) return world;
+  return Status(Code::usage, fmt::format("--on: world {} has no devices, expected sim or cuda", text));
 }
 
 }  // namespace
@@ -24,6 +30,7 @@ Result<WorldKind> read_world(const std::string& text) {
 void add_selection(CLI::App& command, SelectionTexts& texts) {
   command.add_option("paths", texts.paths, "Scenario files and folders")->type_name("PATH")->default_str("scenarios");
   command.add_option("--world", texts.world, "Cases of this world only: cpu, meta, sim, cuda")->type_name("WORLD");
+  command.add_option("--on", texts.on, "Cases of world cpu, played on devices instead: sim, cuda")->type_name("WORLD");
   command.add_option("--ranks", texts.ranks, "Cases with so many ranks only")->check(CLI::Range(1, 4096))->type_name("N");
   command.add_option("--tag", texts.tags, "Scenarios with this tag only; may be given again")->type_name("TAG")->allow_extra_args(false);
   command.add_option("--name", texts.names, "Cases whose name or scenario matches; may be given again")
@@ -36,7 +43,10 @@ Result<Selection> read_selection(const SelectionTexts& texts) {
   Selection selection{.paths = texts.paths, .candidates = texts.candidates, .tags = texts.tags, .names = texts.names, .laws = texts.laws};
   if (selection.paths.empty()) selection.paths = {"scenarios"};
   if (!texts.world.empty()) {
-    RELOADLAB_ASSIGN(selection.world, read_world(texts.world));
+    RELOADLAB_ASSIGN(selection.world, read_world("--world", texts.world));
+  }
+  if (!texts.on.empty()) {
+    RELOADLAB_ASSIGN(selection.on, read_device_world(texts.on));
   }
   if (texts.ranks > 0) selection.ranks = texts.ranks;
   if (!texts.seed.empty()) {

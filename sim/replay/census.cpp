@@ -50,7 +50,7 @@ std::string describe_loader(const model::LoaderPtr& loader) {
 }
 
 BlobPtr BlobStore::keep(const at::Tensor& tensor) {
-  const at::Tensor dense = tensor.is_contiguous() ? tensor : tensor.contiguous();
+  const at::Tensor here = tensor.cpu(), dense = here.contiguous();
   std::span<const std::byte> bytes(static_cast<const std::byte*>(dense.const_data_ptr()), dense.nbytes());
   const Fingerprint print = fingerprint(bytes);
   BlobPtr& kept = blobs_[print];

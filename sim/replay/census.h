@@ -14,7 +14,8 @@ namespace reloadlab::sim {
 // Keeps equal contents once. Shared by all executions of a case.
 class BlobStore {
  public:
-  BlobPtr keep(const at::Tensor& tensor);  // row-major and dense, whatever the strides. REQUIRES a CPU tensor
+  // Row-major and dense, whatever the strides; of a device as its current stream sees it. REQUIRES that it has bytes.
+  BlobPtr keep(const at::Tensor& tensor);
 
  private:
   std::map<std::array<uint64_t, 2>, BlobPtr> blobs_;

@@ -18,6 +18,7 @@ void run_forward(const Stage& stage, const std::vector<std::unique_ptr<RankSessi
     for (const auto& session : sessions) session->note_forward(number, Status(Code::failed, "the model may not be used"), nullptr);
     return;
   }
+  AccountScope nobody(nullptr);
   std::vector<model::ForwardOutput> outputs;
   const Status status = model::guarded([&] {
     outputs = model::run_forward(models, input_seed, [&](std::vector<at::Tensor> partials) { return stage.world.sum(partials); });

@@ -172,8 +172,7 @@ class Replayer {
       }
       each(number, [&](size_t rank) { return sessions[rank]->run_step(number, execution.steps[i]); });
       if (!status.ok()) break;
-      if (execution.steps[i].kind == StepKind::destroy)
-        for (const auto& session : sessions) session->recount();
+      for (const auto& session : sessions) session->recount();
       if (stage.variation.kind == Variation::Kind::warm && number == fault_step(meant_)) note_chances(sessions);
     }
     return status;

@@ -1,6 +1,7 @@
 #include "sim/replay/session.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/DeviceGuard.h>
 
 #include <exception>
 
@@ -93,6 +94,7 @@ void RankSession::end_outcome(Status status) {
   outcome_.unusable = reloader_ && reloader_->unusable();
   count_living(outcome_);
   AccountScope nobody(nullptr);
+  const c10::DeviceGuard device(stage_.world.device(rank_));
   if (model_) run_.censuses.push_back(census_.take(*model_, process_tables_, outcome_.step));
   run_.outcomes.push_back(std::move(outcome_));
 }
@@ -274,7 +276,9 @@ Status RankSession::deliver(const LoadPlan& plan, const std::optional<int64_t>& 
 
 Status RankSession::send(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source) {
   Transport transport(stage_.catalogue, sequence(stage_.catalogue, plan), source,
-                      {.chunked = plan.chunk > 0, .reuses = plan.reuses, .with_bytes = stage_.world.has_bytes()});
+                      {.chunked = plan.chunk > 0,
+                       .reuses = plan.reuses,
+                       .device = stage_.world.has_bytes() ? stage_.world.device(rank_) : c10::Device(at::kMeta)});
   for (size_t i = 0; i < transport.sent().size(); ++i) {
     if (limit && static_cast<int64_t>(i) >= *limit) return {};
     const Sent& sent = transport.sent()[i];

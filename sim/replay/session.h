@@ -31,7 +31,7 @@ struct Stage {
   const Checkpoints& checkpoints;
   std::shared_ptr<const Checkpoint> digits;  // digit executions: what updates read instead
   bool keep_allocations = false;
-  // Alive on this thread before the execution: not its own.
+  // Alive in the process before the execution: not its own.
   int64_t layers_before = model::Counted<model::Layer>::live_count();
   int64_t parameters_before = model::Counted<model::Parameter>::live_count();
 };

@@ -1,8 +1,8 @@
 #include "sim/replay/transport.h"
 
 #include <ATen/ATen.h>
-
-#include <cstring>
+#include <c10/core/Event.h>
+#include <c10/core/StreamGuard.h>
 
 #include "reference/model/layer.h"
 #include "sim/replay/laid.h"
@@ -15,6 +15,27 @@ constexpr int scribble_byte = 0x5A;
 // Loaders may read small tensors on the host (scales, shapes), so these have bytes in every world.
 constexpr int64_t small_numel = 64;
 
+bool is_device(at::Device device) { return !device.is_cpu() && !device.is_meta(); }
+
+// As engines receive: by a stream of their own, behind what the receiver has done so far; what the receiver does next is behind it.
+void transfer(const at::Tensor& values, const at::Tensor& arrived) {
+  if (!is_device(arrived.device())) {
+    arrived.copy_(values);
+    return;
+  }
+  const c10::impl::VirtualGuardImpl device(arrived.device().type());
+  const c10::Stream here = device.getStream(arrived.device()), side = device.getStreamFromGlobalPool(arrived.device());
+  c10::Event ready(arrived.device().type()), there(arrived.device().type());
+  ready.record(here);
+  ready.block(side);
+  {
+    const c10::StreamGuard guard(side);
+    arrived.copy_(values, /*non_blocking=*/true);
+    there.record(side);
+  }
+  there.block(here);
+}
+
 at::Tensor bytes_on(at::Device device, int64_t length) { return at::empty({length}, at::TensorOptions(at::kByte).device(device)); }
 
 }  // namespace
@@ -23,12 +44,14 @@ Transport::Transport(const Catalogue& catalogue, std::vector<Sent> sent, const C
     : catalogue_(catalogue), sent_(std::move(sent)), source_(source), shipping_(shipping) {
   if (!shipping_.chunked || !shipping_.reuses) return;
   AccountScope nobody(nullptr);
-  buffer_ = bytes_on(shipping_.with_bytes ? at::kCPU : at::kMeta, largest_chunk());
+  buffer_ = bytes_on(shipping_.device, largest_chunk());
 }
 
-bool Transport::on_meta(const Sent& sent) const { return !shipping_.with_bytes && numel(sent.shape_of(delivery(sent))) > small_numel; }
+bool Transport::on_meta(const Sent& sent) const { return shipping_.device.is_meta() && numel(sent.shape_of(delivery(sent))) > small_numel; }
 
-at::Device Transport::device_of(const Sent& sent) const { return on_meta(sent) ? at::kMeta : at::kCPU; }
+at::Device Transport::device_of(const Sent& sent) const {
+  return shipping_.device.is_meta() && !on_meta(sent) ? at::Device(at::kCPU) : shipping_.device;
+}
 
 int64_t Transport::bytes_of(const Sent& sent) const {
   if (sent.delivery < 0) return 0;
@@ -67,13 +90,14 @@ at::Tensor Transport::place(const Sent& sent, const at::Tensor& memory, int64_t 
 }
 
 Result<at::Tensor> Transport::alone(const Sent& sent) const {
-  const bool as_it_is = sent.layout == LoadPlan::Layout::dense && sent.dtype_of(delivery(sent)) == delivery(sent).dtype;
+  const bool as_it_is =
+      !is_device(shipping_.device) && sent.layout == LoadPlan::Layout::dense && sent.dtype_of(delivery(sent)) == delivery(sent).dtype;
   if (as_it_is) return content(sent);
   const at::Tensor memory = bytes_on(device_of(sent), bytes_of(sent));
   at::Tensor arrived = place(sent, memory, 0);
   AccountScope nobody(nullptr);
   RELOADLAB_ASSIGN(const at::Tensor values, content(sent));
-  arrived.copy_(values);
+  transfer(values, arrived);
   return arrived;
 }
 
@@ -84,10 +108,10 @@ Status Transport::fill_chunk(int chunk) {
   while (sent_[chunk_begin_].chunk != chunk) ++chunk_begin_;
   if (!shipping_.reuses) {
     buffer_.reset();
-    buffer_ = bytes_on(shipping_.with_bytes ? at::kCPU : at::kMeta, chunk_bytes(chunk_begin_));
+    buffer_ = bytes_on(shipping_.device, chunk_bytes(chunk_begin_));
   }
   AccountScope nobody(nullptr);
-  if (!buffer_.is_meta()) std::memset(buffer_.mutable_data_ptr(), scribble_byte, buffer_.nbytes());
+  if (!buffer_.is_meta()) buffer_.fill_(scribble_byte);
   int64_t offset = 0;
   for (size_t i = chunk_begin_; i < sent_.size() && sent_[i].chunk == chunk; ++i) {
     at::Tensor& view = views_.emplace_back();
@@ -95,7 +119,7 @@ Status Transport::fill_chunk(int chunk) {
     const bool beside = device_of(sent_[i]) != buffer_.device();
     RELOADLAB_ASSIGN(const at::Tensor values, content(sent_[i]));
     view = beside ? place(sent_[i], bytes_on(at::kCPU, sent_[i].bytes_of(delivery(sent_[i]))), 0) : place(sent_[i], buffer_, offset);
-    view.copy_(values);
+    transfer(values, view);
     offset += bytes_of(sent_[i]);
   }
   return {};

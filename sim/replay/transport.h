@@ -16,8 +16,8 @@ namespace reloadlab::sim {
 
 struct Shipping {
   bool chunked = false;
-  bool reuses = true;      // with chunks: one buffer for all of them
-  bool with_bytes = true;  // false: tensors above 64 elements are on meta
+  bool reuses = true;            // with chunks: one buffer for all of them
+  at::Device device = at::kCPU;  // where tensors arrive; on meta those of up to 64 elements are on the CPU
 };
 
 class Transport {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <map>
 
 #include "reference/base/out_of_memory.h"
 
@@ -16,6 +17,13 @@ AccountPtr& current() {
   thread_local AccountPtr account;
   return account;
 }
+
+std::map<c10::DeviceType, int64_t (*)(const c10::Storage&)>& serial_readers() {
+  static std::map<c10::DeviceType, int64_t (*)(const c10::Storage&)> readers;
+  return readers;
+}
+
+thread_local bool nobodys = false;
 
 // Lies in front of the tensor's bytes; padded so that these keep the alignment that kernels expect.
 struct alignas(64) Header {
@@ -102,10 +110,22 @@ void Account::hold_peak(bool held) {
   if (!held && live_bytes_ > peak_bytes_) peak_bytes_ = live_bytes_;
 }
 
-AccountScope::AccountScope(AccountPtr account) : before_(std::exchange(current(), std::move(account))) {}
-AccountScope::~AccountScope() { current() = std::move(before_); }
+AccountScope::AccountScope(AccountPtr account)
+    : before_(std::exchange(current(), std::move(account))), nobodys_before_(std::exchange(nobodys, current() == nullptr)) {}
+AccountScope::~AccountScope() {
+  current() = std::move(before_);
+  nobodys = nobodys_before_;
+}
+
+bool is_nobodys() { return nobodys; }
+
+void read_serials_of(c10::DeviceType type, int64_t (*serial_of)(const c10::Storage&)) { serial_readers()[type] = serial_of; }
 
 int64_t allocation_serial(const c10::Storage& storage) {
+  if (!storage.device().is_cpu()) {
+    const auto reader = serial_readers().find(storage.device_type());
+    return reader == serial_readers().end() ? -1 : reader->second(storage);
+  }
   const c10::DataPtr& data = storage.data_ptr();
   if (data.get_deleter() != &CountingAllocator::release || !data.get_context()) return -1;
   return header_of(data.get_context())->serial;

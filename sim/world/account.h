@@ -62,6 +62,7 @@ class AccountScope {
 
  private:
   AccountPtr before_;
+  bool nobodys_before_;
 };
 
 // Counts tensors made on meta as well, for its lifetime.
@@ -77,8 +78,15 @@ class MetaScope {
   bool before_;
 };
 
+// Whether what the calling thread allocates is to be nobody's, because a scope says so. For allocators of devices, which charge an account
+// of their own otherwise.
+bool is_nobodys();
+
 // The serial number of the storage's allocation on its account; -1 where the storage is not one of an account (meta, empty, the harness's).
 int64_t allocation_serial(const c10::Storage& storage);
+
+// Other allocators of ours give serial numbers too: asked for storages on that type of device, -1 for those that they do not know.
+void read_serials_of(c10::DeviceType type, int64_t (*serial_of)(const c10::Storage& storage));
 
 // Installs the allocators; any number of calls. REQUIRES that no other allocator of priority 255 is installed.
 void install_counting_allocator();

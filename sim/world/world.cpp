@@ -2,6 +2,7 @@
 
 #include "sim/world/cpu/cpu_world.h"
 #include "sim/world/meta/meta_world.h"
+#include "sim/world/modelled/modelled_world.h"
 
 namespace reloadlab::sim {
 
@@ -12,6 +13,7 @@ Result<std::unique_ptr<World>> make_world(WorldKind kind, int ranks, std::vector
     case WorldKind::meta:
       return std::unique_ptr<World>(std::make_unique<MetaWorld>(ranks, std::move(local)));
     case WorldKind::sim:
+      return std::unique_ptr<World>(std::make_unique<modelled::ModelledWorld>(ranks, std::move(local), poison, modelled::round_robin()));
     case WorldKind::cuda:
       break;
   }

@@ -4,6 +4,7 @@
 //
 //   cpu    ranks that do not talk, one after the other on plain CPU; partial sums are added in rank order
 //   meta   the same with tensors that have shapes and no bytes
+//   sim    ranks as threads on modelled devices with streams and events (modelled/)
 //
 // Worlds with communication (process groups) and with devices (streams, events, graphs) implement this interface too: each_rank()
 // may run ranks as threads or be one process's only rank, sum() may be a collective.

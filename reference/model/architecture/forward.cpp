@@ -7,6 +7,7 @@
 #include "reference/base/check.h"
 #include "reference/base/prng.h"
 #include "reference/model/architecture/lockstep.h"
+#include "reference/model/device.h"
 #include "reference/model/kinds/compute.h"
 
 namespace reloadlab::model {
@@ -34,6 +35,26 @@ constexpr OwnForward forwards[] = {{"bert", bert_forward}, {"llama", llama_forwa
 
 }  // namespace
 
+namespace {
+
+// Where the layer's model lives: inputs and sums come from elsewhere. A model that is left on placeholders has no place.
+c10::Device device_of(const Model& model) {
+  for (const LayerPtr& layer : model.layers()) {
+    std::optional<c10::Device> found;
+    for_each_tensor(*layer, [&](const Slot& slot, bool) {
+      if (!found && slot.handle->tensor.defined() && !slot.handle->tensor.is_meta()) found = slot.handle->tensor.device();
+    });
+    if (found) return *found;
+  }
+  return c10::Device(at::kCPU);
+}
+
+}  // namespace
+
+Lockstep::Lockstep(std::span<Model* const> ranks, const Reduce& reduce) : ranks_(ranks), reduce_(reduce) {
+  for (const Model* model : ranks) devices_.push_back(device_of(*model));
+}
+
 PerRank Lockstep::run(const std::string& path, const PerRank& inputs) const {
   PerRank results;
   bool partial = false;
@@ -41,9 +62,14 @@ PerRank Lockstep::run(const std::string& path, const PerRank& inputs) const {
     LayerPtr layer = ranks_[rank]->find(path);
     RELOADLAB_CHECK(layer, fmt::format("rank {} has no layer {}", rank, path));
     partial = layer->kind->is_partial(layer->spec);
-    results.push_back(layer->kind->forward(*layer, inputs[rank]));
+    const DeviceScope scope(devices_[rank]);
+    results.push_back(layer->kind->forward(*layer, inputs[rank].to(devices_[rank])));
   }
-  return partial ? PerRank(size(), reduce_(std::move(results))) : results;
+  if (!partial) return results;
+  const at::Tensor sum = reduce_(std::move(results));
+  PerRank everywhere;
+  for (const c10::Device device : devices_) everywhere.push_back(sum.to(device));
+  return everywhere;
 }
 
 at::Tensor sum_in_rank_order(std::vector<at::Tensor> partials) {

@@ -9,9 +9,9 @@ using PerRank = std::vector<at::Tensor>;
 
 class Lockstep {
  public:
-  Lockstep(std::span<Model* const> ranks, const Reduce& reduce) : ranks_(ranks), reduce_(reduce) {}
+  Lockstep(std::span<Model* const> ranks, const Reduce& reduce);
   size_t size() const { return ranks_.size(); }
-  // The layer of that path on each rank's input; partial results are summed.
+  // The layer of that path on each rank's input, which is brought to the rank's device; partial results are summed, and brought back.
   PerRank run(const std::string& path, const PerRank& inputs) const;
   // The same input on every rank.
   PerRank run(const std::string& path, const at::Tensor& input) const { return run(path, PerRank(size(), input)); }
@@ -25,6 +25,7 @@ class Lockstep {
  private:
   std::span<Model* const> ranks_;
   const Reduce& reduce_;
+  std::vector<c10::Device> devices_;
 };
 
 }  // namespace reloadlab::model

@@ -1,4 +1,6 @@
 // Copies between hosts and devices, and what makes a host wait for a value.
+#include <ATen/MemoryOverlap.h>
+
 #include "sim/world/modelled/device.h"
 #include "sim/world/modelled/machine.h"
 
@@ -39,6 +41,7 @@ void copy_with_host(const Tensor& to, const Tensor& from, bool non_blocking) {
 
 Tensor& copy(Tensor& self, const Tensor& source, bool non_blocking) {
   if (self.numel() == 0 && source.numel() <= 1) return self;
+  at::assert_no_internal_overlap(self);  // hosts are told at once, as by every device
   Tensor from = source.expand(self.sizes());
   if (is_modelled(self) && is_modelled(from)) {
     copy_on_devices(self, from);

@@ -52,6 +52,7 @@ void install_modelled_devices() {
     static torch::Library any(torch::Library::IMPL, "_", c10::DispatchKey::PrivateUse1, __FILE__, __LINE__);
     c10::register_privateuse1_backend("sim");
     c10::SetAllocator(c10::DeviceType::PrivateUse1, &modelled_allocator());
+    read_serials_of(c10::DeviceType::PrivateUse1, &Memory::serial_of);
     register_guard();
     register_tensor_operators(aten);
     register_copies(aten);

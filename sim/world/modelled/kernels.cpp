@@ -1,4 +1,6 @@
 // Every operator without a registration of its own: its shapes are settled at issue, its work is queued and runs on CPU aliases later.
+#include <ATen/MemoryOverlap.h>
+
 #include "reference/base/check.h"
 #include "sim/world/modelled/device.h"
 #include "sim/world/modelled/machine.h"
@@ -137,6 +139,12 @@ std::vector<Access> accesses(const OperatorFacts& facts, const Stack& arguments)
   return list;
 }
 
+// Hosts are told at once, as by every device, and not when the kernel runs.
+void check_overlap(const OperatorFacts& facts, const Stack& arguments) {
+  for (size_t i = 0; i < arguments.size(); ++i)
+    if (facts.writes[i]) each_tensor(arguments[i], [](const Tensor& tensor) { at::assert_no_internal_overlap(tensor); });
+}
+
 int64_t bytes_of(const std::vector<Access>& accesses) {
   int64_t bytes = 0;
   for (const Access& access : accesses) bytes += access.region.end() - access.region.begin();
@@ -161,6 +169,7 @@ void queue(const c10::OperatorHandle& op, const OperatorFacts& facts, Stack& arg
   int device = device_of(arguments);
   c10::DeviceGuard guard(modelled_device(device));
   settle_outs(op, facts, arguments);
+  check_overlap(facts, arguments);
   Kernel kernel{.name = op.schema().name(), .accesses = accesses(facts, arguments)};
   Deferred call{.op = op, .arguments = aliases(arguments), .fresh = {}};
   bool any_fresh = std::find(facts.returns.begin(), facts.returns.end(), -1) != facts.returns.end();

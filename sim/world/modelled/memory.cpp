@@ -23,7 +23,7 @@ struct Memory::Block {
   Place place;
   void* data;
   int64_t requested = 0;
-  int64_t serial = -1;
+  int64_t serial = -1;                             // on its device's account; -1: nobody's
   std::vector<std::pair<int, int64_t>> also_used;  // device and stream
   std::vector<PointPtr> waits;                     // freed: what must be done before it is reused
 };
@@ -52,8 +52,11 @@ c10::DataPtr Memory::allocate(size_t bytes) {
   Block& block = take({device, stream.id, rounded, stream.capture.get()});
   Account& account = *accounts_[static_cast<size_t>(device)];
   block.requested = static_cast<int64_t>(bytes);
-  block.serial = account.next_serial_++;
-  account.change(block.requested, block.serial);
+  block.serial = -1;
+  if (!is_nobodys()) {
+    block.serial = account.next_serial_++;
+    account.change(block.requested, block.serial);
+  }
   poison(block, stream, "allocation", true);
   return {block.data, new Tenant{shared_from_this(), &block}, &release, where};
 }
@@ -102,7 +105,7 @@ void Memory::release(void* context) {
 }
 
 void Memory::free(Block& block) {
-  accounts_[static_cast<size_t>(block.place.device)]->change(-block.requested, block.serial);
+  if (block.serial >= 0) accounts_[static_cast<size_t>(block.place.device)]->change(-block.requested, block.serial);
   Machine* machine = Machine::current();
   if (!machine || &machine->memory() != this) return;
   Stream& stream = machine->stream(block.place.device, block.place.stream);
@@ -141,6 +144,11 @@ void Memory::end_pool(const void* pool) {
   for (Block* block : blocks) free_[{block->place.device, block->place.stream, block->place.bytes, nullptr}].push_back(block);
   for (const auto& block : blocks_)
     if (block->place.pool == pool) block->place.pool = nullptr;
+}
+
+int64_t Memory::serial_of(const c10::Storage& storage) {
+  auto* tenant = storage.data_ptr().cast_context<Tenant>(&release);
+  return tenant ? tenant->block->serial : -1;
 }
 
 BlockId Memory::block_of(const c10::Storage& storage) {

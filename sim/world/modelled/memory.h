@@ -37,7 +37,8 @@ class Memory : public std::enable_shared_from_this<Memory> {
 
   // The block of a storage; -1 where it is empty. Throws c10::Error for memory that is not a modelled device's.
   static BlockId block_of(const c10::Storage& storage);
-  // Requested bytes, as tensors ask for them.
+  static int64_t serial_of(const c10::Storage& storage);  // on its device's account; -1 for the rest
+  // Requested bytes, as tensors ask for them, but for what a scope says is nobody's.
   AccountPtr account(int device) const { return accounts_.at(static_cast<size_t>(device)); }
   int64_t block_count() const { return static_cast<int64_t>(blocks_.size()); }
 

@@ -1,0 +1,30 @@
+#pragma once
+// Ranks as threads on modelled devices: rank r's tensors live on one of the machine's devices, its kernels run when their stream
+// executes, and the machine's schedule decides who goes on. What a rank reads too early is poison, or what was there before.
+#include "sim/world/modelled/machine.h"
+#include "sim/world/world.h"
+
+namespace reloadlab::sim::modelled {
+
+class ModelledWorld final : public World {
+ public:
+  // Throws c10::Error where another machine is alive.
+  ModelledWorld(int ranks, std::vector<int> local, int poison, std::unique_ptr<Chooser> chooser);
+  WorldKind kind() const override { return WorldKind::sim; }
+  int ranks() const override { return ranks_; }
+  const std::vector<int>& local_ranks() const override { return local_; }
+  c10::Device device(int rank) const override;
+  bool has_bytes() const override { return true; }
+  // A body that throws, or that never ends, is thrown here again, with what everybody waited for.
+  void each_rank(const std::function<void(int rank)>& body) override;
+  at::Tensor sum(const std::vector<at::Tensor>& local_partials) override;
+  AccountPtr account(int rank) const override;
+
+ private:
+  int index_of(int rank) const;  // of its device
+  int ranks_;
+  std::vector<int> local_;
+  mutable Machine machine_;
+};
+
+}  // namespace reloadlab::sim::modelled
