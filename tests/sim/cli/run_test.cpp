@@ -106,6 +106,20 @@ TEST_F(Running, BothProfilesRunWithoutACandidate) {
   EXPECT_EQ(result(ran)["results"][1]["candidate"], "layerwise@hardened");
 }
 
+TEST_F(Running, CasesOfACpuArePlayedOnModelledDevicesAndComeOutTheSame) {
+  small_scenario();
+  const Ran cpu = reloadlab("run"), devices = reloadlab("run --on sim");
+  EXPECT_EQ(devices.exit_code, cpu.exit_code);
+  auto plain = result(cpu)["results"], modelled = result(devices)["results"];
+  ASSERT_EQ(modelled.size(), plain.size());
+  for (size_t i = 0; i < plain.size(); ++i) {
+    ASSERT_EQ(modelled[i]["laws"].size(), plain[i]["laws"].size());
+    for (size_t law = 0; law < plain[i]["laws"].size(); ++law)
+      EXPECT_EQ(modelled[i]["laws"][law]["state"], plain[i]["laws"][law]["state"]) << plain[i]["laws"][law]["law"];
+  }
+  EXPECT_EQ(reloadlab("run --on sim --world meta").exit_code, 4);
+}
+
 TEST_F(Running, ACandidateThatLeavesThePathCostsItsCasesOnly) {
   small_scenario();
   const Ran ran = naughty(

@@ -24,22 +24,22 @@ TEST_P(Usage, EndsWith64AndSaysWhatWasMeant) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, Usage,
-    testing::Values(Wrong{"nothing", "", "subcommand is required"},
-                    Wrong{"command", "rnu", "unknown command \"rnu\"; did you mean \"run\"?"},
-                    Wrong{"option", "run --rank 2", "unknown option \"--rank\"; did you mean \"--ranks\"?"},
-                    Wrong{"option_value", "run --tags=x", "unknown option \"--tags\"; did you mean \"--tag\"?"},
-                    Wrong{"ranks", "run --ranks two", "--ranks"}, Wrong{"no_ranks", "run --ranks 0", "--ranks"},
-                    Wrong{"jobs", "run --jobs 0", "--jobs"}, Wrong{"world", "run --world cpo", "did you mean \"cpu\"?"},
-                    Wrong{"seed", "run --seed 12x", "neither a number nor a commit"},
-                    Wrong{"time", "run --for 30", "write 500ms, 30s, 2m or 1h"},
-                    Wrong{"isolate", "run --isolate=cas", "did you mean \"case\"?"},
-                    Wrong{"both", "run --no-expectations --update-expectations", "--no-expectations"},
-                    Wrong{"candidate", "run --candidate layerwise@sed", "did you mean"},
-                    Wrong{"candidate_twice", "run --candidate layerwise@seed --candidate layerwise@seed", "layerwise@seed is given twice"},
-                    Wrong{"law", "run --law cold_load", "no law is called \"cold_load\""},
-                    Wrong{"near_law", "run --law no_leek", "did you mean \"no_leak\"?"},
-                    Wrong{"tag", "run --tag smok", "did you mean \"smoke\"?"}, Wrong{"name", "run --name smal", "did you mean \"small\"?"},
-                    Wrong{"path", "run nowhere", "nowhere: no such file or folder"}, Wrong{"many", "emit", "2 cases are meant"}),
+    testing::Values(
+        Wrong{"nothing", "", "subcommand is required"}, Wrong{"command", "rnu", "unknown command \"rnu\"; did you mean \"run\"?"},
+        Wrong{"option", "run --rank 2", "unknown option \"--rank\"; did you mean \"--ranks\"?"},
+        Wrong{"option_value", "run --tags=x", "unknown option \"--tags\"; did you mean \"--tag\"?"},
+        Wrong{"ranks", "run --ranks two", "--ranks"}, Wrong{"no_ranks", "run --ranks 0", "--ranks"},
+        Wrong{"jobs", "run --jobs 0", "--jobs"}, Wrong{"world", "run --world cpo", "did you mean \"cpu\"?"},
+        Wrong{"devices", "run --on meta", "world meta has no devices, expected sim or cuda"},
+        Wrong{"near_devices", "run --on smi", "did you mean \"sim\"?"}, Wrong{"seed", "run --seed 12x", "neither a number nor a commit"},
+        Wrong{"time", "run --for 30", "write 500ms, 30s, 2m or 1h"}, Wrong{"isolate", "run --isolate=cas", "did you mean \"case\"?"},
+        Wrong{"both", "run --no-expectations --update-expectations", "--no-expectations"},
+        Wrong{"candidate", "run --candidate layerwise@sed", "did you mean"},
+        Wrong{"candidate_twice", "run --candidate layerwise@seed --candidate layerwise@seed", "layerwise@seed is given twice"},
+        Wrong{"law", "run --law cold_load", "no law is called \"cold_load\""},
+        Wrong{"near_law", "run --law no_leek", "did you mean \"no_leak\"?"}, Wrong{"tag", "run --tag smok", "did you mean \"smoke\"?"},
+        Wrong{"name", "run --name smal", "did you mean \"small\"?"}, Wrong{"path", "run nowhere", "nowhere: no such file or folder"},
+        Wrong{"many", "emit", "2 cases are meant"}),
     [](const auto& wrong) { return wrong.param.name; });
 
 class Asking : public ProgramTest {};
