@@ -32,6 +32,10 @@ constexpr PartRule decoder_experts[] = {{"gate_proj", "w13", "w1"}, {"down_proj"
 
 constexpr std::string_view bert_prefixes[] = {"bert."};
 // Positions count from zero to the longest sequence in every such file; our models compute them.
+// Files that were converted from TensorFlow have its names.
+constexpr NameRule bert_respelt[] = {{".LayerNorm.gamma", ".LayerNorm.weight"}, {".LayerNorm.beta", ".LayerNorm.bias"}};
+// Heads of the pretraining, which an encoder has not: masked words and next sentences.
+constexpr std::string_view bert_other_parts[] = {"cls."};
 constexpr std::string_view bert_ignored[] = {"embeddings.position_ids"};
 constexpr NameRule bert_renamed[] = {
     {"embeddings.word_embeddings.{w}", "embeddings.word.{w}"},
@@ -51,7 +55,13 @@ constexpr NameRule bert_renamed[] = {
 constexpr PartRule bert_stacked[] = {{"query", "qkv", "q"}, {"key", "qkv", "k"}, {"value", "qkv", "v"}};
 
 constexpr std::array maps = {
-    NameMap{.id = "bert", .prefixes = bert_prefixes, .ignored = bert_ignored, .renamed = bert_renamed, .stacked = bert_stacked},
+    NameMap{.id = "bert",
+            .prefixes = bert_prefixes,
+            .respelt = bert_respelt,
+            .ignored = bert_ignored,
+            .other_parts = bert_other_parts,
+            .renamed = bert_renamed,
+            .stacked = bert_stacked},
     NameMap{.id = "llama",
             .prefixes = decoder_prefixes,
             .ignored = decoder_ignored,

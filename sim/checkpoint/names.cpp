@@ -102,14 +102,17 @@ std::optional<Target> stacked_target(std::span<const PartRule> rules, std::strin
 
 }  // namespace
 
-std::string_view NameMap::without_prefix(std::string_view stored) const {
-  for (const std::string_view prefix : prefixes)
-    if (stored.starts_with(prefix)) return stored.substr(prefix.size());
-  return stored;
+std::string_view NameMap::prefix(std::string_view stored) const {
+  const auto found = std::ranges::find_if(prefixes, [&](std::string_view each) { return stored.starts_with(each); });
+  return found == prefixes.end() ? std::string_view() : *found;
 }
+
+std::string_view NameMap::without_prefix(std::string_view stored) const { return stored.substr(prefix(stored).size()); }
 
 std::optional<Target> NameMap::target(std::string_view stored) const {
   std::string name(without_prefix(stored));
+  for (const NameRule& end : respelt)
+    if (name.ends_with(end.stored)) name.replace(name.size() - end.stored.size(), end.stored.size(), end.ours);
   if (!renamed.empty()) {
     std::optional<std::string> ours = renamed_by(renamed, name);
     if (!ours) return std::nullopt;

@@ -3,6 +3,7 @@
 // goes through them in this order:
 //
 //   prefixes   the first that fits is taken off:            "model.layers.0.…" and "language_model.model.layers.0.…" are "layers.0.…"
+//   respelt    older spellings of how names end:            "….LayerNorm.gamma" is "….LayerNorm.weight"
 //   ignored    names that no model takes
 //   renamed    if there are any, the first that fits:       "encoder.layer.{i}.output.dense.{w}" is "blocks.{i}.down.{w}"
 //   moved      names that engines give to another layer:   "….self_attn.k_proj.k_scale" is "….self_attn.attn.k_scale"
@@ -46,6 +47,7 @@ struct Target {
 struct NameMap {
   std::string_view id;
   std::span<const std::string_view> prefixes = {};
+  std::span<const NameRule> respelt = {};  // ends of names
   std::span<const std::string_view> ignored = {};
   std::span<const std::string_view> other_parts = {};  // what names of a model's other parts begin with, without a prefix: ignored too
   std::span<const NameRule> renamed = {};
@@ -60,6 +62,7 @@ struct NameMap {
   bool ignores(std::string_view stored) const;
   std::optional<int64_t> block(std::string_view stored) const;  // nullopt: not in a block
   std::string_view without_prefix(std::string_view stored) const;
+  std::string_view prefix(std::string_view stored) const;  // what without_prefix() takes off
 };
 
 std::span<const NameMap> name_maps();  // name_tables.cpp

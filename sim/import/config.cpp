@@ -75,6 +75,23 @@ std::optional<double> number_in(const JsonNode& node) {
   return error == std::errc() && last == end ? std::optional(number) : std::nullopt;
 }
 
+std::optional<int64_t> integer_in(const JsonNode& node, int64_t minimum) {
+  const bool fits = node.kind == JsonNode::Kind::natural && node.number <= static_cast<uint64_t>(integer_most) &&
+                    static_cast<int64_t>(node.number) >= minimum;
+  return fits ? std::optional(static_cast<int64_t>(node.number)) : std::nullopt;
+}
+
+std::optional<Value> integers_in(const JsonNode& node, int64_t minimum) {
+  if (node.kind != JsonNode::Kind::array) return std::nullopt;
+  std::vector<int64_t> all;
+  for (const JsonNode& each : node.children) {
+    const std::optional<int64_t> one = integer_in(each, minimum);
+    if (!one) return std::nullopt;
+    all.push_back(*one);
+  }
+  return all;
+}
+
 std::optional<Value> value_in(const JsonNode& node, const model::KeyInfo& key) {
   using enum model::KeyInfo::Type;
   if (key.type == number) {
@@ -85,15 +102,16 @@ std::optional<Value> value_in(const JsonNode& node, const model::KeyInfo& key) {
     const bool truth = node.kind == JsonNode::Kind::other && (node.text == "true" || node.text == "false");
     return truth ? std::optional<Value>(node.text == "true") : std::nullopt;
   }
-  const bool fits = node.kind == JsonNode::Kind::natural && node.number <= static_cast<uint64_t>(integer_most) &&
-                    static_cast<int64_t>(node.number) >= key.minimum;
-  return fits ? std::optional<Value>(static_cast<int64_t>(node.number)) : std::nullopt;
+  if (key.type == integers) return integers_in(node, key.minimum);
+  const std::optional<int64_t> whole = integer_in(node, key.minimum);
+  return whole ? std::optional<Value>(*whole) : std::nullopt;
 }
 
 std::string wanted(const model::KeyInfo& key) {
   if (key.type == model::KeyInfo::Type::number) return "a number";
   if (key.type == model::KeyInfo::Type::boolean) return "true or false";
-  return fmt::format("an integer from {} to {}", key.minimum, integer_most);
+  const std::string_view what = key.type == model::KeyInfo::Type::integers ? "a list of integers" : "an integer";
+  return fmt::format("{} from {} to {}", what, key.minimum, integer_most);
 }
 
 const model::KeyInfo& key_info(const model::ArchitectureInfo& architecture, std::string_view name) {
@@ -104,8 +122,7 @@ const model::KeyInfo& key_info(const model::ArchitectureInfo& architecture, std:
 Status check_refusals(const Sections& sections, const ModelType& type, const Origin& origin) {
   for (const Refusal& refusal : type.refusals) {
     const JsonNode* node = sections.find(refusal.config);
-    const bool empty_list = node && node->kind == JsonNode::Kind::array && node->children.empty();
-    if (!node || empty_list || describe(*node) == refusal.unless) continue;
+    if (!node || describe(*node) == refusal.unless) continue;
     return origin.error(node->offset,
                         fmt::format("{}{} is {}, expected {}", sections.prefix, refusal.config, describe(*node), refusal.expected));
   }
@@ -138,8 +155,8 @@ Result<const ModelType*> find_type(const Sections& sections, const Origin& origi
 Status read_quantization(const Sections& sections, const model::ArchitectureInfo& architecture, const Origin& origin, Values& values) {
   const JsonNode* quantization = sections.either("quantization_config");
   if (!quantization) return {};
-  RELOADLAB_ASSIGN(std::string scales, expert_scales_of(*quantization, architecture, origin));
-  if (scales != "none") values.insert_or_assign("expert_scales", std::move(scales));
+  RELOADLAB_ASSIGN(const Values weights, weights_of(*quantization, architecture, origin));
+  for (const auto& [key, value] : weights) values.insert_or_assign(key, value);
   return {};
 }
 

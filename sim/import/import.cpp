@@ -21,12 +21,17 @@ namespace {
 
 constexpr size_t complaints_most = 20;
 
-// What most of the tensors are; the model is loaded as it is stored. Experts, which outnumber them, may have a type of their own.
+// Numbers of quantized weights and the scales of blocks have types of their own, whatever the model's is.
+bool has_models_dtype(DType dtype, const Target& target) {
+  return dtype_size(dtype) > 1 && dtype != DType::i32 && dtype != DType::i64 && !target.parameter.ends_with("_scale_inv");
+}
+
+// What most of the tensors are; the model is loaded as it is stored. Experts, which outnumber them, may have another one.
 DType usual_dtype(const SafetensorsSource& source, const NameMap& map, DType otherwise) {
   std::map<DType, size_t> counts;
   for (const auto& [name, entry] : source.entries()) {
     const std::optional<Target> target = map.target(name);
-    if (entry.tensor->dtype && target && !target->expert) ++counts[*entry.tensor->dtype];
+    if (entry.tensor->dtype && target && !target->expert && has_models_dtype(*entry.tensor->dtype, *target)) ++counts[*entry.tensor->dtype];
   }
   const auto most = std::ranges::max_element(counts, {}, [](const auto& count) { return count.second; });
   return most == counts.end() ? otherwise : most->first;
@@ -58,15 +63,37 @@ bool brings_kv_scales(const SafetensorsSource& source, const NameMap& map) {
   return std::ranges::any_of(source.names(), is_scale);
 }
 
-// Linear layers take their scales from nowhere; of experts that have some the map knows the names.
 bool is_scale_of_weights(std::string_view stored) { return stored.ends_with(".weight_scale_inv") || stored.ends_with(".weight_scale"); }
 
-// What the deliveries would be called that have no tensor: one of them is what a misspelt name means.
-std::vector<std::string> missing_names(const Placing& placing, const NameMap& map) {
-  std::vector<std::string> names;
-  for (const Placing::Place& place : placing.places)
-    if (place.stored.empty()) names.push_back(map.stored_name(target_of(place.delivery, map)));
-  return names;
+// What missing tensors would be called: as the map says, behind the prefix that the file's own names have.
+class Missing {
+ public:
+  Missing(const Placing& placing, const NameMap& map) : map_(map) {
+    std::map<std::string_view, size_t> counts;
+    for (const Placing::Place& place : placing.places)
+      if (!place.stored.empty()) ++counts[map.prefix(place.stored)];
+    const auto most = std::ranges::max_element(counts, {}, [](const auto& count) { return count.second; });
+    if (most != counts.end()) prefix_ = most->first;
+    for (const Placing::Place& place : placing.places)
+      if (place.stored.empty()) names_.push_back(name_of(place.delivery));
+  }
+
+  // Heads stand beside the model, not in it.
+  std::string name_of(const model::Delivery& delivery) const {
+    const std::string name = map_.stored_name(target_of(delivery, map_));
+    const bool is_head = std::ranges::find(map_.tied, name) != map_.tied.end();
+    return is_head ? name : prefix_ + name;
+  }
+  std::string hint(const std::string& stored) const { return did_you_mean(stored, names_); }
+
+ private:
+  const NameMap& map_;
+  std::string prefix_;
+  std::vector<std::string> names_;  // one of them is what a misspelt name means
+};
+
+std::string hint_for(const std::string& unexpected, const Missing& missing) {
+  return is_scale_of_weights(unexpected) ? ", whose weights config.json does not say to come with scales" : missing.hint(unexpected);
 }
 
 Status check_places(const Placing& placing, const NameMap& map, const SafetensorsSource& source, const std::string& folder) {
@@ -75,19 +102,16 @@ Status check_places(const Placing& placing, const NameMap& map, const Safetensor
   const auto error_at = [&](const std::string& stored, const std::string& what) {
     complaints.add(Origin{at(stored).file->path()}.error(at(stored).tensor->begin, what));
   };
-  const std::vector<std::string> missing = missing_names(placing, map);
-  for (const std::string& name : placing.unexpected) {
-    const std::string hint = is_scale_of_weights(name) ? ", where only experts are taken with scales of weights"
-                             : complaints.full()       ? ""
-                                                       : did_you_mean(map.without_prefix(name), missing);
-    error_at(name, fmt::format("tensor {} has no place in a model of architecture {}{}", shown(name), map.id, hint));
-  }
+  const Missing missing(placing, map);
+  for (const std::string& name : placing.unexpected)
+    error_at(name, fmt::format("tensor {} has no place in a model of architecture {}{}", shown(name), map.id,
+                               complaints.full() ? "" : hint_for(name, missing)));
   for (const Placing::Second& second : placing.seconds)
     error_at(second.stored, fmt::format("tensor {} goes where {} goes, expected one of them", shown(second.stored), shown(second.first)));
   for (const Placing::Place& place : placing.places) {
     if (place.stored.empty()) {
       complaints.add(Origin{folder}.error(
-          0, fmt::format("no tensor {}, expected {}", shown(map.stored_name(target_of(place.delivery, map))), described(place.delivery))));
+          0, fmt::format("no tensor {}, expected {}", shown(missing.name_of(place.delivery)), described(place.delivery))));
     } else if (Status fits = check_fit(at(place.stored), place.delivery); !fits.ok()) {
       complaints.add(fits);
     }

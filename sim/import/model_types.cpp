@@ -29,7 +29,8 @@ const ConfigKey bias_keys[] = {{"attention_bias", "qkv_bias", false}, {"attentio
 const ConfigKey qwen_expert_keys[] = {{"num_experts", "experts"},
                                       {"num_experts_per_tok", "top_k"},
                                       {"moe_intermediate_size", "expert_intermediate"},
-                                      {"decoder_sparse_step", "sparse_step", int64_t{1}}};
+                                      {"decoder_sparse_step", "sparse_step", int64_t{1}},
+                                      {"mlp_only_layers", "mlp_only_blocks", std::vector<int64_t>{}}};
 const ConfigKey qwen_shared_keys[] = {{"shared_expert_intermediate_size", "shared_intermediate", none}};
 const ConfigKey latent_keys[] = {{"q_lora_rank", "q_lora_rank", none},
                                  {"kv_lora_rank", "kv_lora_rank"},
@@ -43,7 +44,6 @@ const ConfigKey latent_keys[] = {{"q_lora_rank", "q_lora_rank", none},
                                  {"first_k_dense_replace", "dense_blocks", none},
                                  {"num_nextn_predict_layers", "next_token_blocks", none}};
 
-constexpr Refusal qwen_refusals[] = {{"mlp_only_layers", "none", "an empty list"}};
 constexpr Refusal latent_refusals[] = {{"moe_layer_freq", "1", "1"}};
 
 const std::vector<ModelType>& table() {
@@ -58,12 +58,8 @@ const std::vector<ModelType>& table() {
       {.id = "qwen2_moe",
        .architecture = "qwen_moe",
        .keys = {decoder_keys, grouped_keys, qwen_expert_keys, qwen_shared_keys},
-       .fixed = {{"qkv_bias", true}, {"qk_norm", false}},
-       .refusals = qwen_refusals},
-      {.id = "qwen3_moe",
-       .architecture = "qwen_moe",
-       .keys = {decoder_keys, grouped_keys, bias_keys, qwen_expert_keys},
-       .refusals = qwen_refusals},
+       .fixed = {{"qkv_bias", true}, {"qk_norm", false}}},
+      {.id = "qwen3_moe", .architecture = "qwen_moe", .keys = {decoder_keys, grouped_keys, bias_keys, qwen_expert_keys}},
       {.id = "deepseek_v2",
        .architecture = "deepseek",
        .keys = {decoder_keys, latent_keys},

@@ -19,7 +19,7 @@ struct ConfigKey {
 // What the architecture cannot be told, and must therefore be left at what it always is.
 struct Refusal {
   std::string_view config;
-  std::string_view unless;    // the one value that may stand there, beside an empty list
+  std::string_view unless;    // the one value that may stand there
   std::string_view expected;  // for the message
 };
 

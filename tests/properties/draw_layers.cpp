@@ -145,6 +145,13 @@ Values draw_scaled() {
           {"loader", draw_cutting_loader()}};
 }
 
+Values draw_scaled_whole() {
+  return {{"in", draw_between(1, 6)},
+          {"out", draw_between(1, 6)},
+          {"scales", draw_word({"channel", "tensor", "block"})},
+          {"loader", draw_cutting_loader()}};
+}
+
 Values draw_packed_rows() {
   return {{"in", 8 * unit},
           {"out", int64_t{8}},
@@ -229,6 +236,7 @@ constexpr Kind kinds[] = {
     {"scaled_column_parallel_linear", draw_scaled, true},
     {"packed_row_parallel_linear", draw_packed_rows},
     {"scaled_row_parallel_linear", draw_scaled_rows, true},
+    {"scaled_replicated_linear", draw_scaled_whole, true},
     {"fused_experts", draw_scaled_experts, true},
 };
 

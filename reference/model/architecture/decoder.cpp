@@ -4,6 +4,8 @@
 
 #include <limits>
 
+#include "reference/model/architecture/linear_layers.h"
+
 namespace reloadlab::model {
 
 KeyInfo size_key(std::string_view name, int64_t fallback, std::string_view about, int64_t minimum) {
@@ -47,11 +49,16 @@ Keys expert_keys(const ExpertSizes& sizes) {
            .fallback = std::string("tensor"),
            .about = "what ranks split of experts: each one's intermediate elements, or whole experts",
            .choices = "tensor|expert"},
-          {.name = "expert_scales",
+          {.name = "placement",
+           .type = KeyInfo::Type::text,
+           .fallback = std::string("linear"),
+           .about = "with parallel: expert, whether a rank has experts that follow one another, or one in so many",
+           .choices = "linear|round_robin"},
+          size_key("redundant", 0, "with parallel: expert, how many of the first experts have a second place", 0),
+          {.name = "expert_quant",
            .type = KeyInfo::Type::text,
            .fallback = std::string("none"),
-           .about = "whether experts are e4m3 and come with the scales of their blocks of 128×128",
-           .choices = "none|block"}};
+           .about = "quantization of the stacks of experts"}};
 }
 
 Keys joined_keys(std::initializer_list<Keys> parts) {
@@ -89,13 +96,13 @@ void add_outputs(LayerList& layers) {
 void add_grouped_attention(LayerList& layers, int64_t block) {
   const int64_t hidden = layers.integer("hidden"), heads = layers.integer("heads"), head_dim = head_dim_of(layers);
   const auto name = [&](std::string_view part) { return block_path(block, fmt::format("self_attn.{}", part)); };
-  layers.add_quantized(name("qkv_proj"), "qkv_parallel_linear",
-                       {{"hidden", hidden},
-                        {"heads", heads},
-                        {"kv_heads", layers.integer("kv_heads")},
-                        {"head_dim", head_dim},
-                        {"bias", layers.flag("qkv_bias")}});
-  layers.add_quantized(name("o_proj"), "row_parallel_linear", {{"in", heads * head_dim}, {"out", hidden}, {"bias", layers.flag("o_bias")}});
+  add_query_key_value(layers, {.name = name("qkv_proj"),
+                               .hidden = hidden,
+                               .heads = heads,
+                               .kv_heads = layers.integer("kv_heads"),
+                               .head_dim = head_dim,
+                               .bias = layers.flag("qkv_bias")});
+  add_row_parallel(layers, {.name = name("o_proj"), .in = heads * head_dim, .out = hidden, .bias = layers.flag("o_bias")});
   layers.add(name("attn"), "attention", {{"heads", heads}, {"scales_delivered", layers.flag("kv_scales")}});
   if (!layers.flag("qk_norm")) return;
   add_norm(layers, name("q_norm"), head_dim);
@@ -104,24 +111,23 @@ void add_grouped_attention(LayerList& layers, int64_t block) {
 
 void add_mlp(LayerList& layers, const std::string& path, int64_t intermediate) {
   const int64_t hidden = layers.integer("hidden");
-  layers.add_quantized(
-      path + ".gate_up_proj", "merged_column_parallel_linear",
-      {{"in", hidden}, {"outs", std::vector<int64_t>{intermediate, intermediate}}, {"names", std::string("gate_proj,up_proj")}});
-  layers.add_quantized(path + ".down_proj", "row_parallel_linear", {{"in", intermediate}, {"out", hidden}});
+  add_merged(layers, path + ".gate_up_proj", hidden, {intermediate, intermediate}, "gate_proj,up_proj");
+  add_row_parallel(layers, {.name = path + ".down_proj", .in = intermediate, .out = hidden});
 }
 
-// Routers stay as they are under quantization, as engines have it; so do experts, since no method takes a stack of matrices.
+// Routers stay as they are under quantization, as engines have it. Experts have a quantization of their own: methods take stacks of
+// matrices or one matrix.
 void add_experts(LayerList& layers, int64_t block, bool correction_bias) {
   const int64_t hidden = layers.integer("hidden"), experts = layers.integer("experts");
   layers.add(block_path(block, "mlp.gate"), "replicated_linear", {{"in", hidden}, {"out", experts}, {"correction_bias", correction_bias}});
-  layers.add(block_path(block, "mlp.experts"), "fused_experts",
-             {{"hidden", hidden},
-              {"intermediate", layers.integer("expert_intermediate")},
-              {"experts", experts},
-              {"top_k", layers.integer("top_k")},
-              {"parallel", layers.text("parallel")},
-              {"scales", layers.text("expert_scales")}});
-  if (layers.text("expert_scales") == "block") layers.set_last_dtype(DType::e4m3);
+  add_expert_stacks(layers, block_path(block, "mlp.experts"),
+                    {{"hidden", hidden},
+                     {"intermediate", layers.integer("expert_intermediate")},
+                     {"experts", experts},
+                     {"top_k", layers.integer("top_k")},
+                     {"parallel", layers.text("parallel")},
+                     {"placement", layers.text("placement")},
+                     {"redundant", layers.integer("redundant")}});
 }
 
 void add_block_norms(LayerList& layers, int64_t block) {
@@ -135,8 +141,11 @@ Status check_product(std::string_view what, int64_t one, int64_t other) {
 }
 
 Status check_grouped_heads(const ModelSpec& spec) {
-  const int64_t head_dim = integer_of(spec, "head_dim");
-  return head_dim == 0 ? heads_divide(spec) : check_product("heads and head_dim", integer_of(spec, "heads"), head_dim);
+  RELOADLAB_TRY(check_weights(spec));
+  const int64_t heads = integer_of(spec, "heads"), kv_heads = integer_of(spec, "kv_heads"), head_dim = integer_of(spec, "head_dim");
+  RELOADLAB_TRY(head_dim == 0 ? heads_divide(spec) : check_product("heads and head_dim", heads, head_dim));
+  if (kv_heads == 0 || heads % kv_heads == 0) return {};
+  return Status(Code::data, fmt::format("{} heads cannot share {} kv heads", heads, kv_heads));
 }
 
 }  // namespace reloadlab::model

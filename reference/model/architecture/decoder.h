@@ -39,7 +39,7 @@ void add_mlp(LayerList& layers, const std::string& path, int64_t intermediate);
 void add_experts(LayerList& layers, int64_t block, bool correction_bias);
 void add_block_norms(LayerList& layers, int64_t block);
 
-Status check_grouped_heads(const ModelSpec& spec);
+Status check_grouped_heads(const ModelSpec& spec);  // and weights in a form that they can have
 // The product of sizes that became one size of a layer.
 Status check_product(std::string_view what, int64_t one, int64_t other);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "reference/model/architecture/decoder.h"
+#include "reference/model/architecture/linear_layers.h"
 
 namespace reloadlab::model {
 namespace {
@@ -11,24 +12,24 @@ namespace {
 void add_queries(LayerList& layers, const std::string& path, int64_t rows) {
   const int64_t hidden = layers.integer("hidden"), rank = layers.integer("q_lora_rank");
   if (rank == 0) {
-    layers.add_quantized(path + ".q_proj", "column_parallel_linear", {{"in", hidden}, {"out", rows}});
+    add_column_parallel(layers, {.name = path + ".q_proj", .in = hidden, .out = rows});
     return;
   }
-  layers.add_quantized(path + ".q_a_proj", "replicated_linear", {{"in", hidden}, {"out", rank}});
+  add_replicated(layers, {.name = path + ".q_a_proj", .in = hidden, .out = rank});
   add_norm(layers, path + ".q_a_layernorm", rank);
-  layers.add_quantized(path + ".q_b_proj", "column_parallel_linear", {{"in", rank}, {"out", rows}});
+  add_column_parallel(layers, {.name = path + ".q_b_proj", .in = rank, .out = rows});
 }
 
-// kv_b_proj has no quantization: what the attention absorbs is read from it as it was loaded.
+// Online quantization leaves kv_b_proj alone: what the attention absorbs is read from it as it was loaded.
 void add_latent_attention(LayerList& layers, int64_t block) {
   const int64_t hidden = layers.integer("hidden"), heads = layers.integer("heads"), rank = layers.integer("kv_lora_rank");
   const int64_t nope = layers.integer("qk_nope_head_dim"), rope = layers.integer("qk_rope_head_dim"), v = layers.integer("v_head_dim");
   const std::string path = block_path(block, "self_attn");
   add_queries(layers, path, heads * (nope + rope));
-  layers.add_quantized(path + ".kv_a_proj_with_mqa", "replicated_linear", {{"in", hidden}, {"out", rank + rope}});
+  add_replicated(layers, {.name = path + ".kv_a_proj_with_mqa", .in = hidden, .out = rank + rope});
   add_norm(layers, path + ".kv_a_layernorm", rank);
-  layers.add(path + ".kv_b_proj", "column_parallel_linear", {{"in", rank}, {"out", heads * (nope + v)}});
-  layers.add_quantized(path + ".o_proj", "row_parallel_linear", {{"in", heads * v}, {"out", hidden}});
+  add_absorbed(layers, {.name = path + ".kv_b_proj", .in = rank, .out = heads * (nope + v)});
+  add_row_parallel(layers, {.name = path + ".o_proj", .in = heads * v, .out = hidden});
   layers.add(
       path + ".mla_attn", "mla_attention",
       {{"heads", heads}, {"qk_nope_head_dim", nope}, {"v_head_dim", v}, {"kv_lora_rank", rank}, {"kv_b", path + ".kv_b_proj.weight"}});
@@ -56,6 +57,7 @@ void expand(ModelSpec& spec) {
 }
 
 Status check(const ModelSpec& spec) {
+  RELOADLAB_TRY(check_weights(spec));
   const auto value = [&](std::string_view key) { return integer_of(spec, key); };
   RELOADLAB_TRY(check_product("heads and the elements of a query", value("heads"), value("qk_nope_head_dim") + value("qk_rope_head_dim")));
   RELOADLAB_TRY(check_product("heads and the elements of key and value", value("heads"), value("qk_nope_head_dim") + value("v_head_dim")));
@@ -88,7 +90,7 @@ ArchitectureInfo deepseek() {
                                              .max_position = 163840,
                                              .rope_base = 10000,
                                              .eps = 1e-6}),
-                               latent_keys(), expert_keys({.experts = 256, .top_k = 8, .intermediate = 2048})}),
+                               latent_keys(), expert_keys({.experts = 256, .top_k = 8, .intermediate = 2048}), weight_keys()}),
           .expand = expand,
           .check = check};
 }

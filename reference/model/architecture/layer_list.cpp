@@ -17,6 +17,7 @@ const T& value_of(const ModelSpec& spec, std::string_view key) {
 int64_t LayerList::integer(std::string_view key) const { return value_of<int64_t>(spec_, key); }
 double LayerList::number(std::string_view key) const { return value_of<double>(spec_, key); }
 bool LayerList::flag(std::string_view key) const { return value_of<bool>(spec_, key); }
+const std::vector<int64_t>& LayerList::integers(std::string_view key) const { return value_of<std::vector<int64_t>>(spec_, key); }
 const std::string& LayerList::text(std::string_view key) const { return value_of<std::string>(spec_, key); }
 
 void LayerList::add(std::string name, std::string kind, Values values) {
@@ -31,6 +32,8 @@ void LayerList::add_quantized(std::string name, std::string kind, Values values)
 }
 
 void LayerList::set_last_dtype(DType dtype) { spec_.layers.back().dtype = dtype; }
+
+void LayerList::set_last_quant(std::string quant) { spec_.layers.back().quant = std::move(quant); }
 
 void LayerList::tie_last(std::string slot) { spec_.layers.back().tied_to = std::move(slot); }
 

@@ -14,10 +14,12 @@ class LayerList {
   double number(std::string_view key) const;
   bool flag(std::string_view key) const;
   const std::string& text(std::string_view key) const;
+  const std::vector<int64_t>& integers(std::string_view key) const;
 
   void add(std::string name, std::string kind, Values values);
   void add_quantized(std::string name, std::string kind, Values values);  // with the quantization of the key `quant`
   void set_last_dtype(DType dtype);
+  void set_last_quant(std::string quant);
   void tie_last(std::string slot);  // the layer added last holds that tensor too
 
  private:

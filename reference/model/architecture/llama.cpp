@@ -1,5 +1,6 @@
 // The layers of a dense decoder with grouped heads.
 #include "reference/model/architecture/decoder.h"
+#include "reference/model/architecture/linear_layers.h"
 
 namespace reloadlab::model {
 namespace {
@@ -28,7 +29,7 @@ ArchitectureInfo llama() {
                                              .max_position = 8192,
                                              .rope_base = 500000,
                                              .eps = 1e-5}),
-                               grouped_head_keys({.kv_heads = 8, .head_dim = 0, .qk_norm = false})}),
+                               grouped_head_keys({.kv_heads = 8, .head_dim = 0, .qk_norm = false}), packed_weight_keys()}),
           .expand = expand,
           .check = check_grouped_heads};
 }

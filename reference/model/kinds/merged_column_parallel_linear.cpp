@@ -20,7 +20,7 @@ class MergedColumnParallelLinear final : public KindBase {
                  parts_keys({bias_key()})) {}
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
-    return place_part(spec.integers("outs"), delivery, delivery.slot == "bias" ? 0 : spec.integer("in"), tp);
+    return place_part(spec, spec.integers("outs"), delivery, delivery.slot == "bias" ? 0 : spec.integer("in"), tp);
   }
 
   LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {
@@ -29,11 +29,11 @@ class MergedColumnParallelLinear final : public KindBase {
     ParameterPtr weight = add_parameter(*layer, "weight", {rows, in}, spec.dtype, "ModelWeightParameter");
     set_dim(weight, "output_dim", 0);
     set_dim(weight, "input_dim", 1);
-    set_loader(weight, rule_loader(layer, LoadPart{in, spec.integers("outs")}));
+    set_loader(weight, rule_loader(layer, LoadPart{in, spec.integers("outs"), part_shards(spec)}));
     if (!spec.flag("bias")) return layer;
     ParameterPtr bias = add_parameter(*layer, "bias", {rows}, spec.dtype);
     set_dim(bias, "output_dim", 0);
-    set_loader(bias, rule_loader(layer, LoadPart{0, spec.integers("outs")}));
+    set_loader(bias, rule_loader(layer, LoadPart{0, spec.integers("outs"), part_shards(spec)}));
     return layer;
   }
 
@@ -54,9 +54,9 @@ class MergedColumnParallelLinear final : public KindBase {
     const std::vector<int64_t>& outs = spec.integers("outs");
     std::vector<Delivery> all;
     for (size_t part = 0; part < outs.size(); ++part) {
-      const std::string prefix = part_name(spec, part);
-      all.push_back(deliver(spec, "weight", {outs[part], spec.integer("in")}, prefix, std::to_string(part)));
-      if (spec.flag("bias")) all.push_back(deliver(spec, "bias", {outs[part]}, prefix, std::to_string(part)));
+      const std::string prefix = part_name(spec, part), shard = part_shard(spec, part);
+      all.push_back(deliver(spec, "weight", {outs[part], spec.integer("in")}, prefix, shard));
+      if (spec.flag("bias")) all.push_back(deliver(spec, "bias", {outs[part]}, prefix, shard));
     }
     return all;
   }

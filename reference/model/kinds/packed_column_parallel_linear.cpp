@@ -58,7 +58,7 @@ class PackedColumnParallelLinear final : public KindBase {
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
     for (const Tensor& tensor : tensors_of(spec))
-      if (tensor.name == delivery.slot) return place_part(tensor.outs_of(spec), delivery, tensor.columns, tp);
+      if (tensor.name == delivery.slot) return place_part(spec, tensor.outs_of(spec), delivery, tensor.columns, tp);
     return place_whole(delivery.shape);
   }
 
@@ -69,7 +69,7 @@ class PackedColumnParallelLinear final : public KindBase {
       ParameterPtr made = add_parameter(*layer, tensor.name, {sum(outs) / tp.size, tensor.columns}, tensor.dtype, tensor.tensor_class);
       set_dim(made, "output_dim", 0);
       set_dim(made, "input_dim", 1);
-      set_loader(made, rule_loader(layer, LoadPart{tensor.columns, outs}));
+      set_loader(made, rule_loader(layer, LoadPart{tensor.columns, outs, part_shards(spec)}));
     }
     add_parameter(*layer, shape_name, {2}, DType::i64);
     return layer;
@@ -95,7 +95,7 @@ class PackedColumnParallelLinear final : public KindBase {
     std::vector<Delivery> all;
     for (size_t part = 0; part < spec.integers("outs").size(); ++part) {
       const auto add = [&](std::string_view slot, Shape shape, DType dtype) {
-        all.push_back(deliver(spec, slot, std::move(shape), part_name(spec, part), std::to_string(part)));
+        all.push_back(deliver(spec, slot, std::move(shape), part_name(spec, part), part_shard(spec, part)));
         all.back().dtype = dtype;
         const auto first = std::ranges::find(all, slot, &Delivery::slot);  // the shape is one tensor, which comes with each part
         if (slot == shape_name && part > 0) all.back().repeats = first->name;

@@ -15,6 +15,7 @@ std::span<const LayerKind* const> layer_kinds() {
                                            &scaled_column_parallel_linear(),
                                            &packed_row_parallel_linear(),
                                            &scaled_row_parallel_linear(),
+                                           &scaled_replicated_linear(),
                                            &parallel_lm_head(),
                                            &norm(),
                                            &embedding(),

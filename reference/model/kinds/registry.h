@@ -14,6 +14,7 @@ const LayerKind& packed_column_parallel_linear();
 const LayerKind& scaled_column_parallel_linear();
 const LayerKind& packed_row_parallel_linear();
 const LayerKind& scaled_row_parallel_linear();
+const LayerKind& scaled_replicated_linear();
 const LayerKind& parallel_lm_head();
 const LayerKind& norm();
 const LayerKind& embedding();

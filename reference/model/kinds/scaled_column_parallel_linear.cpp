@@ -77,9 +77,9 @@ class ScaledColumnParallelLinear final : public KindBase {
                               .choices = "tensor|channel|block"}})) {}
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
-    if (delivery.slot == "weight") return place_part(spec.integers("outs"), delivery, spec.integer("in"), tp);
+    if (delivery.slot == "weight") return place_part(spec, spec.integers("outs"), delivery, spec.integer("in"), tp);
     const Scales scales = scales_of(spec);
-    return place_part(scales.outs, delivery, scales.columns, scales.split ? tp : TensorParallel());
+    return place_part(spec, scales.outs, delivery, scales.columns, scales.split ? tp : TensorParallel());
   }
 
   LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {
@@ -89,10 +89,10 @@ class ScaledColumnParallelLinear final : public KindBase {
     ParameterPtr weight = add_parameter(*layer, "weight", {rows, in}, spec.dtype, "ModelWeightParameter");
     set_dim(weight, "output_dim", 0);
     set_dim(weight, "input_dim", 1);
-    set_loader(weight, rule_loader(layer, LoadPart{in, spec.integers("outs")}));
+    set_loader(weight, rule_loader(layer, LoadPart{in, spec.integers("outs"), part_shards(spec)}));
     const int64_t scale_rows = sum(scales.outs) / (scales.split ? tp.size : 1);
     ParameterPtr scale = add_parameter(*layer, scales.name, with_columns(scale_rows, scales.columns), DType::f32, scales.tensor_class);
-    const LoadPart part{scales.columns, scales.outs};
+    const LoadPart part{scales.columns, scales.outs, part_shards(spec)};
     set_loader(scale, scales.split ? rule_loader(layer, part) : rule_loader(layer, LoadScale{part}));
     return layer;
   }
@@ -118,7 +118,7 @@ class ScaledColumnParallelLinear final : public KindBase {
     const Scales scales = scales_of(spec);
     std::vector<Delivery> all;
     for (size_t part = 0; part < outs.size(); ++part) {
-      const std::string prefix = part_name(spec, part), shard = std::to_string(part);
+      const std::string prefix = part_name(spec, part), shard = part_shard(spec, part);
       all.push_back(deliver(spec, "weight", {outs[part], spec.integer("in")}, prefix, shard));
       all.push_back(deliver(spec, scales.name, with_columns(scales.outs[part], scales.columns), prefix, shard));
       all.back().dtype = DType::f32;

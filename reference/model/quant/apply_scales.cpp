@@ -1,7 +1,5 @@
 #include "reference/model/quant/apply_scales.h"
 
-#include <algorithm>
-
 namespace reloadlab::model {
 
 std::vector<int64_t> part_rows(const Layer& layer, int64_t rows) {
@@ -21,11 +19,31 @@ at::Tensor& scale_parts(at::Tensor& single, const at::Tensor& scales, const Laye
   return single;
 }
 
+namespace {
+
+// Boxes of one size that follow one another along a dimension.
+struct Run {
+  int64_t first, count, size;
+};
+
+// The whole boxes, and the one that is cut.
+std::vector<Run> runs_of(int64_t length, int64_t box) {
+  std::vector<Run> runs;
+  if (length >= box) runs.push_back({0, length / box, box});
+  if (length % box != 0) runs.push_back({length / box, 1, length % box});
+  return runs;
+}
+
+}  // namespace
+
+// One operator for all boxes of a size: a large weight has thousands.
 at::Tensor& scale_boxes(at::Tensor& single, const at::Tensor& scales, int64_t box) {
-  for (int64_t i = 0; i < scales.size(0); ++i)
-    for (int64_t j = 0; j < scales.size(1); ++j) {
-      const at::Tensor rows = single.narrow(0, i * box, std::min(box, single.size(0) - i * box));
-      rows.narrow(1, j * box, std::min(box, single.size(1) - j * box)).mul_(scales.select(0, i).select(0, j));
+  for (const Run& down : runs_of(single.size(0), box))
+    for (const Run& across : runs_of(single.size(1), box)) {
+      const at::Tensor rows = single.narrow(0, down.first * box, down.count * down.size);
+      const at::Tensor part = rows.narrow(1, across.first * box, across.count * across.size);
+      const at::Tensor own = scales.narrow(0, down.first, down.count).narrow(1, across.first, across.count);
+      part.view({down.count, down.size, across.count, across.size}).mul_(own.unsqueeze(1).unsqueeze(3));
     }
   return single;
 }

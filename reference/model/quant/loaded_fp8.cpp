@@ -14,9 +14,8 @@ Status check_loaded_fp8(std::string_view id, const std::vector<SlotSpec>& before
     return refused(id, "cannot replace tensors that are tied or views");
   const SlotSpec *weight = find_slot(before, weight_name), *scales = find_slot(before, scale);
   if (weight && weight->dtype == DType::e4m3 && weight->shape.size() == 2 && scales && scales->shape.size() == scale_dims) return {};
-  return refused(
-      id,
-      fmt::format("needs a weight in e4m3 with {}, as scaled_column_parallel_linear and scaled_row_parallel_linear have with scales: {}",
-                  scale, kind));
+  return refused(id, fmt::format("needs a weight in e4m3 with {}, as scaled_column_parallel_linear, scaled_row_parallel_linear and "
+                                 "scaled_replicated_linear have with scales: {}",
+                                 scale, kind));
 }
 }  // namespace reloadlab::model

@@ -68,7 +68,7 @@ Status check(const std::vector<SlotSpec>& before) {
     return refused(id, "cannot replace tensors that are tied or views");
   const SlotSpec *weight = find_slot(before, packed), *scales = find_slot(before, scale);
   if (!weight || !scales || weight->dtype != DType::i32 || weight->shape.size() != 2 || scales->shape.size() != 2)
-    return refused(id, "needs a packed weight with its scales, as packed_column_parallel_linear has them");
+    return refused(id, "needs a packed weight with its scales, as packed_column_parallel_linear and packed_row_parallel_linear have them");
   const int64_t n = weight->shape[0], k = weight->shape[1] * codes_per_word;
   if (n % tile_columns == 0 && k % tile_rows == 0) return {};
   return refused(

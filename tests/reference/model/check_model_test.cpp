@@ -61,6 +61,10 @@ std::vector<BadModel> bad_models() {
       "x: the default loader (loader: none) can neither cut shards nor leave padding", 2);
   add("part_names", one("merged_column_parallel_linear", {{"in", 4L}, {"outs", Integers{2, 2}}, {"names", text("a")}}),
       "x: 1 names for 2 parts");
+  add("part_shards", one("merged_column_parallel_linear", {{"in", 4L}, {"outs", Integers{2, 2}}, {"shards", text("q")}}),
+      "x: 1 shards for 2 parts");
+  add("part_shard_twice", one("merged_column_parallel_linear", {{"in", 4L}, {"outs", Integers{2, 2, 2}}, {"shards", text("q,k,q")}}),
+      "x: two parts are shard q");
   add("no_parts", one("merged_column_parallel_linear", {{"in", 4L}, {"outs", Integers{}}}), "x: outs needs at least one part");
   add("shape_deliveries", one("scalars", {{"rows", 4L}, {"columns", 2L}, {"shape_deliveries", 2L}}),
       "x: shape_deliveries is 2, expected 0, 1 or 3");

@@ -57,6 +57,15 @@ std::vector<ColdCase> cases() {
         {{"in", 5L}, {"outs", scales[0] == 'b' ? Integers{1024, 2048} : Integers{24, 48}}, {"scales", text(scales)}});
     all.back().spec.dtype = DType::i8;
   }
+  add("scaled_qkv", "scaled_column_parallel_linear",
+      {{"in", 5L}, {"outs", Integers{48, 24, 24}}, {"names", text("q_proj,k_proj,v_proj")}, {"shards", text("q,k,v")}});
+  all.back().spec.dtype = DType::i8;
+  add("scaled_alone", "scaled_column_parallel_linear", {{"in", 5L}, {"outs", Integers{48}}, {"names", text("x")}});
+  all.back().spec.dtype = DType::i8;
+  for (const char* scales : {"tensor", "channel", "block"}) {
+    add(std::string("scaled_replicated_") + scales, "scaled_replicated_linear", {{"in", 130L}, {"out", 129L}, {"scales", text(scales)}});
+    all.back().spec.dtype = DType::i8;
+  }
   add("packed_row", "packed_row_parallel_linear", {{"in", 192L}, {"out", 16L}, {"group", 8L}});
   add("packed_row_one_scale", "packed_row_parallel_linear",
       {{"in", 192L}, {"out", 5L}, {"group", 0L}, {"zero_points", false}, {"loader", text("free")}});

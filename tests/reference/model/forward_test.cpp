@@ -174,6 +174,7 @@ ModelSpec one_of_each() {
       layer_of("scaled_column_parallel_linear", {{"in", 4L}, {"outs", Integers{2, 4}}}, "u",
                DType::e4m3),  // first: e4m3 has no large numbers
       layer_of("scaled_row_parallel_linear", {{"in", 4L}, {"out", 4L}}, "w", DType::e4m3),
+      layer_of("scaled_replicated_linear", {{"in", 4L}, {"out", 4L}}, "x", DType::e4m3),
       layer_of("vocab_parallel_embedding", {{"vocab", 16L}, {"hidden", 2L}}, "a"),
       layer_of("column_parallel_linear", {{"in", 4L}, {"out", 4L}, {"bias", true}}, "b"),
       layer_of("row_parallel_linear", {{"in", 4L}, {"out", 4L}, {"bias", true}}, "c"),

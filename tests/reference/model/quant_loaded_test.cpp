@@ -156,14 +156,14 @@ TEST(LoadedSizes, are_refused_where_they_do_not_fit) {
   EXPECT_EQ(refusal(scaled({128, 64}, 4, "block", "none")), "x: 64 outputs over 1 ranks do not meet at blocks of 128");
   EXPECT_EQ(refusal(scaled({128}, 4, "block", "none"), 2), "x: 128 outputs over 2 ranks do not meet at blocks of 128");
   EXPECT_EQ(refusal(scaled({4}, 4, "row", "none")), "x: scales is \"row\", expected one of tensor|channel|block");
+  const std::string kinds =
+      ", as scaled_column_parallel_linear, scaled_row_parallel_linear and scaled_replicated_linear have with scales: ";
   EXPECT_EQ(refusal(scaled({4}, 4, "channel", "loaded_fp8_per_tensor")),
-            "x: quantization loaded_fp8_per_tensor needs a weight in e4m3 with weight_scale, as scaled_column_parallel_linear and "
-            "scaled_row_parallel_linear have with scales: "
-            "tensor");
+            "x: quantization loaded_fp8_per_tensor needs a weight in e4m3 with weight_scale" + kinds + "tensor");
   EXPECT_EQ(refusal(scaled({4}, 4, "block", "loaded_fp8_block", DType::i8)),
-            "x: quantization loaded_fp8_block needs a weight in e4m3 with weight_scale_inv, as scaled_column_parallel_linear and "
-            "scaled_row_parallel_linear have with scales: "
-            "block");
+            "x: quantization loaded_fp8_block needs a weight in e4m3 with weight_scale_inv" + kinds + "block");
+  EXPECT_EQ(refusal(layer_of("scaled_replicated_linear", {{"in", 4L}, {"out", 4L}}, "x", DType::f32)),
+            "x: weights are f32, expected e4m3 or i8");
 }
 
 TEST(LoadedSizes, of_rows_are_refused_where_ranks_do_not_meet) {

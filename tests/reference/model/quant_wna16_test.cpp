@@ -287,7 +287,9 @@ TEST(Wna16Sizes, are_refused_where_nothing_whole_comes_out) {
             "x: quantization wna16_online_g128 needs groups of 128 inputs, and the weight has 64");
   LayerSpec plain = online(32, 64, 64, DType::bf16);
   plain.quant = "wna16";
-  EXPECT_EQ(refusal(plain), "x: quantization wna16 needs a packed weight with its scales, as packed_column_parallel_linear has them");
+  EXPECT_EQ(refusal(plain),
+            "x: quantization wna16 needs a packed weight with its scales, as packed_column_parallel_linear and packed_row_parallel_linear "
+            "have them");
 }
 
 }  // namespace

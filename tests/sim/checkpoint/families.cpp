@@ -78,21 +78,6 @@ Family qwen2_moe() {
   return {"qwen2_moe", "qwen_moe", "qwen_moe", decoder_sizes(values), names, {}};
 }
 
-// Experts in blocks of 128×128, each matrix with its scales.
-Family qwen3_moe_in_blocks() {
-  Names names = ends("model.", true);
-  for (const char* path : {"model.layers.0.", "model.layers.1."}) {
-    for (const Names& part : {projections, head_norms, norms}) append(names, each(path, part));
-    const Names plain = experts(path, 12);
-    append(names, plain);
-    for (auto matrix = plain.begin() + 1; matrix != plain.end(); ++matrix) names.push_back(*matrix + "_scale_inv");
-  }
-  Values values = grouped_experts;
-  values.insert_or_assign("expert_scales", std::string("block"));
-  values.insert_or_assign("expert_intermediate", int64_t{256});
-  return {"qwen3_moe_in_blocks", "qwen_moe", "qwen_moe", decoder_sizes(values), names, {}};
-}
-
 Family qwen3_moe() {
   Names names = ends("model.", true);
   for (const char* path : {"model.layers.0.", "model.layers.1."}) {
@@ -127,6 +112,68 @@ Family deepseek(std::string name, bool third) {
     append(left_out, experts("model.layers.2.", 12));
   }
   return {std::move(name), "deepseek", "deepseek", decoder_sizes(values), names, left_out};
+}
+
+Values in_blocks(Values values) {
+  for (const auto& [key, size] : {std::pair("hidden", 128), {"intermediate", 256}, {"head_dim", 64}, {"expert_intermediate", 128}})
+    if (std::string(key) == "hidden" || std::string(key) == "intermediate" || values.contains(key))
+      values.insert_or_assign(key, int64_t{size});
+  return values;
+}
+
+bool is_linear(const std::string& name) {
+  for (const char* plain : {"norm.weight", "mlp.gate.weight", "embed_tokens.weight", "lm_head.weight", ".bias"})
+    if (name.ends_with(plain)) return false;
+  return true;
+}
+
+// The same model with its linear layers and experts in 8-bit floats, each with the scales of its blocks of 128×128.
+Family scaled(Family family) {
+  family.name += "_in_blocks";
+  family.values = in_blocks(std::move(family.values));
+  family.values.insert_or_assign("weights", std::string("scaled"));
+  const Names plain = family.names;
+  for (const std::string& name : plain)
+    if (is_linear(name) && name.ends_with(".weight")) family.names.push_back(name + "_scale_inv");
+  return family;
+}
+
+// With them in packed integers of 4 bits, in groups of 64.
+Family packed(Family family) {
+  family.name += "_in_groups";
+  family.values = in_blocks(std::move(family.values));
+  family.values.insert_or_assign("weights", std::string("packed"));
+  family.values.insert_or_assign("group", int64_t{64});
+  Names names;
+  for (const std::string& name : family.names) {
+    if (is_linear(name))
+      append(names, each(name, {"_packed", "_scale", "_shape"}));
+    else
+      names.push_back(name);
+  }
+  family.names = std::move(names);
+  return family;
+}
+
+// The second block alone has experts.
+Family dense_first(Family family) {
+  family.values.insert_or_assign("mlp_only_blocks", std::vector<int64_t>{0});
+  std::erase_if(family.names, [](const std::string& name) { return name.find("layers.0.mlp.") != name.npos; });
+  append(family.names, each("model.layers.0.mlp.", mlp));
+  return family;
+}
+
+// As converted from TensorFlow, with the heads of its training.
+Family pretrained(Family family) {
+  family.name = "bert_for_pretraining";
+  family.respelt = true;
+  for (std::string& name : family.names) {
+    const size_t at = name.find("LayerNorm.");
+    if (at != name.npos) name.replace(at, name.npos, name.ends_with("weight") ? "LayerNorm.gamma" : "LayerNorm.beta");
+  }
+  append(family.left_out, {"cls.predictions.bias", "cls.predictions.transform.dense.weight", "cls.predictions.transform.LayerNorm.gamma",
+                           "cls.seq_relationship.weight"});
+  return family;
 }
 
 Family bert() {
@@ -166,7 +213,11 @@ std::vector<Family> families() {
           llama("qwen3", with({{"qk_norm", true}}), dense("model.", head_norms)),
           qwen2_moe(),
           qwen3_moe(),
-          qwen3_moe_in_blocks(),
+          scaled(dense_first(qwen3_moe())),
+          scaled(llama("qwen3", with({{"qk_norm", true}, {"head_dim", int64_t{64}}}), dense("model.", head_norms))),
+          packed(llama("llama", with({{"head_dim", int64_t{64}}}), dense("model.", {}))),
+          scaled(deepseek("deepseek_v3", true)),
+          pretrained(wrapped),
           deepseek("deepseek_v2", false),
           deepseek("deepseek_v3", true)};
 }

@@ -14,6 +14,7 @@ struct Family {
   Values values;
   std::vector<std::string> names;     // each goes to one place
   std::vector<std::string> left_out;  // files have them, models do not
+  bool respelt = false;               // some names in an older spelling, which is understood and never given
 };
 
 std::vector<Family> families();

@@ -123,13 +123,27 @@ TEST_F(Import, NamesWithoutAPlaceAndTensorsThatAreMissingAreAllReported) {
   write(llama_config(), tensors);
   const std::string said = refusal();
   EXPECT_NE(said.find("tensor \"model.layers.0.mlp.up_porj.weight\" has no place in a model of architecture llama; did you mean "
-                      "\"layers.0.mlp.up_proj.weight\"?\n"),
+                      "\"model.layers.0.mlp.up_proj.weight\"?\n"),
             said.npos)
       << said;
   EXPECT_NE(said.find("tensor \"vision.patch.weight\" has no place in a model of architecture llama\n"), said.npos) << said;
-  EXPECT_NE(said.find("DIR: offset 0: no tensor \"layers.0.mlp.up_proj.weight\", expected bf16 [6, 4]"), said.npos) << said;
+  EXPECT_NE(said.find("DIR: offset 0: no tensor \"model.layers.0.mlp.up_proj.weight\", expected bf16 [6, 4]"), said.npos) << said;
   EXPECT_EQ(std::ranges::count(said, '\n'), 2) << said;
   EXPECT_EQ(imported().status().code(), Code::data);
+}
+
+TEST_F(Import, MissingTensorsAreCalledAsTheFileWouldCallThem) {
+  for (const std::string prefix : {"", "language_model.model."}) {
+    Shapes tensors = llama_tensors();
+    for (auto& [name, shape] : tensors)
+      if (name != "lm_head.weight") name.replace(0, 6, prefix);
+    tensors.erase(tensors.begin() + 6);
+    tensors.pop_back();
+    write(llama_config(), tensors);
+    EXPECT_EQ(refusal(), "DIR: offset 0: no tensor \"" + prefix +
+                             "layers.0.mlp.up_proj.weight\", expected bf16 [6, 4]\n"
+                             "DIR: offset 0: no tensor \"lm_head.weight\", expected bf16 [10, 4]");
+  }
 }
 
 TEST_F(Import, AnotherShapeAndATensorThatIsThereTwiceAreReported) {
@@ -204,8 +218,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"kv_heads", "\"num_key_value_heads\": 1", "\"num_key_value_heads\": 3", "2 heads cannot share 3 kv heads"},
         BadConfig{"blocks", "\"num_hidden_layers\": 1", "\"num_hidden_layers\": 2000000000", "2000000000 blocks, expected at most 1024"},
         BadConfig{"quantized", "\"head_dim\": null", "\"quantization_config\": {\"quant_method\": \"fp8\"}",
-                  "quantization_config is an object, expected weights that are not quantized: architecture llama has no experts, which "
-                  "alone are taken with scales"},
+                  "quantization_config has no weight_block_size, expected fp8 with weight_block_size [128, 128], or compressed-tensors"},
         BadConfig{"quantized_by_name", "\"head_dim\": null", "\"quantization_config\": \"fp8\"",
                   "quantization_config is \"fp8\", expected an object"},
         BadConfig{"no_json", "{", "[", "expected"},

@@ -43,7 +43,7 @@ inline std::string tensor_file(const std::vector<Typed>& tensors) {
   std::string json;
   size_t end = 0;
   for (const auto& [name, type, shape] : tensors) {
-    size_t bytes = type == "F32" ? 4 : type == "F8_E4M3" ? 1 : 2;
+    size_t bytes = type == "I64" ? 8 : type == "F32" || type == "I32" ? 4 : type == "F8_E4M3" ? 1 : 2;
     for (const int size : shape) bytes *= static_cast<size_t>(size);
     json += fmt::format(R"({}"{}":{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})", json.empty() ? "" : ",", name, type,
                         fmt::join(shape, ","), end, end + bytes);

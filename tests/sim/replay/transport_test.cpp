@@ -18,7 +18,10 @@ class TransportTest : public testing::Test {
     return transport(plan, chunked);
   }
   Transport transport(const LoadPlan& plan, bool chunked, bool with_bytes = true) {
-    return {catalogue_, sequence(catalogue_, plan), *source_, {.chunked = chunked, .reuses = plan.reuses, .device = with_bytes ? at::kCPU : at::kMeta}};
+    return {catalogue_,
+            sequence(catalogue_, plan),
+            *source_,
+            {.chunked = chunked, .reuses = plan.reuses, .device = with_bytes ? at::kCPU : at::kMeta}};
   }
 
   Case case_ = tiny_case({qkv_layer("a.qkv"), linear_layer("b")});
