@@ -10,37 +10,37 @@
 
 namespace reloadlab::sim {
 
-DeliveryNames::DeliveryNames(std::vector<model::Delivery> deliveries) : deliveries_(std::move(deliveries)) {
-  for (size_t i = 0; i < deliveries_.size(); ++i) add(deliveries_[i].name, i);
+const DeliveryNames::Index& DeliveryNames::by_name() const {
+  if (!by_name_.empty()) return by_name_;
+  for (size_t i = 0; i < deliveries_.size(); ++i) by_name_[deliveries_[i].name].push_back(i);
   for (size_t i = 0; i < deliveries_.size(); ++i) {
     const model::Delivery& delivery = deliveries_[i];
     const std::string slot = delivery.layer + "." + delivery.slot;
-    if (!is_own_name(slot)) add(slot, i);
-    if (delivery.shard) add(slot + "#" + *delivery.shard, i);
+    if (!is_own_name(by_name_, slot)) by_name_[slot].push_back(i);
+    if (delivery.shard) by_name_[slot + "#" + *delivery.shard].push_back(i);
   }
+  return by_name_;
 }
 
 // A delivery's own name, which was added first, always wins over a slot of the same spelling.
-bool DeliveryNames::is_own_name(const std::string& spelling) const {
-  const auto found = by_name_.find(spelling);
-  return found != by_name_.end() && deliveries_[found->second.front()].name == spelling;
+bool DeliveryNames::is_own_name(const Index& index, const std::string& spelling) const {
+  const auto found = index.find(spelling);
+  return found != index.end() && deliveries_[found->second.front()].name == spelling;
 }
 
 std::vector<std::string> DeliveryNames::spellings() const {
   std::vector<std::string> all;
-  for (const auto& [spelling, indices] : by_name_) all.push_back(spelling);
+  for (const auto& [spelling, indices] : by_name()) all.push_back(spelling);
   return all;
 }
 
-void DeliveryNames::add(const std::string& spelling, size_t index) { by_name_[spelling].push_back(index); }
-
 std::vector<size_t> DeliveryNames::matches(const std::string& name) const {
   if (!is_glob(name)) {
-    auto found = by_name_.find(name);
-    return found == by_name_.end() ? std::vector<size_t>() : found->second;
+    auto found = by_name().find(name);
+    return found == by_name().end() ? std::vector<size_t>() : found->second;
   }
   std::set<size_t> all;
-  for (const auto& [spelling, indices] : by_name_)
+  for (const auto& [spelling, indices] : by_name())
     if (glob_match(name, spelling)) all.insert(indices.begin(), indices.end());
   return {all.begin(), all.end()};
 }

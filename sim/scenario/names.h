@@ -14,22 +14,23 @@ namespace reloadlab::sim {
 
 class DeliveryNames {
  public:
-  explicit DeliveryNames(std::vector<model::Delivery> deliveries);
+  explicit DeliveryNames(std::vector<model::Delivery> deliveries) : deliveries_(std::move(deliveries)) {}
 
   const std::vector<model::Delivery>& deliveries() const { return deliveries_; }
-  bool has(std::string_view name) const { return by_name_.find(name) != by_name_.end(); }
+  bool has(std::string_view name) const { return by_name().contains(name); }
   // Delivery names that the pattern stands for, in model order; empty after reporting at `at` when it stands for none.
   std::vector<std::string> resolve(const std::string& pattern, Position at, Diagnostics& diagnostics) const;
   // Every spelling that names one delivery, for suggestions.
   std::vector<std::string> spellings() const;  // sorted
 
  private:
-  bool is_own_name(const std::string& spelling) const;
-  void add(const std::string& spelling, size_t index);
+  using Index = std::map<std::string, std::vector<size_t>, std::less<>>;
+  bool is_own_name(const Index& index, const std::string& spelling) const;
+  const Index& by_name() const;
   std::vector<size_t> matches(const std::string& name) const;
 
   std::vector<model::Delivery> deliveries_;
-  std::map<std::string, std::vector<size_t>, std::less<>> by_name_;  // spelling → indices into deliveries_
+  mutable Index by_name_;  // spelling → indices into deliveries_; made when a name is first asked for, which large models never are
 };
 
 }  // namespace reloadlab::sim

@@ -22,6 +22,8 @@ std::vector<at::Tensor> of_expert(const std::vector<at::Tensor>& stacks, int64_t
 
 }  // namespace
 
+int64_t experts_worked_on(const at::Tensor& stack) { return stack.is_meta() ? std::min<int64_t>(stack.size(0), 1) : stack.size(0); }
+
 StackSize stack_size(const SlotSpec& stack) {
   return {stack.shape[0], stack.shape[1], stack.shape[2], stack.name == w13_name ? 2 : 1, stack.dtype};
 }
@@ -86,7 +88,7 @@ Status ExpertsStep::process(Layer& layer) {
     made[i] = make_empty(slots[i], old[i]->tensor);
   }
   for (int i : {0, 1})
-    for (int64_t expert = 0; expert < old[i]->tensor.size(0); ++expert)
+    for (int64_t expert = 0; expert < experts_worked_on(old[i]->tensor); ++expert)
       fill(old[i]->tensor.select(0, expert), i == 0 ? 2 : 1, of_expert(made[i], expert));
   layer.assign(w13_name, replacement_of(old[0], made[0][0]));
   RELOADLAB_TRY(post_load_middle(layer));

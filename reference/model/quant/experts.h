@@ -34,6 +34,9 @@ int64_t most_of_an_expert(const std::vector<SlotSpec>& before, const std::functi
 // Both stacks, dense, in f32 or bf16, that no view looks into, and no tensor yet with a name that the method makes.
 Status check_stacks(std::string_view method, const std::vector<SlotSpec>& before, std::span<const std::string_view> made);
 
+// How many experts of the stack a step works on: all, but of shapes alone one, since each takes what the others take.
+int64_t experts_worked_on(const at::Tensor& stack);
+
 // A stack w13 with its parts exchanged, in a tensor of its own.
 at::Tensor exchanged(const at::Tensor& stack);
 

@@ -39,7 +39,7 @@ class LoadedExpertsFp8 final : public QuantMethod {
     at::Tensor scale = at::empty({made.size(0)}, scales->tensor.options());
     at::amax_out(scale, scales->tensor, {1});
     one_nan(scale);
-    for (int64_t expert = 0; expert < made.size(0); ++expert)
+    for (int64_t expert = 0; expert < experts_worked_on(made); ++expert)
       quantize_again(old->tensor.select(0, expert), scales->tensor.select(0, expert), scale.select(0, expert), made.select(0, expert));
     layer.assign(w13_name, replacement_of(old, made));
     RELOADLAB_TRY(post_load_middle(layer));

@@ -88,7 +88,7 @@ class LoadedExpertsWna16 final : public QuantMethod {
         all.push_back({name, std::move(old), &kind, std::move(made)});
       }
     for (const Replaced& each : all)
-      for (int64_t expert = 0; expert < each.made.size(0); ++expert)
+      for (int64_t expert = 0; expert < experts_worked_on(each.made); ++expert)
         each.made.select(0, expert).copy_(each.kind->tiled(each.old->tensor.select(0, expert)));
     for (const Replaced& each : all) {
       if (&each == &all[1]) RELOADLAB_TRY(post_load_middle(layer));
