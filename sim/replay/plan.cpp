@@ -160,7 +160,8 @@ class Planner {
   std::string mixture(int number) {
     std::set<std::string> from(now_.sent.begin(), now_.sent.end());
     from.erase("");
-    if (from.size() < 2) return update_checkpoint_;
+    if (from.empty()) return update_checkpoint_;
+    if (from.size() == 1) return *from.begin();  // what a later source brought again was dropped
     const std::string name = fmt::format("{} of step {}", fmt::join(from, "+"), number);
     plan_.mixtures.push_back({name, held_});
     return name;

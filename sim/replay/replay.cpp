@@ -7,6 +7,7 @@
 #include "sim/replay/plan.h"
 #include "sim/replay/rank_classes.h"
 #include "sim/replay/session.h"
+#include "sim/replay/unequal_repeats.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -42,7 +43,18 @@ class Replayer {
       RELOADLAB_ASSIGN(std::shared_ptr<const Checkpoint> checkpoint, open_checkpoint(case_, name));
       checkpoints_[name] = remembered_checkpoint(std::move(checkpoint));
       send_unexpected(name, checkpoints_[name]->unexpected());
+      RELOADLAB_TRY(check_repeats(name));
     }
+    return {};
+  }
+
+  // Generated values go by the names that deliveries repeat: only files can have unequal ones.
+  Status check_repeats(const std::string& checkpoint) {
+    RELOADLAB_ASSIGN(const std::vector<int> layers, layers_with_unequal_repeats(catalogue_, *checkpoints_[checkpoint]));
+    order_matters_ = order_matters_ || !layers.empty();
+    for (size_t step = 0; step < warm_.size(); ++step)
+      if (warm_[step].plan.checkpoint == checkpoint)
+        RELOADLAB_TRY(check_listed_order(catalogue_, layers, warm_[step].plan, static_cast<int>(step)));
     return {};
   }
 
@@ -103,6 +115,7 @@ class Replayer {
     for (size_t i = 0; i < numbers_.size(); ++i) {
       const Stops none, &seen = stops.empty() ? none : stops[i];
       evidence_.plan.push_back(make_plan(catalogue_, warm_, case_.parallel(numbers_[i]), policies, seen, case_.world == WorldKind::cpu));
+      if (order_matters_) evidence_.plan.back().order_matters = true;
       tell_apart(evidence_.plan.back(), numbers_[i]);
       note_mixtures(evidence_.plan.back());
       for (const RankPlan::Refusal& refusal : evidence_.plan.back().refusals)
@@ -198,7 +211,8 @@ class Replayer {
   std::vector<Step> warm_;
   std::vector<Step> meant_;  // the same, and what a declared policy refuses on some rank is meant to fail
   Checkpoints checkpoints_;
-  std::vector<int> numbers_;  // of the ranks that are played
+  bool order_matters_ = false;  // a file has unequal values for one place
+  std::vector<int> numbers_;    // of the ranks that are played
   BlobStore blobs_;
   Chances chances_;
   Evidence evidence_;

@@ -53,7 +53,7 @@ at::Tensor computed(const Layer& layer, const std::string& slot) {
   if (layer.spec.flag("packed")) return unpacked(layer, slot);
   const at::Tensor weight = logical(layer, slot);
   if (layer.spec.text("scales") == "none") return weight;
-  const at::Tensor& scales = held(layer, slot + (has_block_scales(layer.spec) ? "_scale_inv" : "_scale"));
+  const at::Tensor scales = logical(layer, slot + (has_block_scales(layer.spec) ? "_scale_inv" : "_scale"));
   std::vector<at::Tensor> experts;
   for (int64_t place = 0; place < weight.size(0); ++place) {
     at::Tensor single = weight[place].to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);

@@ -1,7 +1,11 @@
 // Fused experts with their up projections above their gates, as kernels of FlashInfer and CUTLASS take them (swap_w13_to_w31 in
 // vllm/model_executor/layers/quantization/utils/flashinfer_utils.py): w13_weight [experts, 2n, k] with its halves exchanged, in a new
-// tensor under a new handle. A permutation, which is its own inverse. Peak beside the old stack: the new one.
+// tensor under a new handle. Where weights came with scales, those of gates and up projections change places too: w13_weight_scale
+// [experts, 2], or w13_weight_scale_inv [experts, 2⌈n/128⌉, ⌈k/128⌉]. A permutation, which is its own inverse. Peak beside the old
+// tensors: the new ones.
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "reference/model/post_load.h"
 #include "reference/model/quant/experts.h"
@@ -10,43 +14,68 @@
 namespace reloadlab::model {
 namespace {
 
+constexpr std::string_view id = "experts_w31";
+constexpr std::string_view swapped[] = {w13_name, "w13_weight_scale", "w13_weight_scale_inv"};
+
+bool is_swapped(std::string_view slot) { return std::ranges::count(swapped, slot) > 0; }
+
 class ExpertsW31 final : public QuantMethod {
  public:
-  std::string_view id() const override { return "experts_w31"; }
+  std::string_view id() const override { return model::id; }
 
   at::Tensor checkpoint_layout(std::string_view slot, const at::Tensor& processed) const override {
-    return slot == w13_name ? exchanged(processed) : processed;
+    return is_swapped(slot) ? exchanged(processed) : processed;
   }
 
  protected:
   Status process(Layer& layer) override {
-    const ParameterPtr old = layer.tensor(w13_name);  // alive to the end of the step
-    if (!old || old->tensor.dim() != 3) return Status(Code::failed, layer.path() + ": there is no stack w13_weight of matrices");
-    const at::Tensor other = exchanged(old->tensor);
+    std::vector<std::pair<std::string_view, ParameterPtr>> old;  // alive to the end of the step
+    for (const std::string_view name : swapped)
+      if (ParameterPtr tensor = layer.tensor(name)) old.emplace_back(name, std::move(tensor));
+    if (old.empty() || old.front().second->tensor.dim() != 3)
+      return Status(Code::failed, layer.path() + ": there is no stack w13_weight of matrices");
+    std::vector<at::Tensor> others;
+    for (const auto& [name, tensor] : old) others.push_back(exchanged(tensor->tensor));
     RELOADLAB_TRY(post_load_middle(layer));
-    layer.assign(w13_name, replacement_of(old, other));
+    for (size_t i = 0; i < old.size(); ++i) layer.assign(old[i].first, replacement_of(old[i].second, others[i]));
     return {};
   }
 };
 
 std::vector<int64_t> exchange(const SlotSpec& before) {
   std::vector<int64_t> from = identity_permutation(before);
-  if (before.name != w13_name) return from;
-  const int64_t half = before.shape[1] / 2 * before.shape[2];
+  if (!is_swapped(before.name)) return from;
+  const int64_t half = numel(before.shape) / before.shape[0] / 2;
   for (int64_t& element : from) element += element / half % 2 == 0 ? half : -half;
   return from;
+}
+
+int64_t extra_bytes(const std::vector<SlotSpec>& before) {
+  int64_t bytes = 0;
+  for (const SlotSpec& slot : before)
+    if (is_swapped(slot.name)) bytes += storage_bytes(slot);
+  return bytes;
+}
+
+Status check(const std::vector<SlotSpec>& before) {
+  for (const SlotSpec& slot : before)
+    if (slot.alias_of) return refused(id, "cannot replace tensors that are views, or tied to another layer's");
+  const SlotSpec* stack = find_slot(before, w13_name);
+  if (stack && stack->shape.size() == 3) return {};
+  return refused(id, "needs a stack w13_weight, as fused_experts has it unless it is packed");
 }
 
 }  // namespace
 
 QuantInfo experts_w31() {
-  return {.id = "experts_w31",
-          .about = "fused experts with their up projections above their gates, in a new tensor",
+  return {.id = id,
+          .about = "fused experts with their up projections, and the scales of these, above their gates, in new tensors",
           .make = []() -> std::shared_ptr<QuantMethod> { return std::make_shared<ExpertsW31>(); },
           .results = [](const std::vector<SlotSpec>& before) { return before; },
-          .extra_bytes = [](const std::vector<SlotSpec>& before) { return storage_bytes(*find_slot(before, w13_name)); },
+          .extra_bytes = extra_bytes,
           .permutes = [](std::string_view) { return true; },
           .permutation = exchange,
-          .check = [](const std::vector<SlotSpec>& before) { return check_stacks("experts_w31", before, {}); }};
+          .check = check};
 }
+
 }  // namespace reloadlab::model

@@ -140,6 +140,21 @@ TEST(ExpertsW31, puts_the_up_projection_above_the_gate_as_it_declares) {
             true);
 }
 
+TEST(ExpertsW31, moves_the_scales_of_loaded_experts_with_them) {
+  for (const char* scales : {"tensor", "block"}) {
+    LayerSpec spec = experts("experts_w31", {8, 128, 2}, DType::i8, {{"scales", std::string(scales)}});
+    std::unique_ptr<Model> model = cold(model_of({spec})), plain = cold(model_of({spec}));
+    ASSERT_TRUE(process_model_after_loading(*model).ok());
+    for (const std::string name : {"x.w13_weight", scales == std::string("tensor") ? "x.w13_weight_scale" : "x.w13_weight_scale_inv"}) {
+      const at::Tensor &after = tensor_at(*model, name), &before = tensor_at(*plain, name);
+      const int64_t half = before.size(1) / 2;
+      EXPECT_TRUE(after.narrow(1, 0, half).equal(before.narrow(1, half, half))) << name;
+      EXPECT_TRUE(after.narrow(1, half, half).equal(before.narrow(1, 0, half))) << name;
+      EXPECT_TRUE(model->find("x")->quant_method->checkpoint_layout(name.substr(2), after).equal(before)) << name;
+    }
+  }
+}
+
 // Each matrix becomes what a linear layer of its own makes of it, whose bytes have tests of their own.
 TEST(ExpertsWna16, each_expert_becomes_what_a_linear_layer_would) {
   for (const char* group : {"g32", "g128"}) {
@@ -310,7 +325,7 @@ TEST(QuantizedExperts, are_refused_where_they_do_not_fit) {
             "x: quantization experts_wna16 needs packed stacks with their scales, as fused_experts has them with packed");
   LayerSpec linear = layer_of("column_parallel_linear", {{"in", 4L}, {"out", 4L}});
   linear.quant = "experts_w31";
-  EXPECT_EQ(refusal(linear), "x: quantization experts_w31 needs stacks w13_weight and w2_weight, as fused_experts has them");
+  EXPECT_EQ(refusal(linear), "x: quantization experts_w31 needs a stack w13_weight, as fused_experts has it unless it is packed");
   EXPECT_EQ(refusal(experts("fp8_per_tensor", {4, 4, 2})), "x: quantization fp8_per_tensor needs a tensor called weight");
 }
 
