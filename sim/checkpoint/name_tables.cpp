@@ -31,11 +31,11 @@ constexpr PartRule latent_stacked[] = {{"gate_proj", "gate_up_proj", "0"}, {"up_
 constexpr PartRule decoder_experts[] = {{"gate_proj", "w13", "w1"}, {"down_proj", "w2", "w2"}, {"up_proj", "w13", "w3"}};
 
 constexpr std::string_view bert_prefixes[] = {"bert."};
-// Positions count from zero to the longest sequence in every such file; our models compute them.
 // Files that were converted from TensorFlow have its names.
 constexpr NameRule bert_respelt[] = {{".LayerNorm.gamma", ".LayerNorm.weight"}, {".LayerNorm.beta", ".LayerNorm.bias"}};
 // Heads of the pretraining, which an encoder has not: masked words and next sentences.
 constexpr std::string_view bert_other_parts[] = {"cls."};
+// Positions count from zero to the longest sequence in every such file; our models compute them.
 constexpr std::string_view bert_ignored[] = {"embeddings.position_ids"};
 constexpr NameRule bert_renamed[] = {
     {"embeddings.word_embeddings.{w}", "embeddings.word.{w}"},

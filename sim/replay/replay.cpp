@@ -38,17 +38,22 @@ class Replayer {
   }
 
  private:
+  // Generated values go by the names that deliveries repeat: only files can have unequal ones, and what is made of them.
+  bool reads_files() const {
+    return std::ranges::any_of(case_.checkpoints,
+                               [](const auto& each) { return each.second.source == CheckpointSpec::Source::safetensors; });
+  }
+
   Status open_checkpoints() {
     for (const auto& [name, spec] : case_.checkpoints) {
       RELOADLAB_ASSIGN(std::shared_ptr<const Checkpoint> checkpoint, open_checkpoint(case_, name));
       checkpoints_[name] = remembered_checkpoint(std::move(checkpoint));
       send_unexpected(name, checkpoints_[name]->unexpected());
-      RELOADLAB_TRY(check_repeats(name));
+      if (reads_files()) RELOADLAB_TRY(check_repeats(name));
     }
     return {};
   }
 
-  // Generated values go by the names that deliveries repeat: only files can have unequal ones.
   Status check_repeats(const std::string& checkpoint) {
     RELOADLAB_ASSIGN(const std::vector<int> layers, layers_with_unequal_repeats(catalogue_, *checkpoints_[checkpoint]));
     order_matters_ = order_matters_ || !layers.empty();

@@ -276,9 +276,7 @@ Status RankSession::deliver(const LoadPlan& plan, const std::optional<int64_t>& 
 
 Status RankSession::send(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source) {
   Transport transport(stage_.catalogue, sequence(stage_.catalogue, plan), source,
-                      {.chunked = plan.chunk > 0,
-                       .reuses = plan.reuses,
-                       .device = stage_.world.has_bytes() ? stage_.world.device(rank_) : c10::Device(at::kMeta)});
+                      {.chunked = plan.chunk > 0, .reuses = plan.reuses, .device = stage_.world.device(rank_)});
   for (size_t i = 0; i < transport.sent().size(); ++i) {
     if (limit && static_cast<int64_t>(i) >= *limit) return {};
     const Sent& sent = transport.sent()[i];

@@ -16,16 +16,16 @@ const DeliveryNames::Index& DeliveryNames::by_name() const {
   for (size_t i = 0; i < deliveries_.size(); ++i) {
     const model::Delivery& delivery = deliveries_[i];
     const std::string slot = delivery.layer + "." + delivery.slot;
-    if (!is_own_name(by_name_, slot)) by_name_[slot].push_back(i);
+    if (!is_own_name(slot)) by_name_[slot].push_back(i);
     if (delivery.shard) by_name_[slot + "#" + *delivery.shard].push_back(i);
   }
   return by_name_;
 }
 
 // A delivery's own name, which was added first, always wins over a slot of the same spelling.
-bool DeliveryNames::is_own_name(const Index& index, const std::string& spelling) const {
-  const auto found = index.find(spelling);
-  return found != index.end() && deliveries_[found->second.front()].name == spelling;
+bool DeliveryNames::is_own_name(const std::string& spelling) const {
+  const auto found = by_name_.find(spelling);
+  return found != by_name_.end() && deliveries_[found->second.front()].name == spelling;
 }
 
 std::vector<std::string> DeliveryNames::spellings() const {

@@ -25,7 +25,7 @@ class DeliveryNames {
 
  private:
   using Index = std::map<std::string, std::vector<size_t>, std::less<>>;
-  bool is_own_name(const Index& index, const std::string& spelling) const;
+  bool is_own_name(const std::string& spelling) const;
   const Index& by_name() const;
   std::vector<size_t> matches(const std::string& name) const;
 

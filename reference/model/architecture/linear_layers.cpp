@@ -34,9 +34,8 @@ void add_in_form(LayerList& layers, std::string name, std::string_view kind, Val
 
 std::string last_word(const std::string& path) { return path.substr(path.rfind('.') + 1); }
 
-Status refuse_with(const ModelSpec& spec, std::string_view key) {
-  return Status(Code::data,
-                fmt::format("{} with weights: {}, which come quantized", key, std::get<std::string>(spec.values.at("weights"))));
+Status refuse_with(const ModelSpec& spec, std::string_view what, std::string_view why) {
+  return Status(Code::data, fmt::format("{} with weights: {}, {}", what, std::get<std::string>(spec.values.at("weights")), why));
 }
 
 }  // namespace
@@ -117,11 +116,10 @@ Status check_weights(const ModelSpec& spec) {
   if (std::get<std::string>(spec.values.at("weights")) == "plain") return {};
   for (const std::string_view key : {"quant", "expert_quant"})
     if (const auto found = spec.values.find(key); found != spec.values.end() && std::get<std::string>(found->second) != "none")
-      return refuse_with(spec, fmt::format("{}: {}", key, std::get<std::string>(found->second)));
+      return refuse_with(spec, fmt::format("{}: {}", key, std::get<std::string>(found->second)), "which come quantized");
   for (const std::string_view key : {"qkv_bias", "o_bias"})
     if (const auto found = spec.values.find(key); found != spec.values.end() && std::get<bool>(found->second))
-      return Status(Code::data,
-                    fmt::format("{} with weights: {}, whose layers have no biases", key, std::get<std::string>(spec.values.at("weights"))));
+      return refuse_with(spec, key, "whose layers have no biases");
   return {};
 }
 

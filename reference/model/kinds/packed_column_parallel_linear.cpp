@@ -15,7 +15,7 @@
 #include "reference/model/kinds/parts.h"
 #include "reference/model/kinds/registry.h"
 #include "reference/model/kinds/shards.h"
-#include "reference/model/post_load.h"
+#include "reference/model/kinds/stored_weight.h"
 #include "reference/model/quant/packed.h"
 
 namespace reloadlab::model {
@@ -75,7 +75,9 @@ class PackedColumnParallelLinear final : public KindBase {
     return layer;
   }
 
-  at::Tensor forward(Layer& layer, const at::Tensor& input) const override { return at::linear(input.to(at::kFloat), weight_of(layer)); }
+  at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
+    return at::linear(input.to(at::kFloat), packed_weight(layer));
+  }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel, uint64_t seed) const override {
     return example_values({3, spec.integer("in")}, seed);
   }
@@ -123,13 +125,6 @@ class PackedColumnParallelLinear final : public KindBase {
       if (spec.flag("zero_points")) RELOADLAB_TRY(must_divide(spec, "words of zero points of a part", out / codes_per_word, tp.size));
     }
     return must_have_loader(spec);
-  }
-
- private:
-  static at::Tensor weight_of(const Layer& layer) {
-    if (layer.quant_method) return layer.quant_method->compute_value(layer, "weight");
-    return dequantized(unpacked_columns(held(layer, "weight_packed")), held(layer, "weight_scale"),
-                       layer.spec.flag("zero_points") ? unpacked_rows(held(layer, "weight_zero_point")) : at::Tensor());
   }
 };
 

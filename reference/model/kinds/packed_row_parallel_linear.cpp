@@ -12,7 +12,7 @@
 #include "reference/model/kinds/kind_base.h"
 #include "reference/model/kinds/registry.h"
 #include "reference/model/kinds/shards.h"
-#include "reference/model/post_load.h"
+#include "reference/model/kinds/stored_weight.h"
 #include "reference/model/quant/packed.h"
 
 namespace reloadlab::model {
@@ -72,7 +72,9 @@ class PackedRowParallelLinear final : public KindBase {
     return layer;
   }
 
-  at::Tensor forward(Layer& layer, const at::Tensor& input) const override { return at::linear(input.to(at::kFloat), weight_of(layer)); }
+  at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
+    return at::linear(input.to(at::kFloat), packed_weight(layer));
+  }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel tp, uint64_t seed) const override {
     const Piece columns = piece_of(spec.integer("in"), spec.integer("in"), tp);
     return example_values({3, spec.integer("in")}, seed).narrow(1, columns.start, columns.local);
@@ -105,13 +107,6 @@ class PackedRowParallelLinear final : public KindBase {
     if (spec.flag("zero_points") && out % codes_per_word != 0)
       return refuse(fmt::format("zero points of {} outputs cannot be packed by {}", out, codes_per_word));
     return tp.size == 1 ? Status() : must_have_loader(spec);
-  }
-
- private:
-  static at::Tensor weight_of(const Layer& layer) {
-    if (layer.quant_method) return layer.quant_method->compute_value(layer, "weight");
-    return dequantized(unpacked_columns(held(layer, "weight_packed")), held(layer, "weight_scale"),
-                       layer.spec.flag("zero_points") ? unpacked_rows(held(layer, "weight_zero_point")) : at::Tensor());
   }
 };
 

@@ -18,14 +18,11 @@
 #include "reference/model/kinds/parts.h"
 #include "reference/model/kinds/registry.h"
 #include "reference/model/kinds/shards.h"
-#include "reference/model/quant/apply_scales.h"
+#include "reference/model/kinds/stored_weight.h"
 
 namespace reloadlab::model {
 namespace {
 
-constexpr int64_t block = 128;
-
-int64_t blocks_in(int64_t length) { return (length + block - 1) / block; }
 int64_t sum(const std::vector<int64_t>& values) { return std::accumulate(values.begin(), values.end(), int64_t{0}); }
 
 // The scales of a layer: as many rows of them for each part, and so many columns (0: one dimension).
@@ -50,8 +47,8 @@ Scales scales_of(const LayerSpec& spec) {
   } else {
     scales.name = "weight_scale_inv";
     scales.tensor_class = "BlockQuantScaleParameter";
-    for (int64_t& out : scales.outs) out = blocks_in(out);
-    scales.columns = blocks_in(spec.integer("in"));
+    for (int64_t& out : scales.outs) out = scale_blocks(out);
+    scales.columns = scale_blocks(spec.integer("in"));
   }
   return scales;
 }
@@ -70,11 +67,7 @@ class ScaledColumnParallelLinear final : public KindBase {
  public:
   ScaledColumnParallelLinear()
       : KindBase("scaled_column_parallel_linear", "column-parallel linear layers, merged, of 8-bit weights that come with scales",
-                 parts_keys({{.name = "scales",
-                              .type = KeyInfo::Type::text,
-                              .fallback = std::string("channel"),
-                              .about = "what has a scale: a part's weight, each of its rows, or blocks of 128×128",
-                              .choices = "tensor|channel|block"}})) {}
+                 parts_keys({scales_key("what has a scale: a part's weight, each of its rows, or blocks of 128×128")})) {}
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
     if (delivery.slot == "weight") return place_part(spec, spec.integers("outs"), delivery, spec.integer("in"), tp);
@@ -98,8 +91,8 @@ class ScaledColumnParallelLinear final : public KindBase {
   }
 
   at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
-    const at::Tensor weight = layer.quant_method ? logical(layer, "weight") : computed(layer);
-    return at::linear(input.to(at::kFloat), weight);
+    const bool is_made = layer.quant_method != nullptr;
+    return at::linear(input.to(at::kFloat), is_made ? logical(layer, "weight") : scaled_weight(layer, scales_of(layer.spec).name));
   }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel, uint64_t seed) const override {
     return example_values({3, spec.integer("in")}, seed);
@@ -129,25 +122,14 @@ class ScaledColumnParallelLinear final : public KindBase {
   Status check_sizes(const LayerSpec& spec, TensorParallel tp) const override {
     const std::vector<int64_t>& outs = spec.integers("outs");
     RELOADLAB_TRY(check_parts(spec));
-    if (spec.dtype != DType::e4m3 && spec.dtype != DType::i8)
-      return Status(Code::data, fmt::format("{}: weights are {}, expected e4m3 or i8", spec.name, dtype_name(spec.dtype)));
+    RELOADLAB_TRY(check_scaled_dtype(spec));
     for (int64_t out : outs) RELOADLAB_TRY(must_divide(spec, "outputs of a part", out, tp.size));
     if (spec.text("scales") == "block" && (outs.size() > 1 || tp.size > 1))
       for (int64_t out : outs)
-        if (out / tp.size % block != 0)
+        if (out / tp.size % scale_block != 0)
           return Status(Code::data,
-                        fmt::format("{}: {} outputs over {} ranks do not meet at blocks of {}", spec.name, out, tp.size, block));
+                        fmt::format("{}: {} outputs over {} ranks do not meet at blocks of {}", spec.name, out, tp.size, scale_block));
     return must_have_loader(spec);
-  }
-
- private:
-  static at::Tensor computed(const Layer& layer) {
-    const at::Tensor &weight = held(layer, "weight"), &scale = held(layer, scales_of(layer.spec).name);
-    at::Tensor single = weight.to(at::kFloat);
-    const std::string& kind = layer.spec.text("scales");
-    if (kind == "channel") return single.mul_(scale);
-    if (kind == "tensor") return scale_parts(single, scale, layer);
-    return scale_boxes(single, scale, block);
   }
 };
 

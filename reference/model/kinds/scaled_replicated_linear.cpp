@@ -6,19 +6,16 @@
 //                      block    weight_scale_inv [⌈out/128⌉, ⌈in/128⌉]    blocks at the edges are cut: 576 outputs have 5 rows of them
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/linear.h>
-#include <fmt/format.h>
 
 #include "reference/model/kinds/compute.h"
 #include "reference/model/kinds/construct.h"
 #include "reference/model/kinds/kind_base.h"
 #include "reference/model/kinds/registry.h"
 #include "reference/model/kinds/shards.h"
-#include "reference/model/quant/apply_scales.h"
+#include "reference/model/kinds/stored_weight.h"
 
 namespace reloadlab::model {
 namespace {
-
-constexpr int64_t block = 128;
 
 struct Scales {
   std::string_view name = "weight_scale";
@@ -31,9 +28,7 @@ Scales scales_of(const LayerSpec& spec) {
   const std::string& kind = spec.text("scales");
   if (kind == "tensor") return {.tensor_class = "PerTensorScaleParameter", .shape = {1}};
   if (kind == "channel") return {.tensor_class = "ChannelQuantScaleParameter", .shape = {out, 1}};
-  return {.name = "weight_scale_inv",
-          .tensor_class = "BlockQuantScaleParameter",
-          .shape = {round_up(out, block) / block, round_up(in, block) / block}};
+  return {.name = "weight_scale_inv", .tensor_class = "BlockQuantScaleParameter", .shape = {scale_blocks(out), scale_blocks(in)}};
 }
 
 class ScaledReplicatedLinear final : public KindBase {
@@ -42,11 +37,7 @@ class ScaledReplicatedLinear final : public KindBase {
       : KindBase("scaled_replicated_linear", "linear layer of 8-bit weights that come with scales, which every rank has whole",
                  {{.name = "in", .required = true, .minimum = 1, .about = "inputs"},
                   {.name = "out", .required = true, .minimum = 1, .about = "outputs"},
-                  {.name = "scales",
-                   .type = KeyInfo::Type::text,
-                   .fallback = std::string("channel"),
-                   .about = "what has a scale: the weight, each of its rows, or blocks of 128×128",
-                   .choices = "tensor|channel|block"},
+                  scales_key("what has a scale: the weight, each of its rows, or blocks of 128×128"),
                   loader_key()}) {}
 
   std::vector<Placement> placements(const LayerSpec&, const Delivery& delivery, TensorParallel) const override {
@@ -68,7 +59,8 @@ class ScaledReplicatedLinear final : public KindBase {
   }
 
   at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
-    return at::linear(input.to(at::kFloat), layer.quant_method ? logical(layer, "weight") : computed(layer));
+    return at::linear(input.to(at::kFloat),
+                      layer.quant_method ? logical(layer, "weight") : scaled_weight(layer, scales_of(layer.spec).name));
   }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel, uint64_t seed) const override {
     return example_values({3, spec.integer("in")}, seed);
@@ -88,17 +80,7 @@ class ScaledReplicatedLinear final : public KindBase {
     return all;
   }
 
-  Status check_sizes(const LayerSpec& spec, TensorParallel) const override {
-    if (spec.dtype == DType::e4m3 || spec.dtype == DType::i8) return {};
-    return Status(Code::data, fmt::format("{}: weights are {}, expected e4m3 or i8", spec.name, dtype_name(spec.dtype)));
-  }
-
- private:
-  static at::Tensor computed(const Layer& layer) {
-    const at::Tensor &weight = held(layer, "weight"), &scale = held(layer, scales_of(layer.spec).name);
-    at::Tensor single = weight.to(at::kFloat);
-    return layer.spec.text("scales") == "block" ? scale_boxes(single, scale, block) : single.mul_(scale);
-  }
+  Status check_sizes(const LayerSpec& spec, TensorParallel) const override { return check_scaled_dtype(spec); }
 };
 
 }  // namespace

@@ -15,18 +15,13 @@
 #include "reference/model/kinds/kind_base.h"
 #include "reference/model/kinds/registry.h"
 #include "reference/model/kinds/shards.h"
-#include "reference/model/quant/apply_scales.h"
+#include "reference/model/kinds/stored_weight.h"
 
 namespace reloadlab::model {
 namespace {
 
-constexpr int64_t block = 128;
-
-int64_t blocks_in(int64_t length) { return (length + block - 1) / block; }
-
 struct Scales {
   std::string_view name = "weight_scale";
-  std::string_view tensor_class;
   Shape whole;
   bool split = false;  // its columns, over ranks
   Shape on_rank(int ranks) const { return split ? Shape{whole[0], whole[1] / ranks} : whole; }
@@ -35,9 +30,9 @@ struct Scales {
 Scales scales_of(const LayerSpec& spec) {
   const int64_t in = spec.integer("in"), out = spec.integer("out");
   const std::string& kind = spec.text("scales");
-  if (kind == "tensor") return {.tensor_class = "PerTensorScaleParameter", .whole = {1}};
-  if (kind == "channel") return {.tensor_class = "ChannelQuantScaleParameter", .whole = {out, 1}};
-  return {.name = "weight_scale_inv", .tensor_class = "BlockQuantScaleParameter", .whole = {blocks_in(out), blocks_in(in)}, .split = true};
+  if (kind == "tensor") return {.whole = {1}};
+  if (kind == "channel") return {.whole = {out, 1}};
+  return {.name = "weight_scale_inv", .whole = {scale_blocks(out), scale_blocks(in)}, .split = true};
 }
 
 class ScaledRowParallelLinear final : public KindBase {
@@ -46,11 +41,7 @@ class ScaledRowParallelLinear final : public KindBase {
       : KindBase("scaled_row_parallel_linear", "row-parallel linear layer of 8-bit weights that come with scales",
                  {{.name = "in", .required = true, .minimum = 1, .about = "inputs, split over ranks"},
                   {.name = "out", .required = true, .minimum = 1, .about = "outputs"},
-                  {.name = "scales",
-                   .type = KeyInfo::Type::text,
-                   .fallback = std::string("channel"),
-                   .about = "what has a scale: the weight, each of its rows, or blocks of 128×128",
-                   .choices = "tensor|channel|block"},
+                  scales_key("what has a scale: the weight, each of its rows, or blocks of 128×128"),
                   loader_key()}) {}
 
   bool is_partial(const LayerSpec&) const override { return true; }
@@ -70,7 +61,7 @@ class ScaledRowParallelLinear final : public KindBase {
     set_loader(weight, rule_loader(layer, LoadSplit{{{out, in}, 2}, 1}));
     const std::string& kind = spec.text("scales");
     if (kind == "block") {
-      const int64_t down = (out + block - 1) / block, across = (in + block - 1) / block;
+      const int64_t down = (out + scale_block - 1) / scale_block, across = (in + scale_block - 1) / scale_block;
       ParameterPtr scale = add_parameter(*layer, "weight_scale_inv", {down, across / tp.size}, DType::f32, "BlockQuantScaleParameter");
       set_loader(scale, rule_loader(layer, LoadSplit{{{down, across}, 2}, 1}));
     } else if (kind == "channel") {
@@ -84,7 +75,8 @@ class ScaledRowParallelLinear final : public KindBase {
   }
 
   at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
-    return at::linear(input.to(at::kFloat), layer.quant_method ? logical(layer, "weight") : computed(layer));
+    return at::linear(input.to(at::kFloat),
+                      layer.quant_method ? logical(layer, "weight") : scaled_weight(layer, scales_of(layer.spec).name));
   }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel tp, uint64_t seed) const override {
     const Piece columns = piece_of(spec.integer("in"), spec.integer("in"), tp);
@@ -107,19 +99,12 @@ class ScaledRowParallelLinear final : public KindBase {
 
   Status check_sizes(const LayerSpec& spec, TensorParallel tp) const override {
     const int64_t in = spec.integer("in");
-    if (spec.dtype != DType::e4m3 && spec.dtype != DType::i8)
-      return Status(Code::data, fmt::format("{}: weights are {}, expected e4m3 or i8", spec.name, dtype_name(spec.dtype)));
+    RELOADLAB_TRY(check_scaled_dtype(spec));
     RELOADLAB_TRY(must_divide(spec, "inputs", in, tp.size));
-    if (spec.text("scales") == "block" && tp.size > 1 && in / tp.size % block != 0)
-      return Status(Code::data, fmt::format("{}: {} inputs over {} ranks do not meet at blocks of {}", spec.name, in, tp.size, block));
+    if (spec.text("scales") == "block" && tp.size > 1 && in / tp.size % scale_block != 0)
+      return Status(Code::data,
+                    fmt::format("{}: {} inputs over {} ranks do not meet at blocks of {}", spec.name, in, tp.size, scale_block));
     return tp.size == 1 ? Status() : must_have_loader(spec);
-  }
-
- private:
-  static at::Tensor computed(const Layer& layer) {
-    const at::Tensor &weight = held(layer, "weight"), &scale = held(layer, scales_of(layer.spec).name);
-    at::Tensor single = weight.to(at::kFloat);
-    return layer.spec.text("scales") == "block" ? scale_boxes(single, scale, block) : single.mul_(scale);
   }
 };
 

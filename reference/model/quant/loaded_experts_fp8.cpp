@@ -52,8 +52,9 @@ class LoadedExpertsFp8 final : public QuantMethod {
     const int64_t rows = matrix.size(0) / parts;
     for (int64_t part = 0; part < parts; ++part) {
       at::Tensor single = at::empty({rows, matrix.size(1)}, matrix.options().dtype(at::kFloat));
-      single.copy_(matrix.narrow(0, part * rows, rows)).mul_(scales.select(0, part)).div_(scale).clamp_(-largest, largest);
-      made.narrow(0, part * rows, rows).copy_(one_nan(single));
+      single.copy_(matrix.narrow(0, part * rows, rows)).mul_(scales.select(0, part));
+      divide(single, scale, cut(rows, matrix.size(1), 0, 0), largest);
+      made.narrow(0, part * rows, rows).copy_(single);
     }
   }
 };

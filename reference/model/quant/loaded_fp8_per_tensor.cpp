@@ -49,8 +49,7 @@ class LoadedFp8PerTensor final : public QuantMethod {
     at::Tensor most = scale.view(at::IntArrayRef());
     at::amax_out(most, scales->tensor, {0});
     one_nan(most);
-    scale_parts(single, scales->tensor, layer).div_(scale).clamp_(-largest, largest);
-    one_nan(single);
+    divide(scale_parts(single, scales->tensor, layer), scale, cut(single.size(0), single.size(1), 0, 0), largest);
     at::Tensor result = at::empty({single.size(1), single.size(0)}, old->tensor.options()).copy_(single.t());
     layer.assign(weight_name, replacement_of(old, result));
     RELOADLAB_TRY(post_load_middle(layer));
