@@ -55,6 +55,21 @@ const std::vector<LayerPtr>& Model::layers() const {
   return layers_;
 }
 
+Status around_forward(Layer& layer, const std::function<Status()>& forward) {
+  if (layer.hooks.before) RELOADLAB_TRY(layer.hooks.before(layer));
+  RELOADLAB_TRY(forward());
+  return layer.hooks.after ? layer.hooks.after(layer) : Status();
+}
+
+Result<at::Tensor> run_layer(Layer& layer, const at::Tensor& input) {
+  at::Tensor output;
+  RELOADLAB_TRY(around_forward(layer, [&] {
+    output = layer.kind->forward(layer, input);
+    return Status();
+  }));
+  return output;
+}
+
 LayerPtr Model::find(std::string_view path) const {
   if (by_path_.empty())
     for (const LayerPtr& layer : layers()) by_path_.emplace(layer->path(), &layer);

@@ -139,6 +139,12 @@ struct Derived {
 
 class QuantMethod;
 
+// What engines wrap around a layer's forward. Called on the stream that the forward is issued to; null: nothing. A failure is the
+// forward's.
+struct ForwardHooks {
+  std::function<Status(Layer&)> before, after;
+};
+
 class Layer : public std::enable_shared_from_this<Layer> {
  public:
   explicit Layer(LayerSpec spec, std::string class_name);
@@ -157,6 +163,7 @@ class Layer : public std::enable_shared_from_this<Layer> {
   std::function<Status(Layer&)> own_post_load;
   std::function<std::vector<Derived>(const Layer&)> own_derived;  // what that step derives; null where it derives nothing
   ExtraState extra;
+  ForwardHooks hooks;
   bool post_load_done = false;
 
   const std::string& path() const { return spec.name; }
@@ -168,6 +175,11 @@ class Layer : public std::enable_shared_from_this<Layer> {
 
   Counted<Layer> counted;
 };
+
+// Runs a forward of the layer, or what stands for one, with what is wrapped around it.
+Status around_forward(Layer& layer, const std::function<Status()>& forward);
+// One rank's part of the layer's forward, likewise. Its operators may throw.
+Result<at::Tensor> run_layer(Layer& layer, const at::Tensor& input);
 
 // Calls fn(slots, slot) for the layer's non-empty slots, parameters first. The slots must not change meanwhile.
 template <class Fn>

@@ -51,8 +51,8 @@ void dispose(at::Tensor& weight) { weight.set_(at::empty({1}, weight.options()))
 
 class Series final : public SharedSeries {
  public:
-  Series(const SeriesPolicy& policy, const SeriesOptions& options)
-      : policy_(policy), context_(options.context), prefetch_(options.prefetch), ring_(policy) {}
+  Series(const SeriesPolicy& policy, const model::SeriesContext& context)
+      : policy_(policy), context_(context), prefetch_(context.prefetch), ring_(policy) {}
 
   Status register_layer(const LayerPtr& layer, LayerIndex index) override {
     if (ring_.built()) return misuse(fmt::format("layer {} registered after loading was finished", index.value));
@@ -137,6 +137,11 @@ class Series final : public SharedSeries {
     return {};
   }
 
+  Status begin_reload(Arrival arrival) override {
+    if (arrival == Arrival::checkpoint) return {Code::unsupported, "owners take processed weights only"};
+    return drain();
+  }
+
   Status reload() override { return reset(); }
 
  private:
@@ -218,7 +223,7 @@ class Series final : public SharedSeries {
   }
 
   SeriesPolicy policy_;
-  SeriesContext context_;
+  model::SeriesContext context_;
   int64_t prefetch_;
   Ring ring_;
   std::vector<Member> members_;  // in order of index once loading is finished
@@ -228,8 +233,8 @@ class Series final : public SharedSeries {
 
 }  // namespace
 
-std::unique_ptr<SharedSeries> make_series(const SeriesPolicy& policy, const SeriesOptions& options) {
-  return std::make_unique<Series>(policy, options);
+std::unique_ptr<SharedSeries> make_series(const SeriesPolicy& policy, const model::SeriesContext& context) {
+  return std::make_unique<Series>(policy, context);
 }
 
 }  // namespace reloadlab::shared_series

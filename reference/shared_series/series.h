@@ -19,18 +19,18 @@
 // What a policy refuses comes back as Code::misuse, with nothing issued. Under seed a check that fails is Code::failed, and the ring
 // has already moved on, as an assertion at that place would leave it.
 #include <memory>
-#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 
 #include "reference/model/layer.h"
+#include "reference/model/series_context.h"
 #include "reference/shared_series/index.h"
 #include "reference/shared_series/policy.h"
 
 namespace reloadlab::shared_series {
 
-// What a series knows of where it runs.
-struct SeriesContext {
-  c10::intrusive_ptr<c10d::ProcessGroup> group;  // of all ranks that share; owners are ranks of this group
-  c10::Device device;                            // of this rank's weights
+// What owners' new weights look like when a reload begins and when it ends.
+enum class Arrival {
+  in_place,    // processed: written over the weights that owners hold
+  checkpoint,  // as checkpoints have them: through the parameters' loaders, on every rank
 };
 
 // One instance serves one series on one rank, on that rank's thread. The layers outlive it.
@@ -48,16 +48,12 @@ class SharedSeries {
   virtual Status drain() = 0;
   // The next pass begins at the first layer, wherever the last one stopped: k broadcasts.
   virtual Status reset() = 0;
-  // Owners hold new weights, in place and issued to their current streams: a new version from the next pass on. k broadcasts.
-  // REQUIRES a drain() before owners wrote: broadcasts in flight read their weights.
+  // Owners are about to get new weights, which may be written when it has returned: what is in flight comes first.
+  virtual Status begin_reload(Arrival arrival) = 0;
+  // Owners hold the weights that begin_reload() announced, issued to their current streams: a new version from the next pass on.
   virtual Status reload() = 0;
 };
 
-struct SeriesOptions {
-  SeriesContext context;
-  int64_t prefetch = 1;  // k
-};
-
-std::unique_ptr<SharedSeries> make_series(const SeriesPolicy& policy, const SeriesOptions& options);
+std::unique_ptr<SharedSeries> make_series(const SeriesPolicy& policy, const model::SeriesContext& context);
 
 }  // namespace reloadlab::shared_series

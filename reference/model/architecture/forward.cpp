@@ -63,7 +63,9 @@ PerRank Lockstep::run(const std::string& path, const PerRank& inputs) const {
     RELOADLAB_CHECK(layer, fmt::format("rank {} has no layer {}", rank, path));
     partial = layer->kind->is_partial(layer->spec);
     const DeviceScope scope(devices_[rank]);
-    results.push_back(layer->kind->forward(*layer, inputs[rank].to(devices_[rank])));
+    const Result<at::Tensor> result = run_layer(*layer, inputs[rank].to(devices_[rank]));
+    TORCH_CHECK(result.ok(), path, ": ", result.status().message());
+    results.push_back(*result);
   }
   if (!partial) return results;
   const at::Tensor sum = reduce_(std::move(results));

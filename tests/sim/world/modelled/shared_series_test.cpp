@@ -35,7 +35,7 @@ struct Engine {
     GroupOptions options{.name = "ring"};
     for (int each = 0; each < shape.ranks; ++each) options.ranks.push_back(each);
     group = make_group(options, rank);
-    series = make_series(policy, {.context = {group, modelled_device(rank)}, .prefetch = shape.prefetch});
+    series = make_series(policy, {.name = "o", .group = group, .device = modelled_device(rank), .prefetch = shape.prefetch, .store = {}});
     input = at::ones({1, width}, on(rank));
     for (int64_t index = shape.first; index < shape.first + shape.layers; ++index) {
       auto layer = std::make_shared<model::Layer>(model::LayerSpec{.name = fmt::format("layer{}", index)}, "Linear");
@@ -233,7 +233,7 @@ TEST(SharedSeries, ReloadMakesEveryReadTheNewVersion) {
       Machine machine({.ranks = shape.ranks}, random_choices(seed));
       on_engines(machine, SeriesPolicy::hardened(), shape, [&](Engine& engine) {
         engine.pass();
-        engine.keep(engine.series->drain());
+        engine.keep(engine.series->begin_reload(shared_series::Arrival::in_place));
         engine.load(2);
         engine.keep(engine.series->reload());
         // What a window held before is not the new version.
