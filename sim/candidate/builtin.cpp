@@ -2,6 +2,7 @@
 
 #include "reference/layerwise/layerwise.h"
 #include "reference/online_quant/online_quant.h"
+#include "reference/shared_series/series.h"
 #include "sim/candidate/candidate.h"
 
 namespace reloadlab::sim {
@@ -38,6 +39,25 @@ class BuiltIn final : public Reloader {
   std::unique_ptr<Reload> reload_;
 };
 
+class BuiltInSeries final : public WeightSeries {
+ public:
+  explicit BuiltInSeries(std::unique_ptr<shared_series::SharedSeries> series) : series_(std::move(series)) {}
+
+  Status register_layer(const model::LayerPtr& layer, int64_t index) override { return series_->register_layer(layer, {index}); }
+  Status finish_loading() override { return series_->finish_loading(); }
+  Status reach(int64_t index) override { return series_->reach({index}); }
+  Status wait(int64_t index) override { return series_->wait({index}); }
+  Status drain() override { return series_->drain(); }
+  Status reset() override { return series_->reset(); }
+  Status begin_reload(bool in_place) override {
+    return series_->begin_reload(in_place ? shared_series::Arrival::in_place : shared_series::Arrival::checkpoint);
+  }
+  Status reload() override { return series_->reload(); }
+
+ private:
+  std::unique_ptr<shared_series::SharedSeries> series_;
+};
+
 // Registers a system of ours: profiles, and how a spelling becomes a candidate.
 template <class Policy>
 void register_system(const std::string& system, Result<Policy> (*parse)(std::string_view), std::string (*spell)(const Policy&),
@@ -54,6 +74,31 @@ void register_system(const std::string& system, Result<Policy> (*parse)(std::str
   register_profiles(system, {profiles.begin(), profiles.end()});
 }
 
+// An engine with series reloads whatever is in none as it always did: layer by layer, in the profile of the same name.
+layerwise::LayerwisePolicy layerwise_beside(const shared_series::SeriesPolicy& policy) {
+  return policy.order == shared_series::Order::trusted ? layerwise::LayerwisePolicy::seed() : layerwise::LayerwisePolicy::hardened();
+}
+
+void register_shared_series() {
+  register_candidate("shared_series", [](const std::string& spelling) -> Result<CandidateInfo> {
+    RELOADLAB_ASSIGN(const shared_series::SeriesPolicy policy, shared_series::parse_policy(spelling));
+    const layerwise::LayerwisePolicy beside = layerwise_beside(policy);
+    CandidateInfo info{.name = "shared_series@" + shared_series::spell_policy(policy), .system = "shared_series"};
+    info.declared = layerwise::declared_policies(beside);
+    for (const auto& [name, value] : shared_series::declared_policies(policy)) info.declared[name] = value;
+    info.declared["reports"] = "yes";
+    info.make_reloader = [beside](const CandidateContext& context) -> Result<std::unique_ptr<Reloader>> {
+      return std::unique_ptr<Reloader>(new BuiltIn(make(beside, options_of(context))));
+    };
+    info.make_series = [policy](const CandidateContext&, const model::SeriesContext& context) -> Result<std::unique_ptr<WeightSeries>> {
+      return std::unique_ptr<WeightSeries>(new BuiltInSeries(shared_series::make_series(policy, context)));
+    };
+    return info;
+  });
+  const std::vector<std::string_view> profiles = shared_series::policy_profiles();
+  register_profiles("shared_series", {profiles.begin(), profiles.end()});
+}
+
 }  // namespace
 
 void register_builtin_candidates() {
@@ -61,6 +106,7 @@ void register_builtin_candidates() {
                   layerwise::policy_profiles());
   register_system("online_quant", &online_quant::parse_policy, &online_quant::spell_policy, &online_quant::declared_policies,
                   online_quant::policy_profiles());
+  register_shared_series();
 }
 
 }  // namespace reloadlab::sim

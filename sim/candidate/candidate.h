@@ -1,8 +1,9 @@
 #pragma once
-// The contract for an implementation under test. One instance serves one rank. The harness owns model and world; a candidate
-// gets references that live as long as it does not outlive the call, except where said.
+// The contract for an implementation under test: two roles, of which it has either or both. One instance serves one rank, a series' one
+// series on it. The harness owns model and world; a candidate gets references that live as long as it does not outlive the call,
+// except where said.
 //
-// The order of calls:  record (once, after construction) · [first load] · before_post_load (once) · then per update:
+// The order of calls to a Reloader:  record (once, after construction) · [first load] · before_post_load (once) · then per update:
 // prepare · loads through each parameter's own loader, which the candidate may wrap · finish, or abort where it has one.
 // Scenarios of misuse leave calls out, double them or change their order.
 // Errors come back as Status; an exception that crosses the boundary is a verdict (crashed), not a crash of the harness.
@@ -15,6 +16,7 @@
 #include "reference/base/status.h"
 #include "reference/model/layer.h"
 #include "reference/model/observer.h"
+#include "reference/model/series_context.h"
 
 namespace reloadlab::sim {
 
@@ -35,6 +37,28 @@ class Reloader {
   virtual bool unusable() const { return false; }
 };
 
+// One series of one model on one rank. The order of calls: register_layer for each layer, before any load · [first load] ·
+// finish_loading, once · then passes, which call reach(i) before the forward of layer i. It may wrap the layer's forward (Layer::hooks)
+// as it wraps loaders; a caller that reads the weight without it calls wait(i) first. From register_layer on everything is collective.
+class WeightSeries {
+ public:
+  virtual ~WeightSeries() = default;
+  virtual Status register_layer(const model::LayerPtr& layer, int64_t index) = 0;
+  virtual Status finish_loading() = 0;
+  virtual Status reach(int64_t index) = 0;
+  virtual Status wait(int64_t index) = 0;
+  // Code::unsupported where the implementation has none. The current stream comes after every broadcast in flight.
+  virtual Status drain() { return Status(Code::unsupported, "no drain"); }
+  // The next pass begins at the first layer, wherever the last one stopped.
+  virtual Status reset() { return Status(Code::unsupported, "no reset"); }
+  // Owners get new weights between the two calls: in place and processed, or through loaders as checkpoints have them.
+  virtual Status begin_reload(bool in_place) {
+    (void)in_place;
+    return Status(Code::unsupported, "no reload");
+  }
+  virtual Status reload() { return Status(Code::unsupported, "no reload"); }
+};
+
 // What an instance is made with. The observer outlives the instance.
 struct CandidateContext {
   model::Observer* observer = nullptr;
@@ -51,7 +75,9 @@ struct CandidateInfo {
   // buffering=by_reference|owned, completion=numel|elements|finish, misuse=undefined|error. Laws judge against these. Who declares
   // scope=model restores, loads and quantizes all layers at once, with ties=all under every name, and has a memory formula of its own.
   std::map<std::string, std::string> declared;
+  // Null: it does not have the role.
   std::function<Result<std::unique_ptr<Reloader>>(const CandidateContext&)> make_reloader;
+  std::function<Result<std::unique_ptr<WeightSeries>>(const CandidateContext&, const model::SeriesContext&)> make_series;
 };
 
 // "layerwise@seed", "layerwise@hardened,abort=unusable", or a registered name; Code::usage with the nearest spelling otherwise.

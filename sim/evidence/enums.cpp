@@ -21,11 +21,16 @@ constexpr std::string_view kEntry[] = {"parameter", "buffer", "empty_parameter",
 constexpr std::string_view kCoverage[] = {"missing", "excess", "unexpected"};
 constexpr std::string_view kFault[] = {"loader", "post_load_enter", "post_load_middle", "copy_back", "source"};
 constexpr std::string_view kLayout[] = {"dense", "strided", "transposed", "offset"};
-constexpr std::string_view kStep[] = {"load", "reload", "prepare", "loads", "finish", "abort", "retry", "forward", "destroy", "repeat"};
+constexpr std::string_view kStep[] = {"load",   "reload", "prepare",      "loads", "finish", "abort",   "retry",  "forward",  "destroy",
+                                      "repeat", "pass",   "update_owner", "drain", "reset",  "capture", "replay", "host_sync"};
 constexpr std::string_view kOutcome[] = {"ok", "error", "unspecified"};
 constexpr std::string_view kOrder[] = {"listed", "by_layer", "reversed", "shuffled", "interleaved", "explicit_list"};
 constexpr std::string_view kResolve[] = {"loads_begin", "each_load", "before_prepare"};
-constexpr std::string_view kRecord[] = {"after_construction", "never"};
+constexpr std::string_view kRecord[] = {"after_construction", "never", "after_registration"};
+constexpr std::string_view kDeviation[] = {"until",     "skip",  "twice",  "swap",          "reach_twice",
+                                           "unreached", "early", "bypass", "second_reader", "sync"};
+constexpr std::string_view kStream[] = {"current", "joined", "unjoined"};
+constexpr std::string_view kVia[] = {"series", "layerwise"};
 constexpr std::string_view kCompleted[] = {"at_last_load", "at_finish", "unspecified"};
 constexpr std::string_view kWorld[] = {"cpu", "meta", "sim", "cuda"};
 constexpr std::string_view kSource[] = {"synthetic", "safetensors", "perturbed"};
@@ -36,11 +41,14 @@ static_assert(&checked(kEntry, CensusEntry::Kind::extra_host));
 static_assert(&checked(kCoverage, CoverageReport::Kind::unexpected));
 static_assert(&checked(kFault, Fault::At::source));
 static_assert(&checked(kLayout, LoadPlan::Layout::offset));
-static_assert(&checked(kStep, StepKind::repeat));
+static_assert(&checked(kStep, StepKind::host_sync));
+static_assert(&checked(kDeviation, Deviation::sync));
+static_assert(&checked(kStream, Pass::Stream::unjoined));
+static_assert(&checked(kVia, Via::layerwise));
 static_assert(&checked(kOutcome, Step::Outcome::unspecified));
 static_assert(&checked(kOrder, OrderKind::explicit_list));
 static_assert(&checked(kResolve, LoadPlan::Resolve::before_prepare));
-static_assert(&checked(kRecord, Record::never));
+static_assert(&checked(kRecord, Record::after_registration));
 static_assert(&checked(kCompleted, Expect::Completed::unspecified));
 static_assert(&checked(kWorld, WorldKind::cuda));
 static_assert(&checked(kSource, CheckpointSpec::Source::perturbed));
@@ -65,13 +73,16 @@ Names names_of(Step::Outcome) { return kOutcome; }
 Names names_of(OrderKind) { return kOrder; }
 Names names_of(LoadPlan::Resolve) { return kResolve; }
 Names names_of(Record) { return kRecord; }
+Names names_of(Deviation) { return kDeviation; }
+Names names_of(Pass::Stream) { return kStream; }
+Names names_of(Via) { return kVia; }
 Names names_of(Expect::Completed) { return kCompleted; }
 Names names_of(WorldKind) { return kWorld; }
 Names names_of(CheckpointSpec::Source) { return kSource; }
 Names names_of(model::SlotSpec::Transform) { return kTransform; }
 
 Names names_of(EventKind) {
-  static const auto names = names_up_to(EventKind::forward, event_name);
+  static const auto names = names_up_to(EventKind::lost, event_name);
   return names;
 }
 Names names_of(DType) {

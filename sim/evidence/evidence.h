@@ -94,6 +94,12 @@ enum class EventKind {
   free,   // bytes in `numel`, serial in `value`
   fault,  // the harness made something fail here
   forward,
+  // Of series. `layer` is the layer's.
+  reach_begin,
+  reach_end,
+  read,        // `value`: index into RankRun::reads
+  collective,  // issued: `text` says which ("broadcast root 1 of all"), `numel` its bytes, `value` the storage of this rank's part
+  lost,        // the rank does nothing any more
 };
 std::string_view event_name(EventKind kind);
 
@@ -116,6 +122,7 @@ struct StepOutcome {
   bool unusable = false;                // after the step the candidate reports the model as unusable
   int64_t extra_bytes_peak = 0;         // above what was live before the update began, sources included as semantics.md point 9 counts them
   int64_t extra_bytes_after = 0;        // still there when the step had ended
+  int64_t peak_bytes = 0;               // of this rank, the most that was live at a time
   int64_t live_layers = 0, live_parameters = 0, live_allocations = 0, live_bytes = 0;  // of this rank, after the step
   std::optional<BlobPtr> output;                                                       // forward: the output's bytes on this rank
 };
@@ -141,6 +148,27 @@ struct RankRun {
     BlobPtr content;
   };
   std::vector<Entry> at_post_load;
+  // What forwards of series read: every tensor of the layer.
+  struct Read {
+    int step = -1;
+    int layer = -1;  // index into Evidence::layers
+    std::string slot;
+    int64_t storage = -1, offset = 0;  // where it lies
+    Shape shape;
+    DType dtype = DType::f32;
+    BlobPtr content;
+  };
+  std::vector<Read> reads;
+  // Accesses to this rank's memory that nothing orders, in the order of the run.
+  struct Access {
+    std::string stream;     // "stream 2 of sim:1"
+    std::string operation;  // "broadcast #3 of all"
+    bool writes = false;
+  };
+  struct Race {
+    Access first, second;
+  };
+  std::vector<Race> races;
 };
 
 struct Variation {
@@ -166,6 +194,9 @@ struct Execution {
   // The steps as run under this variation (retry, extra reloads and so on appended), with `repeat` steps unrolled.
   std::vector<Step> steps;
   std::vector<RankRun> ranks;
+  // Why it ended before its steps did, and what each rank and stream then waited for; empty where it did not.
+  std::string stopped;
+  std::vector<std::string> waits;
 };
 
 // A load call as the scenario's arithmetic expects it.

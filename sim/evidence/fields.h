@@ -54,10 +54,29 @@ void describe(V&& visit, const Fault*) {
   visit("at", &Fault::at), visit("nth", &Fault::nth);
 }
 template <class V>
+void describe(V&& visit, const SeriesSpec*) {
+  using S = SeriesSpec;
+  visit("name", &S::name), visit("layers", &S::layers), visit("first", &S::first), visit("prefetch", &S::prefetch);
+  visit("group", &S::group), visit("ranks", &S::ranks);
+}
+template <class V>
+void describe(V&& visit, const Pass::At*) {
+  visit("deviation", &Pass::At::deviation), visit("layer", &Pass::At::layer);
+}
+template <class V>
+void describe(V&& visit, const Pass::Lost*) {
+  visit("rank", &Pass::Lost::rank), visit("after", &Pass::Lost::after);
+}
+template <class V>
+void describe(V&& visit, const Pass*) {
+  visit("deviations", &Pass::deviations), visit("stream", &Pass::stream), visit("ranks", &Pass::ranks), visit("lost", &Pass::lost);
+}
+template <class V>
 void describe(V&& visit, const Step*) {
   visit("kind", &Step::kind), visit("at", &Step::at), visit("plan", &Step::plan), visit("fault", &Step::fault);
   visit("abort_after", &Step::abort_after), visit("default_dtype", &Step::default_dtype), visit("outcome", &Step::outcome),
-      visit("times", &Step::times), visit("body", &Step::body);
+      visit("times", &Step::times), visit("body", &Step::body), visit("pass", &Step::pass), visit("via", &Step::via),
+      visit("in_place", &Step::in_place);
 }
 template <class V>
 void describe(V&& visit, const Expect*) {
@@ -72,8 +91,8 @@ void describe(V&& visit, const Case*) {
   visit("scenario", &Case::scenario), visit("file", &Case::file), visit("variant", &Case::variant), visit("about", &Case::about);
   visit("system", &Case::system), visit("tags", &Case::tags), visit("world", &Case::world), visit("ranks", &Case::ranks);
   visit("tensor_parallel", &Case::tensor_parallel), visit("sample", &Case::sample);
-  visit("model", &Case::model), visit("checkpoints", &Case::checkpoints), visit("record", &Case::record), visit("steps", &Case::steps),
-      visit("laws", &Case::laws);
+  visit("model", &Case::model), visit("series", &Case::series), visit("checkpoints", &Case::checkpoints), visit("record", &Case::record),
+      visit("steps", &Case::steps), visit("laws", &Case::laws);
   visit("expect", &Case::expect), visit("limits", &Case::limits), visit("seed", &Case::seed);
 }
 
@@ -108,6 +127,7 @@ void describe(V&& visit, const StepOutcome*) {
   visit("step", &S::step), visit("status", &S::status), visit("load_statuses", &S::load_statuses),
       visit("load_operators", &S::load_operators), visit("crashed", &S::crashed);
   visit("unusable", &S::unusable), visit("extra_bytes_peak", &S::extra_bytes_peak), visit("extra_bytes_after", &S::extra_bytes_after);
+  visit("peak_bytes", &S::peak_bytes);
   visit("live_layers", &S::live_layers), visit("live_parameters", &S::live_parameters);
   visit("live_allocations", &S::live_allocations), visit("live_bytes", &S::live_bytes), visit("output", &S::output);
 }
@@ -122,10 +142,25 @@ void describe(V&& visit, const RankRun::Entry*) {
   visit("step", &S::step), visit("path", &S::path), visit("shape", &S::shape), visit("dtype", &S::dtype), visit("content", &S::content);
 }
 template <class V>
+void describe(V&& visit, const RankRun::Read*) {
+  using S = RankRun::Read;
+  visit("step", &S::step), visit("layer", &S::layer), visit("slot", &S::slot), visit("storage", &S::storage);
+  visit("offset", &S::offset), visit("shape", &S::shape), visit("dtype", &S::dtype), visit("content", &S::content);
+}
+template <class V>
+void describe(V&& visit, const RankRun::Access*) {
+  using S = RankRun::Access;
+  visit("stream", &S::stream), visit("operation", &S::operation), visit("writes", &S::writes);
+}
+template <class V>
+void describe(V&& visit, const RankRun::Race*) {
+  visit("first", &RankRun::Race::first), visit("second", &RankRun::Race::second);
+}
+template <class V>
 void describe(V&& visit, const RankRun*) {
   using S = RankRun;
   visit("events", &S::events), visit("censuses", &S::censuses), visit("outcomes", &S::outcomes), visit("coverage", &S::coverage);
-  visit("at_post_load", &S::at_post_load);
+  visit("at_post_load", &S::at_post_load), visit("reads", &S::reads), visit("races", &S::races);
 }
 template <class V>
 void describe(V&& visit, const Variation*) {
@@ -135,6 +170,7 @@ void describe(V&& visit, const Variation*) {
 template <class V>
 void describe(V&& visit, const Execution*) {
   visit("variation", &Execution::variation), visit("steps", &Execution::steps), visit("ranks", &Execution::ranks);
+  visit("stopped", &Execution::stopped), visit("waits", &Execution::waits);
 }
 
 // --- what was expected ---

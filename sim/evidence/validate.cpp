@@ -58,6 +58,13 @@ Status check_rank_run(const Evidence& evidence, const Execution& execution, cons
     if (!in_range(outcome.step, steps)) return bad(where, "an outcome of a step that does not exist");
   for (const CoverageReport& report : run.coverage)
     if (!in_range(report.step, steps)) return bad(where, "a coverage report at a step that does not exist");
+  for (const Event& event : run.events)
+    if (event.kind == EventKind::read && (event.value < 0 || event.value >= static_cast<int64_t>(run.reads.size())))
+      return bad(where, "an event that names a read that does not exist");
+  for (const RankRun::Read& read : run.reads)
+    if (!in_range(read.step, steps) || !in_range(read.layer, evidence.layers.size()) || read.layer < 0 || !shape_is_sane(read.shape) ||
+        !content_fits(read.content, read.shape, read.dtype))
+      return bad(where, fmt::format("a malformed read of {}", read.slot));
   for (const RankRun::Entry& entry : run.at_post_load)
     if (!in_range(entry.step, steps) || !shape_is_sane(entry.shape) || !content_fits(entry.content, entry.shape, entry.dtype))
       return bad(where, fmt::format("a malformed entry of {}", entry.path));

@@ -32,8 +32,12 @@ struct Verdict {
   int64_t checks = 0;              // comparisons made: a law that checked nothing is inconclusive, not a pass
 };
 
+// What a law speaks about, and so which cases it judges when they name no laws.
+enum class Domain { reload, series };
+
 struct LawInfo {
   std::string_view id;
+  Domain domain;
   std::string_view sentence;
   // Executions it needs beyond the warm one; replay runs the union over the laws that a case names.
   std::vector<Variation::Kind> needs;
@@ -42,7 +46,9 @@ struct LawInfo {
 
 std::span<const LawInfo> laws();
 const LawInfo* find_law(std::string_view id);
-// Judges the case's laws (all of laws() when the case names none), in registry order.
+// Those that the case names; when it names none, all about series where it has any, and all about reloading where it has none.
+bool is_judged(const LawInfo& law, const Case& the_case);
+// Judges the case's laws, in registry order.
 std::vector<Verdict> judge(const Evidence& evidence);
 
 }  // namespace reloadlab::sim

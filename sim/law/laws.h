@@ -18,5 +18,14 @@ Verdict judge_coverage_reported(const Evidence& evidence);
 Verdict judge_failure_atomic(const Evidence& evidence);
 Verdict judge_no_leak(const Evidence& evidence);
 Verdict judge_ranks_alike(const Evidence& evidence);
+Verdict judge_graph_replay(const Evidence& evidence);
+Verdict judge_ring_content(const Evidence& evidence);
+Verdict judge_ring_tenancy(const Evidence& evidence);
+Verdict judge_ring_happens_before(const Evidence& evidence);
+Verdict judge_ring_sequence(const Evidence& evidence);
+Verdict judge_ring_lookahead(const Evidence& evidence);
+Verdict judge_ring_memory(const Evidence& evidence);
+Verdict judge_ring_address(const Evidence& evidence);
+Verdict judge_rank_agreement(const Evidence& evidence);
 
 }  // namespace reloadlab::sim

@@ -123,10 +123,8 @@ int fault_step(const std::vector<Step>& warm) {
 
 Kinds needed_variations(const Case& the_case) {
   Kinds needed;
-  for (const LawInfo& law : laws()) {
-    const bool named = std::find(the_case.laws.begin(), the_case.laws.end(), law.id) != the_case.laws.end();
-    if (the_case.laws.empty() || named) needed.insert(law.needs.begin(), law.needs.end());
-  }
+  for (const LawInfo& law : laws())
+    if (is_judged(law, the_case)) needed.insert(law.needs.begin(), law.needs.end());
   return needed;
 }
 

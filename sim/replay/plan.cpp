@@ -108,6 +108,9 @@ class Planner {
         return;
       case StepKind::repeat:
         RELOADLAB_CHECK(false, "repeat steps are unrolled before planning");
+        return;
+      default:
+        RELOADLAB_CHECK(false, "cases with series have no plan of loads");
     }
     const bool commits = step.kind == StepKind::reload || step.kind == StepKind::retry || step.kind == StepKind::finish;
     note_peak(number, -1, !in_update ? 0 : commits && !step.abort_after ? finish_peak() : restored());

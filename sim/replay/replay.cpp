@@ -1,7 +1,10 @@
 #include "sim/replay/replay.h"
 
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include "reference/base/check.h"
+#include "reference/model/layer.h"
 #include "sim/replay/executions.h"
 #include "sim/replay/forward.h"
 #include "sim/replay/plan.h"
@@ -27,6 +30,7 @@ class Replayer {
     describe();
     choose_ranks();
     plan({});
+    if (!case_.series.empty()) return run_with_series();
     RELOADLAB_TRY(execute({.kind = Variation::Kind::warm}, warm_));
     if (std::vector<Stops> stops = stops_seen(); !stops.empty()) plan(stops);
     if (options_.prove_determinism) RELOADLAB_TRY(execute({.kind = Variation::Kind::again}, warm_));
@@ -38,6 +42,28 @@ class Replayer {
   }
 
  private:
+  // Steps write what a cold load leaves, so cold loads come first; they need no devices.
+  Result<Evidence> run_with_series() {
+    if (!candidate_.make_series) return Status(Code::usage, candidate_.name + " is no weight series: it cannot play cases with series");
+    for (const auto& [name, checkpoint] : checkpoints_) {
+      const Variation cold{.kind = Variation::Kind::cold, .name = name};
+      RELOADLAB_TRY(execute(cold, steps_of(cold, case_, warm_)));
+    }
+    RELOADLAB_TRY(execute({.kind = Variation::Kind::warm}, warm_));
+    if (options_.prove_determinism) RELOADLAB_TRY(execute({.kind = Variation::Kind::again}, warm_));
+    return std::move(evidence_);
+  }
+
+  at::Tensor processed(const std::string& checkpoint, const std::string& path) const {
+    const Execution* cold = evidence_.find(Variation::Kind::cold, checkpoint);
+    RELOADLAB_CHECK(cold, "a cold load of " + checkpoint);
+    const CensusEntry* entry = cold->ranks.front().censuses.back().find(path);
+    RELOADLAB_CHECK(entry && entry->content, path);
+    const at::Tensor bytes = at::empty(entry->shape, model::to_torch(entry->dtype));
+    std::memcpy(bytes.mutable_data_ptr(), entry->content->bytes.data(), entry->content->bytes.size());
+    return bytes;
+  }
+
   // Generated values go by the names that deliveries repeat: only files can have unequal ones, and what is made of them.
   bool reads_files() const {
     return std::ranges::any_of(case_.checkpoints,
@@ -117,6 +143,7 @@ class Replayer {
     const PlanPolicies policies = PlanPolicies::declared(candidate_.declared);
     evidence_.plan.clear();
     meant_ = warm_;
+    if (!case_.series.empty()) return evidence_.plan.resize(numbers_.size());  // the ring's laws know what must be where
     for (size_t i = 0; i < numbers_.size(); ++i) {
       const Stops none, &seen = stops.empty() ? none : stops[i];
       evidence_.plan.push_back(make_plan(catalogue_, warm_, case_.parallel(numbers_[i]), policies, seen, case_.world == WorldKind::cpu));
@@ -147,7 +174,8 @@ class Replayer {
   Status execute(const Variation& variation, std::vector<Step> steps) {
     using Kind = Variation::Kind;
     const int poison = variation.kind == Kind::poison || (variation.kind == Kind::cold && variation.index == 1) ? 1 : 0;
-    RELOADLAB_ASSIGN(std::unique_ptr<World> world, make_world(case_.world, case_.ranks, numbers_, poison));
+    const WorldKind where = variation.kind == Kind::cold && !case_.series.empty() ? WorldKind::cpu : case_.world;
+    RELOADLAB_ASSIGN(std::unique_ptr<World> world, make_world(where, case_.ranks, numbers_, poison));
     Execution& execution = evidence_.executions.emplace_back();
     execution.variation = variation;
     execution.steps = std::move(steps);
@@ -162,8 +190,47 @@ class Replayer {
                       .digits = variation.kind == Kind::digit
                                     ? std::shared_ptr<const Checkpoint>(digit_checkpoint(catalogue_.deliveries(), variation.index))
                                     : nullptr,
-                      .keep_allocations = options_.keep_allocations && variation.kind == Kind::warm};
-    return play(stage, execution);
+                      .keep_allocations = options_.keep_allocations && variation.kind == Kind::warm,
+                      .processed = [this](const auto& checkpoint, const auto& path) { return processed(checkpoint, path); }};
+    return !case_.series.empty() && stage.candidate ? play_at_once(stage, execution) : play(stage, execution);
+  }
+
+  // Ranks with series talk: each does all of its steps while the others do theirs.
+  Status play_at_once(const Stage& stage, Execution& execution) {
+    at::AutoDispatchBelowADInplaceOrView no_autograd;
+    std::vector<std::unique_ptr<RankSession>> sessions(execution.ranks.size());
+    std::vector<Status> statuses(execution.ranks.size());
+    const Devices::Ended ended = stage.world.devices()->run([&](int rank) {
+      const auto at = static_cast<size_t>(std::ranges::lower_bound(numbers_, rank) - numbers_.begin());
+      sessions[at] = std::make_unique<RankSession>(stage, rank, execution.ranks[at]);
+      statuses[at] = play_alone(stage, execution, rank, *sessions[at]);
+    });
+    execution.stopped = ended.why;
+    execution.waits = ended.waits;
+    note_races(stage.world, execution);  // before the harness's own reads, which wait for nobody
+    for (const auto& session : sessions)
+      if (session) session->collect();
+    for (const Status& status : statuses) RELOADLAB_TRY(status);
+    return {};
+  }
+
+  Status play_alone(const Stage& stage, const Execution& execution, int rank, RankSession& session) const {
+    if (options_.on_step) options_.on_step(stage.variation, rank, -1);
+    RELOADLAB_TRY(session.construct());
+    for (size_t i = 0; i < execution.steps.size() && !session.lost(); ++i) {
+      if (options_.on_step) options_.on_step(stage.variation, rank, static_cast<int>(i));
+      RELOADLAB_TRY(session.run_step(static_cast<int>(i), execution.steps[i]));
+    }
+    return {};
+  }
+
+  // A race is its memory's rank's.
+  void note_races(World& world, Execution& execution) const {
+    const auto access = [](const RacingAccess& seen) { return RankRun::Access{seen.stream, seen.operation, seen.writes}; };
+    for (const SeenRace& race : world.devices()->races()) {
+      const auto at = static_cast<size_t>(std::ranges::lower_bound(numbers_, race.second.rank) - numbers_.begin());
+      execution.ranks[at].races.push_back({access(race.first), access(race.second)});
+    }
   }
 
   Status play(const Stage& stage, Execution& execution) {

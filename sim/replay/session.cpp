@@ -47,10 +47,29 @@ Status RankSession::construct() {
                            .ranks = stage_.world.ranks(),
                            .transport_reuses_buffers = transport_reuses(stage_.the_case.steps),
                            .extra_bytes_limit = stage_.the_case.limits.extra_bytes};
-  RELOADLAB_ASSIGN(reloader_, stage_.candidate->make_reloader(context));
+  if (stage_.candidate->make_reloader) {
+    RELOADLAB_ASSIGN(reloader_, stage_.candidate->make_reloader(context));
+  }
   begin_outcome(-1);
-  end_outcome(stage_.the_case.record == Record::never ? Status() : record());
+  Status status = stage_.the_case.record == Record::after_construction && reloader_ ? record() : Status();
+  if (status.ok() && !stage_.the_case.series.empty()) status = make_series(context);
+  if (status.ok() && stage_.the_case.record == Record::after_registration && reloader_) status = record();
+  end_outcome(std::move(status));
   return {};
+}
+
+Status RankSession::make_series(const CandidateContext& context) {
+  RELOADLAB_CHECK(stage_.world.devices(), "series in a world without devices");
+  series_ = std::make_unique<SeriesPlayer>(SeriesPlayer::Scene{.the_case = stage_.the_case,
+                                                               .catalogue = stage_.catalogue,
+                                                               .world = stage_.world,
+                                                               .rank = rank_,
+                                                               .model = *model_,
+                                                               .watch = watch_,
+                                                               .run = run_,
+                                                               .supervised = [this](const auto& call) { return supervised(call); },
+                                                               .processed = stage_.processed});
+  return series_->make(*stage_.candidate, context);
 }
 
 Status RankSession::record() {
@@ -93,10 +112,22 @@ void RankSession::end_outcome(Status status) {
   }
   outcome_.unusable = reloader_ && reloader_->unusable();
   count_living(outcome_);
+  outcome_.peak_bytes = account_->peak_bytes();
+  // A census makes the host wait for its device: with series it would take away the very order that is judged.
+  if (!series_ || outcome_.step < 0) take_census(outcome_.step);
+  run_.outcomes.push_back(std::move(outcome_));
+}
+
+void RankSession::take_census(int step) {
   AccountScope nobody(nullptr);
   const c10::DeviceGuard device(stage_.world.device(rank_));
-  if (model_) run_.censuses.push_back(census_.take(*model_, process_tables_, outcome_.step));
-  run_.outcomes.push_back(std::move(outcome_));
+  if (model_) run_.censuses.push_back(census_.take(*model_, process_tables_, step));
+}
+
+void RankSession::collect() {
+  if (!series_) return;
+  series_->collect([&](const at::Tensor& here) { return stage_.blobs.keep(stage_.world.devices()->bytes_now(here)); });
+  if (!run_.outcomes.empty() && run_.outcomes.back().step >= 0) take_census(run_.outcomes.back().step);
 }
 
 void RankSession::count_living(StepOutcome& outcome) const {
@@ -110,6 +141,7 @@ void RankSession::recount() { count_living(run_.outcomes.back()); }
 
 Status RankSession::run_step(int number, const Step& step) {
   watch_.at_step(number, step.fault);
+  if (series_) series_->at_step(number);
   default_dtype_ = step.default_dtype;
   begin_outcome(number);
   watch_.event(EventKind::step_begin);
@@ -138,6 +170,20 @@ Status RankSession::act(const Step& step) {
     case StepKind::destroy:
       destroy();
       return {};
+    case StepKind::pass:
+      return series_->pass(step);
+    case StepKind::update_owner:
+      return series_->update_owner(step);
+    case StepKind::drain:
+      return series_->drain();
+    case StepKind::reset:
+      return series_->reset();
+    case StepKind::capture:
+      return series_->capture(step);
+    case StepKind::replay:
+      return series_->replay();
+    case StepKind::host_sync:
+      return series_->host_sync();
     case StepKind::forward:
     case StepKind::repeat:
       break;
@@ -153,6 +199,7 @@ Status RankSession::load_first(const Step& step) {
   MetaScope counted(*account_, !stage_.world.has_bytes());
   return supervised([&]() -> Status {
     if (reloader_) RELOADLAB_TRY(reloader_->before_post_load(*model_));
+    if (series_) RELOADLAB_TRY(series_->finish_loading());
     return model::guarded([&] { return model::process_model_after_loading(*model_); });
   });
 }
@@ -181,6 +228,7 @@ Status RankSession::write_straight(const LoadPlan& plan) {
 }
 
 Status RankSession::reload(const Step& step) {
+  if (series_ && step.via == Via::series) return series_->reload(step, [&] { return loads(step); });
   Status status = prepare(step);
   if (status.ok()) status = loads(step);
   if (status.ok() && step.abort_after) return abort();

@@ -12,6 +12,7 @@
 #include "sim/evidence/evidence.h"
 #include "sim/replay/catalogue.h"
 #include "sim/replay/census.h"
+#include "sim/replay/series_player.h"
 #include "sim/replay/transport.h"
 #include "sim/replay/watch.h"
 #include "sim/world/world.h"
@@ -31,6 +32,8 @@ struct Stage {
   const Checkpoints& checkpoints;
   std::shared_ptr<const Checkpoint> digits;  // digit executions: what updates read instead
   bool keep_allocations = false;
+  // What a cold load of the checkpoint leaves under the path, on the CPU; for steps that write it.
+  std::function<at::Tensor(const std::string& checkpoint, const std::string& path)> processed;
   // Alive in the process before the execution: not its own.
   int64_t layers_before = model::Counted<model::Layer>::live_count();
   int64_t parameters_before = model::Counted<model::Parameter>::live_count();
@@ -55,6 +58,10 @@ class RankSession {
   // Counts again what is alive, once all ranks have done the step: what ranks share a thread with is counted too.
   void recount();
   const Chances& chances() const { return watch_.chances(); }
+  // Whether the rank does nothing any more (Pass::lost).
+  bool lost() const { return series_ && series_->lost(); }
+  // Of cases with series, when the run is over: what forwards read, and a last census.
+  void collect();
 
  private:
   template <class Fn>
@@ -64,6 +71,8 @@ class RankSession {
   Status load_first(const Step& step);
   Status write_straight(const LoadPlan& plan);
   Status reload(const Step& step);
+  Status make_series(const CandidateContext& context);
+  void take_census(int step);
   Status prepare(const Step& step);
   Status loads(const Step& step);
   Status finish();
@@ -90,6 +99,7 @@ class RankSession {
   std::unique_ptr<model::Model> model_;
   std::vector<model::Layer*> layers_;  // by catalogue index
   std::unique_ptr<Reloader> reloader_;
+  std::unique_ptr<SeriesPlayer> series_;       // null: the case has none
   std::vector<model::ParameterPtr> resolved_;  // handles looked up for a batch of loads, by delivery
   model::ProcessTables process_tables_;
   std::optional<DType> default_dtype_;  // of the step that runs

@@ -9,6 +9,7 @@
 
 #include "sim/law/reading.h"
 #include "sim/report/text.h"
+#include "sim/scenario/spelling.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -101,6 +102,14 @@ Word word_of(const Evidence& evidence, const Names& names, const Event& event) {
       return {"abort", true};
     case EventKind::forward:
       return {"forward", true};
+    case EventKind::reach_begin:
+      return {"reach " + layer_name(evidence, event.layer), true};
+    case EventKind::collective:
+      return {"→ " + event.text};
+    case EventKind::read:
+      return {fmt::format("read {}.{}", layer_name(evidence, event.layer), event.text), true};
+    case EventKind::lost:
+      return {"lost", true};
     default:
       return {};
   }
@@ -147,6 +156,16 @@ std::string layer_of(const Evidence& evidence, const std::string& tensor) {
   return best;
 }
 
+// ", skip blocks.2.o_proj, forwards on another stream"
+std::string pass_words(const Pass& pass) {
+  std::string words;
+  for (const Pass::At& each : pass.deviations) words += fmt::format(", {} {}", spell(deviation_spellings, each.deviation), each.layer);
+  if (pass.stream != Pass::Stream::current) words += fmt::format(", forwards on a stream that is {}", spell(stream_spellings, pass.stream));
+  if (!pass.ranks.empty()) words += fmt::format(", on ranks {}", fmt::join(pass.ranks, " "));
+  if (pass.lost) words += fmt::format(", rank {} lost after {}", pass.lost->rank, pass.lost->after);
+  return words;
+}
+
 }  // namespace
 
 std::string step_text(const Step& step) {
@@ -173,6 +192,20 @@ std::string step_text(const Step& step) {
       return "destroy";
     case StepKind::repeat:
       return fmt::format("repeat {} times", step.times);
+    case StepKind::pass:
+      return "pass" + pass_words(step.pass);
+    case StepKind::update_owner:
+      return "owners updated to " + name;
+    case StepKind::drain:
+      return "drain";
+    case StepKind::reset:
+      return "reset";
+    case StepKind::capture:
+      return "capture" + pass_words(step.pass);
+    case StepKind::replay:
+      return "replay of the graph";
+    case StepKind::host_sync:
+      return "hosts wait";
   }
   return {};
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "sim/scenario/bind_delivery.h"
+#include "sim/scenario/bind_series.h"
 #include "sim/scenario/spelling.h"
 #include "sim/scenario/structure.h"
 
@@ -14,6 +15,26 @@ namespace {
 bool takes_fault(StepKind kind) {
   return kind == StepKind::load || kind == StepKind::reload || kind == StepKind::prepare || kind == StepKind::loads ||
          kind == StepKind::finish;
+}
+
+bool is_of_series(StepKind kind) {
+  switch (kind) {
+    case StepKind::pass:
+    case StepKind::update_owner:
+    case StepKind::drain:
+    case StepKind::reset:
+    case StepKind::capture:
+    case StepKind::replay:
+    case StepKind::host_sync:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// What a case with series may do beside the steps that are about them.
+bool goes_with_series(StepKind kind) {
+  return is_of_series(kind) || kind == StepKind::load || kind == StepKind::reload || kind == StepKind::repeat || kind == StepKind::destroy;
 }
 
 class StepBinder {
@@ -45,6 +66,11 @@ class StepBinder {
       if (reader.has(word)) step.kind = kind;
     step.at = node.at;
     unrolled_ += factor_;
+    if (is_of_series(step.kind) && !has_series())
+      diagnostics_.error(node.at, fmt::format("{} without series, expected a model with series", spell(step_spellings, step.kind)));
+    if (has_series() && !goes_with_series(step.kind))
+      diagnostics_.error(node.at, fmt::format("{} with series, expected load, reload, repeat, destroy or a step that is about series",
+                                              spell(step_spellings, step.kind)));
     step.outcome = reader.has("outcome") ? outcome_from(reader.text("outcome")) : context_.outcome;
     if (reader.has("default_dtype")) step.default_dtype = dtype_from_name(reader.text("default_dtype"));
     bind_own(step, *reader.node(spell(step_spellings, step.kind)));
@@ -66,6 +92,18 @@ class StepBinder {
         break;
       case StepKind::reload:
         step.plan = bind_delivery(own, "reload", context_, diagnostics_);
+        bind_way(step, own);
+        break;
+      case StepKind::pass:
+      case StepKind::capture:
+        captured_ = captured_ || step.kind == StepKind::capture;
+        if (has_series()) step.pass = bind_pass(own, *context_.the_case, diagnostics_);
+        break;
+      case StepKind::update_owner:
+        step.plan = bind_delivery(own, "load", context_, diagnostics_);
+        break;
+      case StepKind::replay:
+        if (!captured_) diagnostics_.error(own.at, "replay without an earlier capture, expected a graph to replay");
         break;
       case StepKind::repeat:
         bind_repeat(step, own);
@@ -80,6 +118,25 @@ class StepBinder {
         break;
     }
     updated_ = updated_ || step.kind == StepKind::reload || step.kind == StepKind::loads;
+  }
+
+  bool has_series() const { return context_.the_case && !context_.the_case->series.empty(); }
+
+  // How a reload reaches a model with series: their own way brings their layers.
+  void bind_way(Step& step, const Node& own) {
+    const bool map = own.kind == Node::Kind::map;
+    const Reader reader(own, "reload");
+    for (std::string_view key : {"via", "in_place"})
+      if (map && reader.has(key) && !has_series())
+        diagnostics_.error(reader.at(key), fmt::format("{} without series, expected a model with series", key));
+    if (!has_series()) return;
+    if (map) step.via = unspell(via_spellings, reader.text("via"));
+    if (map) step.in_place = std::get<bool>(reader.value("in_place"));
+    if (step.in_place && step.via != Via::series)
+      diagnostics_.error(reader.at("in_place"), "in_place with via: layerwise, expected it with via: series");
+    if (step.via != Via::series || !step.plan.only.empty() || !context_.names) return;
+    for (const model::Delivery& delivery : context_.names->deliveries())
+      if (context_.the_case->series_of(delivery.layer)) step.plan.only.push_back(delivery.name);
   }
 
   void bind_repeat(Step& step, const Node& own) {
@@ -122,6 +179,7 @@ class StepBinder {
   int64_t unrolled_ = 0;
   bool loaded_ = false;
   bool updated_ = false;
+  bool captured_ = false;
   bool destroyed_ = false;
 };
 

@@ -13,6 +13,7 @@ struct StepContext {
   const DeliveryNames* names = nullptr;  // null: the model has errors; tensor names are then not judged
   std::vector<std::string> checkpoints;
   Step::Outcome outcome = Step::Outcome::ok;  // of steps that name none
+  const Case* the_case = nullptr;             // with its world, model and series; null: no step may be about series
 };
 
 // REQUIRES that the node passed check_value() as `steps`.

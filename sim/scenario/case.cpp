@@ -18,4 +18,10 @@ const CheckpointSpec* Case::checkpoint(std::string_view name) const {
   return nullptr;
 }
 
+const SeriesSpec* Case::series_of(const std::string& layer) const {
+  for (const SeriesSpec& each : series)
+    if (each.index_of(layer) >= 0) return &each;
+  return nullptr;
+}
+
 }  // namespace reloadlab::sim

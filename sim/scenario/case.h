@@ -8,6 +8,7 @@
 #include "reference/base/scalar.h"
 #include "reference/model/spec.h"
 #include "sim/scenario/position.h"
+#include "sim/scenario/series.h"
 
 namespace reloadlab::sim {
 
@@ -67,7 +68,26 @@ struct Fault {
   int64_t nth = 0;
 };
 
-enum class StepKind { load, reload, prepare, loads, finish, abort, retry, forward, destroy, repeat };
+enum class StepKind {
+  load,
+  reload,
+  prepare,
+  loads,
+  finish,
+  abort,
+  retry,
+  forward,
+  destroy,
+  repeat,
+  // Of models with series.
+  pass,
+  update_owner,  // owners' weights are overwritten in place, and nobody is told
+  drain,
+  reset,
+  capture,  // a pass into a graph
+  replay,   // of the last graph
+  host_sync,
+};
 
 struct Step {
   StepKind kind = StepKind::load;
@@ -80,10 +100,14 @@ struct Step {
   enum class Outcome { ok, error, unspecified } outcome = Outcome::ok;
   int64_t times = 1;       // repeat: how often `body` runs
   std::vector<Step> body;  // repeat
+  Pass pass;               // pass, capture
+  Via via = Via::series;   // reload, of models with series
+  bool in_place = false;   // reload by way of the series: owners get processed weights, no loader is called
 };
 
-// When the candidate is told to record the model. `never` is misuse: what it does with an update must still be right.
-enum class Record { after_construction, never };
+// When the candidate is told to record the model. `never` is misuse: what it does with an update must still be right. With series:
+// before their layers are registered, or after it.
+enum class Record { after_construction, never, after_registration };
 
 struct Expect {
   // When each layer's last missing element arrives: at that load, or only at finish (deferred or incomplete layers).
@@ -118,6 +142,7 @@ struct Case {
   int tensor_parallel = 0;  // ranks of a group, groups are replicas of one another; 0: all are one group
   int sample = 0;           // of each class of equal ranks so many are played; 0: every rank is
   model::ModelSpec model;
+  std::vector<SeriesSpec> series;
   std::vector<std::pair<std::string, CheckpointSpec>> checkpoints;  // in file order
   Record record = Record::after_construction;
   std::vector<Step> steps;
@@ -128,6 +153,8 @@ struct Case {
 
   std::string id() const { return variant.empty() ? scenario : scenario + "[" + variant + "]"; }
   const CheckpointSpec* checkpoint(std::string_view name) const;
+  // The series that the layer is in; null where it is in none.
+  const SeriesSpec* series_of(const std::string& layer) const;
   model::TensorParallel parallel(int rank) const {
     const int size = tensor_parallel > 0 ? tensor_parallel : ranks;
     return {rank % size, size, rank / size, ranks / size};

@@ -37,6 +37,7 @@ class Writer {
     write_needs(one.needs);
     put_flow("world", [&] { write_world(one, ranks); });
     key("model"), begin(), write_model(one.model), end();
+    if (!one.series.empty()) write_series(one.series);
     key("checkpoints"), begin();
     for (const auto& checkpoint : one.checkpoints) put_flow(checkpoint.first, [&] { write_checkpoint(checkpoint.second); });
     end();
@@ -145,6 +146,30 @@ class Writer {
     }
   }
 
+  void write_series(const std::vector<SeriesSpec>& list) {
+    key("series"), out_ << YAML::BeginSeq;
+    for (const SeriesSpec& spec : list) {
+      out_ << YAML::Flow, begin();
+      put("name", spec.name), put("layers", spec.layers), put("first", spec.first), put("prefetch", spec.prefetch),
+          put("group", spec.group);
+      if (!spec.ranks.empty()) put("ranks", spec.ranks);
+      end();
+    }
+    out_ << YAML::EndSeq;
+  }
+
+  void write_pass(const Pass& pass) {
+    for (const auto& [deviation, word] : deviation_spellings) {
+      std::vector<std::string> layers;
+      for (const Pass::At& each : pass.deviations)
+        if (each.deviation == deviation) layers.push_back(each.layer);
+      if (!layers.empty()) put(word, layers);
+    }
+    if (pass.stream != Pass::Stream::current) put("stream", spell(stream_spellings, pass.stream));
+    if (!pass.ranks.empty()) put("ranks", pass.ranks);
+    if (pass.lost) put_flow("lost", [&] { put("rank", pass.lost->rank), put("after", pass.lost->after); });
+  }
+
   void write_checkpoint(const CheckpointSpec& spec) {
     switch (spec.source) {
       case CheckpointSpec::Source::synthetic:
@@ -169,12 +194,17 @@ class Writer {
 
   void write_step(const Step& step) {
     key(spell(step_spellings, step.kind));
-    if (step.kind == StepKind::repeat) {
+    if (step.kind == StepKind::update_owner) {
+      value(step.plan.checkpoint);
+    } else if (step.kind == StepKind::repeat) {
       begin(), put("times", step.times), key("steps"), write_steps(step.body), end();
     } else {
       out_ << YAML::Flow, begin();
       if (step.kind == StepKind::reload) put("to", step.plan.checkpoint), write_plan(step.plan);
       if (step.kind == StepKind::load || step.kind == StepKind::loads) put("from", step.plan.checkpoint), write_plan(step.plan);
+      if (step.kind == StepKind::pass || step.kind == StepKind::capture) write_pass(step.pass);
+      if (step.via != Via::series) put("via", spell(via_spellings, step.via));
+      if (step.in_place) put("in_place", step.in_place);
       end();
     }
     if (step.outcome != Step::Outcome::ok) put("outcome", spell(outcome_spellings, step.outcome));

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "sim/scenario/bind_model.h"
+#include "sim/scenario/bind_series.h"
 #include "sim/scenario/bind_steps.h"
 #include "sim/scenario/bind_world.h"
 #include "sim/scenario/matrix.h"
@@ -63,6 +64,7 @@ class FileParser {
     bind_world(result, root);
     const BoundModel* model = given(root, "model") ? &bound_model(*root.find("model")->value, result.parallel(0)) : nullptr;
     if (model) result.model = model->spec;
+    if (model && given(root, "series")) result.series = bind_series(*root.find("series")->value, result, diagnostics_);
     if (given(root, "steps")) bind_what_happens(result, root, model);
     return result;
   }
@@ -80,9 +82,10 @@ class FileParser {
   }
 
   void bind_world(Case& result, const Node& root) {
+    if (root.find("series")) result.tensor_parallel = 1;  // each rank has its layers whole, and so they can be shared
     if (!given(root, "world")) return;
     const Reader world(*root.find("world")->value, "world");
-    result.tensor_parallel = static_cast<int>(world.has("tensor_parallel") ? world.integer("tensor_parallel") : 0);
+    if (world.has("tensor_parallel")) result.tensor_parallel = static_cast<int>(world.integer("tensor_parallel"));
     result.sample = static_cast<int>(world.has("sample") ? world.integer("sample") : 0);
     if (result.tensor_parallel == 0 || result.ranks % result.tensor_parallel == 0) return;
     diagnostics_.error(world.at("tensor_parallel"),
@@ -103,7 +106,7 @@ class FileParser {
     std::vector<std::string> names;
     if (const Node::Entry* checkpoints = root.find("checkpoints"))
       for (const Node::Entry& entry : checkpoints->value->entries) names.push_back(entry.key);
-    StepContext context{.names = model ? model->names.get() : nullptr, .checkpoints = names};
+    StepContext context{.names = model ? model->names.get() : nullptr, .checkpoints = names, .the_case = &result};
     if (given(root, "expect")) context.outcome = outcome_from(Reader(*root.find("expect")->value, "expect").text("outcome"));
     result.steps = bind_steps(*root.find("steps")->value, context, diagnostics_);
     if (result.sample > 0 || result.parallel(0).replicas > 1) refuse_forward(result.steps);

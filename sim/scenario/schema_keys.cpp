@@ -44,6 +44,7 @@ constexpr Object object_rows[] = {
     {"model", "`model`: what is reloaded", ""},
     {"layer", "A layer: an entry of `model.layers`", ""},
     {"checkpoint", "A checkpoint: a value of `checkpoints`", ""},
+    {"series", "A shared-weight series: an entry of `series`", ""},
     {"step", "A step: an entry of `steps`", ""},
     {"load", "`load` and `loads`", "delivery"},
     {"reload", "`reload`", "delivery"},
@@ -52,6 +53,8 @@ constexpr Object object_rows[] = {
     {"wrong", "An entry of `wrong`", ""},
     {"repeat", "`repeat`", ""},
     {"fault", "`fault`: what the harness makes fail, once", ""},
+    {"pass", "`pass` and `capture`", ""},
+    {"lost", "`lost`", ""},
     {"nothing", "Steps without keys of their own", ""},
     {"expect", "`expect`: what the scenario comes to", ""},
     {"limits", "`limits`", ""},
@@ -108,9 +111,9 @@ std::vector<Key> file_keys() {
        .name = "record",
        .forms = text,
        .about = "When the candidate is told to record the model: once after construction, as its contract says, or `never`, which is "
-                "misuse.",
+                "misuse. With series it is told before their layers are registered, or `after_registration`.",
        .fallback = "after_construction",
-       .allowed = {"after_construction", "never"}},
+       .allowed = {"after_construction", "never", "after_registration"}},
       {.object = "scenario", .name = "steps", .forms = objects, .about = "What happens, in order.", .required = true, .child = "step"},
       {.object = "scenario",
        .name = "laws",
@@ -157,7 +160,7 @@ std::vector<Key> place_keys() {
        .name = "tensor_parallel",
        .forms = integer,
        .about = "Ranks of a tensor-parallel group, where that is not all of them: the groups hold the same, but experts that are dealt "
-                "out are dealt over all ranks. There is no `forward` then.",
+                "out are dealt over all ranks. There is no `forward` then. 1 when absent and there are series.",
        .minimum = 1,
        .maximum = 4096},
       {.object = "world",
@@ -262,7 +265,7 @@ std::vector<Key> model_keys() {
 
 std::vector<Key> make_keys() {
   std::vector<Key> keys;
-  for (auto& part : {file_keys(), place_keys(), model_keys(), step_keys(), delivery_keys(), verdict_keys()})
+  for (auto& part : {file_keys(), series_keys(), place_keys(), model_keys(), step_keys(), pass_keys(), delivery_keys(), verdict_keys()})
     keys.insert(keys.end(), part.begin(), part.end());
   return keys;
 }

@@ -14,7 +14,8 @@ using Spellings = std::array<std::pair<Enum, std::string_view>, count>;
 
 inline constexpr Spellings<WorldKind, 4> world_spellings{
     {{WorldKind::cpu, "cpu"}, {WorldKind::meta, "meta"}, {WorldKind::sim, "sim"}, {WorldKind::cuda, "cuda"}}};
-inline constexpr Spellings<Record, 2> record_spellings{{{Record::after_construction, "after_construction"}, {Record::never, "never"}}};
+inline constexpr Spellings<Record, 3> record_spellings{
+    {{Record::after_construction, "after_construction"}, {Record::never, "never"}, {Record::after_registration, "after_registration"}}};
 inline constexpr Spellings<Step::Outcome, 3> outcome_spellings{
     {{Step::Outcome::ok, "ok"}, {Step::Outcome::error, "error"}, {Step::Outcome::unspecified, "unspecified"}}};
 inline constexpr Spellings<Expect::Completed, 3> completed_spellings{{{Expect::Completed::at_last_load, "at_last_load"},
@@ -32,7 +33,7 @@ inline constexpr Spellings<LoadPlan::Layout, 4> layout_spellings{{{LoadPlan::Lay
 inline constexpr Spellings<LoadPlan::Resolve, 3> resolve_spellings{{{LoadPlan::Resolve::loads_begin, "loads_begin"},
                                                                     {LoadPlan::Resolve::each_load, "each_load"},
                                                                     {LoadPlan::Resolve::before_prepare, "before_prepare"}}};
-inline constexpr Spellings<StepKind, 10> step_spellings{{{StepKind::load, "load"},
+inline constexpr Spellings<StepKind, 17> step_spellings{{{StepKind::load, "load"},
                                                          {StepKind::reload, "reload"},
                                                          {StepKind::prepare, "prepare"},
                                                          {StepKind::loads, "loads"},
@@ -41,7 +42,27 @@ inline constexpr Spellings<StepKind, 10> step_spellings{{{StepKind::load, "load"
                                                          {StepKind::retry, "retry"},
                                                          {StepKind::forward, "forward"},
                                                          {StepKind::destroy, "destroy"},
-                                                         {StepKind::repeat, "repeat"}}};
+                                                         {StepKind::repeat, "repeat"},
+                                                         {StepKind::pass, "pass"},
+                                                         {StepKind::update_owner, "update_owner"},
+                                                         {StepKind::drain, "drain"},
+                                                         {StepKind::reset, "reset"},
+                                                         {StepKind::capture, "capture"},
+                                                         {StepKind::replay, "replay"},
+                                                         {StepKind::host_sync, "host_sync"}}};
+inline constexpr Spellings<Deviation, 10> deviation_spellings{{{Deviation::until, "until"},
+                                                               {Deviation::skip, "skip"},
+                                                               {Deviation::twice, "twice"},
+                                                               {Deviation::swap, "swap"},
+                                                               {Deviation::reach_twice, "reach_twice"},
+                                                               {Deviation::unreached, "unreached"},
+                                                               {Deviation::early, "early"},
+                                                               {Deviation::bypass, "bypass"},
+                                                               {Deviation::second_reader, "second_reader"},
+                                                               {Deviation::sync, "sync"}}};
+inline constexpr Spellings<Pass::Stream, 3> stream_spellings{
+    {{Pass::Stream::current, "current"}, {Pass::Stream::joined, "joined"}, {Pass::Stream::unjoined, "unjoined"}}};
+inline constexpr Spellings<Via, 2> via_spellings{{{Via::series, "series"}, {Via::layerwise, "layerwise"}}};
 // Orders that are one word; the others are written as a map or a list.
 inline constexpr Spellings<OrderKind, 4> order_spellings{{{OrderKind::listed, "listed"},
                                                           {OrderKind::by_layer, "by_layer"},

@@ -6,7 +6,7 @@
 //   meta   the same with tensors that have shapes and no bytes
 //   sim    ranks as threads on modelled devices with streams and events (modelled/)
 //
-// Worlds with communication (process groups) and with devices (streams, events, graphs) implement this interface too: each_rank()
+// Worlds with devices (streams, events, graphs, process groups) implement this interface too, and offer the rest as Devices: each_rank()
 // may run ranks as threads or be one process's only rank, sum() may be a collective.
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
@@ -18,6 +18,7 @@
 #include "reference/base/status.h"
 #include "sim/scenario/case.h"
 #include "sim/world/account.h"
+#include "sim/world/devices.h"
 
 namespace reloadlab::sim {
 
@@ -36,6 +37,7 @@ class World {
   virtual at::Tensor sum(const std::vector<at::Tensor>& local_partials) = 0;
   // The account of the rank's memory. Fresh at the start of an execution.
   virtual AccountPtr account(int rank) const = 0;
+  virtual Devices* devices() { return nullptr; }  // null: there are none
 };
 
 // A world for one execution, of whose ranks those in `local` are run, ascending. `poison` picks the pattern of fresh memory

@@ -210,6 +210,8 @@ std::string Machine::actor_name(ActorId actor) const {
   return stream_of(actor).name();
 }
 
+int Machine::device_of(ActorId actor) const { return actor <= config_.ranks ? actor % config_.ranks : stream_of(actor).device; }
+
 Picoseconds Machine::elapsed() const { return elapsed_; }
 
 std::vector<std::string> Machine::waits() const {

@@ -120,7 +120,8 @@ class Machine {
   const std::vector<Step>& steps() const { return steps_; }
   const RaceFinder& races() const { return races_; }
   std::string actor_name(ActorId actor) const;
-  Picoseconds elapsed() const;  // virtual time at which the last step ended
+  int device_of(ActorId actor) const;  // a host's is its rank's
+  Picoseconds elapsed() const;         // virtual time at which the last step ended
 
  private:
   friend class Hosts;

@@ -3,8 +3,13 @@
 #include <c10/core/DeviceGuard.h>
 #include <fmt/ranges.h>
 
+#include <numeric>
+#include <torch/csrc/distributed/c10d/HashStore.hpp>
+
 #include "reference/base/check.h"
+#include "sim/world/modelled/capture.h"
 #include "sim/world/modelled/device.h"
+#include "sim/world/modelled/group.h"
 
 namespace reloadlab::sim::modelled {
 
@@ -24,14 +29,64 @@ int ModelledWorld::index_of(int rank) const {
 c10::Device ModelledWorld::device(int rank) const { return modelled_device(index_of(rank)); }
 AccountPtr ModelledWorld::account(int rank) const { return machine_.memory().account(index_of(rank)); }
 
-void ModelledWorld::each_rank(const std::function<void(int)>& body) {
+Devices::Ended ModelledWorld::run(const std::function<void(int)>& body) {
   const RunReport report = machine_.run([&](int index) {
     AccountScope scope(machine_.memory().account(index));
     body(local_[static_cast<size_t>(index)]);
   });
   for (const std::exception_ptr& failure : report.failures)
     if (failure) std::rethrow_exception(failure);
-  TORCH_CHECK(report.stopped.empty(), report.stopped, "; ", fmt::format("{}", fmt::join(report.waits, "; ")));
+  return {report.stopped, report.waits};
+}
+
+void ModelledWorld::each_rank(const std::function<void(int)>& body) {
+  const Ended ended = run(body);
+  TORCH_CHECK(ended.why.empty(), ended.why, "; ", fmt::format("{}", fmt::join(ended.waits, "; ")));
+}
+
+c10::intrusive_ptr<c10d::ProcessGroup> ModelledWorld::group(const std::string& name, const std::vector<int64_t>& ranks) {
+  GroupOptions options{.name = name};
+  for (const int64_t rank : ranks) options.ranks.push_back(index_of(static_cast<int>(rank)));
+  if (ranks.empty()) {
+    options.ranks.resize(local_.size());
+    std::iota(options.ranks.begin(), options.ranks.end(), 0);
+  }
+  return make_group(options, machine_.device());
+}
+
+c10::intrusive_ptr<c10d::Store> ModelledWorld::store(const std::string& name) {
+  auto& store = stores_[name];
+  if (!store) store = c10::make_intrusive<c10d::HashStore>();
+  return store;
+}
+
+namespace {
+
+class ModelledGraph final : public DeviceGraph {
+ public:
+  void capture_begin() override { graph_.capture_begin(); }
+  void capture_end() override { graph_.capture_end(); }
+  void replay() override { graph_.replay(); }
+
+ private:
+  Graph graph_;
+};
+
+}  // namespace
+
+std::unique_ptr<DeviceGraph> ModelledWorld::make_graph() { return std::make_unique<ModelledGraph>(); }
+at::Tensor ModelledWorld::bytes_now(const at::Tensor& tensor) const { return alias_on_cpu(tensor); }
+
+std::vector<SeenRace> ModelledWorld::races() const {
+  const auto access = [&](const AccessSite& site) {
+    return RacingAccess{.rank = local_[static_cast<size_t>(machine_.device_of(site.actor))],
+                        .stream = machine_.actor_name(site.actor),
+                        .operation = site.operation,
+                        .writes = site.write};
+  };
+  std::vector<SeenRace> seen;
+  for (const Race& race : machine_.races().races()) seen.push_back({access(race.first), access(race.second)});
+  return seen;
 }
 
 // The driver adds on the first rank's device, whose copies wait for their sources.

@@ -6,7 +6,7 @@
 
 namespace reloadlab::sim::modelled {
 
-class ModelledWorld final : public World {
+class ModelledWorld final : public World, public Devices {
  public:
   // Throws c10::Error where another machine is alive.
   ModelledWorld(int ranks, std::vector<int> local, int poison, std::unique_ptr<Chooser> chooser);
@@ -19,12 +19,21 @@ class ModelledWorld final : public World {
   void each_rank(const std::function<void(int rank)>& body) override;
   at::Tensor sum(const std::vector<at::Tensor>& local_partials) override;
   AccountPtr account(int rank) const override;
+  Devices* devices() override { return this; }
+
+  Ended run(const std::function<void(int rank)>& body) override;
+  c10::intrusive_ptr<c10d::ProcessGroup> group(const std::string& name, const std::vector<int64_t>& ranks) override;
+  c10::intrusive_ptr<c10d::Store> store(const std::string& name) override;
+  std::unique_ptr<DeviceGraph> make_graph() override;
+  at::Tensor bytes_now(const at::Tensor& tensor) const override;
+  std::vector<SeenRace> races() const override;
 
  private:
   int index_of(int rank) const;  // of its device
   int ranks_;
   std::vector<int> local_;
   mutable Machine machine_;
+  std::map<std::string, c10::intrusive_ptr<c10d::Store>> stores_;
 };
 
 }  // namespace reloadlab::sim::modelled

@@ -1,0 +1,104 @@
+#include "sim/law/ring.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace reloadlab::sim {
+namespace {
+
+// "broadcast root 1 of all" is of "all".
+std::string group_of(const Event& event) {
+  const size_t of = event.text.rfind(" of ");
+  return of == std::string::npos ? std::string() : event.text.substr(of + 4);
+}
+
+bool ended_well(const Execution& execution, int step) {
+  return std::ranges::all_of(execution.ranks, [&](const RankRun& run) {
+    const StepOutcome* outcome = outcome_of(run, step);
+    return outcome && outcome->status.ok();
+  });
+}
+
+bool brings(StepKind kind) { return kind == StepKind::load || kind == StepKind::reload || kind == StepKind::update_owner; }
+
+}  // namespace
+
+Place place_of(const Evidence& evidence, int layer) {
+  if (layer < 0) return {};
+  const std::string& path = evidence.layers[static_cast<size_t>(layer)];
+  for (const SeriesSpec& series : evidence.the_case.series)
+    if (const int64_t index = series.index_of(path); index >= 0) return {&series, index};
+  return {};
+}
+
+bool owns(const Evidence& evidence, const Place& place, int64_t rank) {
+  return place.series->global(place.series->owner(place.index, evidence.the_case.ranks)) == rank;
+}
+
+std::string committed(const Evidence& evidence, const Execution& execution, int step) {
+  (void)evidence;
+  std::string checkpoint;
+  for (int i = 0; i < step; ++i) {
+    const Step& each = execution.steps[static_cast<size_t>(i)];
+    if (brings(each.kind) && (each.kind == StepKind::load || ended_well(execution, i))) checkpoint = each.plan.checkpoint;
+  }
+  return checkpoint;
+}
+
+Communication::Communication(const Evidence& evidence, const Execution& execution) {
+  for (const SeriesSpec& series : evidence.the_case.series)
+    if (std::ranges::find(groups_, series.group) == groups_.end()) groups_.push_back(series.group);
+  for (size_t rank = 0; rank < execution.ranks.size(); ++rank)
+    for (const Event& event : execution.ranks[rank].events)
+      if (event.kind == EventKind::collective) lists_[{group_of(event), rank}].push_back({&event, event.layer});
+  for (const std::string& group : groups_) {
+    std::vector<int> layers;  // by number of the operation
+    for (size_t rank = 0; rank < execution.ranks.size(); ++rank) {
+      const auto& list = lists_[{group, rank}];
+      layers.resize(std::max(layers.size(), list.size()), -1);
+      for (size_t i = 0; i < list.size(); ++i)
+        if (list[i].layer >= 0) layers[i] = list[i].layer;
+    }
+    for (size_t rank = 0; rank < execution.ranks.size(); ++rank)
+      for (size_t i = 0; i < lists_[{group, rank}].size(); ++i) lists_[{group, rank}][i].layer = layers[i];
+  }
+}
+
+const std::vector<Issued>& Communication::of(const std::string& group, size_t rank) const {
+  static const std::vector<Issued> none;
+  const auto found = lists_.find({group, rank});
+  return found == lists_.end() ? none : found->second;
+}
+
+const Issued* Communication::find(size_t rank, const Event* event) const {
+  const std::vector<Issued>& list = of(group_of(*event), rank);
+  const auto found = std::ranges::lower_bound(list, event, {}, &Issued::event);  // events of a rank lie in one array
+  return found != list.end() && found->event == event ? &*found : nullptr;
+}
+
+bool is_plain(const Pass& pass) { return pass.deviations.empty() && pass.ranks.empty() && !pass.lost; }
+
+Verdict judge_ranks(const Evidence& evidence, std::string_view law, std::string_view nothing_checked, const JudgeRank& judge) {
+  Tally tally(law);
+  if (evidence.the_case.series.empty()) return tally.unsupported("the model has no series");
+  for (const Execution& execution : evidence.executions) {
+    if (execution.variation.kind != Variation::Kind::warm) continue;
+    for (size_t rank = 0; rank < execution.ranks.size(); ++rank)
+      if (auto finding = judge(execution, rank, tally)) {
+        finding->execution = execution.variation.label();
+        finding->rank = evidence.number(rank);
+        return tally.fail(*std::move(finding));
+      }
+  }
+  return tally.done(nothing_checked);
+}
+
+std::string layer_text(const Evidence& evidence, int layer) {
+  if (layer < 0) return "no layer";
+  const Place place = place_of(evidence, layer);
+  const std::string& path = evidence.layers[static_cast<size_t>(layer)];
+  return place.series ? fmt::format("{} (index {})", path, place.index) : path;
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,57 @@
+#pragma once
+// Evidence of cases with series, as the laws of the ring ask for it.
+//
+//   events of one rank     reach_begin 1 · collective #4 (into storage 12) · reach_end 1 · read of 1 (in storage 11) …
+//   collectives by group   operation n of a communicator is the same one on all its ranks; the root knows whose weight it sends
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/law/reading.h"
+
+namespace reloadlab::sim {
+
+// Where a layer stands: in which series, with which index.
+struct Place {
+  const SeriesSpec* series = nullptr;  // null: in none
+  int64_t index = 0;                   // absolute
+  int64_t offset() const { return index - series->first; }
+};
+Place place_of(const Evidence& evidence, int layer);
+// Whether the layer lives on the rank.
+bool owns(const Evidence& evidence, const Place& place, int64_t rank);
+
+// The checkpoint that reads of the step must return: what the last update before it, which ended well on every rank, brought.
+std::string committed(const Evidence& evidence, const Execution& execution, int step);
+
+// An operation of a communicator, as one rank issued it.
+struct Issued {
+  const Event* event = nullptr;
+  int layer = -1;  // whose weight it sends, as the root knows; -1: nobody's
+};
+// Of the execution, by communicator, rank, order of issue.
+class Communication {
+ public:
+  Communication(const Evidence& evidence, const Execution& execution);
+  const std::vector<Issued>& of(const std::string& group, size_t rank) const;
+  const Issued* find(size_t rank, const Event* event) const;  // null: it is no collective
+  const std::vector<std::string>& groups() const { return groups_; }
+
+ private:
+  std::vector<std::string> groups_;
+  std::map<std::pair<std::string, size_t>, std::vector<Issued>> lists_;
+};
+
+// Passes that the rank has ended well, as steps of the execution. `plain`: only those that deviate nowhere.
+bool is_plain(const Pass& pass);
+
+// Judges the warm execution, and what proves that it is deterministic, rank by rank. Unsupported where the case has no series.
+using JudgeRank = std::function<std::optional<Finding>(const Execution& execution, size_t rank, Tally& tally)>;
+Verdict judge_ranks(const Evidence& evidence, std::string_view law, std::string_view nothing_checked, const JudgeRank& judge);
+
+// "blocks.2.o_proj (index 2)"
+std::string layer_text(const Evidence& evidence, int layer);
+
+}  // namespace reloadlab::sim

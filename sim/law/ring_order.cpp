@@ -1,0 +1,110 @@
+// Who lives in a window, who may write where, and who issues what in which order.
+#include <fmt/format.h>
+
+#include <map>
+
+#include "sim/law/laws.h"
+#include "sim/law/ring.h"
+
+namespace reloadlab::sim {
+namespace {
+
+// For each storage, whose weight the last operation that was issued into it brings.
+class Tenants {
+ public:
+  Tenants(const Evidence& evidence, const Execution& execution, size_t rank)
+      : evidence_(evidence), execution_(execution), rank_(rank), communication_(evidence, execution) {}
+
+  std::optional<Finding> judge(Tally& tally) {
+    for (const Event& event : execution_.ranks[rank_].events) {
+      if (event.kind == EventKind::collective) note(event);
+      if (event.kind == EventKind::read)
+        if (auto finding = judge_read(event, execution_.ranks[rank_].reads[static_cast<size_t>(event.value)], tally)) return finding;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  void note(const Event& event) {
+    const Issued* issued = communication_.find(rank_, &event);
+    if (issued && issued->layer >= 0 && event.value >= 0) tenants_[event.value] = issued->layer;
+  }
+
+  std::optional<Finding> judge_read(const Event& event, const RankRun::Read& read, Tally& tally) {
+    const auto tenant = tenants_.find(read.storage);
+    const bool replayed = execution_.steps[static_cast<size_t>(read.step)].kind == StepKind::replay;
+    if (read.slot != "weight" || tenant == tenants_.end() || replayed) return std::nullopt;
+    tally.check();
+    if (tenant->second == event.layer) return std::nullopt;
+    return Finding{
+        .step = event.step,
+        .tensor = evidence_.layers[static_cast<size_t>(event.layer)] + ".weight",
+        .what = fmt::format("is read in storage {}, which by then belongs to {}", read.storage, layer_text(evidence_, tenant->second))};
+  }
+
+  const Evidence& evidence_;
+  const Execution& execution_;
+  size_t rank_;
+  Communication communication_;
+  std::map<int64_t, int> tenants_;
+};
+
+std::string operation_text(const Evidence& evidence, const std::vector<Issued>& list, size_t at) {
+  if (at >= list.size()) return "nothing";
+  return fmt::format("{} of {} bytes ({}, step {})", list[at].event->text, list[at].event->numel, layer_text(evidence, list[at].layer),
+                     list[at].event->step);
+}
+
+bool same(const Issued& one, const Issued& other) { return one.event->text == other.event->text && one.event->numel == other.event->numel; }
+
+// The rank against the first member of each communicator.
+std::optional<Finding> judge_sequence(const Evidence& evidence, const Execution& execution, size_t rank, Tally& tally) {
+  const Communication communication(evidence, execution);
+  for (const SeriesSpec& series : evidence.the_case.series) {
+    if (!series.has_rank(evidence.number(rank))) continue;
+    const auto first = static_cast<size_t>(series.global(0));
+    const std::vector<Issued>&own = communication.of(series.group, rank), &others = communication.of(series.group, first);
+    for (size_t at = 0; at < std::max(own.size(), others.size()); ++at) {
+      tally.check();
+      if (at < own.size() && at < others.size() && same(own[at], others[at])) continue;
+      return Finding{.step = at < own.size() ? own[at].event->step : others[at].event->step,
+                     .what = fmt::format("operation {} of {} is {}, on rank {} it is {}", at, series.group,
+                                         operation_text(evidence, own, at), first, operation_text(evidence, others, at))};
+    }
+  }
+  return std::nullopt;
+}
+
+std::string access_text(const RankRun::Access& access) {
+  return fmt::format("{} on {} {}", access.operation, access.stream, access.writes ? "writes" : "reads");
+}
+
+std::optional<Finding> judge_races(const Execution& execution, size_t rank, Tally& tally) {
+  tally.check(static_cast<int64_t>(execution.ranks[rank].reads.size()));
+  if (execution.ranks[rank].races.empty()) return std::nullopt;
+  const RankRun::Race& race = execution.ranks[rank].races.front();
+  return Finding{.what = fmt::format("{} pairs of accesses that nothing orders", execution.ranks[rank].races.size()),
+                 .first = fmt::format("{}; {}", access_text(race.first), access_text(race.second)),
+                 .why = fmt::format("no wait of {} comes after what {} had issued", race.second.stream, race.first.stream)};
+}
+
+}  // namespace
+
+Verdict judge_ring_tenancy(const Evidence& evidence) {
+  return judge_ranks(
+      evidence, "ring_tenancy", "nothing was read in a window that a broadcast had filled",
+      [&](const Execution& execution, size_t rank, Tally& tally) { return Tenants(evidence, execution, rank).judge(tally); });
+}
+
+Verdict judge_ring_sequence(const Evidence& evidence) {
+  return judge_ranks(evidence, "ring_sequence", "nothing was issued", [&](const Execution& execution, size_t rank, Tally& tally) {
+    return judge_sequence(evidence, execution, rank, tally);
+  });
+}
+
+Verdict judge_ring_happens_before(const Evidence& evidence) {
+  return judge_ranks(evidence, "ring_happens_before", "nothing was read",
+                     [&](const Execution& execution, size_t rank, Tally& tally) { return judge_races(execution, rank, tally); });
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,267 @@
+#include "sim/replay/series_player.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <fmt/format.h>
+
+#include "reference/base/check.h"
+#include "sim/world/recording_group.h"
+
+namespace reloadlab::sim {
+namespace {
+
+c10::impl::VirtualGuardImpl device_impl(const World& world, int rank) { return c10::impl::VirtualGuardImpl(world.device(rank).type()); }
+
+}  // namespace
+
+c10::Stream SeriesPlayer::current() const { return device_impl(scene_.world, scene_.rank).getStream(scene_.world.device(scene_.rank)); }
+
+c10::Stream SeriesPlayer::side() {
+  if (!side_) side_ = device_impl(scene_.world, scene_.rank).getNewStream(scene_.world.device(scene_.rank));
+  return *side_;
+}
+
+void SeriesPlayer::order(const c10::Stream& first, const c10::Stream& then) const {
+  c10::Event event(first.device_type());
+  event.record(first);
+  event.block(then);
+}
+
+Status SeriesPlayer::each(const std::function<Status(WeightSeries&)>& call) {
+  for (One& one : series_)
+    if (one.series) RELOADLAB_TRY(scene_.supervised([&] { return call(*one.series); }));
+  return {};
+}
+
+// Making.
+
+Status SeriesPlayer::make(const CandidateInfo& candidate, const CandidateContext& context) {
+  for (const SeriesSpec& spec : scene_.the_case.series) {
+    series_.push_back({&spec, nullptr});
+    if (spec.has_rank(scene_.rank)) RELOADLAB_TRY(make_one(spec, candidate, context, series_.back()));
+  }
+  return {};
+}
+
+Status SeriesPlayer::make_one(const SeriesSpec& spec, const CandidateInfo& candidate, const CandidateContext& context, One& one) {
+  Devices& devices = *scene_.world.devices();
+  const c10::Device device = scene_.world.device(scene_.rank);
+  c10::intrusive_ptr<c10d::ProcessGroup> group;
+  for (const One& other : series_)  // series of one communicator hold one group
+    if (&other != &one && other.series && other.spec->group == spec.group) group = groups_.at(spec.group);
+  if (!group) {
+    group = devices.group(spec.group, spec.ranks);
+    const int64_t own = group->getRank();
+    group = recording_group(group, device.type(),
+                            [this, &spec, own](const IssuedCollective& issued) { saw_collective(spec.group, own, issued); });
+    groups_[spec.group] = group;
+  }
+  const model::SeriesContext own{
+      .name = spec.name, .group = group, .device = device, .prefetch = spec.prefetch, .store = devices.store(spec.group)};
+  RELOADLAB_ASSIGN(one.series, candidate.make_series(context, own));
+  for (size_t i = 0; i < spec.layers.size(); ++i) {
+    const model::LayerPtr layer = scene_.model.find(spec.layers[i]);
+    RELOADLAB_CHECK(layer, spec.layers[i]);
+    RELOADLAB_TRY(scene_.supervised([&] { return one.series->register_layer(layer, spec.first + static_cast<int64_t>(i)); }));
+  }
+  return {};
+}
+
+// The layer is known on the root alone, whose weight is sent from where it lies; others receive into a window.
+void SeriesPlayer::saw_collective(const std::string& group, int64_t rank_in_group, const IssuedCollective& issued) {
+  int layer = -1;
+  const int64_t storage = issued.tensor ? allocation_serial(issued.tensor->storage()) : -1;
+  if (issued.root == rank_in_group && issued.tensor) {
+    for (const One& one : series_) {
+      if (one.spec->group != group) continue;
+      for (const std::string& path : one.spec->layers) {
+        const model::LayerPtr candidate = scene_.model.find(path);
+        const model::ParameterPtr weight = candidate ? candidate->tensor("weight") : nullptr;
+        if (weight && weight->tensor.defined() &&
+            weight->tensor.storage().unsafeGetStorageImpl() == issued.tensor->storage().unsafeGetStorageImpl())
+          layer = layer_of(path);
+      }
+    }
+  }
+  const std::string text = issued.root >= 0 ? fmt::format("{} root {} of {}", issued.operation, issued.root, group)
+                                            : fmt::format("{} of {}", issued.operation, group);
+  scene_.watch.event(EventKind::collective, layer, issued.tensor ? static_cast<int64_t>(issued.tensor->nbytes()) : 0, text, storage);
+}
+
+Status SeriesPlayer::finish_loading() {
+  return each([](WeightSeries& series) { return series.finish_loading(); });
+}
+
+// Passes.
+
+Status SeriesPlayer::pass(const Step& step) {
+  Status status = play(visits(scene_.the_case, step.pass, scene_.rank), step.pass.stream);
+  if (step.pass.stream == Pass::Stream::unjoined && side_) order(*side_, current());
+  return status;
+}
+
+Status SeriesPlayer::play(const std::vector<Visit>& visits, Pass::Stream stream) {
+  for (size_t i = 0; i < visits.size(); ++i) {
+    const Visit& visit = visits[i];
+    const bool forks = i + 1 < visits.size() && visits[i + 1].act == Visit::Act::second_read;
+    if (forks) forked_.emplace(current().device_type()), forked_->record(current());
+    switch (visit.act) {
+      case Visit::Act::reach:
+        RELOADLAB_TRY(reach(visit));
+        break;
+      case Visit::Act::read:
+        RELOADLAB_TRY(read(visit, stream));
+        break;
+      case Visit::Act::bypass:
+        take(visit.layer);
+        break;
+      case Visit::Act::second_read:
+        forked_->block(side());
+        RELOADLAB_TRY(read_on(visit, side()));
+        order(side(), current());
+        break;
+      case Visit::Act::sync:
+        RELOADLAB_TRY(host_sync());
+        break;
+      case Visit::Act::lose:
+        lost_ = true;
+        scene_.watch.event(EventKind::lost, layer_of(visit.layer));
+        break;
+    }
+  }
+  return {};
+}
+
+Status SeriesPlayer::reach(const Visit& visit) {
+  scene_.watch.event(EventKind::reach_begin, layer_of(visit.layer));
+  Status status = scene_.supervised([&] { return series_[visit.series].series->reach(visit.index); });
+  scene_.watch.event(EventKind::reach_end, layer_of(visit.layer), 0, status.message());
+  return status;
+}
+
+Status SeriesPlayer::read(const Visit& visit, Pass::Stream stream) {
+  if (stream == Pass::Stream::current) return read_on(visit, current());
+  const c10::Stream outer = current();
+  order(outer, side());
+  Status status = read_on(visit, side());
+  if (stream == Pass::Stream::joined) order(side(), outer);
+  return status;
+}
+
+Status SeriesPlayer::read_on(const Visit& visit, const c10::Stream& stream) {
+  const c10::StreamGuard guard(stream);
+  const model::LayerPtr layer = scene_.model.find(visit.layer);
+  return scene_.supervised([&] {
+    return model::around_forward(*layer, [&] {
+      take(visit.layer);
+      return Status();
+    });
+  });
+}
+
+// Stands for the forward: a kernel that reads all bytes of the layer's tensors.
+void SeriesPlayer::take(const std::string& layer) {
+  AccountScope nobody(nullptr);
+  const model::TapPause unseen(model::Tap::harness);
+  model::for_each_tensor(*scene_.model.find(layer), [&](const model::Slot& slot, bool) {
+    const at::Tensor& tensor = slot.handle->tensor;
+    if (!tensor.defined() || tensor.is_meta()) return;
+    RankRun::Read read{.step = step_,
+                       .layer = layer_of(layer),
+                       .slot = slot.name,
+                       .storage = allocation_serial(tensor.storage()),
+                       .offset = tensor.storage_offset(),
+                       .shape = Shape(tensor.sizes().begin(), tensor.sizes().end()),
+                       .dtype = model::from_torch(tensor.scalar_type())};
+    at::Tensor copy = tensor.clone();
+    if (capturing_)
+      captured_.push_back({std::move(read), std::move(copy)});
+    else
+      seen(read, std::move(copy));
+  });
+}
+
+void SeriesPlayer::seen(const RankRun::Read& read, at::Tensor copy) {
+  scene_.watch.event(EventKind::read, read.layer, 0, read.slot, static_cast<int64_t>(scene_.run.reads.size()));
+  scene_.run.reads.push_back(read);
+  scene_.run.reads.back().step = step_;
+  copies_.push_back(std::move(copy));
+}
+
+void SeriesPlayer::collect(const std::function<BlobPtr(const at::Tensor& here)>& keep) {
+  for (size_t i = 0; i < copies_.size(); ++i) scene_.run.reads[i].content = keep(copies_[i]);
+  copies_.clear();
+}
+
+Status SeriesPlayer::host_sync() {
+  return scene_.supervised([&] {
+    device_impl(scene_.world, scene_.rank).synchronizeDevice(scene_.world.device(scene_.rank).index());
+    return Status();
+  });
+}
+
+// Between passes.
+
+Status SeriesPlayer::drain() {
+  return each([](WeightSeries& series) { return series.drain(); });
+}
+Status SeriesPlayer::reset() {
+  return each([](WeightSeries& series) { return series.reset(); });
+}
+
+// Owners hold their weights for good, so what is written there is what is broadcast from then on. What stands beside a weight is on every
+// rank.
+Status SeriesPlayer::overwrite_owned(const std::string& checkpoint) {
+  AccountScope nobody(nullptr);
+  const model::TapPause unseen(model::Tap::harness);
+  return scene_.supervised([&] {
+    for (const SeriesSpec& spec : scene_.the_case.series)
+      for (const std::string& layer : spec.layers) {
+        const int64_t owner = spec.global(spec.owner(spec.index_of(layer), scene_.the_case.ranks));
+        model::for_each_tensor(*scene_.model.find(layer), [&](const model::Slot& slot, bool) {
+          if (slot.name == "weight" && owner != scene_.rank) return;
+          slot.handle->tensor.copy_(scene_.processed(checkpoint, layer + "." + slot.name), true);
+        });
+      }
+    return Status();
+  });
+}
+
+Status SeriesPlayer::update_owner(const Step& step) { return overwrite_owned(step.plan.checkpoint); }
+
+Status SeriesPlayer::reload(const Step& step, const std::function<Status()>& loads) {
+  RELOADLAB_TRY(each([&](WeightSeries& series) { return series.begin_reload(step.in_place); }));
+  RELOADLAB_TRY(step.in_place ? overwrite_owned(step.plan.checkpoint) : loads());
+  return each([](WeightSeries& series) { return series.reload(); });
+}
+
+// Graphs.
+
+Status SeriesPlayer::capture(const Step& step) {
+  captured_.clear();
+  if (Status drained = drain(); !drained.ok() && drained.code() != Code::unsupported) return drained;
+  return scene_.supervised([&]() -> Status {
+    graph_ = scene_.world.devices()->make_graph();
+    graph_->capture_begin();
+    capturing_ = true;
+    Status status = pass(step);
+    capturing_ = false;
+    if (status.ok())
+      if (Status drained = drain(); !drained.ok() && drained.code() != Code::unsupported) status = drained;
+    graph_->capture_end();
+    return status;
+  });
+}
+
+Status SeriesPlayer::replay() {
+  return scene_.supervised([&] {
+    graph_->replay();
+    AccountScope nobody(nullptr);
+    const model::TapPause unseen(model::Tap::harness);
+    for (const Taken& each : captured_) seen(each.read, each.copy.clone());
+    return Status();
+  });
+}
+
+}  // namespace reloadlab::sim

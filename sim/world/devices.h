@@ -1,0 +1,55 @@
+#pragma once
+// What worlds with devices offer beside tensors: ranks that run at the same time, communicators, graphs, and what was seen of order
+// and time. Streams and events are LibTorch's.
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+#include <torch/csrc/distributed/c10d/Store.hpp>
+#include <vector>
+
+namespace reloadlab::sim {
+
+// What is issued between begin and end is recorded, and queued again by each replay, without any host code.
+class DeviceGraph {
+ public:
+  virtual ~DeviceGraph() = default;
+  virtual void capture_begin() = 0;  // on the calling rank's current stream
+  virtual void capture_end() = 0;    // throws c10::Error where a stream that branched off was not joined
+  virtual void replay() = 0;
+};
+
+// One of two accesses to the same bytes that nothing orders.
+struct RacingAccess {
+  int rank = -1;          // whose device
+  std::string stream;     // "stream 2 of sim:1"
+  std::string operation;  // "broadcast #3 of all"
+  bool writes = false;
+};
+struct SeenRace {
+  RacingAccess first, second;  // in the order of this run
+};
+
+class Devices {
+ public:
+  virtual ~Devices() = default;
+  // Runs body(rank) for every local rank, all at the same time, then what is left in their streams. `why` is empty where all came to
+  // their end; otherwise `waits` has a line for each rank and stream that waits. What a body throws is thrown here.
+  struct Ended {
+    std::string why;
+    std::vector<std::string> waits;
+  };
+  virtual Ended run(const std::function<void(int rank)>& body) = 0;
+  // The calling rank's end of the communicator. Names with equal ranks are one communicator; no ranks: all.
+  virtual c10::intrusive_ptr<c10d::ProcessGroup> group(const std::string& name, const std::vector<int64_t>& ranks) = 0;
+  // One for each name, shared by all ranks.
+  virtual c10::intrusive_ptr<c10d::Store> store(const std::string& name) = 0;
+  virtual std::unique_ptr<DeviceGraph> make_graph() = 0;
+  // A CPU tensor with the bytes that the tensor has now, whatever is under way; for after a run.
+  virtual at::Tensor bytes_now(const at::Tensor& tensor) const = 0;
+  virtual std::vector<SeenRace> races() const = 0;
+};
+
+}  // namespace reloadlab::sim
