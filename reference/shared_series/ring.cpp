@@ -1,33 +1,77 @@
 #include "reference/shared_series/ring.h"
 
+#include <algorithm>
+
 namespace reloadlab::shared_series {
 
-Window* Ring::holding(LayerIndex layer) {
-  for (Window& window : windows)
-    if (window.tenant == layer) return &window;
-  return nullptr;
-}
-
-WindowSlot Ring::take(const c10::Stream& current) {
-  WindowSlot slot = next;
-  next.value = (next.value + 1) % static_cast<int64_t>(windows.size());
-  if (policy_.refill == Refill::readers)
-    for (c10::Event& reader : at(slot).readers) reader.block(current);
-  at(slot).readers.clear();
+WindowSlot Ring::take_next() {
+  const WindowSlot slot = next;
+  if (++next.value == static_cast<int64_t>(windows.size())) next.value = 0;
   return slot;
 }
 
-void Ring::join(Window& window) {
-  if (!window.arrival) return;
-  window.arrival->wait();
-  if (policy_.join == Join::first) window.arrival = nullptr;
+Reader& Ring::reader(Window& window, const c10::Stream& stream) {
+  for (Reader& one : window.readers)
+    if (one.stream == stream) return one;
+  return window.readers.emplace_back(stream);
+}
+
+void Ring::join(Window& window, const c10::Stream& current) {
+  window.state = SlotState::in_use;
+  if (policy_.join == Join::first) {
+    if (const auto arrival = std::exchange(window.arrival, nullptr)) arrival->wait();
+    return;
+  }
+  Reader& one = reader(window, current);
+  if (window.arrival && !one.joined) window.arrival->wait();
+  one.joined = one.open = true;
 }
 
 void Ring::add_reader(Window& window, const c10::Stream& current) {
-  if (policy_.refill != Refill::readers) return;
-  c10::Event reader(current.device_type());
-  reader.record(current);
-  window.readers.push_back(std::move(reader));
+  window.state = SlotState::ready;
+  if (policy_.refill != Refill::readers || !has_streams_) return;
+  Reader& one = reader(window, current);
+  one.event.record(current);
+  one.open = false;
+  one.recorded = true;
+}
+
+// A stream that waited and never said that it was done is waited for as a whole.
+void Ring::finish_readers(Window& window, const c10::Stream& current) const {
+  for (Reader& one : window.readers) {
+    const bool elsewhere = policy_.refill == Refill::readers && has_streams_ && one.stream != current;
+    if (elsewhere && one.open) one.event.record(one.stream);
+    if (elsewhere && (one.open || one.recorded)) one.event.block(current);
+  }
+  std::erase_if(window.readers, [](const Reader& one) { return !one.involved(); });
+  for (Reader& one : window.readers) one.joined = one.open = one.recorded = false;
+}
+
+void Ring::refill(Window& window, const c10::Stream& current) {
+  const bool unread = std::ranges::none_of(window.readers, &Reader::joined);
+  if (policy_.refill == Refill::readers) {
+    // Two operations in flight may write in any order where a communicator has several workers.
+    if (window.arrival && unread) window.arrival->wait();
+    if (std::ranges::find(filled_from_, current) == filled_from_.end()) filled_from_.push_back(current);
+  }
+  finish_readers(window, current);
+}
+
+void Ring::order_after(const c10::Stream& earlier, const c10::Stream& current) const {
+  if (!has_streams_ || earlier == current) return;
+  c10::Event event(earlier.device_type());
+  event.record(earlier);
+  event.block(current);
+}
+
+void Ring::drain(const c10::Stream& current) {
+  for (Window& window : windows) {
+    if (const auto arrival = std::exchange(window.arrival, nullptr)) arrival->wait();
+    finish_readers(window, current);
+    if (window.state == SlotState::in_flight) window.state = SlotState::ready;
+  }
+  for (const c10::Stream& earlier : filled_from_) order_after(earlier, current);
+  filled_from_.clear();
 }
 
 }  // namespace reloadlab::shared_series

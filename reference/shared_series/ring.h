@@ -1,5 +1,9 @@
 #pragma once
-// The windows of a series and who lives in them.
+// The windows of a series, who lives in them and who reads them.
+//
+//   empty ──fetch──▶ in flight ──wait──▶ in use ──done──▶ ready ──┐
+//     ▲                  └───────────drain──────────────────▲     │
+//     └─────────reset── any                                 └─────┘ wait: in use again; fetch: in flight
 #include <c10/core/Event.h>
 
 #include <optional>
@@ -11,29 +15,58 @@
 
 namespace reloadlab::shared_series {
 
+enum class SlotState {
+  empty,
+  in_flight,  // its broadcast has been issued, and nobody has waited for it
+  ready,      // some stream comes after its broadcast
+  in_use,     // a reader has waited, and is not done
+};
+
+// What one stream has to do with a window's tenant.
+struct Reader {
+  Reader(const c10::Stream& reader_stream) : stream(reader_stream), event(reader_stream.device_type()) {}  // NOLINT: implicit on purpose
+  c10::Stream stream;
+  c10::Event event;       // behind the last reader that was done; used again for later tenants
+  bool joined = false;    // the stream comes after the broadcast
+  bool open = false;      // waited, and not done since
+  bool recorded = false;  // the event stands behind a reader of this tenant
+  bool involved() const { return joined || open || recorded; }
+};
+
 struct Window {
   at::Tensor memory;
-  std::optional<LayerIndex> tenant;
+  std::vector<at::Tensor> wire;  // the memory, as broadcasts take it
+  std::optional<SeriesOffset> tenant;
+  int64_t version = 0;
+  SlotState state = SlotState::empty;
   c10::intrusive_ptr<c10d::Work> arrival;  // the broadcast that brings the tenant; null once nobody has to wait for it
-  std::vector<c10::Event> readers;         // recorded behind each reader of the tenant
+  std::vector<Reader> readers;
+  bool holds(SeriesOffset layer, int64_t of_version) const { return tenant == layer && version == of_version; }
 };
 
 class Ring {
  public:
-  explicit Ring(const SeriesPolicy& policy) : policy_(policy) {}
+  // Devices without streams (CPU, meta) do everything when it is called: there is nobody to be ordered after.
+  Ring(const SeriesPolicy& policy, c10::DeviceType device)
+      : policy_(policy), has_streams_(device != c10::DeviceType::CPU && device != c10::DeviceType::Meta) {}
   std::vector<Window> windows;
-  WindowSlot next{0};  // the slot that the next reach() fills
+  WindowSlot next{0};  // rolling: the slot that the next reach() fills
 
-  bool built() const { return !windows.empty(); }
   Window& at(WindowSlot slot) { return windows[static_cast<size_t>(slot.value)]; }
-  Window* holding(LayerIndex layer);  // null where no window does
-  // Takes the next slot for the layer; the calling stream comes after its readers where the policy says so.
-  WindowSlot take(const c10::Stream& current);
-  void join(Window& window);
-  void add_reader(Window& window, const c10::Stream& current);
+  WindowSlot take_next();
+
+  void join(Window& window, const c10::Stream& current);        // SW4
+  void add_reader(Window& window, const c10::Stream& current);  // what `current` holds now has read the window
+  void refill(Window& window, const c10::Stream& current);      // `current` may issue the next broadcast into the window
+  void drain(const c10::Stream& current);                       // `current` comes after everything; all of it is forgotten
 
  private:
+  static Reader& reader(Window& window, const c10::Stream& stream);
+  void finish_readers(Window& window, const c10::Stream& current) const;
+  void order_after(const c10::Stream& earlier, const c10::Stream& current) const;
   SeriesPolicy policy_;
+  bool has_streams_;
+  std::vector<c10::Stream> filled_from_;  // since the last drain: they come after the readers of what was overwritten
 };
 
 }  // namespace reloadlab::shared_series

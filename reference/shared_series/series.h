@@ -52,6 +52,9 @@ class SharedSeries {
   virtual Status begin_reload(Arrival arrival) = 0;
   // Owners hold the weights that begin_reload() announced, issued to their current streams: a new version from the next pass on.
   virtual Status reload() = 0;
+  // For a timeout: publishes what this rank has issued, and compares with what others have published. A failure names the first
+  // operation that differs, or the rank that has not come so far. Issues nothing and waits for nobody.
+  virtual Status compare_sequences() = 0;
 };
 
 std::unique_ptr<SharedSeries> make_series(const SeriesPolicy& policy, const model::SeriesContext& context);

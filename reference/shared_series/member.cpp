@@ -1,0 +1,24 @@
+#include "reference/shared_series/member.h"
+
+#include <algorithm>
+
+namespace reloadlab::shared_series {
+
+at::Tensor TakenOver::checkpoint_layout(std::string_view slot, const at::Tensor& processed) const {
+  return own_ ? own_->checkpoint_layout(slot, processed) : processed;
+}
+
+at::Tensor TakenOver::compute_value(const model::Layer& layer, std::string_view slot) const {
+  return own_ ? own_->compute_value(layer, slot) : QuantMethod::compute_value(layer, slot);
+}
+
+std::vector<model::Derived> TakenOver::derived(const model::Layer& layer) const {
+  return own_ ? own_->derived(layer) : std::vector<model::Derived>();
+}
+
+size_t Processed::tensors() const {
+  auto held = [](const model::Slot& slot) { return slot.handle != nullptr; };
+  return static_cast<size_t>(std::ranges::count_if(parameters, held) + std::ranges::count_if(buffers, held));
+}
+
+}  // namespace reloadlab::shared_series

@@ -1,0 +1,81 @@
+#include <fmt/format.h>
+
+#include "reference/model/guard.h"
+#include "reference/shared_series/core.h"
+
+namespace reloadlab::shared_series {
+
+Status Series::may_recover(std::string_view call) const {
+  if (!recovers()) return {Code::unsupported, fmt::format("no {}", call)};
+  if (ring_.windows.empty()) return misuse(fmt::format("{} before loading was finished", call));
+  if (phase_ != Phase::running) return misuse(fmt::format("{} after finish_loading() failed", call));
+  return {};
+}
+
+Status Series::drain() {
+  RELOADLAB_TRY(may_recover("drain"));
+  return model::guarded([&] {
+    ring_.drain(current());
+    return Status();
+  });
+}
+
+Status Series::reset() {
+  RELOADLAB_TRY(may_recover("reset"));
+  if (torn_) return misuse("the weights are of two versions: a reload has to succeed first");
+  if (reload_ == Arrival::checkpoint)
+    for (Member& member : members_) close_layer(member);
+  // Owners may have been written to.
+  if (reload_) ++version_;
+  reload_ = std::nullopt;
+  return prime();
+}
+
+// The state that finish_loading() leaves, and new bytes.
+Status Series::prime() {
+  RELOADLAB_TRY(drain());
+  ring_.next = WindowSlot{prefetch_};
+  expected_ = {0};
+  reached_ = std::nullopt;
+  stopped_ = Status();
+  for (Window& window : ring_.windows) {
+    window.tenant = std::nullopt;
+    window.state = SlotState::empty;
+  }
+  for (int64_t offset = 0; offset <= prefetch_; ++offset)
+    if (SeriesOffset one{offset}; one != unfilled_) RELOADLAB_TRY(fetch(one, WindowSlot{offset}));
+  return end_pass();
+}
+
+Status Series::begin_reload(Arrival arrival) {
+  RELOADLAB_TRY(may_recover("reload"));
+  if (reload_) return misuse("a reload is open");
+  RELOADLAB_TRY(drain());
+  reload_ = arrival;
+  if (arrival == Arrival::in_place) return {};
+  return model::guarded([&] {
+    for (Member& member : members_) open_layer(member);
+    return Status();
+  });
+}
+
+Status Series::reload() {
+  RELOADLAB_TRY(may_recover("reload"));
+  if (!reload_) return misuse("reload() without begin_reload()");
+  const Arrival arrival = *std::exchange(reload_, std::nullopt);
+  if (arrival == Arrival::checkpoint) {
+    if (Status loads = check_loads(); !loads.ok()) {
+      for (Member& member : members_) close_layer(member);
+      return loads;
+    }
+    ++version_;
+    torn_ = true;
+    RELOADLAB_TRY(model::guarded([&] { return take_checkpoint(); }));
+  } else {
+    ++version_;
+  }
+  torn_ = false;
+  return prime();
+}
+
+}  // namespace reloadlab::shared_series
