@@ -9,13 +9,20 @@
 #include <thread>
 #include <vector>
 
-#include "sim/world/modelled/clock.h"
-#include "sim/world/modelled/rates.h"
+#include "sim/world/modelled/action.h"
+#include "sim/world/modelled/turn.h"
 
 namespace reloadlab::sim::modelled {
 
 // Unwinds a host of a run that is being stopped. Not a std::exception: programs that catch those must not keep it.
 struct Stopped {};
+
+// What a host comes to at a visible operation.
+struct Asked {
+  PointPtr waits;                    // for this to be done
+  std::vector<PointPtr> looks;       // at these, and does not wait
+  std::vector<Footprint::Key> keys;  // of what hosts share
+};
 
 struct Host {
   enum class State { parked, running, finished };
@@ -23,6 +30,9 @@ struct Host {
   State state = State::finished;
   std::function<bool()> ready;        // parked: may it go on?
   std::function<std::string()> what;  // parked: what it waits for
+  Asked asked;                        // parked: what it goes on with
+  std::vector<int64_t> told_no;       // the points that it looked at last, where none was done
+  int64_t turn = -1;                  // the last turn in which it acted
   std::exception_ptr failure;
   std::binary_semaphore baton{0};
   std::thread thread;

@@ -21,6 +21,7 @@ struct AccessSite {
   ActorId actor = -1;
   uint32_t tick = 0;
   int64_t step = 0;       // position in the run
+  int64_t turn = -1;      // the turn that it was part of
   std::string operation;  // "aten::mm", "broadcast #3 of ring"
   bool write = false;
 };
