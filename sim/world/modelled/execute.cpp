@@ -117,6 +117,7 @@ void Machine::complete(Collective& collective) {
   }
   for (const Collective::Seat& seat : collective.seats)
     if (seat.sends) senders.join(stream_of(seat.stream).clock);
+  open_.footprint.actors.clear();
   for (Collective::Seat& seat : collective.seats) {
     Stream& stream = stream_of(seat.stream);
     stream.clock.join(senders);  // a lone sender hears only itself, and waits for nobody
@@ -128,7 +129,10 @@ void Machine::complete(Collective& collective) {
     marked(*seat.done);
     --running_collectives_[static_cast<size_t>(stream.device)];
     if (watched_ && config_.concurrent_collectives > 0) open_.footprint.places.push_back(stream.device);
-    if (watched_) open_.footprint.actors.push_back(stream.actor);
+    if (watched_) {
+      open_.footprint.actors.push_back(stream.actor);
+      open_.clocks.push_back(stream.clock);
+    }
     step(stream, collective.name, start, stream.free_at);
     pop(stream);
   }

@@ -183,6 +183,16 @@ void Machine::synchronize_device(int device) {
   for (const PointPtr& point : points) host_wait(point);
 }
 
+bool Machine::drain() {
+  RELOADLAB_CHECK(!hosts_->on_rank_thread(), "the driver drains");
+  while (advance()) {
+  }
+  Host& driver = hosts_->here();
+  for (const Stream* stream : streams_) hosts_->learn(driver, stream->clock, stream->free_at);
+  end_of_run();
+  return std::all_of(streams_.begin(), streams_.end(), [](const Stream* stream) { return stream->idle(); });
+}
+
 // The scheduler.
 
 RunReport Machine::run(const std::function<void(int)>& body) {
@@ -260,11 +270,7 @@ bool Machine::advance(bool driver) {
   return true;
 }
 
-std::string Machine::actor_name(ActorId actor) const {
-  if (actor < config_.ranks) return fmt::format("host {}", actor);
-  if (actor == config_.ranks) return "driver";
-  return stream_of(actor).name();
-}
+std::string Machine::actor_name(ActorId actor) const { return modelled::actor_name(actor, config_.ranks); }
 
 Picoseconds Machine::elapsed() const { return elapsed_; }
 

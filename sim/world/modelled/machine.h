@@ -117,6 +117,8 @@ class Machine {
   void host_access(const std::string& key, bool write);  // of something that hosts share; lets others go on first
   void synchronize(Stream& stream);
   void synchronize_device(int device);
+  // On the driver: executes what is queued for as long as anything can go on; false where something is left that cannot.
+  bool drain();
   // A choice of the world that is no step. REQUIRES count > 1.
   size_t choose(ChoiceKind kind, size_t count);
   // While one lives, nothing is a choice: the first option is taken, and schedules hold none of it. For what comes before and after
@@ -150,6 +152,7 @@ class Machine {
   // One choice, and what it chose; false where nothing can go on. With `driver`, the driver is one of those who can.
   bool advance(bool driver = false);
   void collect_options(bool driver);
+  bool looks_again(const Host& host) const;
   bool asks_again(const Host& host) const;
   void host_wait(const std::function<bool()>& ready, const std::function<std::string()>& what, Asked asked);
   void drive(const std::function<bool()>& ready, const std::function<std::string()>& what);

@@ -1,5 +1,7 @@
 #include "sim/world/modelled/turn.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace reloadlab::sim::modelled {
@@ -24,6 +26,13 @@ void append(std::vector<T>& to, const std::vector<T>& from) {
 }
 
 }  // namespace
+
+std::string actor_name(ActorId actor, int ranks) {
+  if (actor < ranks) return fmt::format("host {}", actor);
+  if (actor == ranks) return "driver";
+  int place = actor - ranks - 1;
+  return fmt::format("stream {} of sim:{}", place / ranks, place % ranks);
+}
 
 void Footprint::add(const Footprint& other) {
   append(actors, other.actors);

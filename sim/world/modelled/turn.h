@@ -29,6 +29,9 @@ struct Footprint {
   void add(const Footprint& other);
 };
 
+// "host 0", "driver", "stream 3 of sim:1" of a machine of so many ranks.
+std::string actor_name(ActorId actor, int ranks);
+
 // Whether the order of the two can make a difference. What one of them makes possible for the other is no matter of order: see Turn.
 bool dependent(const Footprint& a, const Footprint& b);
 
@@ -39,7 +42,7 @@ struct Turn {
   std::vector<int64_t> after;  // turns, by number, without which there would have been none: who issued it, who marked what it waited for
   bool after_all = false;      // the driver, when a run is over
   bool takes_place = false;    // of the few that a device has for collectives: whoever else wants it is kept out
-  Clock clock;                 // what the actor knows afterwards
+  std::vector<Clock> clocks;   // what each actor of the footprint knows afterwards
 };
 
 }  // namespace reloadlab::sim::modelled

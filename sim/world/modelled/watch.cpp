@@ -13,10 +13,23 @@ void Machine::open_turn(ActorId actor) {
   open_.footprint.actors = {actor};
 }
 
+// Asks what it was told no about before: in exploration as good as a wait, or there would be no end of asking.
+bool Machine::looks_again(const Host& host) const {
+  const std::vector<PointPtr>& looks = host.asked.looks;
+  auto same = [](const PointPtr& point, int64_t id) { return point->id == id; };
+  return !looks.empty() && std::equal(looks.begin(), looks.end(), host.told_no.begin(), host.told_no.end(), same);
+}
+
+bool Machine::asks_again(const Host& host) const {
+  auto done = [](const PointPtr& point) { return point->done; };
+  return looks_again(host) && std::none_of(host.asked.looks.begin(), host.asked.looks.end(), done);
+}
+
 // A host's turn comes after its last one, after what it waited for, and begins with what it looks at.
 void Machine::open_host_turn(Host& host) {
   open_turn(host.actor);
   int64_t before = std::exchange(host.turn, turn_);
+  bool again = looks_again(host);
   host.told_no.clear();
   for (const PointPtr& point : host.asked.looks)
     if (!point->done) host.told_no.push_back(point->id);
@@ -25,14 +38,17 @@ void Machine::open_host_turn(Host& host) {
   open_.name = "host";
   if (before >= 0) open_.after.push_back(before);
   if (host.asked.waits) open_.after.push_back(host.asked.waits->marked_in);
-  for (const PointPtr& point : host.asked.looks) open_.footprint.queries.push_back(point->id);
+  for (const PointPtr& point : host.asked.looks) {
+    open_.footprint.queries.push_back(point->id);
+    if (again && point->done) open_.after.push_back(point->marked_in);
+  }
   open_.footprint.keys = host.asked.keys;
   open_.footprint.host_writes = {host.actor};
 }
 
 void Machine::close_turn(const Clock& clock) {
   if (!watched_) return;
-  open_.clock = clock;
+  if (open_.clocks.empty()) open_.clocks = {clock};
   Turn turn = std::move(open_);
   open_ = {};
   std::erase_if(turn.after, [](int64_t before) { return before < 0; });
@@ -47,12 +63,6 @@ void Machine::end_of_run() {
   open_host_turn(driver);
   open_.after_all = true;
   close_turn(driver.clock);
-}
-
-bool Machine::asks_again(const Host& host) const {
-  const std::vector<PointPtr>& looks = host.asked.looks;
-  auto same = [](const PointPtr& point, int64_t id) { return point->id == id && !point->done; };
-  return !looks.empty() && std::equal(looks.begin(), looks.end(), host.told_no.begin(), host.told_no.end(), same);
 }
 
 void Machine::uses(int device) {
