@@ -163,12 +163,20 @@ struct RankRun {
   struct Access {
     std::string stream;     // "stream 2 of sim:1"
     std::string operation;  // "broadcast #3 of all"
+    std::string about;      // "step 2: reach blocks.3.o_proj"
     bool writes = false;
   };
   struct Race {
     Access first, second;
+    std::string witness;  // of a run in which they changed places: "wrong bytes", "benign"; empty: none was looked for
   };
   std::vector<Race> races;
+  // Passes of a case with times, on the stream that reaches layers. Picoseconds.
+  struct Pace {
+    int step = -1;
+    int64_t begin = 0, end = 0;
+  };
+  std::vector<Pace> paces;
 };
 
 struct Variation {
@@ -189,6 +197,13 @@ struct Variation {
   std::string label() const;  // "cold B", "order 2", "fault copy_back 3"
 };
 
+// Something that a stream of a rank's device did, for those who want to see a run. Picoseconds.
+struct StreamStep {
+  int rank = -1;
+  std::string stream, operation, about;
+  int64_t start = 0, end = 0;
+};
+
 struct Execution {
   Variation variation;
   // The steps as run under this variation (retry, extra reloads and so on appended), with `repeat` steps unrolled.
@@ -197,6 +212,7 @@ struct Execution {
   // Why it ended before its steps did, and what each rank and stream then waited for; empty where it did not.
   std::string stopped;
   std::vector<std::string> waits;
+  std::vector<StreamStep> timeline;  // cases with series: in the order in which things were done
 };
 
 // A load call as the scenario's arithmetic expects it.

@@ -60,6 +60,10 @@ void describe(V&& visit, const SeriesSpec*) {
   visit("group", &S::group), visit("ranks", &S::ranks);
 }
 template <class V>
+void describe(V&& visit, const Timing*) {
+  visit("broadcast", &Timing::broadcast), visit("before", &Timing::before), visit("after", &Timing::after);
+}
+template <class V>
 void describe(V&& visit, const Pass::At*) {
   visit("deviation", &Pass::At::deviation), visit("layer", &Pass::At::layer);
 }
@@ -91,7 +95,7 @@ void describe(V&& visit, const Case*) {
   visit("scenario", &Case::scenario), visit("file", &Case::file), visit("variant", &Case::variant), visit("about", &Case::about);
   visit("system", &Case::system), visit("tags", &Case::tags), visit("world", &Case::world), visit("ranks", &Case::ranks);
   visit("tensor_parallel", &Case::tensor_parallel), visit("sample", &Case::sample);
-  visit("model", &Case::model), visit("series", &Case::series), visit("checkpoints", &Case::checkpoints), visit("record", &Case::record),
+  visit("model", &Case::model), visit("series", &Case::series), visit("timing", &Case::timing), visit("checkpoints", &Case::checkpoints), visit("record", &Case::record),
       visit("steps", &Case::steps), visit("laws", &Case::laws);
   visit("expect", &Case::expect), visit("limits", &Case::limits), visit("seed", &Case::seed);
 }
@@ -150,17 +154,28 @@ void describe(V&& visit, const RankRun::Read*) {
 template <class V>
 void describe(V&& visit, const RankRun::Access*) {
   using S = RankRun::Access;
-  visit("stream", &S::stream), visit("operation", &S::operation), visit("writes", &S::writes);
+  visit("stream", &S::stream), visit("operation", &S::operation), visit("about", &S::about), visit("writes", &S::writes);
 }
 template <class V>
 void describe(V&& visit, const RankRun::Race*) {
-  visit("first", &RankRun::Race::first), visit("second", &RankRun::Race::second);
+  visit("first", &RankRun::Race::first), visit("second", &RankRun::Race::second), visit("witness", &RankRun::Race::witness);
+}
+template <class V>
+void describe(V&& visit, const RankRun::Pace*) {
+  visit("step", &RankRun::Pace::step), visit("begin", &RankRun::Pace::begin), visit("end", &RankRun::Pace::end);
+}
+template <class V>
+void describe(V&& visit, const StreamStep*) {
+  using S = StreamStep;
+  visit("rank", &S::rank), visit("stream", &S::stream), visit("operation", &S::operation), visit("about", &S::about);
+  visit("start", &S::start), visit("end", &S::end);
 }
 template <class V>
 void describe(V&& visit, const RankRun*) {
   using S = RankRun;
   visit("events", &S::events), visit("censuses", &S::censuses), visit("outcomes", &S::outcomes), visit("coverage", &S::coverage);
   visit("at_post_load", &S::at_post_load), visit("reads", &S::reads), visit("races", &S::races);
+  visit("paces", &S::paces);
 }
 template <class V>
 void describe(V&& visit, const Variation*) {
@@ -170,7 +185,7 @@ void describe(V&& visit, const Variation*) {
 template <class V>
 void describe(V&& visit, const Execution*) {
   visit("variation", &Execution::variation), visit("steps", &Execution::steps), visit("ranks", &Execution::ranks);
-  visit("stopped", &Execution::stopped), visit("waits", &Execution::waits);
+  visit("stopped", &Execution::stopped), visit("waits", &Execution::waits), visit("timeline", &Execution::timeline);
 }
 
 // --- what was expected ---

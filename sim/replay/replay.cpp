@@ -175,7 +175,9 @@ class Replayer {
     using Kind = Variation::Kind;
     const int poison = variation.kind == Kind::poison || (variation.kind == Kind::cold && variation.index == 1) ? 1 : 0;
     const WorldKind where = variation.kind == Kind::cold && !case_.series.empty() ? WorldKind::cpu : case_.world;
-    RELOADLAB_ASSIGN(std::unique_ptr<World> world, make_world(where, case_.ranks, numbers_, poison));
+    WorldRequest request{.kind = where, .ranks = case_.ranks, .local = numbers_, .poison = poison};
+    if (case_.timing) request.collective_picoseconds = case_.timing->broadcast * 1000;
+    RELOADLAB_ASSIGN(std::unique_ptr<World> world, options_.make_world ? options_.make_world(request) : make_world(request));
     Execution& execution = evidence_.executions.emplace_back();
     execution.variation = variation;
     execution.steps = std::move(steps);
@@ -207,6 +209,7 @@ class Replayer {
     });
     execution.stopped = ended.why;
     execution.waits = ended.waits;
+    note_timeline(stage.world, execution);
     note_races(stage.world, execution);  // before the harness's own reads, which wait for nobody
     for (const auto& session : sessions)
       if (session) session->collect();
@@ -226,11 +229,21 @@ class Replayer {
 
   // A race is its memory's rank's.
   void note_races(World& world, Execution& execution) const {
-    const auto access = [](const RacingAccess& seen) { return RankRun::Access{seen.stream, seen.operation, seen.writes}; };
+    const auto access = [](const RacingAccess& seen) { return RankRun::Access{seen.stream, seen.operation, seen.about, seen.writes}; };
     for (const SeenRace& race : world.devices()->races()) {
       const auto at = static_cast<size_t>(std::ranges::lower_bound(numbers_, race.second.rank) - numbers_.begin());
-      execution.ranks[at].races.push_back({access(race.first), access(race.second)});
+      execution.ranks[at].races.push_back({access(race.first), access(race.second), {}});
     }
+  }
+
+  static void note_timeline(World& world, Execution& execution) {
+    for (DeviceStep& step : world.devices()->timeline())
+      execution.timeline.push_back({.rank = step.rank,
+                                    .stream = std::move(step.stream),
+                                    .operation = std::move(step.operation),
+                                    .about = std::move(step.about),
+                                    .start = step.start,
+                                    .end = step.end});
   }
 
   Status play(const Stage& stage, Execution& execution) {

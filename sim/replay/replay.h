@@ -5,12 +5,14 @@
 #include "reference/base/status.h"
 #include "sim/candidate/candidate.h"
 #include "sim/evidence/evidence.h"
+#include "sim/world/world.h"
 
 namespace reloadlab::sim {
 
 struct ReplayOptions {
   bool keep_allocations = false;   // alloc and free events in the trace (the memory timeline); peaks are always there
   bool prove_determinism = false;  // adds Variation::again
+  WorldMaker make_world;  // empty: make_world()
   // Called before each step of each execution on each rank, for whoever watches from outside: a worker announces it, so that a
   // crash or a hang can be placed. Step -1: before the first one (construction). May be empty.
   std::function<void(const Variation& variation, int rank, int step)> on_step;

@@ -5,6 +5,8 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "reference/base/check.h"
 #include "sim/world/recording_group.h"
 
@@ -90,13 +92,37 @@ void SeriesPlayer::saw_collective(const std::string& group, int64_t rank_in_grou
 }
 
 Status SeriesPlayer::finish_loading() {
+  about("finish_loading");
   return each([](WeightSeries& series) { return series.finish_loading(); });
+}
+
+// What is issued from here on is said to be about that.
+void SeriesPlayer::about(std::string_view what, const std::string& layer) const {
+  scene_.world.devices()->label(fmt::format("step {}: {}{}{}", step_, what, layer.empty() ? "" : " ", layer));
+}
+
+size_t SeriesPlayer::position(const std::string& layer) const {
+  const std::vector<std::string> layers = scene_.the_case.shared_layers();
+  return static_cast<size_t>(std::ranges::find(layers, layer) - layers.begin());
+}
+
+void SeriesPlayer::spend_before(const Visit& visit) {
+  const auto& timing = scene_.the_case.timing;
+  if (timing && visit.act == Visit::Act::reach) scene_.world.devices()->spend(timing->before_of(position(visit.layer)) * 1000);
+}
+
+void SeriesPlayer::spend_after(const Visit& visit) {
+  const auto& timing = scene_.the_case.timing;
+  if (timing) scene_.world.devices()->spend(timing->after_of(position(visit.layer)) * 1000);
 }
 
 // Passes.
 
 Status SeriesPlayer::pass(const Step& step) {
+  const bool timed = scene_.the_case.timing && !capturing_;
+  if (timed) paces_.push_back({step_, scene_.world.devices()->mark(), -1});
   Status status = play(visits(scene_.the_case, step.pass, scene_.rank), step.pass.stream);
+  if (timed) paces_.back().end = scene_.world.devices()->mark();
   if (step.pass.stream == Pass::Stream::unjoined && side_) order(*side_, current());
   return status;
 }
@@ -114,6 +140,7 @@ Status SeriesPlayer::play(const std::vector<Visit>& visits, Pass::Stream stream)
         RELOADLAB_TRY(read(visit, stream));
         break;
       case Visit::Act::bypass:
+        about("read of", visit.layer);
         take(visit.layer);
         break;
       case Visit::Act::second_read:
@@ -134,9 +161,11 @@ Status SeriesPlayer::play(const std::vector<Visit>& visits, Pass::Stream stream)
 }
 
 Status SeriesPlayer::reach(const Visit& visit) {
+  about("reach", visit.layer);
   scene_.watch.event(EventKind::reach_begin, layer_of(visit.layer));
   Status status = scene_.supervised([&] { return series_[visit.series].series->reach(visit.index); });
   scene_.watch.event(EventKind::reach_end, layer_of(visit.layer), 0, status.message());
+  spend_before(visit);
   return status;
 }
 
@@ -152,9 +181,11 @@ Status SeriesPlayer::read(const Visit& visit, Pass::Stream stream) {
 Status SeriesPlayer::read_on(const Visit& visit, const c10::Stream& stream) {
   const c10::StreamGuard guard(stream);
   const model::LayerPtr layer = scene_.model.find(visit.layer);
+  about("forward of", visit.layer);
   return scene_.supervised([&] {
     return model::around_forward(*layer, [&] {
       take(visit.layer);
+      spend_after(visit);
       return Status();
     });
   });
@@ -192,6 +223,9 @@ void SeriesPlayer::seen(const RankRun::Read& read, at::Tensor copy) {
 void SeriesPlayer::collect(const std::function<BlobPtr(const at::Tensor& here)>& keep) {
   for (size_t i = 0; i < copies_.size(); ++i) scene_.run.reads[i].content = keep(copies_[i]);
   copies_.clear();
+  for (const Pace& pace : paces_)
+    if (pace.end >= 0)
+      scene_.run.paces.push_back({pace.step, scene_.world.devices()->time_of(pace.begin), scene_.world.devices()->time_of(pace.end)});
 }
 
 Status SeriesPlayer::host_sync() {
@@ -204,9 +238,11 @@ Status SeriesPlayer::host_sync() {
 // Between passes.
 
 Status SeriesPlayer::drain() {
+  about("drain");
   return each([](WeightSeries& series) { return series.drain(); });
 }
 Status SeriesPlayer::reset() {
+  about("reset");
   return each([](WeightSeries& series) { return series.reset(); });
 }
 
@@ -228,9 +264,13 @@ Status SeriesPlayer::overwrite_owned(const std::string& checkpoint) {
   });
 }
 
-Status SeriesPlayer::update_owner(const Step& step) { return overwrite_owned(step.plan.checkpoint); }
+Status SeriesPlayer::update_owner(const Step& step) {
+  about("update of owners");
+  return overwrite_owned(step.plan.checkpoint);
+}
 
 Status SeriesPlayer::reload(const Step& step, const std::function<Status()>& loads) {
+  about("reload");
   RELOADLAB_TRY(each([&](WeightSeries& series) { return series.begin_reload(step.in_place); }));
   RELOADLAB_TRY(step.in_place ? overwrite_owned(step.plan.checkpoint) : loads());
   return each([](WeightSeries& series) { return series.reload(); });
@@ -255,6 +295,7 @@ Status SeriesPlayer::capture(const Step& step) {
 }
 
 Status SeriesPlayer::replay() {
+  about("replay");
   return scene_.supervised([&] {
     graph_->replay();
     AccountScope nobody(nullptr);

@@ -82,7 +82,17 @@ class SeriesPlayer {
   void order(const c10::Stream& first, const c10::Stream& then) const;
 
   Scene scene_;
+  void about(std::string_view what, const std::string& layer = {}) const;
+  void spend_before(const Visit& visit);
+  void spend_after(const Visit& visit);
+  size_t position(const std::string& layer) const;
+
   std::vector<One> series_;  // as in the case
+  struct Pace {
+    int step;
+    int64_t begin, end;  // marks
+  };
+  std::vector<Pace> paces_;
   std::map<std::string, c10::intrusive_ptr<c10d::ProcessGroup>> groups_;
   std::vector<at::Tensor> copies_;  // of run.reads, by position
   std::unique_ptr<DeviceGraph> graph_;

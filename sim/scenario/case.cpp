@@ -18,6 +18,13 @@ const CheckpointSpec* Case::checkpoint(std::string_view name) const {
   return nullptr;
 }
 
+std::vector<std::string> Case::shared_layers() const {
+  std::vector<std::string> layers;
+  for (const model::LayerSpec& layer : model.layers)
+    if (series_of(layer.name)) layers.push_back(layer.name);
+  return layers;
+}
+
 const SeriesSpec* Case::series_of(const std::string& layer) const {
   for (const SeriesSpec& each : series)
     if (each.index_of(layer) >= 0) return &each;

@@ -143,6 +143,7 @@ struct Case {
   int sample = 0;           // of each class of equal ranks so many are played; 0: every rank is
   model::ModelSpec model;
   std::vector<SeriesSpec> series;
+  std::optional<Timing> timing;  // none: what devices of today take
   std::vector<std::pair<std::string, CheckpointSpec>> checkpoints;  // in file order
   Record record = Record::after_construction;
   std::vector<Step> steps;
@@ -154,6 +155,8 @@ struct Case {
   std::string id() const { return variant.empty() ? scenario : scenario + "[" + variant + "]"; }
   const CheckpointSpec* checkpoint(std::string_view name) const;
   // The series that the layer is in; null where it is in none.
+  // The layers of all series, in the model's order.
+  std::vector<std::string> shared_layers() const;
   const SeriesSpec* series_of(const std::string& layer) const;
   model::TensorParallel parallel(int rank) const {
     const int size = tensor_parallel > 0 ? tensor_parallel : ranks;

@@ -78,6 +78,16 @@ struct Pass {
   }
 };
 
+// What things take on devices where nothing else takes any time. Nanoseconds; one number for all layers of series, or one for each layer
+// in the model's order.
+struct Timing {
+  int64_t broadcast = 0;
+  std::vector<int64_t> before{0};  // compute of a layer between its reach and its wait
+  std::vector<int64_t> after{0};   // and behind its wait
+  int64_t before_of(size_t layer) const { return before[layer % before.size()]; }
+  int64_t after_of(size_t layer) const { return after[layer % after.size()]; }
+};
+
 // What brings new weights to a model with series.
 enum class Via {
   series,     // the series' own way: its layers only

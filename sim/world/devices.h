@@ -26,10 +26,18 @@ struct RacingAccess {
   int rank = -1;          // whose device
   std::string stream;     // "stream 2 of sim:1"
   std::string operation;  // "broadcast #3 of all"
+  std::string about;      // as Devices::label() said
   bool writes = false;
 };
 struct SeenRace {
   RacingAccess first, second;  // in the order of this run
+};
+
+// Something that a stream did. Times are picoseconds of the device's clock.
+struct DeviceStep {
+  int rank = -1;
+  std::string stream, operation, about;
+  int64_t start = 0, end = 0;
 };
 
 class Devices {
@@ -50,6 +58,16 @@ class Devices {
   // A CPU tensor with the bytes that the tensor has now, whatever is under way; for after a run.
   virtual at::Tensor bytes_now(const at::Tensor& tensor) const = 0;
   virtual std::vector<SeenRace> races() const = 0;
+  // In the order in which they were done.
+  virtual std::vector<DeviceStep> timeline() const = 0;
+
+  // What the calling rank is about, for what it issues from here on.
+  virtual void label(const std::string& about) = 0;
+  // Work of that duration on the calling rank's current stream.
+  virtual void spend(int64_t picoseconds) = 0;
+  // Remembers when the calling rank's current stream comes to this point; time_of() tells after the run, and -1 where it never did.
+  virtual int64_t mark() = 0;
+  virtual int64_t time_of(int64_t mark) const = 0;
 };
 
 }  // namespace reloadlab::sim

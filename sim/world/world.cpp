@@ -6,18 +6,18 @@
 
 namespace reloadlab::sim {
 
-Result<std::unique_ptr<World>> make_world(WorldKind kind, int ranks, std::vector<int> local, int poison) {
-  switch (kind) {
+Result<std::unique_ptr<World>> make_world(const WorldRequest& request) {
+  switch (request.kind) {
     case WorldKind::cpu:
-      return std::unique_ptr<World>(std::make_unique<CpuWorld>(ranks, std::move(local), poison));
+      return std::unique_ptr<World>(std::make_unique<CpuWorld>(request.ranks, request.local, request.poison));
     case WorldKind::meta:
-      return std::unique_ptr<World>(std::make_unique<MetaWorld>(ranks, std::move(local)));
+      return std::unique_ptr<World>(std::make_unique<MetaWorld>(request.ranks, request.local));
     case WorldKind::sim:
-      return std::unique_ptr<World>(std::make_unique<modelled::ModelledWorld>(ranks, std::move(local), poison, modelled::round_robin()));
+      return std::unique_ptr<World>(std::make_unique<modelled::ModelledWorld>(request, modelled::round_robin()));
     case WorldKind::cuda:
       break;
   }
-  return Status(Code::unsupported, "the world " + std::string(world_name(kind)) + " is not part of this build");
+  return Status(Code::unsupported, "the world " + std::string(world_name(request.kind)) + " is not part of this build");
 }
 
 }  // namespace reloadlab::sim

@@ -13,6 +13,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "reference/base/status.h"
@@ -40,8 +41,17 @@ class World {
   virtual Devices* devices() { return nullptr; }  // null: there are none
 };
 
-// A world for one execution, of whose ranks those in `local` are run, ascending. `poison` picks the pattern of fresh memory
-// (poison_byte()). Code::unsupported for kinds not built in.
-Result<std::unique_ptr<World>> make_world(WorldKind kind, int ranks, std::vector<int> local, int poison);
+// A world for one execution.
+struct WorldRequest {
+  WorldKind kind = WorldKind::cpu;
+  int ranks = 1;
+  std::vector<int> local;  // those of them that are run, ascending
+  int poison = 0;          // the pattern of fresh memory (poison_byte())
+  // Modelled devices: a collective takes that long and nothing else any time; otherwise what a device of today takes.
+  std::optional<int64_t> collective_picoseconds;
+};
+// Code::unsupported for kinds not built in.
+Result<std::unique_ptr<World>> make_world(const WorldRequest& request);
+using WorldMaker = std::function<Result<std::unique_ptr<World>>(const WorldRequest&)>;
 
 }  // namespace reloadlab::sim

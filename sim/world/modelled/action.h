@@ -23,6 +23,8 @@ class Capture;
 struct Point {
   std::string name;
   bool done = false;
+  int64_t id = -1;                   // in order of issue; -1: not issued yet
+  int64_t marked_in = -1;            // the turn that marked it
   Clock clock;                       // of whoever marked it
   Picoseconds time = 0;              // when it was marked
   std::shared_ptr<Capture> capture;  // not null: belongs to a captured graph, and never gets done
@@ -36,6 +38,7 @@ struct Kernel {
   Picoseconds cost = 0;
   // Holds addresses, sizes and strides as they were at issue, never a tensor of the program.
   std::function<void()> run;
+  int host = -1;  // whose own memory it touches while that host may go on; -1: nobody's
 };
 struct Record {
   PointPtr point;
@@ -59,7 +62,8 @@ struct Collective {
     ActorId stream = -1;
     std::vector<Access> accesses;
     PointPtr done;
-    bool sends = true;  // data flows from this rank to all others; where it does not, nobody waits for it
+    std::string wanted;  // "broadcast (root 1, 64 elements of Float)"; empty: not issued
+    bool sends = true;   // data flows from this rank to all others; where it does not, nobody waits for it
   };
   std::string name;         // "broadcast #3 of ring"
   std::vector<Seat> seats;  // by rank inside the group

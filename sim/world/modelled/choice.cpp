@@ -11,10 +11,12 @@
 namespace reloadlab::sim::modelled {
 namespace {
 
+size_t undisturbed(ChoiceKind kind) { return kind == ChoiceKind::reuse ? 1 : 0; }
+
 class RoundRobin final : public Chooser {
  public:
   size_t choose(ChoiceKind kind, std::span<const Option> options) override {
-    if (kind == ChoiceKind::reuse) return 1;
+    if (kind != ChoiceKind::next) return undisturbed(kind);
     size_t best = 0;
     // The first actor after the last one, cyclically.
     auto turn = [this](const Option& option) { return std::pair(option.actor <= last_, option.actor); };
@@ -43,7 +45,7 @@ class Pct final : public Chooser {
     for (int i = 1; i < depth; ++i) drops_.insert(static_cast<int64_t>(prng_.below(static_cast<uint64_t>(std::max<int64_t>(steps, 1)))));
   }
   size_t choose(ChoiceKind kind, std::span<const Option> options) override {
-    if (kind == ChoiceKind::reuse) return static_cast<size_t>(prng_.below(options.size()));
+    if (kind != ChoiceKind::next) return static_cast<size_t>(prng_.below(options.size()));
     size_t best = highest(options);
     if (drops_.contains(step_++)) {
       priority_[options[best].actor] = --lowest_;
@@ -73,7 +75,7 @@ class Pct final : public Chooser {
 class Timed final : public Chooser {
  public:
   size_t choose(ChoiceKind kind, std::span<const Option> options) override {
-    if (kind == ChoiceKind::reuse) return 1;
+    if (kind != ChoiceKind::next) return undisturbed(kind);
     auto earlier = [](const Option& a, const Option& b) { return std::pair(a.ready_at, a.actor) < std::pair(b.ready_at, b.actor); };
     return static_cast<size_t>(std::min_element(options.begin(), options.end(), earlier) - options.begin());
   }

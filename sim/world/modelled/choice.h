@@ -1,6 +1,7 @@
 #pragma once
 // Whatever the modelled world could do in more than one way is a choice, and a Schedule is the list of what was chosen. A Chooser
 // decides; the choices of a run can be stored and replayed exactly.
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -15,11 +16,15 @@ namespace reloadlab::sim::modelled {
 enum class ChoiceKind {
   next,   // which host or stream goes on
   reuse,  // whether the allocator takes a block that another stream has just finished with: 0 fresh, 1 reuse
+  fault,  // where something outside strikes, of the places that a program offers: 0 nowhere
 };
+
+struct Turn;
 
 struct Option {
   ActorId actor = -1;
-  int64_t ready_at = 0;  // virtual picoseconds: the earliest start
+  int64_t ready_at = 0;     // virtual picoseconds: the earliest start
+  bool asks_again = false;  // a host that would ask what it was just told is not so, and still is not
 };
 
 using Schedule = std::vector<uint32_t>;
@@ -27,11 +32,16 @@ using Schedule = std::vector<uint32_t>;
 class Chooser {
  public:
   virtual ~Chooser() = default;
-  // An index into options; there are at least two.
+  // An index into options; there are at least two. For `next` also `stop`: the run ends here.
   virtual size_t choose(ChoiceKind kind, std::span<const Option> options) = 0;
+  static constexpr size_t stop = static_cast<size_t>(-1);
+
+  // What watches is told of each turn once it is over, those that were no choice included, by number.
+  virtual bool watches() const { return false; }
+  virtual void took(int64_t, const Turn&) {}
 };
 
-// Actors in turn, by number; every actor that can go on does so before one goes twice. Blocks are reused.
+// Actors in turn, by number; every actor that can go on does so before one goes twice. Blocks are reused, and no fault strikes.
 std::unique_ptr<Chooser> round_robin();
 std::unique_ptr<Chooser> random_choices(uint64_t seed);
 // Probabilistic concurrency testing: the ready actor of highest random priority goes on; at `depth` - 1 random points among the

@@ -34,6 +34,7 @@ void copy_with_host(const Tensor& to, const Tensor& from, bool non_blocking) {
   kernel.cost = machine.config().rates.kernel_start + duration(bytes_of(device_side), machine.config().rates.host_copy_bytes_per_s);
   auto plain = [](const Tensor& tensor) { return is_modelled(tensor) ? alias_on_cpu(tensor) : tensor.alias(); };
   kernel.run = [to = plain(to), from = plain(from)] { to.copy_(from); };
+  if (non_blocking) kernel.host = machine.host();
   if (!non_blocking) TORCH_CHECK(!stream.capture, "a blocking copy with a host while ", stream.name(), " is capturing");
   machine.issue(stream, std::move(kernel));
   if (!non_blocking) machine.host_wait(machine.record(stream, is_modelled(to) ? "a copy from its memory" : "a copy to its memory"));

@@ -45,6 +45,8 @@ Option Machine::option(const Stream& stream) const {
 // What every action does first: it comes after its stream's last one and after what its issuer knew.
 Picoseconds Machine::begin(Stream& stream, const Stream::Queued& queued) {
   stream.clock.tick(stream.actor);
+  stream.label = queued.label;
+  if (watched_) open_.after.push_back(queued.issued_in);
   if (stream.joined != queued.issued) {
     stream.clock.join(*queued.issued);
     stream.joined = queued.issued;
@@ -57,7 +59,14 @@ Picoseconds Machine::begin(Stream& stream, const Stream::Queued& queued) {
 void Machine::execute(Stream& stream) {
   if (auto* part = std::get_if<Part>(&stream.front().action)) {
     std::shared_ptr<Collective> collective = part->collective;
-    return collective->seats[part->index].started ? complete(*collective) : admit(stream);
+    if (collective->seats[part->index].started) return complete(*collective);
+    if (watched_) {
+      open_.name = "a place for " + collective->name;
+      open_.after = {stream.front().issued_in};
+      open_.footprint.places = {stream.device};
+      open_.takes_place = true;
+    }
+    return admit(stream);
   }
   Stream::Queued queued = std::move(stream.queue[stream.head]);
   pop(stream);
@@ -70,17 +79,20 @@ void Machine::execute(Stream& stream) {
     record->point->clock = stream.clock;
     record->point->time = start;
     record->point->done = true;
+    marked(*record->point);
     step(stream, "record", start, start);
   } else {
     const Point& point = *std::get<Wait>(queued.action).point;
     stream.clock.join(point.clock);
     stream.free_at = std::max(start, point.time);
+    if (watched_) open_.after.push_back(point.marked_in);
     step(stream, "wait", start, stream.free_at);
   }
 }
 
 void Machine::execute_kernel(Stream& stream, const Kernel& kernel, Picoseconds) {
   touch(stream, kernel.name, kernel.accesses);
+  if (watched_ && kernel.host >= 0) open_.footprint.host_accesses.push_back(kernel.host);
   if (!device_error_.empty()) return;
   try {
     on_device([&] { kernel.run(); });
@@ -89,6 +101,12 @@ void Machine::execute_kernel(Stream& stream, const Kernel& kernel, Picoseconds) 
   } catch (const std::exception& error) {
     device_error_ = fmt::format("{} on {}: {}", kernel.name, stream.name(), error.what());
   }
+  open_.footprint.everything |= !device_error_.empty();
+}
+
+void Machine::marked(Point& point) {
+  point.marked_in = turn_;
+  if (watched_) open_.footprint.marks.push_back(point.id);
 }
 
 void Machine::complete(Collective& collective) {
@@ -100,6 +118,7 @@ void Machine::complete(Collective& collective) {
   }
   for (const Collective::Seat& seat : collective.seats)
     if (seat.sends) senders.join(stream_of(seat.stream).clock);
+  open_.footprint.actors.clear();
   for (Collective::Seat& seat : collective.seats) {
     Stream& stream = stream_of(seat.stream);
     stream.clock.join(senders);  // a lone sender hears only itself, and waits for nobody
@@ -108,7 +127,13 @@ void Machine::complete(Collective& collective) {
     seat.done->clock = stream.clock;
     seat.done->time = stream.free_at;
     seat.done->done = true;
+    marked(*seat.done);
     --running_collectives_[static_cast<size_t>(stream.device)];
+    if (watched_ && config_.concurrent_collectives > 0) open_.footprint.places.push_back(stream.device);
+    if (watched_) {
+      open_.footprint.actors.push_back(stream.actor);
+      open_.clocks.push_back(stream.clock);
+    }
     step(stream, collective.name, start, stream.free_at);
     pop(stream);
   }
@@ -126,13 +151,19 @@ void Machine::pop(Stream& stream) {
 }
 
 void Machine::step(Stream& stream, const std::string& name, Picoseconds start, Picoseconds end) {
-  steps_.push_back({stream.actor, name, start, end});
+  steps_.push_back({stream.actor, name, start, end, stream.label});
+  if (watched_) open_.name = name;
   elapsed_ = std::max(elapsed_, end);
 }
 
 void Machine::touch(const Stream& stream, const std::string& name, const std::vector<Access>& accesses) {
-  AccessSite site{
-      .actor = stream.actor, .tick = stream.clock.at(stream.actor), .step = static_cast<int64_t>(steps_.size()), .operation = name};
+  AccessSite site{.actor = stream.actor,
+                  .tick = stream.clock.at(stream.actor),
+                  .step = static_cast<int64_t>(steps_.size()),
+                  .turn = turn_,
+                  .operation = name,
+                  .label = stream.label};
+  if (watched_) open_.footprint.accesses.insert(open_.footprint.accesses.end(), accesses.begin(), accesses.end());
   for (const Access& access : accesses) {
     site.write = access.write;
     races_.access(site, access, stream.clock);

@@ -60,6 +60,9 @@ void Hosts::start(const std::function<void(int)>& body) {
     next.failure = nullptr;
     next.device = rank;
     next.current_stream.assign(next.current_stream.size(), 0);
+    next.asked = {};
+    next.told_no.clear();
+    next.turn = driver.turn;
     learn(next, driver.clock, driver.now);
     next.thread = std::thread([this, &next, &body, rank, settings] {
       at::ThreadLocalStateGuard guard(settings);

@@ -9,13 +9,20 @@
 #include <thread>
 #include <vector>
 
-#include "sim/world/modelled/clock.h"
-#include "sim/world/modelled/rates.h"
+#include "sim/world/modelled/action.h"
+#include "sim/world/modelled/turn.h"
 
 namespace reloadlab::sim::modelled {
 
 // Unwinds a host of a run that is being stopped. Not a std::exception: programs that catch those must not keep it.
 struct Stopped {};
+
+// What a host comes to at a visible operation.
+struct Asked {
+  PointPtr waits;                    // for this to be done
+  std::vector<PointPtr> looks;       // at these, and does not wait
+  std::vector<Footprint::Key> keys;  // of what hosts share
+};
 
 struct Host {
   enum class State { parked, running, finished };
@@ -23,12 +30,16 @@ struct Host {
   State state = State::finished;
   std::function<bool()> ready;        // parked: may it go on?
   std::function<std::string()> what;  // parked: what it waits for
+  Asked asked;                        // parked: what it goes on with
+  std::vector<int64_t> told_no;       // the points that it looked at last, where none was done
+  int64_t turn = -1;                  // the last turn in which it acted
   std::exception_ptr failure;
   std::binary_semaphore baton{0};
   std::thread thread;
   Clock clock;                         // what it has learnt by waiting
   std::shared_ptr<const Clock> known;  // the same, shared with the actions it issues; null where it has to be made anew
   Picoseconds now = 0;
+  LabelPtr label;  // what it is about
   int device = 0;
   std::vector<int64_t> current_stream;  // by device
 };

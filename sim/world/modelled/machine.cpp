@@ -1,5 +1,7 @@
 #include "sim/world/modelled/machine.h"
 
+#include <algorithm>
+
 #include "reference/base/check.h"
 #include "sim/world/modelled/capture.h"
 #include "sim/world/modelled/device.h"
@@ -37,6 +39,7 @@ Machine::Machine(MachineConfig config, std::unique_ptr<Chooser> chooser)
       hosts_(std::make_unique<Hosts>(config.ranks, config.stuck_seconds)),
       rendezvous_(std::make_unique<Rendezvous>()) {
   RELOADLAB_CHECK(the_machine() == nullptr, "one machine at a time");
+  watched_ = chooser_->watches();
   install_modelled_devices();
   the_machine() = this;
   for (int device = 0; device < config.ranks; ++device) new_stream(device);
@@ -59,10 +62,12 @@ Stream& Machine::stream(int device, int64_t id) {
 Stream& Machine::new_stream(int device) {
   auto& streams = devices_[static_cast<size_t>(device)];
   auto stream = std::make_unique<Stream>();
-  stream->actor = static_cast<ActorId>(config_.ranks + 1 + static_cast<int>(streams_.size()));
+  stream->actor = actor_of(device, static_cast<int64_t>(streams.size()));
   stream->device = device;
   stream->id = static_cast<int64_t>(streams.size());
-  streams_.push_back(stream.get());
+  auto earlier = [](const Stream* one, const Stream* other) { return one->actor < other->actor; };
+  streams_.insert(std::upper_bound(streams_.begin(), streams_.end(), stream.get(), earlier), stream.get());
+  uses(device);
   return *streams.emplace_back(std::move(stream));
 }
 
@@ -74,6 +79,7 @@ Stream& Machine::pool_stream(int device) {
   return *pool;
 }
 
+int Machine::host() const { return hosts_->here().actor; }
 int Machine::device() const { return hosts_->here().device; }
 void Machine::set_device(int device) { hosts_->here().device = device; }
 int64_t Machine::current_stream(int device) const { return hosts_->here().current_stream.at(static_cast<size_t>(device)); }
@@ -83,14 +89,17 @@ void Machine::issue(Stream& stream, Action action) {
   auto* wait = std::get_if<Wait>(&action);
   std::shared_ptr<Capture> capture = stream.capture ? stream.capture : wait ? wait->point->capture : nullptr;
   if (capture) return capture->add(capture, stream, std::move(action));
+  if (auto* record = std::get_if<Record>(&action)) record->point->id = next_point_++;
   if (auto* part = std::get_if<Part>(&action)) {
+    part->done->id = next_point_++;
     Collective::Seat& seat = part->collective->seats[part->index];
     seat.issued = true;
     seat.stream = stream.actor;
     seat.done = part->done;
   }
   Host& host = hosts_->here();
-  stream.queue.push_back({std::move(action), std::exchange(stream.fills, {}), hosts_->knowledge(host), host.now});
+  if (watched_) open_.footprint.tails.push_back(stream.actor);
+  stream.queue.push_back({std::move(action), std::exchange(stream.fills, {}), hosts_->knowledge(host), host.now, host.label, host.turn});
 }
 
 PointPtr Machine::record(Stream& stream, std::string name) {
@@ -104,6 +113,7 @@ void Machine::wait(Stream& stream, const PointPtr& point) { issue(stream, Wait{p
 
 void Machine::fill(Stream& stream, Kernel kernel) {
   if (stream.capture) return issue(stream, std::move(kernel));
+  if (watched_) open_.footprint.tails.push_back(stream.actor);
   stream.fills.push_back(std::move(kernel));
 }
 
@@ -111,24 +121,49 @@ void Machine::fill(Stream& stream, Kernel kernel) {
 
 void Machine::host_wait(const PointPtr& point) {
   TORCH_CHECK(!point->capture, "a host cannot wait for ", point->name, ": it belongs to a capture");
-  host_wait([point] { return point->done; }, [point] { return point->name; });
+  host_wait([point] { return point->done; }, [point] { return point->name; }, {.waits = point, .looks = {}, .keys = {}});
   host_joins(*point);
 }
 
-void Machine::host_wait(const std::function<bool()>& ready, const std::function<std::string()>& what) {
+void Machine::host_wait(const std::function<bool()>& ready, const std::function<std::string()>& what, Asked asked) {
+  hosts_->here().asked = std::move(asked);
   if (hosts_->on_rank_thread()) {
     hosts_->park(ready, what);
   } else {
-    while (!ready()) TORCH_CHECK(advance(), "deadlock: the driver waits for ", what(), ", and nothing can go on\n", joined_lines(waits()));
+    drive(ready, what);
   }
   TORCH_CHECK(device_error_.empty(), "a kernel failed earlier: ", device_error_);
 }
 
+// The driver goes on as soon as it can where it waits; where it only asks, it is one of those who can go on.
+void Machine::drive(const std::function<bool()>& ready, const std::function<std::string()>& what) {
+  Host& driver = hosts_->here();
+  bool went_on = false;
+  while (driver.asked.waits ? !ready() : !went_on) {
+    TORCH_CHECK(advance(!driver.asked.waits), abandoned_ ? "the chooser ended the run" : "deadlock", ": the driver waits for ", what(),
+                ", and nothing can go on\n", joined_lines(waits()));
+    went_on = driver.turn == turn_;
+  }
+  if (driver.asked.waits) {
+    ++turn_;
+    open_host_turn(driver);
+    close_turn(driver.clock);
+  }
+}
+
 bool Machine::host_query(const PointPtr& point) {
   TORCH_CHECK(!point->capture, "a host cannot query ", point->name, ": it belongs to a capture");
-  host_wait([] { return true; }, [point] { return "a query of " + point->name; });
+  host_wait([] { return true; }, [point] { return "a query of " + point->name; }, {.waits = {}, .looks = {point}, .keys = {}});
   if (point->done) host_joins(*point);
   return point->done;
+}
+
+void Machine::host_look(const std::vector<PointPtr>& points) {
+  host_wait([] { return true; }, [] { return std::string("a look at what is done"); }, {.waits = {}, .looks = points, .keys = {}});
+}
+
+void Machine::host_access(const std::string& key, bool write) {
+  host_wait([] { return true; }, [key] { return "its turn with " + key; }, {.waits = {}, .looks = {}, .keys = {{key, write}}});
 }
 
 void Machine::host_joins(const Point& point) { hosts_->learn(hosts_->here(), point.clock, point.time); }
@@ -142,9 +177,20 @@ void Machine::synchronize_device(int device) {
   std::vector<PointPtr> points;
   for (auto& stream : devices_.at(static_cast<size_t>(device))) {
     TORCH_CHECK(!stream->capture, "a host cannot synchronize sim:", device, " while ", stream->name(), " is capturing");
-    if (!stream->idle()) points.push_back(record(*stream, "all of " + stream->name()));
+    // What has executed was perhaps not known of before: a stream that was ever used is waited for, idle or not.
+    if (!stream->idle() || stream->clock.at(stream->actor) > 0) points.push_back(record(*stream, "all of " + stream->name()));
   }
   for (const PointPtr& point : points) host_wait(point);
+}
+
+bool Machine::drain() {
+  RELOADLAB_CHECK(!hosts_->on_rank_thread(), "the driver drains");
+  while (advance()) {
+  }
+  Host& driver = hosts_->here();
+  for (const Stream* stream : streams_) hosts_->learn(driver, stream->clock, stream->free_at);
+  end_of_run();
+  return std::all_of(streams_.begin(), streams_.end(), [](const Stream* stream) { return stream->idle(); });
 }
 
 // The scheduler.
@@ -161,18 +207,20 @@ RunReport Machine::run(const std::function<void(int)>& body) {
   if (taken_ >= limit) {
     report.stopped = fmt::format("hang: {} steps without an end", config_.step_limit);
   } else if (!hosts_->all_finished() || !streams_idle) {
-    report.stopped = "deadlock: nothing can go on";
+    report.stopped = why_stopped();
   }
   if (!report.stopped.empty()) report.waits = waits();
   hosts_->stop(picture);
   hosts_->join();
+  end_of_run();
   for (int rank = 0; rank < config_.ranks; ++rank) report.failures.push_back(hosts_->host(rank).failure);
   return report;
 }
 
 size_t Machine::pick(ChoiceKind kind, std::span<const Option> options) {
-  if (options.size() == 1) return 0;
+  if (options.size() == 1 || fixed_) return 0;
   size_t index = chooser_->choose(kind, options);
+  if (kind == ChoiceKind::next && index == Chooser::stop) return index;
   RELOADLAB_CHECK(index < options.size(), "a chooser takes one of the options");
   schedule_.push_back(static_cast<uint32_t>(index));
   widths_.push_back(static_cast<uint32_t>(options.size()));
@@ -184,31 +232,47 @@ size_t Machine::choose(ChoiceKind kind, size_t count) {
   return pick(kind, options);
 }
 
-bool Machine::advance() {
+void Machine::collect_options(bool driver) {
   options_.clear();
+  auto add = [this](const Host& host) { options_.push_back({host.actor, host.now, asks_again(host)}); };
   for (int rank = 0; rank < config_.ranks; ++rank) {
     const Host& host = hosts_->host(rank);
-    if (host.state == Host::State::parked && host.ready()) options_.push_back({host.actor, host.now});
+    if (host.state == Host::State::parked && host.ready()) add(host);
   }
+  if (driver) add(hosts_->host(config_.ranks));
   for (const Stream* stream : streams_)
     if (config_.concurrent_collectives == 0) admit(*stream);
   for (const Stream* stream : streams_)
     if (enabled(*stream)) options_.push_back(option(*stream));
-  if (options_.empty()) return false;
-  ActorId actor = options_[pick(ChoiceKind::next, options_)].actor;
-  if (actor < config_.ranks) {
-    hosts_->go_on(hosts_->host(actor), [this] { return joined_lines(waits()); });
+}
+
+bool Machine::advance(bool driver) {
+  collect_options(driver);
+  bool asking = std::all_of(options_.begin(), options_.end(), [](const Option& option) { return option.asks_again; });
+  asking_ = asking ? asking_ + 1 : 0;
+  if (options_.empty() || asking_ > config_.poll_limit) return false;
+  size_t index = pick(ChoiceKind::next, options_);
+  abandoned_ = index == Chooser::stop;
+  if (abandoned_) return false;
+  ActorId actor = options_[index].actor;
+  ++turn_;
+  if (actor <= config_.ranks) {
+    Host& host = hosts_->host(actor);
+    open_host_turn(host);
+    if (actor < config_.ranks) hosts_->go_on(host, [this] { return joined_lines(waits()); });
+    close_turn(host.clock);
   } else {
-    execute(stream_of(actor));
+    Stream& stream = stream_of(actor);
+    open_turn(actor);
+    execute(stream);
+    close_turn(stream.clock);
   }
   return true;
 }
 
-std::string Machine::actor_name(ActorId actor) const {
-  if (actor < config_.ranks) return fmt::format("host {}", actor);
-  if (actor == config_.ranks) return "driver";
-  return stream_of(actor).name();
-}
+std::string Machine::actor_name(ActorId actor) const { return modelled::actor_name(actor, config_.ranks); }
+
+void Machine::set_label(std::string label) { hosts_->here().label = std::make_shared<const std::string>(std::move(label)); }
 
 int Machine::device_of(ActorId actor) const { return actor <= config_.ranks ? actor % config_.ranks : stream_of(actor).device; }
 

@@ -12,15 +12,19 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sim/world/modelled/action.h"
 #include "sim/world/modelled/choice.h"
+#include "sim/world/modelled/turn.h"
 
 namespace reloadlab::sim::modelled {
 
 class Memory;
 class Hosts;
+struct Asked;
+struct Host;
 class Rendezvous;
 
 struct MachineConfig {
@@ -29,6 +33,7 @@ struct MachineConfig {
   std::byte poison{0xFF};
   int concurrent_collectives = 0;   // how many a device runs at once; 0: any number
   int64_t step_limit = 10'000'000;  // more steps in one run count as a hang
+  int64_t poll_limit = 100'000;     // so many questions in a row that nothing can change the answer of are one, too
   int64_t stuck_seconds = 60;       // a host that reaches no visible operation for so long ends the process with exit code 6
 };
 
@@ -37,6 +42,7 @@ struct Step {
   ActorId actor = -1;
   std::string name;
   Picoseconds start = 0, end = 0;
+  LabelPtr label;  // what its host was about when it issued it; null: it had said nothing
 };
 
 struct RunReport {
@@ -52,6 +58,8 @@ struct Stream {
     std::vector<Kernel> fills;            // run first, in the same step
     std::shared_ptr<const Clock> issued;  // what the issuing host knew
     Picoseconds issued_at = 0;
+    LabelPtr label;
+    int64_t issued_in = -1;  // the turn; -1: before the first one
   };
   ActorId actor = -1;
   int device = -1;
@@ -63,6 +71,7 @@ struct Stream {
   Picoseconds free_at = 0;
   std::shared_ptr<const Clock> joined;
   std::shared_ptr<Capture> capture;
+  LabelPtr label;  // of its last action
 
   bool idle() const { return head == queue.size(); }
   const Queued& front() const { return queue[head]; }
@@ -91,10 +100,14 @@ class Machine {
   Stream& pool_stream(int device);  // one of 32, in turn
 
   // The calling host's current device and streams.
+  int host() const;  // its number; the driver's is behind the ranks'
   int device() const;
   void set_device(int device);
   int64_t current_stream(int device) const;
   void set_current_stream(int device, int64_t id);
+
+  // What the calling host is about, said of all that it issues from here on.
+  void set_label(std::string label);
 
   // Puts the action at the end of the stream, or into the stream's capture.
   void issue(Stream& stream, Action action);
@@ -105,12 +118,28 @@ class Machine {
 
   // Visible operations of the calling host. Each throws where the run is being stopped.
   void host_wait(const PointPtr& point);
-  void host_wait(const std::function<bool()>& ready, const std::function<std::string()>& what);
-  bool host_query(const PointPtr& point);  // lets others go on first
+  bool host_query(const PointPtr& point);                // lets others go on first
+  void host_look(const std::vector<PointPtr>& points);   // the same for several, whose states are read afterwards
+  void host_access(const std::string& key, bool write);  // of something that hosts share; lets others go on first
   void synchronize(Stream& stream);
   void synchronize_device(int device);
+  // On the driver: executes what is queued for as long as anything can go on; false where something is left that cannot.
+  bool drain();
   // A choice of the world that is no step. REQUIRES count > 1.
   size_t choose(ChoiceKind kind, size_t count);
+  // While one lives, nothing is a choice: the first option is taken, and schedules hold none of it. For what comes before and after
+  // that which is to be explored.
+  class Fixed {
+   public:
+    explicit Fixed(Machine& machine) : machine_(machine), before_(std::exchange(machine.fixed_, true)) {}
+    ~Fixed() { machine_.fixed_ = before_; }
+    Fixed(const Fixed&) = delete;
+    Fixed& operator=(const Fixed&) = delete;
+
+   private:
+    Machine& machine_;
+    bool before_;
+  };
   // The calling host has learnt that the point is marked.
   void host_joins(const Point& point);
 
@@ -120,18 +149,32 @@ class Machine {
   const std::vector<Step>& steps() const { return steps_; }
   const RaceFinder& races() const { return races_; }
   std::string actor_name(ActorId actor) const;
+  // The calling host uses a device's memory or makes a stream there.
+  void uses(int device);
   int device_of(ActorId actor) const;  // a host's is its rank's
   Picoseconds elapsed() const;         // virtual time at which the last step ended
 
  private:
   friend class Hosts;
-  bool advance();  // one choice, and what it chose; false where nothing can go on
+  // One choice, and what it chose; false where nothing can go on. With `driver`, the driver is one of those who can.
+  bool advance(bool driver = false);
+  void collect_options(bool driver);
+  bool looks_again(const Host& host) const;
+  bool asks_again(const Host& host) const;
+  void host_wait(const std::function<bool()>& ready, const std::function<std::string()>& what, Asked asked);
+  void drive(const std::function<bool()>& ready, const std::function<std::string()>& what);
+  void open_turn(ActorId actor);
+  void open_host_turn(Host& host);
+  void close_turn(const Clock& clock);
+  void end_of_run();
+  std::string why_stopped() const;
   void admit(const Stream& stream);
   bool enabled(const Stream& stream) const;
   Option option(const Stream& stream) const;
   void execute(Stream& stream);
   void execute_kernel(Stream& stream, const Kernel& kernel, Picoseconds start);
   void complete(Collective& collective);
+  void marked(Point& point);
   void pop(Stream& stream);
   void step(Stream& stream, const std::string& name, Picoseconds start, Picoseconds end);
   void touch(const Stream& stream, const std::string& name, const std::vector<Access>& accesses);
@@ -139,13 +182,18 @@ class Machine {
   size_t pick(ChoiceKind kind, std::span<const Option> options);
   std::vector<std::string> waits() const;
   std::string waits_for(const Stream& stream) const;
-  Stream& stream_of(ActorId actor) const { return *streams_[static_cast<size_t>(actor - config_.ranks - 1)]; }
+  // Streams are numbered by their place on their device, then by device, so that numbers do not depend on the schedule.
+  ActorId actor_of(int device, int64_t id) const { return static_cast<ActorId>((id + 1) * config_.ranks + 1 + device); }
+  Stream& stream_of(ActorId actor) const {
+    int place = actor - config_.ranks - 1;
+    return *devices_[static_cast<size_t>(place % config_.ranks)][static_cast<size_t>(place / config_.ranks)];
+  }
 
   MachineConfig config_;
   std::unique_ptr<Chooser> chooser_;
   std::shared_ptr<Memory> memory_;
   std::vector<std::vector<std::unique_ptr<Stream>>> devices_;
-  std::vector<Stream*> streams_;                 // by actor, less the hosts
+  std::vector<Stream*> streams_;                 // by actor
   std::vector<int> pool_next_;                   // by device
   std::map<std::pair<int, int>, Stream*> pool_;  // by device and place in the pool
   std::vector<int> running_collectives_;         // by device
@@ -158,6 +206,13 @@ class Machine {
   RaceFinder races_;
   std::string device_error_;  // the first kernel that threw
   int64_t taken_ = 0;         // choices of all runs
+  int64_t turn_ = -1;         // the last turn, or the one that is being taken
+  bool watched_ = false;      // by the chooser
+  Turn open_;                 // watched: the turn that is being taken
+  int64_t next_point_ = 0;
+  int64_t asking_ = 0;      // questions in a row that nothing can change the answer of
+  bool fixed_ = false;      // nothing is a choice
+  bool abandoned_ = false;  // by the chooser
   Picoseconds elapsed_ = 0;
 };
 

@@ -34,7 +34,7 @@ struct Memory::Tenant {
   Block* block;
 };
 
-Memory::Memory(int devices, std::byte poison) : poison_(poison) {
+Memory::Memory(int devices, std::byte poison) : poison_(poison), made_(static_cast<size_t>(devices), 0) {
   for (int device = 0; device < devices; ++device) accounts_.push_back(std::make_shared<Account>(poison));
 }
 
@@ -49,6 +49,7 @@ c10::DataPtr Memory::allocate(size_t bytes) {
   if (bytes == 0) return {nullptr, nullptr, &release, where};
   Stream& stream = machine.stream(device, machine.current_stream(device));
   int64_t rounded = (static_cast<int64_t>(bytes) + granule - 1) / granule * granule;
+  machine.uses(device);
   Block& block = take({device, stream.id, rounded, stream.capture.get()});
   Account& account = *accounts_[static_cast<size_t>(device)];
   block.requested = static_cast<int64_t>(bytes);
@@ -69,8 +70,10 @@ Memory::Block& Memory::take(const Place& place) {
     return *block;
   }
   if (Block* block = take_pending(place)) return *block;
-  auto block =
-      std::make_unique<Block>(Block{static_cast<BlockId>(blocks_.size()), place, c10::alloc_cpu(static_cast<size_t>(place.bytes))});
+  // Numbered on its device, so that numbers do not depend on which rank came first.
+  auto devices = static_cast<BlockId>(accounts_.size());
+  BlockId id = made_[static_cast<size_t>(place.device)]++ * devices + place.device;
+  auto block = std::make_unique<Block>(Block{id, place, c10::alloc_cpu(static_cast<size_t>(place.bytes))});
   std::memset(block->data, static_cast<int>(poison_), static_cast<size_t>(place.bytes));
   return *blocks_.emplace_back(std::move(block));
 }
@@ -80,7 +83,10 @@ Memory::Block* Memory::take_pending(const Place& place) {
   if (std::none_of(pending_.begin(), pending_.end(), fits)) return nullptr;
   Machine& machine = Machine::required();
   // A visible operation: whether the other streams are done by now depends on who goes on first.
-  machine.host_wait([] { return true; }, [] { return std::string("an allocation that could reuse a block"); });
+  std::vector<PointPtr> points;
+  for (const Block* block : pending_)
+    if (fits(block)) points.insert(points.end(), block->waits.begin(), block->waits.end());
+  machine.host_look(points);
   auto found = std::find_if(pending_.begin(), pending_.end(), [&](const Block* block) { return fits(block) && all_done(block->waits); });
   if (found == pending_.end() || machine.choose(ChoiceKind::reuse, 2) == 0) return nullptr;
   Block* block = *found;
@@ -109,6 +115,7 @@ void Memory::free(Block& block) {
   Machine* machine = Machine::current();
   if (!machine || &machine->memory() != this) return;
   Stream& stream = machine->stream(block.place.device, block.place.stream);
+  machine->uses(block.place.device);
   for (const auto& [device, id] : block.also_used) {
     Stream& user = machine->stream(device, id);
     if (!user.capture) block.waits.push_back(machine->record(user, fmt::format("{}, which used a freed block", user.name())));

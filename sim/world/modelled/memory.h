@@ -61,6 +61,7 @@ class Memory : public std::enable_shared_from_this<Memory> {
   std::byte poison_;
   std::vector<AccountPtr> accounts_;  // by device
   std::vector<std::unique_ptr<Block>> blocks_;
+  std::vector<BlockId> made_;  // blocks, by device
   std::map<Place, std::vector<Block*>> free_;
   std::vector<Block*> pending_;  // freed, and perhaps still in use by other streams
 };

@@ -13,10 +13,21 @@
 
 namespace reloadlab::sim::modelled {
 
-ModelledWorld::ModelledWorld(int ranks, std::vector<int> local, int poison, std::unique_ptr<Chooser> chooser)
-    : ranks_(ranks),
-      local_(std::move(local)),
-      machine_({.ranks = static_cast<int>(local_.size()), .poison = poison_byte(poison)}, std::move(chooser)) {
+namespace {
+
+MachineConfig config_of(const WorldRequest& request) {
+  MachineConfig config{.ranks = static_cast<int>(request.local.size()), .poison = poison_byte(request.poison)};
+  if (request.collective_picoseconds) {
+    config.rates = *rates_of("free");
+    config.rates.collective_start = *request.collective_picoseconds;
+  }
+  return config;
+}
+
+}  // namespace
+
+ModelledWorld::ModelledWorld(const WorldRequest& request, std::unique_ptr<Chooser> chooser)
+    : ranks_(request.ranks), local_(request.local), machine_(config_of(request), std::move(chooser)) {
   install_counting_allocator();  // what hosts hold is nobody's, and poisoned all the same
 }
 
@@ -82,11 +93,38 @@ std::vector<SeenRace> ModelledWorld::races() const {
     return RacingAccess{.rank = local_[static_cast<size_t>(machine_.device_of(site.actor))],
                         .stream = machine_.actor_name(site.actor),
                         .operation = site.operation,
+                        .about = site.label ? *site.label : "",
                         .writes = site.write};
   };
   std::vector<SeenRace> seen;
   for (const Race& race : machine_.races().races()) seen.push_back({access(race.first), access(race.second)});
   return seen;
+}
+
+std::vector<DeviceStep> ModelledWorld::timeline() const {
+  std::vector<DeviceStep> steps;
+  for (const Step& step : machine_.steps())
+    steps.push_back({.rank = local_[static_cast<size_t>(machine_.device_of(step.actor))],
+                     .stream = machine_.actor_name(step.actor),
+                     .operation = step.name,
+                     .about = step.label ? *step.label : "",
+                     .start = step.start,
+                     .end = step.end});
+  return steps;
+}
+
+void ModelledWorld::spend(int64_t picoseconds) {
+  machine_.issue(stream_here(machine_.device()), Kernel{.name = "compute", .cost = picoseconds, .run = [] {}});
+}
+
+int64_t ModelledWorld::mark() {
+  marks_.push_back(machine_.record(stream_here(machine_.device()), "a mark"));
+  return static_cast<int64_t>(marks_.size()) - 1;
+}
+
+int64_t ModelledWorld::time_of(int64_t mark) const {
+  const Point& point = *marks_.at(static_cast<size_t>(mark));
+  return point.done ? point.time : -1;
 }
 
 // The driver adds on the first rank's device, whose copies wait for their sources.

@@ -9,7 +9,7 @@ namespace reloadlab::sim::modelled {
 class ModelledWorld final : public World, public Devices {
  public:
   // Throws c10::Error where another machine is alive.
-  ModelledWorld(int ranks, std::vector<int> local, int poison, std::unique_ptr<Chooser> chooser);
+  ModelledWorld(const WorldRequest& request, std::unique_ptr<Chooser> chooser);
   WorldKind kind() const override { return WorldKind::sim; }
   int ranks() const override { return ranks_; }
   const std::vector<int>& local_ranks() const override { return local_; }
@@ -27,6 +27,13 @@ class ModelledWorld final : public World, public Devices {
   std::unique_ptr<DeviceGraph> make_graph() override;
   at::Tensor bytes_now(const at::Tensor& tensor) const override;
   std::vector<SeenRace> races() const override;
+  std::vector<DeviceStep> timeline() const override;
+  void label(const std::string& about) override { machine_.set_label(about); }
+  void spend(int64_t picoseconds) override;
+  int64_t mark() override;
+  int64_t time_of(int64_t mark) const override;
+
+  const Machine& machine() const { return machine_; }
 
  private:
   int index_of(int rank) const;  // of its device
@@ -34,6 +41,7 @@ class ModelledWorld final : public World, public Devices {
   std::vector<int> local_;
   mutable Machine machine_;
   std::map<std::string, c10::intrusive_ptr<c10d::Store>> stores_;
+  std::vector<PointPtr> marks_;
 };
 
 }  // namespace reloadlab::sim::modelled

@@ -3,6 +3,7 @@
 // judged is the order that streams, events, works and waits enforce, so one schedule is enough, whichever it was.
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,13 +17,18 @@ struct Access {
   bool write = false;
 };
 
+// What a host was about when it issued something.
+using LabelPtr = std::shared_ptr<const std::string>;
+
 // Who touched what, as reports name it.
 struct AccessSite {
   ActorId actor = -1;
   uint32_t tick = 0;
   int64_t step = 0;       // position in the run
+  int64_t turn = -1;      // the turn that it was part of
   std::string operation;  // "aten::mm", "broadcast #3 of ring"
   bool write = false;
+  LabelPtr label;  // null: nobody said
 };
 
 struct Race {

@@ -32,7 +32,6 @@ class Rendezvous {
  private:
   struct Meeting {
     std::shared_ptr<Collective> collective;
-    std::string operation, detail;
     std::shared_ptr<std::vector<std::vector<at::Tensor>>> inputs, outputs;
     size_t joined = 0;
   };
