@@ -24,6 +24,7 @@ Verdict judge_ring_tenancy(const Evidence& evidence);
 Verdict judge_ring_happens_before(const Evidence& evidence);
 Verdict judge_ring_sequence(const Evidence& evidence);
 Verdict judge_ring_lookahead(const Evidence& evidence);
+Verdict judge_ring_overwait(const Evidence& evidence);
 Verdict judge_ring_memory(const Evidence& evidence);
 Verdict judge_ring_address(const Evidence& evidence);
 Verdict judge_rank_agreement(const Evidence& evidence);

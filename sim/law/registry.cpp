@@ -10,7 +10,7 @@ namespace reloadlab::sim {
 
 std::span<const LawInfo> laws() {
   using Kind = Variation::Kind;
-  static const std::array<LawInfo, 23> registry{{
+  static const std::array<LawInfo, 24> registry{{
       {"cold_load_equal",
        Domain::reload,
        "After a reload to B every tensor that a forward can see equals a cold load of B, byte for byte.",
@@ -112,6 +112,11 @@ std::span<const LawInfo> laws() {
        "each layer once.",
        {},
        judge_ring_lookahead},
+      {"ring_overwait",
+       Domain::series,
+       "Nobody waits for more than it needs: a pass takes what the recurrence of its broadcasts says.",
+       {},
+       judge_ring_overwait},
       {"ring_memory",
        Domain::series,
        "Beside everything else a rank holds the layers that it owns, and one window more than the look-ahead.",

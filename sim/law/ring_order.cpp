@@ -1,6 +1,7 @@
 // Who lives in a window, who may write where, and who issues what in which order.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "sim/law/laws.h"
@@ -76,16 +77,25 @@ std::optional<Finding> judge_sequence(const Evidence& evidence, const Execution&
 }
 
 std::string access_text(const RankRun::Access& access) {
-  return fmt::format("{} on {} {}", access.operation, access.stream, access.writes ? "writes" : "reads");
+  return fmt::format("{} on {} {}{}", access.operation, access.stream, access.writes ? "writes" : "reads",
+                     access.about.empty() ? "" : " (" + access.about + ")");
+}
+
+// What would order the two, in this run's order.
+std::string missing_edge(const RankRun::Race& race) {
+  const char* behind = race.first.writes && race.second.writes ? "the first write" : race.first.writes ? "the write" : "the reader";
+  return fmt::format("{} never waits for an event that {} records behind {}", race.second.stream, race.first.stream, behind);
 }
 
 std::optional<Finding> judge_races(const Execution& execution, size_t rank, Tally& tally) {
+  const std::vector<RankRun::Race>& races = execution.ranks[rank].races;
   tally.check(static_cast<int64_t>(execution.ranks[rank].reads.size()));
-  if (execution.ranks[rank].races.empty()) return std::nullopt;
-  const RankRun::Race& race = execution.ranks[rank].races.front();
-  return Finding{.what = fmt::format("{} pairs of accesses that nothing orders", execution.ranks[rank].races.size()),
-                 .first = fmt::format("{}; {}", access_text(race.first), access_text(race.second)),
-                 .why = fmt::format("no wait of {} comes after what {} had issued", race.second.stream, race.first.stream)};
+  if (races.empty()) return std::nullopt;
+  const auto wrong = std::ranges::find(races, "wrong bytes", &RankRun::Race::witness);
+  const RankRun::Race& shown = wrong == races.end() ? races.front() : *wrong;
+  return Finding{.what = fmt::format("{} pair{} of accesses that nothing orders", races.size(), races.size() == 1 ? "" : "s"),
+                 .first = fmt::format("{} || {}", access_text(shown.first), access_text(shown.second)),
+                 .why = fmt::format("{}{}", missing_edge(shown), shown.witness.empty() ? "" : "; in the other order: " + shown.witness)};
 }
 
 }  // namespace

@@ -88,6 +88,20 @@ std::vector<SeriesSpec> bind_series(const Node& list, const Case& the_case, Diag
   return binder.take();
 }
 
+Timing bind_timing(const Node& node, const Case& the_case, Diagnostics& diagnostics) {
+  const Reader reader(node, "timing");
+  const size_t layers = the_case.shared_layers().size();
+  const auto times = [&](std::string_view key) {
+    if (!reader.has(key)) return std::vector<int64_t>{0};
+    std::vector<int64_t> list = integers_of(*reader.node(key));
+    if (list.size() != 1 && list.size() != layers)
+      diagnostics.error(reader.at(key),
+                        fmt::format("{}: {} numbers, expected one, or one for each of the {} layers of series", key, list.size(), layers));
+    return list.empty() ? std::vector<int64_t>{0} : list;
+  };
+  return {.broadcast = reader.integer("broadcast"), .before = times("before"), .after = times("after")};
+}
+
 Pass bind_pass(const Node& node, const Case& the_case, Diagnostics& diagnostics) {
   const Reader reader(node, "pass");
   std::vector<std::string> known;

@@ -65,6 +65,7 @@ class FileParser {
     const BoundModel* model = given(root, "model") ? &bound_model(*root.find("model")->value, result.parallel(0)) : nullptr;
     if (model) result.model = model->spec;
     if (model && given(root, "series")) result.series = bind_series(*root.find("series")->value, result, diagnostics_);
+    if (given(root, "timing")) bind_timing_of_series(result, root);
     if (given(root, "steps")) bind_what_happens(result, root, model);
     return result;
   }
@@ -91,6 +92,12 @@ class FileParser {
     diagnostics_.error(world.at("tensor_parallel"),
                        fmt::format("tensor_parallel: {} ranks are no whole groups of {}", result.ranks, result.tensor_parallel));
     result.tensor_parallel = 0;
+  }
+
+  void bind_timing_of_series(Case& result, const Node& root) {
+    const Node& timing = *root.find("timing")->value;
+    if (result.series.empty()) return diagnostics_.error(timing.at, "timing without series, expected a model with series");
+    result.timing = bind_timing(timing, result, diagnostics_);
   }
 
   void bind_places(Case& result, const Node& root) {

@@ -53,6 +53,7 @@ constexpr Object object_rows[] = {
     {"wrong", "An entry of `wrong`", ""},
     {"repeat", "`repeat`", ""},
     {"fault", "`fault`: what the harness makes fail, once", ""},
+    {"timing", "`timing`", ""},
     {"pass", "`pass` and `capture`", ""},
     {"lost", "`lost`", ""},
     {"nothing", "Steps without keys of their own", ""},
