@@ -51,8 +51,6 @@ TEST(DepthFirst, RingsThatLackAnEdgeEndAsTheUnreducedSearchSays) {
       SCOPED_TRACE(fmt::format("lacks {}, {} layers", static_cast<int>(lacks), layers));
       Program program = ring_program({.ranks = 2, .layers = layers, .lacks = lacks});
       Seen reduced = see(program, true), all = see(program, false);
-      fmt::print("{} {}: {} of {} traces {} in {:.1f} s\n", static_cast<int>(lacks), layers, reduced.coverage.executions,
-                 all.coverage.executions, reduced.coverage.traces.size(), all.coverage.seconds);
       expect_same(program, reduced, all);
     }
   }
@@ -75,7 +73,6 @@ TEST(DepthFirst, RandomProgramsEndAsTheUnreducedSearchSays) {
     executions += static_cast<size_t>(all.coverage.executions);
     if (testing::Test::HasFailure()) break;
   }
-  fmt::print("{} programs, {} interleavings, {} traces, {} redundant\n", compared, executions, traces, redundant);
   EXPECT_GT(compared, 100);
   EXPECT_GT(traces, 500u);
 }

@@ -92,7 +92,6 @@ TEST(Strategy, LimitsAreTold) {
   EXPECT_FALSE(few.coverage.exhausted);
   EXPECT_EQ(few.coverage.limit, "3 executions");
   int64_t count = explored(program, {}).coverage.executions;
-  fmt::print("count {}\n", told(explored(program, {}).coverage));
   EXPECT_TRUE(explored(program, {}, {.executions = count}).coverage.exhausted);
   EXPECT_FALSE(explored(program, {}, {.executions = count - 1}).coverage.exhausted);
   EXPECT_EQ(explored(program, {}, {.executions = 100, .seconds = 0}).coverage.limit, "0 s");
