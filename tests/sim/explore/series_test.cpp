@@ -52,7 +52,6 @@ TEST(SeriesSchedules, TheUnreducedSearchAgreesAboutTheSeries) {
         SeriesShape{.layers = 1, .waits = false, .hosts = true, .policy = seed}}) {
     SCOPED_TRACE(fmt::format("L={} waits {} hosts {}", shape.layers, shape.waits, shape.hosts));
     Exploration all = explored(series_program(shape), Strategy::Kind::unreduced), reduced = explored(series_program(shape));
-    fmt::print("{}; {}\n", told(all.coverage), told(reduced.coverage));
     ASSERT_TRUE(all.coverage.exhausted && reduced.coverage.exhausted);
     EXPECT_EQ(ends(all), ends(reduced));
     EXPECT_EQ(all.coverage.traces, reduced.coverage.traces);

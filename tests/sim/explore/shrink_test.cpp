@@ -9,13 +9,13 @@ namespace reloadlab::sim::explore {
 namespace {
 
 // Two streams add to a cell, each in two steps; which updates are lost depends on where they are interrupted.
-Program lost_updates() {
-  return [](std::unique_ptr<modelled::Chooser> chooser) {
+Program lost_updates(size_t adders = 2) {
+  return [adders](std::unique_ptr<modelled::Chooser> chooser) {
     modelled::Machine machine({.ranks = 1}, std::move(chooser));
     auto cells = std::make_shared<Cells>();
     cells->values = {0};
-    cells->reads = {0, 0};
-    for (size_t adder = 0; adder < 2; ++adder) {
+    cells->reads.assign(adders, 0);
+    for (size_t adder = 0; adder < adders; ++adder) {
       modelled::Stream& stream = machine.new_stream(0);
       for (int i = 0; i < 3; ++i) {
         machine.issue(stream, read_cell(cells, adder, 0));
@@ -25,7 +25,8 @@ Program lost_updates() {
       }
     }
     machine.drain();
-    return ended(machine, cells, cells->values[0] == 2 ? "four lost" : cells->values[0] == 6 ? "" : "some lost");
+    const uint64_t value = cells->values[0], all = 3 * adders;
+    return ended(machine, cells, value == all ? "" : value + 4 == all ? "four lost" : "some lost");
   };
 }
 
@@ -49,6 +50,26 @@ TEST(Shrink, FindsTheFewestPreemptions) {
     ++compared;
   }
   EXPECT_EQ(compared, 12);
+}
+
+// With one execution more than it takes to come to one preemption it is not yet known that none do not suffice: there are two orders
+// of the adders to be tried.
+TEST(Shrink, OneIsTheFewestOnlyWhenNoneWereTried) {
+  Execution run = run_with(lost_updates(), modelled::random_choices(2));
+  int64_t limit = 1;
+  while (shrunk(lost_updates(), run, {.executions = limit}).preemptions > 1) ++limit;
+  EXPECT_FALSE(shrunk(lost_updates(), run, {.executions = limit + 1}).fewest);
+  EXPECT_TRUE(shrunk(lost_updates(), run, {.executions = limit + 10}).fewest);
+}
+
+// What is too large to be searched still becomes small.
+TEST(Shrink, PreemptionsAreTriedAwayOneByOne) {
+  Program program = lost_updates(6);
+  Execution run = run_with(program, modelled::random_choices(1));
+  ASSERT_GT(preemptions(run), 10);
+  Shrunk small = shrunk(program, run, {.executions = 600});
+  EXPECT_LE(small.preemptions, 3);
+  EXPECT_FALSE(small.fewest);
 }
 
 TEST(Shrink, SaysWhereItCouldNotSearchAll) {

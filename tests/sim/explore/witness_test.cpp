@@ -68,8 +68,6 @@ TEST(Witness, EveryRaceOfARingHasOne) {
       wrong += witness->wrong_bytes;
     }
     EXPECT_GT(wrong, 0) << static_cast<int>(lacks);
-    fmt::print("lacks {}: {} races, {} wrong; {}\n", static_cast<int>(lacks), run.outcome.races.size(), wrong,
-               missing_edge(run, run.outcome.races[0]));
   }
 }
 
