@@ -19,13 +19,13 @@ class Search {
  public:
   Search(const Program& program, const DepthFirst& how) : program_(program), how_(how) {}
 
-  Coverage all(const std::function<bool(const Run&)>& visit) {
+  Coverage all(const std::function<bool(const Execution&)>& visit) {
     const auto begin = std::chrono::steady_clock::now();
     bool more = true, wanted = true;
     while (more && wanted && within_limits()) {
       Cut cut = Cut::none;
       size_t fixed = nodes_.size();
-      Run run = run_with(program_, std::make_unique<Guide>(nodes_, how_, cut));
+      Execution run = run_with(program_, std::make_unique<Guide>(nodes_, how_, cut));
       if (cut == Cut::asking) run.outcome.verdict = "hang: hosts only ask whether something is done, and nothing else can go on";
       ++coverage_.executions;
       learn(run, fixed);
@@ -52,7 +52,7 @@ class Search {
   }
 
   // The turns since the last node that was there before, what they did, and the races that they end.
-  void learn(const Run& run, size_t fixed) {
+  void learn(const Execution& run, size_t fixed) {
     int64_t changed = fixed == 0 ? 0 : nodes_[fixed - 1].turn;
     trace_.truncate(changed);
     for (auto turn = static_cast<size_t>(changed); turn < run.turns.size(); ++turn) {
@@ -125,7 +125,7 @@ class Search {
 
 }  // namespace
 
-Coverage depth_first(const Program& program, const DepthFirst& how, const std::function<bool(const Run&)>& visit) {
+Coverage depth_first(const Program& program, const DepthFirst& how, const std::function<bool(const Execution&)>& visit) {
   return Search(program, how).all(visit);
 }
 

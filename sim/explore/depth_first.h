@@ -38,6 +38,6 @@ struct Coverage {
 };
 
 // Calls `visit` with each run that came to its end; it says whether to go on.
-Coverage depth_first(const Program& program, const DepthFirst& how, const std::function<bool(const Run&)>& visit);
+Coverage depth_first(const Program& program, const DepthFirst& how, const std::function<bool(const Execution&)>& visit);
 
 }  // namespace reloadlab::sim::explore

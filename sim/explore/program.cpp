@@ -17,7 +17,7 @@ using modelled::Turn;
 // Passes on what it is asked and told, and keeps it.
 class Keeper final : public Chooser {
  public:
-  Keeper(std::unique_ptr<Chooser> chooser, Run& run) : chooser_(std::move(chooser)), run_(run) {}
+  Keeper(std::unique_ptr<Chooser> chooser, Execution& run) : chooser_(std::move(chooser)), run_(run) {}
   size_t choose(ChoiceKind kind, std::span<const Option> options) override {
     size_t index = chooser_->choose(kind, options);
     if (index == stop) {
@@ -38,19 +38,19 @@ class Keeper final : public Chooser {
 
  private:
   std::unique_ptr<Chooser> chooser_;
-  Run& run_;
+  Execution& run_;
 };
 
 }  // namespace
 
-modelled::Schedule Run::schedule() const {
+modelled::Schedule Execution::schedule() const {
   modelled::Schedule schedule;
   for (const Decision& decision : decisions) schedule.push_back(decision.taken);
   return schedule;
 }
 
-Run run_with(const Program& program, std::unique_ptr<Chooser> chooser) {
-  Run run;
+Execution run_with(const Program& program, std::unique_ptr<Chooser> chooser) {
+  Execution run;
   try {
     run.outcome = program(std::make_unique<Keeper>(std::move(chooser), run));
   } catch (const c10::Error& error) {
@@ -59,14 +59,14 @@ Run run_with(const Program& program, std::unique_ptr<Chooser> chooser) {
   return run;
 }
 
-bool preempts(const Run& run, const Decision& decision) {
+bool preempts(const Execution& run, const Decision& decision) {
   if (decision.kind != ChoiceKind::next || decision.turn == 0) return false;
   modelled::ActorId before = run.turns[static_cast<size_t>(decision.turn) - 1].actor;
   auto could_go_on = [&](const Option& option) { return option.actor == before && !option.asks_again; };
   return decision.actor() != before && std::any_of(decision.options.begin(), decision.options.end(), could_go_on);
 }
 
-int64_t preemptions(const Run& run) {
+int64_t preemptions(const Execution& run) {
   return std::count_if(run.decisions.begin(), run.decisions.end(), [&](const Decision& decision) { return preempts(run, decision); });
 }
 

@@ -31,7 +31,7 @@ struct Decision {
   uint32_t width() const { return static_cast<uint32_t>(options.size()); }
 };
 
-struct Run {
+struct Execution {
   Outcome outcome;
   std::vector<Decision> decisions;
   std::vector<modelled::Turn> turns;
@@ -42,10 +42,10 @@ struct Run {
 
 // Runs the program with these choices, and keeps all that there was to see. A c10::Error of a program that the chooser did not end
 // is a verdict.
-Run run_with(const Program& program, std::unique_ptr<modelled::Chooser> chooser);
+Execution run_with(const Program& program, std::unique_ptr<modelled::Chooser> chooser);
 
 // Leaving an actor that could have gone on.
-bool preempts(const Run& run, const Decision& decision);
-int64_t preemptions(const Run& run);
+bool preempts(const Execution& run, const Decision& decision);
+int64_t preemptions(const Execution& run);
 
 }  // namespace reloadlab::sim::explore

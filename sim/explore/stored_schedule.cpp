@@ -15,7 +15,7 @@ using modelled::Option;
 
 constexpr std::string_view version = "s1";
 
-uint64_t digest_of(const Run& run) {
+uint64_t digest_of(const Execution& run) {
   uint64_t digest = 0;
   for (const Decision& decision : run.decisions)
     digest = mix64(digest ^ (static_cast<uint64_t>(decision.width()) << 8) ^ static_cast<uint64_t>(decision.kind));
@@ -74,7 +74,7 @@ Status refused(const std::string& why) { return {Code::data, "the schedule is of
 
 }  // namespace
 
-StoredSchedule stored(const Run& run) { return {run.schedule(), digest_of(run)}; }
+StoredSchedule stored(const Execution& run) { return {run.schedule(), digest_of(run)}; }
 
 std::string print_schedule(const StoredSchedule& schedule) {
   std::string text = fmt::format("{}-", version);
@@ -99,9 +99,9 @@ Result<StoredSchedule> parse_schedule(std::string_view text) {
   return schedule;
 }
 
-Result<Run> replay_stored(const Program& program, const StoredSchedule& schedule) {
+Result<Execution> replay_stored(const Program& program, const StoredSchedule& schedule) {
   std::string refusal;
-  Run run = run_with(program, std::make_unique<Lenient>(schedule.choices, refusal));
+  Execution run = run_with(program, std::make_unique<Lenient>(schedule.choices, refusal));
   if (!refusal.empty()) return refused(refusal);
   if (run.decisions.size() != schedule.choices.size())
     return refused(fmt::format("it has {} choices, and the program {}", schedule.choices.size(), run.decisions.size()));

@@ -17,10 +17,10 @@ struct StoredSchedule {
   uint64_t program = 0;  // the digest
 };
 
-StoredSchedule stored(const Run& run);
+StoredSchedule stored(const Execution& run);
 std::string print_schedule(const StoredSchedule& schedule);
 Result<StoredSchedule> parse_schedule(std::string_view text);
 // The run that was stored, or Code::data where the program does not have these choices.
-Result<Run> replay_stored(const Program& program, const StoredSchedule& schedule);
+Result<Execution> replay_stored(const Program& program, const StoredSchedule& schedule);
 
 }  // namespace reloadlab::sim::explore

@@ -28,6 +28,7 @@ const std::vector<Arrows>& arrows() {
       {"sim/checkpoint", {"sim/scenario", "reference/model"}},
       {"sim/import", {"sim/checkpoint", "sim/scenario", "reference/model"}},
       {"sim/world", {"sim/evidence", "sim/scenario", "reference/model"}},
+      {"sim/explore", {"sim/world"}},
       {"sim/candidate", {"sim/evidence", "sim/scenario", "reference/model"}},
       // The one file that names the engines.
       {"sim/candidate/builtin.cpp", {"sim/candidate", "sim/evidence", "sim/scenario", "reference"}},

@@ -17,7 +17,7 @@ struct Seen {
 
 Seen see(const Program& program, bool reduced, Limits limits = {}) {
   Seen seen;
-  seen.coverage = depth_first(program, {.reduced = reduced, .limits = limits}, [&](const Run& run) {
+  seen.coverage = depth_first(program, {.reduced = reduced, .limits = limits}, [&](const Execution& run) {
     seen.ends.insert(run.outcome.verdict + " / " + run.outcome.state);
     ++seen.ran_to_their_end;
     return true;
@@ -47,36 +47,48 @@ TEST(DepthFirst, EveryInterleavingOfACorrectPassIsOneTrace) {
 TEST(DepthFirst, RingsThatLackAnEdgeEndAsTheUnreducedSearchSays) {
   for (Lacks lacks : {Lacks::wait, Lacks::fork, Lacks::right_wait}) {
     for (size_t layers : {1u, 2u}) {
+      if (lacks == Lacks::right_wait && layers == 2) continue;  // millions of interleavings
       SCOPED_TRACE(fmt::format("lacks {}, {} layers", static_cast<int>(lacks), layers));
       Program program = ring_program({.ranks = 2, .layers = layers, .lacks = lacks});
       Seen reduced = see(program, true), all = see(program, false);
-      fmt::print("{} {}: {} of {} traces {} in {:.1f} s\n", static_cast<int>(lacks), layers, reduced.coverage.executions,
-                 all.coverage.executions, reduced.coverage.traces.size(), all.coverage.seconds);
       expect_same(program, reduced, all);
     }
   }
 }
 
-TEST(DepthFirst, RandomProgramsEndAsTheUnreducedSearchSays) {
-  int compared = 0;
-  size_t traces = 0, redundant = 0, executions = 0;
-  for (uint64_t seed = 0; seed < 400; ++seed) {
-    RandomProgram random(seed, 2 + seed % 3);
-    Program program = program_of(random);
-    Seen all = see(program, false, {.executions = 3000});
-    if (!all.coverage.exhausted) continue;
+struct Compared {
+  int programs = 0;
+  size_t traces = 0;
+  std::set<std::string> verdicts;
+};
+
+Compared compare_all(uint64_t programs, const std::function<RandomProgram(uint64_t)>& draw) {
+  Compared compared;
+  for (uint64_t seed = 0; seed < programs && !testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE(seed);
+    Program program = program_of(draw(seed));
+    Seen all = see(program, false, {.executions = 3000});
+    if (!all.coverage.exhausted) continue;  // too long for the unreduced search
     Seen reduced = see(program, true);
     expect_same(program, reduced, all);
-    ++compared;
-    traces += reduced.coverage.traces.size();
-    redundant += static_cast<size_t>(reduced.coverage.redundant);
-    executions += static_cast<size_t>(all.coverage.executions);
-    if (testing::Test::HasFailure()) break;
+    ++compared.programs;
+    compared.traces += reduced.coverage.traces.size();
+    for (const std::string& end : reduced.ends) compared.verdicts.insert(end.substr(0, end.find(" / ")));
   }
-  fmt::print("{} programs, {} interleavings, {} traces, {} redundant\n", compared, executions, traces, redundant);
-  EXPECT_GT(compared, 100);
-  EXPECT_GT(traces, 500u);
+  return compared;
+}
+
+TEST(DepthFirst, RandomProgramsEndAsTheUnreducedSearchSays) {
+  Compared compared = compare_all(150, [](uint64_t seed) { return RandomProgram(seed, 2 + seed % 3); });
+  EXPECT_GT(compared.programs, 100);
+  EXPECT_GT(compared.traces, 500u);
+}
+
+// Who comes first to a device's only place for collectives decides who deadlocks.
+TEST(DepthFirst, RandomMeetingsEndAsTheUnreducedSearchSays) {
+  Compared compared = compare_all(80, [](uint64_t seed) { return RandomProgram::meetings(seed, 2 + seed % 3); });
+  EXPECT_GT(compared.programs, 60);
+  EXPECT_EQ(compared.verdicts, (std::set<std::string>{"", "deadlock: nothing can go on"}));
 }
 
 }  // namespace

@@ -17,13 +17,17 @@ struct RandomProgram {
   std::vector<std::vector<Operation>> operations;  // by host
   int concurrent_collectives = 0;
 
-  RandomProgram(uint64_t seed, size_t length) {
+  // Of meetings for the most part, on devices with one place for them, or of everything.
+  static RandomProgram meetings(uint64_t seed, size_t length) { return RandomProgram(seed, length, true); }
+
+  RandomProgram(uint64_t seed, size_t length, bool meets = false) {
     Prng prng = Prng(seed).split("program");
     using Kind = Operation::Kind;
-    const std::vector<Kind> kinds = {Kind::write, Kind::write,     Kind::write, Kind::read, Kind::read,  Kind::record,
-                                     Kind::wait,  Kind::host_wait, Kind::ask,   Kind::meet, Kind::share, Kind::fault};
+    std::vector<Kind> kinds = {Kind::write, Kind::write,     Kind::write, Kind::read, Kind::read,  Kind::record,
+                               Kind::wait,  Kind::host_wait, Kind::ask,   Kind::meet, Kind::share, Kind::fault};
+    if (meets) kinds = {Kind::meet, Kind::meet, Kind::meet, Kind::write, Kind::record, Kind::wait};
     operations.resize(hosts);
-    concurrent_collectives = static_cast<int>(prng.below(2));
+    concurrent_collectives = meets ? 1 : static_cast<int>(prng.below(2));
     for (auto& list : operations)
       for (size_t i = 0; i < length; ++i)
         list.push_back({kinds[prng.below(kinds.size())], prng.below(streams), prng.below(cells), prng.below(cells)});

@@ -1,0 +1,22 @@
+#pragma once
+// What a race means: a schedule in which its two accesses come in the other order, and what becomes of the program then; and in words
+// what would have ordered them.
+#include <optional>
+
+#include "sim/explore/stored_schedule.h"
+
+namespace reloadlab::sim::explore {
+
+struct Witness {
+  Execution run;             // of the reversed order
+  bool wrong_bytes = false;  // it ends otherwise than the run that had the race, or with a verdict; false: benign, as far as was tried
+};
+
+// The first access is held back until the second has been; what is tried in turn is to let it go then, and only at the end. Nothing
+// where the machine cannot reverse them: a collective moves its data in one step, and so waits for ranks that hardware would not.
+std::optional<Witness> reverse_race(const Program& program, const Execution& run, const modelled::Race& race);
+
+// "stream 1 of sim:1 (broadcast #4 of ring, writes) is not ordered after stream 0 of sim:1 (aten::mm, reads): no wait ..."
+std::string missing_edge(const Execution& run, const modelled::Race& race);
+
+}  // namespace reloadlab::sim::explore
