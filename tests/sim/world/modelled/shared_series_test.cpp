@@ -1,96 +1,10 @@
 // The series of reference/shared_series on modelled devices: several ranks, every schedule, races judged.
 #include <set>
 
-#include "reference/shared_series/series.h"
-#include "sim/world/modelled/group.h"
-#include "tests/sim/world/modelled/fixture.h"
+#include "tests/sim/world/modelled/series_engine.h"
 
 namespace reloadlab::sim::modelled {
 namespace {
-
-using shared_series::LayerIndex;
-using shared_series::SeriesPolicy;
-using shared_series::SharedSeries;
-
-struct Shape {
-  int ranks = 2;
-  int64_t layers = 5, first = 0, prefetch = 1;
-};
-
-constexpr int64_t width = 8;  // weights are width x width
-constexpr int64_t weight_bytes = width * width * 4;
-
-// One rank's series and what its passes read. A layer's weight is full of one number, its version times 100 plus its index.
-struct Engine {
-  Shape shape;
-  int rank;
-  c10::intrusive_ptr<c10d::ProcessGroup> group;
-  std::vector<model::LayerPtr> layers;
-  std::unique_ptr<SharedSeries> series;
-  at::Tensor input;
-  std::vector<at::Tensor> outputs;  // one for each forward
-  Status status;                    // the first failure
-
-  Engine(const SeriesPolicy& policy, const Shape& wanted, int this_rank) : shape(wanted), rank(this_rank) {
-    GroupOptions options{.name = "ring"};
-    for (int each = 0; each < shape.ranks; ++each) options.ranks.push_back(each);
-    group = make_group(options, rank);
-    series = make_series(policy, {.name = "o", .group = group, .device = modelled_device(rank), .prefetch = shape.prefetch, .store = {}});
-    input = at::ones({1, width}, on(rank));
-    for (int64_t index = shape.first; index < shape.first + shape.layers; ++index) {
-      auto layer = std::make_shared<model::Layer>(model::LayerSpec{.name = fmt::format("layer{}", index)}, "Linear");
-      auto weight = std::make_shared<model::Parameter>();
-      weight->tensor = at::empty({width, width}, on(rank));
-      layer->assign("weight", weight);
-      weight.reset();
-      keep(series->register_layer(layer, {index}));
-      layers.push_back(layer);
-    }
-    load(1);
-    keep(series->finish_loading());
-  }
-  void keep(const Status& outcome) {
-    if (status.ok()) status = outcome;
-  }
-  bool owns(int64_t index) const { return index % shape.ranks == rank; }
-  at::Tensor& weight(int64_t index) { return layers[static_cast<size_t>(index - shape.first)]->tensor("weight")->tensor; }
-  void load(int version) {
-    for (int64_t index = shape.first; index < shape.first + shape.layers; ++index)
-      if (owns(index)) weight(index).fill_(static_cast<double>(100 * version + index));
-  }
-  void forward(int64_t index) { outputs.push_back(at::mm(input, weight(index))); }
-  void step(int64_t index) {
-    keep(series->reach({index}));
-    keep(series->wait({index}));
-    if (!status.ok()) return;
-    forward(index);
-    keep(series->done({index}));
-  }
-  void pass(int64_t steps) {
-    for (int64_t index = shape.first; index < shape.first + steps; ++index) step(index);
-  }
-  void pass() { pass(shape.layers); }
-  // What each forward read; nan where it was poison.
-  std::vector<float> reads() {
-    std::vector<float> seen;
-    for (const at::Tensor& output : outputs) seen.push_back(values(output)[0] / width);
-    return seen;
-  }
-  std::vector<float> expected(std::vector<int> versions) const {
-    std::vector<float> all;
-    for (int version : versions)
-      for (int64_t index = shape.first; index < shape.first + shape.layers; ++index)
-        all.push_back(static_cast<float>(100 * version + index));
-    return all;
-  }
-};
-
-void on_engines(Machine& machine, const SeriesPolicy& policy, const Shape& shape, const std::function<void(Engine&)>& body) {
-  expect_clean(machine.run([&](int rank) {
-    Engine engine(policy, shape, rank);
-    body(engine);
-  }));
-}
 
 std::vector<Shape> shapes(bool shifted) {
   std::vector<Shape> all;
@@ -167,9 +81,7 @@ SideOutcome forward_on_side_stream(const SeriesPolicy& policy, uint64_t seed) {
       engine.keep(engine.series->reach({index}));
       order(here(engine.rank), side);
       c10::StreamGuard guard(side);
-      engine.keep(engine.series->wait({index}));
-      engine.forward(index);
-      engine.keep(engine.series->done({index}));
+      engine.keep(engine.forward(index));
     }
     machine.synchronize_device(engine.rank);
     outcome.wrong |= engine.reads() != engine.expected({1});
@@ -198,8 +110,7 @@ TEST(SharedSeries, EveryReaderIsOrderedAfterTheBroadcastOnlyWhenHardened) {
       c10::Stream side = side_stream(engine.rank);
       engine.step(0);
       c10::StreamGuard guard(side);
-      engine.keep(engine.series->wait({0}));
-      engine.forward(0);
+      engine.keep(engine.forward(0));
       machine.synchronize_device(engine.rank);
     });
     return raced(machine);
