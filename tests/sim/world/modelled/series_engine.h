@@ -34,7 +34,7 @@ struct Setup {
   c10::intrusive_ptr<c10d::ProcessGroup> group = {};  // null: one of all ranks
   c10::intrusive_ptr<c10d::Store> store = {};
   std::function<void(model::Layer&, int64_t index)> dress = [](model::Layer&, int64_t) {};  // before a layer is registered
-  bool load = true;                                                                        // version 1, and finish_loading()
+  bool load = true;                                                                         // version 1, and finish_loading()
 };
 
 // One rank's series and what its passes read. A layer's weight is full of one number, its version times 100 plus its index.
