@@ -29,7 +29,7 @@ c10::intrusive_ptr<c10d::ProcessGroup> inline ring_group(const std::string& name
 }
 
 // What an engine may have other than usual.
-struct Setup {
+struct EngineOptions {
   std::string name = "o";
   c10::intrusive_ptr<c10d::ProcessGroup> group = {};  // null: one of all ranks
   c10::intrusive_ptr<c10d::Store> store = {};
@@ -48,7 +48,7 @@ struct Engine {
   std::vector<at::Tensor> outputs;  // one for each forward
   Status status;                    // the first failure
 
-  Engine(const SeriesPolicy& policy, const Shape& wanted, int this_rank, const Setup& setup = {}) : shape(wanted), rank(this_rank) {
+  Engine(const SeriesPolicy& policy, const Shape& wanted, int this_rank, const EngineOptions& setup = {}) : shape(wanted), rank(this_rank) {
     group = setup.group ? setup.group : ring_group("ring", shape.ranks, rank);
     series = make_series(
         policy, {.name = setup.name, .group = group, .device = modelled_device(rank), .prefetch = shape.prefetch, .store = setup.store});
@@ -58,7 +58,7 @@ struct Engine {
     load(1);
     keep(series->finish_loading());
   }
-  void add_layer(int64_t index, const Setup& setup) {
+  void add_layer(int64_t index, const EngineOptions& setup) {
     auto layer = std::make_shared<model::Layer>(model::LayerSpec{.name = fmt::format("layer{}", index)}, "Linear");
     layer->assign("weight", std::make_shared<model::Parameter>(model::Parameter{.tensor = at::empty({width, width}, on(rank))}));
     setup.dress(*layer, index);
@@ -128,7 +128,7 @@ struct Engine {
 };
 
 inline void on_engines(Machine& machine, const SeriesPolicy& policy, const Shape& shape, const std::function<void(Engine&)>& body,
-                       const Setup& setup = {}) {
+                       const EngineOptions& setup = {}) {
   expect_clean(machine.run([&](int rank) {
     Engine engine(policy, shape, rank, setup);
     body(engine);
