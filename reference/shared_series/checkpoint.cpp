@@ -65,7 +65,11 @@ Status Series::check_loads() const {
   return {};
 }
 
+// A failure after the first layer leaves weights of two versions.
 Status Series::take_checkpoint() {
+  RELOADLAB_TRY(check_loads());
+  ++version_;
+  torn_ = true;
   for (Member& member : members_) {
     const model::ParameterPtr weight = member.layer->tensor("weight");
     if (!member.mine) weight->tensor = make(member.registered);

@@ -78,6 +78,7 @@ class Series final : public SharedSeries {
 
   // Recovery.
   Status may_recover(std::string_view call) const;
+  Status whole() const;  // the weights are of one version
   Status prime();
   std::string store_key(int64_t rank) const;
 

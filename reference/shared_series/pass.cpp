@@ -25,7 +25,7 @@ Status Series::known(LayerIndex index) const {
   const SeriesOffset offset = offset_of(index);
   if (offset.value < 0 || offset.value >= count()) return misuse(fmt::format("layer {} is not in the series", index.value));
   if (reload_) return misuse(fmt::format("layer {} is used while a reload is open", index.value));
-  return {};
+  return whole();
 }
 
 Status Series::may_reach(SeriesOffset offset) {
