@@ -21,7 +21,7 @@ Status Series::finish_loading() {
   room_ = at::Tensor();
   ring_.next = WindowSlot{prefetch_};
   phase_ = Phase::running;
-  return {};
+  return end_pass();
 }
 
 // Before anything is issued, and the same on all ranks.

@@ -12,9 +12,7 @@ Status Series::may_recover(std::string_view call) const {
   return {};
 }
 
-Status Series::whole() const {
-  return torn_ ? misuse("the weights are of two versions: a reload has to succeed first") : Status();
-}
+Status Series::whole() const { return torn_ ? misuse("the weights are of two versions: a reload has to succeed first") : Status(); }
 
 Status Series::drain() {
   RELOADLAB_TRY(may_recover("drain"));

@@ -13,7 +13,8 @@
 //   per pass, layer by layer:  reach (SW3) · wait (SW4) · forward · done
 //
 // Everything but register_layer is collective: every rank calls it in the same order. All of it is issued to the caller's current
-// stream and to the group's own; nothing blocks the host. Memory beyond what owners hold is k + 1 windows (SW5); until finish_loading
+// stream and to the group's own; nothing blocks the host. Streams that read come after the one on which finish_loading or drain was
+// called. Memory beyond what owners hold is k + 1 windows (SW5); until finish_loading
 // has returned also the template, and one layer at a time that is being processed.
 //
 // What a policy refuses comes back as Code::misuse, with nothing issued. Under seed a check that fails is Code::failed, and the ring
