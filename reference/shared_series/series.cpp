@@ -46,8 +46,11 @@ Status Series::compare_sequences() {
   if (!sequence_ || !context_.store) return {Code::unsupported, "no store to compare sequences in"};
   return model::guarded([&]() -> Status {
     sequence_->publish(*context_.store, store_keys_[static_cast<size_t>(rank_)]);
-    for (int64_t rank = 0; rank < size_; ++rank)
-      if (rank != rank_) RELOADLAB_TRY(sequence_->compare_log(*context_.store, store_keys_[static_cast<size_t>(rank)], rank_, rank, true));
+    // A rank that stands still may do so because of one that issued something else.
+    for (bool behind_too : {false, true})
+      for (int64_t rank = 0; rank < size_; ++rank)
+        if (rank != rank_)
+          RELOADLAB_TRY(sequence_->compare_log(*context_.store, store_keys_[static_cast<size_t>(rank)], rank_, rank, behind_too));
     return Status();
   });
 }
