@@ -56,14 +56,24 @@ TEST(SharedSeries, ResidentBytesAreOwnedLayersAndWindows) {
   }
 }
 
-// SW3: with s no multiple of L the seed looks (s + k) mod L ahead.
+// SW3: with s no multiple of L the seed looks (s + k) mod L ahead: more than k fails an assertion in the first pass.
 TEST(SharedSeries, SeedFailsWhereItLooksTooFarAhead) {
-  Machine machine({.ranks = 2}, round_robin());
-  on_engines(machine, SeriesPolicy::seed(), {2, 5, 1, 1}, [](Engine& engine) {
-    engine.pass();
-    EXPECT_EQ(engine.status.code(), Code::failed);
-    EXPECT_EQ(engine.status.message(), "no window holds layer 2");  // s + k
-  });
+  for (int64_t layers = 3; layers <= 6; ++layers)
+    for (int64_t first = 0; first <= 2 * layers; ++first)
+      for (int64_t prefetch = 0; prefetch <= layers - 2; ++prefetch) {
+        const int64_t ahead = (first + prefetch) % layers;
+        Machine machine({.ranks = 2}, round_robin());
+        on_engines(machine, SeriesPolicy::seed(), {2, layers, first, prefetch}, [&](Engine& engine) {
+          engine.pass();
+          EXPECT_EQ(engine.status.ok(), ahead <= prefetch) << layers << " " << first << " " << prefetch;
+          if (ahead <= prefetch) return;
+          // At L - 1 ahead the second reach finds its target in the window after.
+          const bool found = ahead == layers - 1 && prefetch > 0;
+          EXPECT_EQ(engine.status.message(), found ? fmt::format("window 0 already holds layer {}", first)
+                                                   : fmt::format("no window holds layer {}", first + prefetch));
+          EXPECT_EQ(engine.status.code(), Code::failed);
+        });
+      }
 }
 
 // A forward on a side stream that nobody joins: whether the window is still the layer's is luck under seed.
@@ -120,22 +130,27 @@ TEST(SharedSeries, EveryReaderIsOrderedAfterTheBroadcastOnlyWhenHardened) {
   EXPECT_TRUE(std::any_of(loose.begin(), loose.end(), [](const std::string& pair) { return pair.find("broadcast") != std::string::npos; }));
 }
 
-// H14: owners updated in place between two passes leave k * (n - 1) stale reads under seed, and every assertion is silent.
+// H14: owners updated in place between two passes leave ((s + k) mod L) * (n - 1) stale reads under seed, and every assertion is silent.
 TEST(SharedSeries, AnUpdateOfOwnersLeavesStaleWindowsUnderSeed) {
-  for (const Shape& shape : {Shape{2, 5, 0, 0}, Shape{3, 5, 0, 1}, Shape{4, 8, 0, 2}}) {
-    Machine machine({.ranks = shape.ranks}, random_choices(11));
-    int64_t stale = 0;
-    on_engines(machine, SeriesPolicy::seed(), shape, [&](Engine& engine) {
-      engine.pass();
-      machine.synchronize_device(engine.rank);
-      engine.load(2);
-      engine.pass();
-      EXPECT_TRUE(engine.status.ok());
-      std::vector<float> seen = engine.reads(), wanted = engine.expected({1, 2});
-      for (size_t i = 0; i < seen.size(); ++i) stale += seen[i] != wanted[i];
-    });
-    EXPECT_EQ(stale, shape.prefetch * (shape.ranks - 1));
-  }
+  for (int ranks : {1, 2, 3, 4})
+    for (int64_t layers : {4, 5, 8})
+      for (int64_t first = 0; first <= layers; ++first)
+        for (int64_t prefetch = 0; prefetch <= layers - 2; ++prefetch) {
+          const int64_t ahead = (first + prefetch) % layers;
+          if (ahead > prefetch) continue;
+          Machine machine({.ranks = ranks}, random_choices(11));
+          int64_t stale = 0;
+          on_engines(machine, SeriesPolicy::seed(), {ranks, layers, first, prefetch}, [&](Engine& engine) {
+            engine.pass();
+            machine.synchronize_device(engine.rank);
+            engine.load(2);
+            engine.pass();
+            EXPECT_TRUE(engine.status.ok());
+            std::vector<float> seen = engine.reads(), wanted = engine.expected({1, 2});
+            for (size_t i = 0; i < seen.size(); ++i) stale += seen[i] != wanted[i];
+          });
+          EXPECT_EQ(stale, ahead * (ranks - 1)) << layers << " " << first << " " << prefetch;
+        }
 }
 
 TEST(SharedSeries, ReloadMakesEveryReadTheNewVersion) {

@@ -163,6 +163,40 @@ TEST(SeriesWeights, WeightsThatWindowsCannotStandForAreRefused) {
   EXPECT_EQ(refusal(SeriesPolicy::hardened(), gone), "layer0 has no weight after its post-load step");
 }
 
+TEST(SeriesWeights, WeightsThatCannotBeSharedAreNotRegistered) {
+  Machine machine({.ranks = 2}, round_robin());
+  auto body = [](Engine& engine) {
+    auto layer = std::make_shared<model::Layer>(model::LayerSpec{.name = "one more"}, "Linear");
+    EXPECT_EQ(engine.series->register_layer(layer, {4}).message(), "one more has no weight to share");
+    layer->assign("weight", engine.layer(0).tensor("weight"));
+    EXPECT_EQ(engine.series->register_layer(layer, {4}).message(), "layer0 and one more have one weight");
+    at::Tensor gaps = at::empty_strided({width, width}, {2 * width, 1}, on(engine.rank));
+    layer->assign("weight", std::make_shared<model::Parameter>(model::Parameter{.tensor = gaps}));
+    EXPECT_EQ(engine.series->register_layer(layer, {4}).message(), "the weight of one more has gaps: Float [8, 8] by [16, 1]");
+    EXPECT_EQ(engine.series->register_layer(layer, {-1}).message(), "a layer has no index -1");
+    EXPECT_EQ(layer->hooks.before, nullptr);
+  };
+  on_engines(machine, SeriesPolicy::hardened(), {2, 4, 0, 1}, body, {.load = false});
+}
+
+// SW5: resident, the template under seed, one layer and its processed form.
+TEST(SeriesWeights, StartingUpTakesOneLayerMore) {
+  for (const SeriesPolicy& policy : {SeriesPolicy::seed(), SeriesPolicy::hardened()}) {
+    Machine machine({.ranks = 2}, round_robin());
+    on_engines(machine, policy, {2, 8, 0, 1},
+               [&](Engine& engine) {
+                 engine.load(1);
+                 machine.synchronize_device(engine.rank);
+                 auto& account = *machine.memory().account(engine.rank);
+                 account.restart_peak();
+                 engine.keep(engine.series->finish_loading());
+                 const int64_t resident = account.live_bytes(), room = policy == SeriesPolicy::seed() ? weight_bytes : 0;
+                 EXPECT_LE(account.peak_bytes(), resident + room + 2 * weight_bytes);
+               },
+               {.dress = [](model::Layer& layer, int64_t) { layer.quant_method = transposing(); }, .load = false});
+  }
+}
+
 // SW1: layers that share a quantization-method object. The first registration takes the step away from the object.
 TEST(SeriesWeights, ASharedMethodRunsForTheFirstLayerOnlyUnderSeed) {
   auto reads = [](const SeriesPolicy& policy) {
@@ -207,6 +241,28 @@ TEST(SeriesWeights, HooksStayWithTheLayerAndOutliveTheSeries) {
     engine.layers.clear();
     EXPECT_TRUE(layer.expired());
   }));
+}
+
+// Windows are freed after what is in flight, and after readers elsewhere.
+TEST(SeriesWeights, MemoryOfASeriesThatIsGoneIsReusedAfterItsLastUse) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    Machine machine({.ranks = 2}, random_choices(seed));
+    expect_clean(machine.run([](int rank) {
+      {
+        Engine engine(SeriesPolicy::hardened(), {2, 5, 0, 2}, rank);
+        c10::Stream side = side_stream(rank);
+        order(here(rank), side);
+        c10::StreamGuard guard(side);
+        engine.pass();
+        engine.outputs.clear();
+        c10::StreamGuard back(c10::impl::VirtualGuardImpl(modelled_kind).getDefaultStream(modelled_device(rank)));
+        engine.series = nullptr;
+        engine.layers.clear();
+      }
+      for (int each = 0; each < 8; ++each) at::empty({width, width}, on(rank)).fill_(each);
+    }));
+    EXPECT_TRUE(raced(machine).empty()) << seed;
+  }
 }
 
 // Waiting and being done twice, by the hooks and by hand, is as good as once.
