@@ -21,7 +21,7 @@ Status Series::finish_loading() {
   room_ = at::Tensor();
   ring_.next = WindowSlot{prefetch_};
   phase_ = Phase::running;
-  return {};
+  return end_pass();
 }
 
 // Before anything is issued, and the same on all ranks.
@@ -72,7 +72,7 @@ void Series::plan() {
 Status Series::build(SeriesOffset offset) {
   RELOADLAB_TRY(follows(offset));
   Member& one = at(offset);
-  if (!one.mine) one.weight->tensor.set_(room_.defined() ? at::empty_like(room_) : make(one.registered, context_.device));
+  if (!one.mine) one.weight->tensor.set_(room_.defined() ? at::empty_like(room_) : make(one.registered));
   RELOADLAB_TRY(process(one, one.weight->tensor));
   if (policy_.handle == Handle::current) one.weight = one.layer->tensor("weight");
   if (policy_.layout == Layout::checked) RELOADLAB_TRY(check_processed(one));

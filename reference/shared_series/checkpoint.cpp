@@ -39,8 +39,9 @@ void Series::open_layer(Member& member) {
   layer.parameters = layer.buffers = model::Slots();
   for (const Template& slot : member.templates) {
     model::ParameterPtr handle = slot.made ? std::make_shared<model::Parameter>(*slot.made) : nullptr;
-    const bool elsewhere = slot.name == "weight" && !member.mine;
-    if (handle && slot.layout) handle->tensor = make(*slot.layout, elsewhere ? c10::Device(c10::kMeta) : context_.device);
+    Strided layout = slot.layout.value_or(Strided());
+    if (slot.name == "weight" && !member.mine) layout.device = c10::kMeta;
+    if (handle && slot.layout) handle->tensor = make(layout);
     if (handle && slot.layout && slot.name != "weight")
       keep_old(handle->tensor, member.step.get(), slot.name, find(*member.processed, slot.name));
     put(layer, slot, std::move(handle));
@@ -64,10 +65,14 @@ Status Series::check_loads() const {
   return {};
 }
 
+// A failure after the first layer leaves weights of two versions.
 Status Series::take_checkpoint() {
+  RELOADLAB_TRY(check_loads());
+  ++version_;
+  torn_ = true;
   for (Member& member : members_) {
     const model::ParameterPtr weight = member.layer->tensor("weight");
-    if (!member.mine) weight->tensor = make(member.registered, context_.device);
+    if (!member.mine) weight->tensor = make(member.registered);
     RELOADLAB_TRY(process(member, weight->tensor));
     RELOADLAB_TRY(commit(member));
   }

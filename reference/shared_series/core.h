@@ -78,8 +78,8 @@ class Series final : public SharedSeries {
 
   // Recovery.
   Status may_recover(std::string_view call) const;
+  Status whole() const;  // the weights are of one version
   Status prime();
-  std::string store_key(int64_t rank) const;
 
   // Reloads from a checkpoint.
   void open_layer(Member& member);
@@ -106,6 +106,7 @@ class Series final : public SharedSeries {
   bool torn_ = false;              // a reload stopped between two layers
   Status stopped_;                 // why nothing goes on before reset(), or before a reload
   std::shared_ptr<OperationLog> sequence_;
+  std::vector<std::string> store_keys_;  // by rank
   Self self_;
 };
 

@@ -10,15 +10,25 @@
 namespace reloadlab::shared_series {
 namespace {
 
+const std::string log_suffix = "/log";
+
 uint64_t mixed(uint64_t hash, uint64_t word) {
   constexpr uint64_t odd = 0x9E3779B97F4A7C15;
   hash = (hash ^ word) * odd;
   return hash ^ (hash >> 29);
 }
 
+// One call, where the store has it.
+std::vector<std::vector<uint8_t>> get_all(c10d::Store& store, const std::vector<std::string>& keys) {
+  if (store.hasExtendedApi()) return store.multiGet(keys);
+  std::vector<std::vector<uint8_t>> all;
+  for (const std::string& key : keys) all.push_back(store.get(key));
+  return all;
+}
+
 }  // namespace
 
-// A sequence holds its group through the series that use it, so an address that is found alive is that group's.
+// The series that share a log hold its group as well, so the address of a log that is alive is that group's.
 std::shared_ptr<OperationLog> OperationLog::on(const c10::intrusive_ptr<c10d::ProcessGroup>& group) {
   static std::mutex mutex;
   static std::map<const c10d::ProcessGroup*, std::weak_ptr<OperationLog>> all;
@@ -50,7 +60,7 @@ OperationLog::Published OperationLog::published() const {
   return all;
 }
 
-void OperationLog::publish(c10d::Store& store, const std::string& key) const {
+void OperationLog::publish(c10d::Store& store, const std::string& key) {
   const int64_t length = std::min(count_, kept);
   std::vector<uint8_t> bytes(sizeof(int64_t) + static_cast<size_t>(length) * sizeof(Entry));
   std::memcpy(bytes.data(), &count_, sizeof(int64_t));
@@ -59,7 +69,32 @@ void OperationLog::publish(c10d::Store& store, const std::string& key) const {
   uint8_t* entries = bytes.data() + sizeof(int64_t);
   std::memcpy(entries, &ring_[static_cast<size_t>(oldest)], static_cast<size_t>(length - oldest) * sizeof(Entry));
   std::memcpy(entries + static_cast<size_t>(length - oldest) * sizeof(Entry), ring_.data(), static_cast<size_t>(oldest) * sizeof(Entry));
-  store.set(key, bytes);
+  store.set(key + log_suffix, bytes);
+  if (marks_.empty() || marks_.back().count != count_) marks_.push_back({count_, hash_});
+  if (marks_.size() > marks_kept) marks_.erase(marks_.begin());
+  const auto* marks = reinterpret_cast<const uint8_t*>(marks_.data());
+  store.set(key, std::vector<uint8_t>(marks, marks + marks_.size() * sizeof(Mark)));
+}
+
+// At the last count that both have published hashes are equal, and one of the two has published nothing since.
+bool OperationLog::agrees(const std::vector<uint8_t>& marks) const {
+  std::vector<Mark> theirs(marks.size() / sizeof(Mark));
+  std::memcpy(theirs.data(), marks.data(), theirs.size() * sizeof(Mark));
+  if (theirs.empty()) return true;
+  for (auto mine = marks_.rbegin(); mine != marks_.rend(); ++mine)
+    for (auto other = theirs.rbegin(); other != theirs.rend(); ++other)
+      if (mine->count == other->count) return mine->hash == other->hash && (mine == marks_.rbegin() || other == theirs.rbegin());
+  return false;
+}
+
+Status OperationLog::compare(c10d::Store& store, const std::vector<std::string>& keys, int64_t this_rank) const {
+  if (!store.check(keys)) return {};
+  const std::vector<std::vector<uint8_t>> marks = get_all(store, keys);
+  for (size_t rank = 0; rank < keys.size(); ++rank) {
+    const auto that_rank = static_cast<int64_t>(rank);
+    if (that_rank != this_rank && !agrees(marks[rank])) RELOADLAB_TRY(compare_log(store, keys[rank], this_rank, that_rank, false));
+  }
+  return {};
 }
 
 OperationLog::Published OperationLog::decode(const std::vector<uint8_t>& bytes) {
@@ -76,9 +111,9 @@ std::string OperationLog::describe(const Entry& entry) {
   return fmt::format("layer {} of \"{}\", version {}, {} bytes from rank {}", one.layer, entry.series, one.version, one.bytes, one.root);
 }
 
-Status OperationLog::compare(c10d::Store& store, const std::string& key, int64_t this_rank, int64_t that_rank, bool behind_too) const {
-  if (!store.check({key})) return {};
-  const Published mine = published(), theirs = decode(store.get(key));
+Status OperationLog::compare_log(c10d::Store& store, const std::string& key, int64_t this_rank, int64_t that_rank, bool behind_too) const {
+  if (!store.check({key + log_suffix})) return {};
+  const Published mine = published(), theirs = decode(store.get(key + log_suffix));
   const int64_t first = std::max(mine.first(), theirs.first()), end = std::min(mine.count, theirs.count);
   for (int64_t at = first; at < end; ++at) {
     const Entry &here = mine.at(at), &there = theirs.at(at);

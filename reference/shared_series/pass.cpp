@@ -11,9 +11,9 @@ Status Series::reach(LayerIndex index) {
   const SeriesOffset target = at(offset).target;
   if (checked()) RELOADLAB_TRY(may_reach(offset));
   const WindowSlot slot = policy_.binding == Binding::rolling ? ring_.take_next() : at(offset).target_slot;
-  // One window and one layer: every rank finds it there.
-  const bool there = checked() && ring_.at(slot).holds(target, version_);
-  if (!there) RELOADLAB_TRY(fetch(target, slot));
+  // Also where the window holds the target already (L = 1, and a window of a single layer): every pass has the same broadcasts, so that
+  // ranks need not agree on what windows hold.
+  RELOADLAB_TRY(fetch(target, slot));
   reached_ = offset;
   expected_ = {offset.value + 1 < count() ? offset.value + 1 : 0};
   return expected_.value == 0 ? end_pass() : Status();
@@ -25,7 +25,7 @@ Status Series::known(LayerIndex index) const {
   const SeriesOffset offset = offset_of(index);
   if (offset.value < 0 || offset.value >= count()) return misuse(fmt::format("layer {} is not in the series", index.value));
   if (reload_) return misuse(fmt::format("layer {} is used while a reload is open", index.value));
-  return {};
+  return whole();
 }
 
 Status Series::may_reach(SeriesOffset offset) {

@@ -55,8 +55,13 @@ Status Series::check_registration(const model::LayerPtr& layer, LayerIndex index
   if (index.value < 0) return misuse(fmt::format("a layer has no index {}", index.value));
   const model::ParameterPtr weight = layer->tensor("weight");
   if (!weight || !weight->tensor.defined()) return misuse(fmt::format("{} has no weight to share", layer->path()));
-  const bool again = std::ranges::count(members_, layer, &Member::layer) > 0;
-  if (checked() && again) return misuse(fmt::format("{} is registered already", layer->path()));
+  if (policy_.layout == Layout::trusted) return {};
+  for (const Member& member : members_) {
+    if (member.layer == layer) return misuse(fmt::format("{} is registered already", layer->path()));
+    if (member.weight == weight) return misuse(fmt::format("{} and {} have one weight", member.layer->path(), layer->path()));
+  }
+  if (!weight->tensor.is_non_overlapping_and_dense())
+    return misuse(fmt::format("the weight of {} has gaps: {}", layer->path(), describe(strided(weight->tensor))));
   return {};
 }
 

@@ -12,6 +12,8 @@ Status Series::may_recover(std::string_view call) const {
   return {};
 }
 
+Status Series::whole() const { return torn_ ? misuse("the weights are of two versions: a reload has to succeed first") : Status(); }
+
 Status Series::drain() {
   RELOADLAB_TRY(may_recover("drain"));
   return model::guarded([&] {
@@ -22,7 +24,7 @@ Status Series::drain() {
 
 Status Series::reset() {
   RELOADLAB_TRY(may_recover("reset"));
-  if (torn_) return misuse("the weights are of two versions: a reload has to succeed first");
+  RELOADLAB_TRY(whole());
   if (reload_ == Arrival::checkpoint)
     for (Member& member : members_) close_layer(member);
   // Owners may have been written to.
@@ -33,7 +35,8 @@ Status Series::reset() {
 
 // The state that finish_loading() leaves, and new bytes.
 Status Series::prime() {
-  RELOADLAB_TRY(drain());
+  // What cannot be waited for, as what a capture issued that was given up, never writes.
+  (void)drain();
   ring_.next = WindowSlot{prefetch_};
   expected_ = {0};
   reached_ = std::nullopt;
@@ -63,17 +66,10 @@ Status Series::reload() {
   RELOADLAB_TRY(may_recover("reload"));
   if (!reload_) return misuse("reload() without begin_reload()");
   const Arrival arrival = *std::exchange(reload_, std::nullopt);
-  if (arrival == Arrival::checkpoint) {
-    if (Status loads = check_loads(); !loads.ok()) {
-      for (Member& member : members_) close_layer(member);
-      return loads;
-    }
-    ++version_;
-    torn_ = true;
-    RELOADLAB_TRY(model::guarded([&] { return take_checkpoint(); }));
-  } else {
-    ++version_;
-  }
+  const Status taken = arrival == Arrival::checkpoint ? model::guarded([&] { return take_checkpoint(); }) : Status();
+  for (Member& member : members_) close_layer(member);
+  RELOADLAB_TRY(Status(taken));
+  if (arrival == Arrival::in_place) ++version_;
   torn_ = false;
   return prime();
 }

@@ -1,6 +1,7 @@
 #include "reference/shared_series/ring.h"
 
 #include <algorithm>
+#include <exception>
 
 namespace reloadlab::shared_series {
 
@@ -37,14 +38,12 @@ void Ring::add_reader(Window& window, const c10::Stream& current) {
 }
 
 // A stream that waited and never said that it was done is waited for as a whole.
-void Ring::finish_readers(Window& window, const c10::Stream& current) const {
-  for (Reader& one : window.readers) {
-    const bool elsewhere = policy_.refill == Refill::readers && has_streams_ && one.stream != current;
-    if (elsewhere && one.open) one.event.record(one.stream);
-    if (elsewhere && (one.open || one.recorded)) one.event.block(current);
-  }
-  std::erase_if(window.readers, [](const Reader& one) { return !one.involved(); });
-  for (Reader& one : window.readers) one.joined = one.open = one.recorded = false;
+void Ring::finish(Reader& one, const c10::Stream& current) const {
+  const bool open = std::exchange(one.open, false), recorded = std::exchange(one.recorded, false);
+  one.joined = false;
+  if (policy_.refill != Refill::readers || !has_streams_ || one.stream == current) return;
+  if (open) one.event.record(one.stream);
+  if (open || recorded) one.event.block(current);
 }
 
 void Ring::refill(Window& window, const c10::Stream& current) {
@@ -54,7 +53,8 @@ void Ring::refill(Window& window, const c10::Stream& current) {
     if (window.arrival && unread) window.arrival->wait();
     if (std::ranges::find(filled_from_, current) == filled_from_.end()) filled_from_.push_back(current);
   }
-  finish_readers(window, current);
+  std::erase_if(window.readers, [](const Reader& one) { return !one.involved(); });
+  for (Reader& one : window.readers) finish(one, current);
 }
 
 void Ring::order_after(const c10::Stream& earlier, const c10::Stream& current) const {
@@ -65,13 +65,22 @@ void Ring::order_after(const c10::Stream& earlier, const c10::Stream& current) c
 }
 
 void Ring::drain(const c10::Stream& current) {
+  std::exception_ptr first;
+  auto attempt = [&](auto&& step) {
+    try {
+      step();
+    } catch (const std::exception&) {
+      if (!first) first = std::current_exception();
+    }
+  };
   for (Window& window : windows) {
-    if (const auto arrival = std::exchange(window.arrival, nullptr)) arrival->wait();
-    finish_readers(window, current);
+    if (const auto arrival = std::exchange(window.arrival, nullptr)) attempt([&] { arrival->wait(); });
+    for (Reader& one : window.readers) attempt([&] { finish(one, current); });
+    window.readers.clear();
     if (window.state == SlotState::in_flight) window.state = SlotState::ready;
   }
-  for (const c10::Stream& earlier : filled_from_) order_after(earlier, current);
-  filled_from_.clear();
+  for (const c10::Stream& earlier : std::exchange(filled_from_, {})) attempt([&] { order_after(earlier, current); });
+  if (first) std::rethrow_exception(first);
 }
 
 }  // namespace reloadlab::shared_series

@@ -58,11 +58,12 @@ class Ring {
   void join(Window& window, const c10::Stream& current);        // SW4
   void add_reader(Window& window, const c10::Stream& current);  // what `current` holds now has read the window
   void refill(Window& window, const c10::Stream& current);      // `current` may issue the next broadcast into the window
-  void drain(const c10::Stream& current);                       // `current` comes after everything; all of it is forgotten
+  // `current` comes after everything; all of it is forgotten, also what cannot be waited for (then it throws at the end).
+  void drain(const c10::Stream& current);
 
  private:
   static Reader& reader(Window& window, const c10::Stream& stream);
-  void finish_readers(Window& window, const c10::Stream& current) const;
+  void finish(Reader& one, const c10::Stream& current) const;  // `current` comes after it
   void order_after(const c10::Stream& earlier, const c10::Stream& current) const;
   SeriesPolicy policy_;
   bool has_streams_;

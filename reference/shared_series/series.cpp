@@ -17,6 +17,7 @@ Series::Series(const SeriesPolicy& policy, const model::SeriesContext& context)
       ring_(policy, context.device.type()),
       self_(std::make_shared<Series*>(this)) {
   if (policy_.sequence == Sequence::published) sequence_ = OperationLog::on(context.group);
+  for (int64_t rank = 0; rank < size_; ++rank) store_keys_.push_back(fmt::format("shared_series/{}/{}", context.name, rank));
 }
 
 // What is in flight writes into windows that are freed now, in the order of the current stream.
@@ -28,29 +29,28 @@ Series::~Series() {
   }
 }
 
-std::string Series::store_key(int64_t rank) const { return fmt::format("shared_series/{}/{}", context_.name, rank); }
-
-// The ranks form a ring in which each looks at the one before it, so that a difference is seen by somebody and a pass costs a store two
-// calls. A store that fails takes this check away, and nothing else.
+// A store that fails takes this check away, and nothing else.
 Status Series::end_pass() {
   if (!sequence_ || !context_.store) return {};
-  Status outcome;
-  const int64_t before = (rank_ + size_ - 1) % size_;
-  const Status asked = model::guarded([&] {
-    sequence_->publish(*context_.store, store_key(rank_));
-    outcome = sequence_->compare(*context_.store, store_key(before), rank_, before, false);
+  Status difference;
+  (void)model::guarded([&] {
+    sequence_->publish(*context_.store, store_keys_[static_cast<size_t>(rank_)]);
+    difference = sequence_->compare(*context_.store, store_keys_, rank_);
     return Status();
   });
-  if (asked.ok() && !outcome.ok()) stopped_ = outcome;
-  return outcome;
+  if (!difference.ok()) stopped_ = difference;
+  return difference;
 }
 
 Status Series::compare_sequences() {
   if (!sequence_ || !context_.store) return {Code::unsupported, "no store to compare sequences in"};
   return model::guarded([&]() -> Status {
-    sequence_->publish(*context_.store, store_key(rank_));
-    for (int64_t rank = 0; rank < size_; ++rank)
-      if (rank != rank_) RELOADLAB_TRY(sequence_->compare(*context_.store, store_key(rank), rank_, rank, true));
+    sequence_->publish(*context_.store, store_keys_[static_cast<size_t>(rank_)]);
+    // A rank that stands still may do so because of one that issued something else.
+    for (bool behind_too : {false, true})
+      for (int64_t rank = 0; rank < size_; ++rank)
+        if (rank != rank_)
+          RELOADLAB_TRY(sequence_->compare_log(*context_.store, store_keys_[static_cast<size_t>(rank)], rank_, rank, behind_too));
     return Status();
   });
 }

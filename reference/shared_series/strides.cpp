@@ -16,15 +16,15 @@ bool same_memory(const at::Tensor& one, const at::Tensor& other) {
 }  // namespace
 
 Strided strided(const at::Tensor& tensor) {
-  return {tensor.scalar_type(), c10::DimVector(tensor.sizes()), c10::DimVector(tensor.strides())};
+  return {tensor.scalar_type(), c10::DimVector(tensor.sizes()), c10::DimVector(tensor.strides()), tensor.device()};
 }
 
 std::string describe(const Strided& strided) {
   return fmt::format("{} [{}] by [{}]", c10::toString(strided.dtype), fmt::join(strided.sizes, ", "), fmt::join(strided.strides, ", "));
 }
 
-at::Tensor make(const Strided& strided, c10::Device device) {
-  return at::empty_strided(strided.sizes, strided.strides, at::TensorOptions(strided.dtype).device(device));
+at::Tensor make(const Strided& strided) {
+  return at::empty_strided(strided.sizes, strided.strides, at::TensorOptions(strided.dtype).device(strided.device));
 }
 
 // Not all communicators know 8-bit floats; as bytes they need not.

@@ -1,5 +1,5 @@
 #pragma once
-// What windows keep of the weights that they stand for: element type, sizes and strides; and how such memory is sent.
+// What windows keep of the weights that they stand for: element type, sizes, strides and device; and how such memory is sent.
 #include <ATen/core/Tensor.h>
 
 #include <string>
@@ -9,12 +9,13 @@ namespace reloadlab::shared_series {
 struct Strided {
   at::ScalarType dtype = at::kFloat;
   c10::DimVector sizes, strides;
+  c10::Device device{c10::kCPU};
   bool operator==(const Strided&) const = default;
 };
 
 Strided strided(const at::Tensor& tensor);
-std::string describe(const Strided& strided);  // "Float [8, 8] by [1, 8]"
-at::Tensor make(const Strided& strided, c10::Device device);
+std::string describe(const Strided& strided);  // "Float [8, 8] by [1, 8]": the same on all ranks
+at::Tensor make(const Strided& strided);
 
 // A contiguous tensor over the same memory, of a type that every communicator knows. REQUIRES memory without gaps.
 at::Tensor on_the_wire(const at::Tensor& tensor);

@@ -1,96 +1,10 @@
 // The series of reference/shared_series on modelled devices: several ranks, every schedule, races judged.
 #include <set>
 
-#include "reference/shared_series/series.h"
-#include "sim/world/modelled/group.h"
-#include "tests/sim/world/modelled/fixture.h"
+#include "tests/sim/world/modelled/series_engine.h"
 
 namespace reloadlab::sim::modelled {
 namespace {
-
-using shared_series::LayerIndex;
-using shared_series::SeriesPolicy;
-using shared_series::SharedSeries;
-
-struct Shape {
-  int ranks = 2;
-  int64_t layers = 5, first = 0, prefetch = 1;
-};
-
-constexpr int64_t width = 8;  // weights are width x width
-constexpr int64_t weight_bytes = width * width * 4;
-
-// One rank's series and what its passes read. A layer's weight is full of one number, its version times 100 plus its index.
-struct Engine {
-  Shape shape;
-  int rank;
-  c10::intrusive_ptr<c10d::ProcessGroup> group;
-  std::vector<model::LayerPtr> layers;
-  std::unique_ptr<SharedSeries> series;
-  at::Tensor input;
-  std::vector<at::Tensor> outputs;  // one for each forward
-  Status status;                    // the first failure
-
-  Engine(const SeriesPolicy& policy, const Shape& wanted, int this_rank) : shape(wanted), rank(this_rank) {
-    GroupOptions options{.name = "ring"};
-    for (int each = 0; each < shape.ranks; ++each) options.ranks.push_back(each);
-    group = make_group(options, rank);
-    series = make_series(policy, {.name = "o", .group = group, .device = modelled_device(rank), .prefetch = shape.prefetch, .store = {}});
-    input = at::ones({1, width}, on(rank));
-    for (int64_t index = shape.first; index < shape.first + shape.layers; ++index) {
-      auto layer = std::make_shared<model::Layer>(model::LayerSpec{.name = fmt::format("layer{}", index)}, "Linear");
-      auto weight = std::make_shared<model::Parameter>();
-      weight->tensor = at::empty({width, width}, on(rank));
-      layer->assign("weight", weight);
-      weight.reset();
-      keep(series->register_layer(layer, {index}));
-      layers.push_back(layer);
-    }
-    load(1);
-    keep(series->finish_loading());
-  }
-  void keep(const Status& outcome) {
-    if (status.ok()) status = outcome;
-  }
-  bool owns(int64_t index) const { return index % shape.ranks == rank; }
-  at::Tensor& weight(int64_t index) { return layers[static_cast<size_t>(index - shape.first)]->tensor("weight")->tensor; }
-  void load(int version) {
-    for (int64_t index = shape.first; index < shape.first + shape.layers; ++index)
-      if (owns(index)) weight(index).fill_(static_cast<double>(100 * version + index));
-  }
-  void forward(int64_t index) { outputs.push_back(at::mm(input, weight(index))); }
-  void step(int64_t index) {
-    keep(series->reach({index}));
-    keep(series->wait({index}));
-    if (!status.ok()) return;
-    forward(index);
-    keep(series->done({index}));
-  }
-  void pass(int64_t steps) {
-    for (int64_t index = shape.first; index < shape.first + steps; ++index) step(index);
-  }
-  void pass() { pass(shape.layers); }
-  // What each forward read; nan where it was poison.
-  std::vector<float> reads() {
-    std::vector<float> seen;
-    for (const at::Tensor& output : outputs) seen.push_back(values(output)[0] / width);
-    return seen;
-  }
-  std::vector<float> expected(std::vector<int> versions) const {
-    std::vector<float> all;
-    for (int version : versions)
-      for (int64_t index = shape.first; index < shape.first + shape.layers; ++index)
-        all.push_back(static_cast<float>(100 * version + index));
-    return all;
-  }
-};
-
-void on_engines(Machine& machine, const SeriesPolicy& policy, const Shape& shape, const std::function<void(Engine&)>& body) {
-  expect_clean(machine.run([&](int rank) {
-    Engine engine(policy, shape, rank);
-    body(engine);
-  }));
-}
 
 std::vector<Shape> shapes(bool shifted) {
   std::vector<Shape> all;
@@ -142,14 +56,24 @@ TEST(SharedSeries, ResidentBytesAreOwnedLayersAndWindows) {
   }
 }
 
-// SW3: with s no multiple of L the seed looks (s + k) mod L ahead.
+// SW3: with s no multiple of L the seed looks (s + k) mod L ahead: more than k fails an assertion in the first pass.
 TEST(SharedSeries, SeedFailsWhereItLooksTooFarAhead) {
-  Machine machine({.ranks = 2}, round_robin());
-  on_engines(machine, SeriesPolicy::seed(), {2, 5, 1, 1}, [](Engine& engine) {
-    engine.pass();
-    EXPECT_EQ(engine.status.code(), Code::failed);
-    EXPECT_EQ(engine.status.message(), "no window holds layer 2");  // s + k
-  });
+  for (int64_t layers = 3; layers <= 6; ++layers)
+    for (int64_t first = 0; first <= 2 * layers; ++first)
+      for (int64_t prefetch = 0; prefetch <= layers - 2; ++prefetch) {
+        const int64_t ahead = (first + prefetch) % layers;
+        Machine machine({.ranks = 2}, round_robin());
+        on_engines(machine, SeriesPolicy::seed(), {2, layers, first, prefetch}, [&](Engine& engine) {
+          engine.pass();
+          EXPECT_EQ(engine.status.ok(), ahead <= prefetch) << layers << " " << first << " " << prefetch;
+          if (ahead <= prefetch) return;
+          // At L - 1 ahead the second reach finds its target in the window after.
+          const bool found = ahead == layers - 1 && prefetch > 0;
+          EXPECT_EQ(engine.status.message(), found ? fmt::format("window 0 already holds layer {}", first)
+                                                   : fmt::format("no window holds layer {}", first + prefetch));
+          EXPECT_EQ(engine.status.code(), Code::failed);
+        });
+      }
 }
 
 // A forward on a side stream that nobody joins: whether the window is still the layer's is luck under seed.
@@ -167,9 +91,7 @@ SideOutcome forward_on_side_stream(const SeriesPolicy& policy, uint64_t seed) {
       engine.keep(engine.series->reach({index}));
       order(here(engine.rank), side);
       c10::StreamGuard guard(side);
-      engine.keep(engine.series->wait({index}));
-      engine.forward(index);
-      engine.keep(engine.series->done({index}));
+      engine.keep(engine.forward(index));
     }
     machine.synchronize_device(engine.rank);
     outcome.wrong |= engine.reads() != engine.expected({1});
@@ -198,8 +120,7 @@ TEST(SharedSeries, EveryReaderIsOrderedAfterTheBroadcastOnlyWhenHardened) {
       c10::Stream side = side_stream(engine.rank);
       engine.step(0);
       c10::StreamGuard guard(side);
-      engine.keep(engine.series->wait({0}));
-      engine.forward(0);
+      engine.keep(engine.forward(0));
       machine.synchronize_device(engine.rank);
     });
     return raced(machine);
@@ -209,22 +130,27 @@ TEST(SharedSeries, EveryReaderIsOrderedAfterTheBroadcastOnlyWhenHardened) {
   EXPECT_TRUE(std::any_of(loose.begin(), loose.end(), [](const std::string& pair) { return pair.find("broadcast") != std::string::npos; }));
 }
 
-// H14: owners updated in place between two passes leave k * (n - 1) stale reads under seed, and every assertion is silent.
+// H14: owners updated in place between two passes leave ((s + k) mod L) * (n - 1) stale reads under seed, and every assertion is silent.
 TEST(SharedSeries, AnUpdateOfOwnersLeavesStaleWindowsUnderSeed) {
-  for (const Shape& shape : {Shape{2, 5, 0, 0}, Shape{3, 5, 0, 1}, Shape{4, 8, 0, 2}}) {
-    Machine machine({.ranks = shape.ranks}, random_choices(11));
-    int64_t stale = 0;
-    on_engines(machine, SeriesPolicy::seed(), shape, [&](Engine& engine) {
-      engine.pass();
-      machine.synchronize_device(engine.rank);
-      engine.load(2);
-      engine.pass();
-      EXPECT_TRUE(engine.status.ok());
-      std::vector<float> seen = engine.reads(), wanted = engine.expected({1, 2});
-      for (size_t i = 0; i < seen.size(); ++i) stale += seen[i] != wanted[i];
-    });
-    EXPECT_EQ(stale, shape.prefetch * (shape.ranks - 1));
-  }
+  for (int ranks : {1, 2, 3, 4})
+    for (int64_t layers : {4, 5, 8})
+      for (int64_t first = 0; first <= layers; ++first)
+        for (int64_t prefetch = 0; prefetch <= layers - 2; ++prefetch) {
+          const int64_t ahead = (first + prefetch) % layers;
+          if (ahead > prefetch) continue;
+          Machine machine({.ranks = ranks}, random_choices(11));
+          int64_t stale = 0;
+          on_engines(machine, SeriesPolicy::seed(), {ranks, layers, first, prefetch}, [&](Engine& engine) {
+            engine.pass();
+            machine.synchronize_device(engine.rank);
+            engine.load(2);
+            engine.pass();
+            EXPECT_TRUE(engine.status.ok());
+            std::vector<float> seen = engine.reads(), wanted = engine.expected({1, 2});
+            for (size_t i = 0; i < seen.size(); ++i) stale += seen[i] != wanted[i];
+          });
+          EXPECT_EQ(stale, ahead * (ranks - 1)) << layers << " " << first << " " << prefetch;
+        }
 }
 
 TEST(SharedSeries, ReloadMakesEveryReadTheNewVersion) {
