@@ -4,6 +4,7 @@
 #include <torch/version.h>
 
 #include "sim/campaign/engine.h"
+#include "sim/campaign/explore_case.h"
 #include "sim/candidate/candidate.h"
 #include "sim/replay/replay.h"
 
@@ -12,7 +13,14 @@ namespace {
 
 Result<Evidence> replay_named(const Case& the_case, const std::string& candidate, const EngineOptions& options) {
   RELOADLAB_ASSIGN(const CandidateInfo info, find_candidate(candidate));
-  return replay(the_case, info, {.prove_determinism = options.prove_determinism, .on_step = options.on_step});
+  RELOADLAB_ASSIGN(Evidence evidence, replay(the_case, info, {.prove_determinism = options.prove_determinism, .on_step = options.on_step}));
+  find_witnesses(the_case, info, evidence);
+  return evidence;
+}
+
+Result<ExploreReport> explore_named(const Case& the_case, const std::string& candidate, const ExploreOptions& options) {
+  RELOADLAB_ASSIGN(const CandidateInfo info, find_candidate(candidate));
+  return explore_case(the_case, info, options);
 }
 
 // No world with a GPU is built into this program, so whatever asks for one is for another.
@@ -40,6 +48,7 @@ Engine built_in_engine() {
   engine.replay = replay_named;
   engine.lacks = lacks;
   engine.judge = judge;
+  engine.explore = explore_named;
   for (const LawInfo& law : laws()) engine.laws.push_back({std::string(law.id), std::string(law.sentence)});
   return engine;
 }

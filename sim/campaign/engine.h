@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/campaign/exploration.h"
 #include "sim/evidence/evidence.h"
 #include "sim/law/law.h"
 #include "sim/report/run_result.h"
@@ -32,6 +33,8 @@ struct Engine {
   // What the case requires and this machine or program lacks; empty when it can run here.
   std::function<std::string(const Case&)> lacks;
   std::function<std::vector<Verdict>(const Evidence&)> judge;
+  // Code::usage: the case has no schedules, or not the one that is asked for.
+  std::function<Result<ExploreReport>(const Case&, const std::string& candidate, const ExploreOptions&)> explore;
   std::vector<LawText> laws;  // in registry order
 
   std::vector<std::string> law_ids() const;

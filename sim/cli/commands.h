@@ -29,6 +29,7 @@ Command add_emit(CLI::App& app, const Program& program);
 Command add_import(CLI::App& app, const Program& program);
 Command add_show(CLI::App& app, const Program& program);
 Command add_doctor(CLI::App& app, const Program& program);
+Command add_explore(CLI::App& app, const Program& program);
 Command add_mutants(CLI::App& app, const Program& program);
 Command add_worker(CLI::App& app, const Program& program);
 

@@ -168,7 +168,9 @@ struct RankRun {
   };
   struct Race {
     Access first, second;
-    std::string witness;  // of a run in which they changed places: "wrong bytes", "benign"; empty: none was looked for
+    // A run in which they changed places: what became of it, "wrong bytes" or "benign", and its schedule. Empty: none was found.
+    std::string witness, schedule;
+    int64_t number = 0;  // among the races of all ranks, in the order of the run
   };
   std::vector<Race> races;
   // Passes of a case with times, on the stream that reaches layers. Picoseconds.

@@ -95,8 +95,8 @@ void describe(V&& visit, const Case*) {
   visit("scenario", &Case::scenario), visit("file", &Case::file), visit("variant", &Case::variant), visit("about", &Case::about);
   visit("system", &Case::system), visit("tags", &Case::tags), visit("world", &Case::world), visit("ranks", &Case::ranks);
   visit("tensor_parallel", &Case::tensor_parallel), visit("sample", &Case::sample);
-  visit("model", &Case::model), visit("series", &Case::series), visit("timing", &Case::timing), visit("checkpoints", &Case::checkpoints), visit("record", &Case::record),
-      visit("steps", &Case::steps), visit("laws", &Case::laws);
+  visit("model", &Case::model), visit("series", &Case::series), visit("timing", &Case::timing), visit("checkpoints", &Case::checkpoints),
+      visit("record", &Case::record), visit("steps", &Case::steps), visit("laws", &Case::laws);
   visit("expect", &Case::expect), visit("limits", &Case::limits), visit("seed", &Case::seed);
 }
 
@@ -159,6 +159,7 @@ void describe(V&& visit, const RankRun::Access*) {
 template <class V>
 void describe(V&& visit, const RankRun::Race*) {
   visit("first", &RankRun::Race::first), visit("second", &RankRun::Race::second), visit("witness", &RankRun::Race::witness);
+  visit("schedule", &RankRun::Race::schedule), visit("number", &RankRun::Race::number);
 }
 template <class V>
 void describe(V&& visit, const RankRun::Pace*) {

@@ -47,6 +47,11 @@ class Replayer {
     if (!candidate_.make_series) return Status(Code::usage, candidate_.name + " is no weight series: it cannot play cases with series");
     for (const auto& [name, checkpoint] : checkpoints_) {
       const Variation cold{.kind = Variation::Kind::cold, .name = name};
+      const Execution* known = options_.cold ? options_.cold->find(cold.kind, name) : nullptr;
+      if (known) {
+        evidence_.executions.push_back(*known);
+        continue;
+      }
       RELOADLAB_TRY(execute(cold, steps_of(cold, case_, warm_)));
     }
     RELOADLAB_TRY(execute({.kind = Variation::Kind::warm}, warm_));
@@ -202,27 +207,40 @@ class Replayer {
     at::AutoDispatchBelowADInplaceOrView no_autograd;
     std::vector<std::unique_ptr<RankSession>> sessions(execution.ranks.size());
     std::vector<Status> statuses(execution.ranks.size());
-    const Devices::Ended ended = stage.world.devices()->run([&](int rank) {
-      const auto at = static_cast<size_t>(std::ranges::lower_bound(numbers_, rank) - numbers_.begin());
-      sessions[at] = std::make_unique<RankSession>(stage, rank, execution.ranks[at]);
-      statuses[at] = play_alone(stage, execution, rank, *sessions[at]);
-    });
-    execution.stopped = ended.why;
-    execution.waits = ended.waits;
+    const auto at = [&](int rank) { return static_cast<size_t>(std::ranges::lower_bound(numbers_, rank) - numbers_.begin()); };
+    const auto play = [&](int first, int end, bool open) {
+      const Devices::Ended ended = stage.world.devices()->run(
+          [&](int rank) {
+            if (!sessions[at(rank)]) sessions[at(rank)] = std::make_unique<RankSession>(stage, rank, execution.ranks[at(rank)]);
+            statuses[at(rank)] = play_steps(stage, execution, {first, end}, *sessions[at(rank)]);
+          },
+          open);
+      execution.stopped = ended.why;
+      execution.waits = ended.waits;
+    };
+    // The first load is the same in every schedule: what comes after it is what they are about.
+    const int loaded = !execution.steps.empty() && execution.steps.front().kind == StepKind::load ? 1 : 0;
+    play(-1, loaded, false);
+    if (execution.stopped.empty()) play(loaded, static_cast<int>(execution.steps.size()), true);
     note_timeline(stage.world, execution);
     note_races(stage.world, execution);  // before the harness's own reads, which wait for nobody
-    for (const auto& session : sessions)
-      if (session) session->collect();
+    if (options_.after_run) options_.after_run(stage.world);
+    stage.world.devices()->apart([&] {
+      for (const auto& session : sessions)
+        if (session) session->collect();
+    });
     for (const Status& status : statuses) RELOADLAB_TRY(status);
     return {};
   }
 
-  Status play_alone(const Stage& stage, const Execution& execution, int rank, RankSession& session) const {
-    if (options_.on_step) options_.on_step(stage.variation, rank, -1);
-    RELOADLAB_TRY(session.construct());
-    for (size_t i = 0; i < execution.steps.size() && !session.lost(); ++i) {
-      if (options_.on_step) options_.on_step(stage.variation, rank, static_cast<int>(i));
-      RELOADLAB_TRY(session.run_step(static_cast<int>(i), execution.steps[i]));
+  struct Range {
+    int first, end;
+  };
+  // Step -1 is construction.
+  Status play_steps(const Stage& stage, const Execution& execution, Range steps, RankSession& session) const {
+    for (int i = steps.first; i < steps.end && !session.lost(); ++i) {
+      if (options_.on_step) options_.on_step(stage.variation, session.rank(), i);
+      RELOADLAB_TRY(i < 0 ? session.construct() : session.run_step(i, execution.steps[static_cast<size_t>(i)]));
     }
     return {};
   }
@@ -230,9 +248,10 @@ class Replayer {
   // A race is its memory's rank's.
   void note_races(World& world, Execution& execution) const {
     const auto access = [](const RacingAccess& seen) { return RankRun::Access{seen.stream, seen.operation, seen.about, seen.writes}; };
+    int64_t number = 0;
     for (const SeenRace& race : world.devices()->races()) {
       const auto at = static_cast<size_t>(std::ranges::lower_bound(numbers_, race.second.rank) - numbers_.begin());
-      execution.ranks[at].races.push_back({access(race.first), access(race.second), {}});
+      execution.ranks[at].races.push_back({.first = access(race.first), .second = access(race.second), .number = number++});
     }
   }
 

@@ -12,7 +12,11 @@ namespace reloadlab::sim {
 struct ReplayOptions {
   bool keep_allocations = false;   // alloc and free events in the trace (the memory timeline); peaks are always there
   bool prove_determinism = false;  // adds Variation::again
-  WorldMaker make_world;  // empty: make_world()
+  WorldMaker make_world;           // empty: make_world()
+  // Cases with series, for whoever plays one under many schedules: cold loads of an earlier replay, which are the same in each; and
+  // a call while the world is as the steps have left it.
+  const Evidence* cold = nullptr;
+  std::function<void(World& world)> after_run;
   // Called before each step of each execution on each rank, for whoever watches from outside: a worker announces it, so that a
   // crash or a hang can be placed. Step -1: before the first one (construction). May be empty.
   std::function<void(const Variation& variation, int rank, int step)> on_step;

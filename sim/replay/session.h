@@ -58,6 +58,7 @@ class RankSession {
   // Counts again what is alive, once all ranks have done the step: what ranks share a thread with is counted too.
   void recount();
   const Chances& chances() const { return watch_.chances(); }
+  int rank() const { return rank_; }
   // Whether the rank does nothing any more (Pass::lost).
   bool lost() const { return series_ && series_->lost(); }
   // Of cases with series, when the run is over: what forwards read, and a last census.

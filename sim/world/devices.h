@@ -44,12 +44,15 @@ class Devices {
  public:
   virtual ~Devices() = default;
   // Runs body(rank) for every local rank, all at the same time, then what is left in their streams. `why` is empty where all came to
-  // their end; otherwise `waits` has a line for each rank and stream that waits. What a body throws is thrown here.
+  // their end; otherwise `waits` has a line for each rank and stream that waits. What a body throws is thrown here. Where a world has
+  // schedules, those of this run are the same each time unless it is `open`.
   struct Ended {
     std::string why;
     std::vector<std::string> waits;
   };
-  virtual Ended run(const std::function<void(int rank)>& body) = 0;
+  virtual Ended run(const std::function<void(int rank)>& body, bool open) = 0;
+  // The harness's own doings on the devices when a run is over: no schedule has them.
+  virtual void apart(const std::function<void()>& doings) = 0;
   // The calling rank's end of the communicator. Names with equal ranks are one communicator; no ranks: all.
   virtual c10::intrusive_ptr<c10d::ProcessGroup> group(const std::string& name, const std::vector<int64_t>& ranks) = 0;
   // One for each name, shared by all ranks.

@@ -40,7 +40,9 @@ int ModelledWorld::index_of(int rank) const {
 c10::Device ModelledWorld::device(int rank) const { return modelled_device(index_of(rank)); }
 AccountPtr ModelledWorld::account(int rank) const { return machine_.memory().account(index_of(rank)); }
 
-Devices::Ended ModelledWorld::run(const std::function<void(int)>& body) {
+Devices::Ended ModelledWorld::run(const std::function<void(int)>& body, bool open) {
+  std::optional<Machine::Fixed> fixed;
+  if (!open) fixed.emplace(machine_);
   const RunReport report = machine_.run([&](int index) {
     AccountScope scope(machine_.memory().account(index));
     body(local_[static_cast<size_t>(index)]);
@@ -50,8 +52,13 @@ Devices::Ended ModelledWorld::run(const std::function<void(int)>& body) {
   return {report.stopped, report.waits};
 }
 
+void ModelledWorld::apart(const std::function<void()>& doings) {
+  const Machine::Fixed fixed(machine_);
+  doings();
+}
+
 void ModelledWorld::each_rank(const std::function<void(int)>& body) {
-  const Ended ended = run(body);
+  const Ended ended = run(body, true);
   TORCH_CHECK(ended.why.empty(), ended.why, "; ", fmt::format("{}", fmt::join(ended.waits, "; ")));
 }
 

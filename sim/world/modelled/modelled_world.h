@@ -21,7 +21,8 @@ class ModelledWorld final : public World, public Devices {
   AccountPtr account(int rank) const override;
   Devices* devices() override { return this; }
 
-  Ended run(const std::function<void(int rank)>& body) override;
+  Ended run(const std::function<void(int rank)>& body, bool open) override;
+  void apart(const std::function<void()>& doings) override;
   c10::intrusive_ptr<c10d::ProcessGroup> group(const std::string& name, const std::vector<int64_t>& ranks) override;
   c10::intrusive_ptr<c10d::Store> store(const std::string& name) override;
   std::unique_ptr<DeviceGraph> make_graph() override;

@@ -1,0 +1,45 @@
+#pragma once
+// What exploring the schedules of a case came to, as plain data: no LibTorch header.
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace reloadlab::sim {
+
+struct ExploreOptions {
+  enum class Way { exhaustive, unreduced, random, pct, timed, replay } way = Way::exhaustive;
+  int64_t schedules = 100;  // random, pct
+  int depth = 3;            // pct
+  std::string schedule;     // replay
+  uint64_t seed = 0;
+  int64_t most_executions = 1'000'000;
+  double most_seconds = 60;
+  bool shrink = true;
+};
+
+struct ExploreReport {
+  std::string covered;     // "1 execution, 1 trace, 0 redundant, 0.0 s, exhausted"
+  bool exhausted = false;  // every schedule there is
+  // Runs that ended alike.
+  struct Ending {
+    int64_t runs = 0;
+    std::string verdict;   // the laws that failed, with their findings; empty: none did
+    std::string schedule;  // of the first of them; where one failed, with the fewest preemptions that were found
+    int64_t preemptions = 0;
+    bool fewest = false;  // no schedule with fewer ends so
+  };
+  std::vector<Ending> endings;
+  struct Race {
+    std::string accesses, missing;
+    std::string witness;   // "wrong bytes", "benign", or empty: the machine cannot reverse the two
+    std::string schedule;  // of the witness
+  };
+  std::vector<Race> races;
+  bool failed() const {
+    for (const Ending& each : endings)
+      if (!each.verdict.empty()) return true;
+    return !races.empty();
+  }
+};
+
+}  // namespace reloadlab::sim

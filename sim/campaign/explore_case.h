@@ -1,0 +1,15 @@
+#pragma once
+// The schedules of a case: what is explored is the scenario's own execution, from behind its first load on.
+#include "sim/campaign/exploration.h"
+#include "sim/candidate/candidate.h"
+#include "sim/evidence/evidence.h"
+
+namespace reloadlab::sim {
+
+// Code::usage for a case without series, or of another world than sim, and for a schedule that is none of its.
+Result<ExploreReport> explore_case(const Case& the_case, const CandidateInfo& candidate, const ExploreOptions& options);
+
+// For each race of the warm execution, the first few of them, a schedule in which it goes the other way, and what comes of it.
+void find_witnesses(const Case& the_case, const CandidateInfo& candidate, Evidence& evidence);
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,95 @@
+// explore: the schedules of a case, instead of one.
+#include <fmt/format.h>
+
+#include "sim/cli/commands.h"
+#include "sim/report/text.h"
+
+namespace reloadlab::sim {
+namespace {
+
+struct ExploreTexts {
+  SelectionTexts selection;
+  ExploreOptions options;
+  bool exhaustive = false, unreduced = false, timed = false;
+  int64_t schedules = 0;
+  int depth = 0;
+  std::string seconds = "60s";
+};
+
+Result<ExploreOptions> read_options(const ExploreTexts& texts) {
+  using Way = ExploreOptions::Way;
+  ExploreOptions options = texts.options;
+  if (texts.schedules > 0) options.way = Way::random, options.schedules = texts.schedules;
+  if (texts.depth > 0) options.way = Way::pct, options.depth = texts.depth;
+  if (texts.unreduced) options.way = Way::unreduced;
+  if (texts.timed) options.way = Way::timed;
+  if (!options.schedule.empty()) options.way = Way::replay;
+  RELOADLAB_ASSIGN(options.most_seconds, read_duration(texts.seconds));
+  if (!texts.selection.seed.empty()) {
+    RELOADLAB_ASSIGN(options.seed, read_seed(texts.selection.seed));
+  }
+  return options;
+}
+
+std::string indented(std::string text) {
+  for (size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 1)) text.replace(at, 1, "\n          ");
+  return text;
+}
+
+void print(const ExploreReport& report) {
+  fmt::print("  {}\n", report.covered);
+  for (const ExploreReport::Ending& each : report.endings) {
+    fmt::print("  {:>5} × {}\n", each.runs, each.verdict.empty() ? "all laws but that of order held" : indented(each.verdict));
+    if (!each.verdict.empty())
+      fmt::print("          {}{} --schedule {}\n", plural(each.preemptions, "preemption"), each.fewest ? ", no fewer," : "", each.schedule);
+  }
+  for (const ExploreReport::Race& each : report.races) {
+    fmt::print("  race    {}\n          {}\n", each.accesses, each.missing);
+    if (!each.witness.empty()) fmt::print("          in the other order: {} --schedule {}\n", each.witness, each.schedule);
+  }
+}
+
+// All cases that are selected, by all candidates of each.
+Result<Exit> explore(const ExploreTexts& texts, const Program& program) {
+  RELOADLAB_ASSIGN(const Selection selection, read_selection(texts.selection));
+  RELOADLAB_ASSIGN(const ExploreOptions options, read_options(texts));
+  RELOADLAB_ASSIGN(const Selected selected, select_cases(selection, program.engine));
+  RELOADLAB_ASSIGN(const std::vector<Job> jobs, select_jobs(selection, selected.cases, program.engine));
+  if (jobs.empty()) return Exit::nothing_ran;
+  bool failed = false, exhausted = true;
+  for (const Job& job : jobs) {
+    RELOADLAB_ASSIGN(const ExploreReport report, program.engine.explore(job.the_case, job.candidate, options));
+    fmt::print("{}  {}  {}\n", report.failed() ? "FAIL" : "ok  ", job.the_case.id(), job.candidate);
+    print(report);
+    failed |= report.failed();
+    exhausted &= report.exhausted || options.way != ExploreOptions::Way::exhaustive;
+  }
+  return failed ? Exit::failed : exhausted ? Exit::held : Exit::inconclusive;
+}
+
+}  // namespace
+
+Command add_explore(CLI::App& app, const Program& program) {
+  CLI::App* parser = app.add_subcommand("explore", "Play cases with series under many schedules: all that differ, unless said otherwise");
+  auto texts = std::make_shared<ExploreTexts>();
+  add_selection(*parser, texts->selection);
+  parser
+      ->add_option("--candidate", texts->selection.candidates,
+                   "Implementation under test; may be given again. Default: the system's profiles")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  auto* way = parser->add_option_group("way", "");
+  way->add_flag("--exhaustive", texts->exhaustive, "Every schedule that differs in what counts, once (the default)");
+  way->add_flag("--unreduced", texts->unreduced, "Every schedule");
+  way->add_option("--schedules", texts->schedules, "So many random ones")->check(CLI::Range(1, 1 << 30))->type_name("N");
+  way->add_option("--pct-depth", texts->depth, "100 that find bugs of that depth with a known probability")
+      ->check(CLI::Range(1, 100))
+      ->type_name("D");
+  way->add_flag("--timed", texts->timed, "The one that the cost model gives");
+  way->add_option("--schedule", texts->options.schedule, "This one, as it was printed")->type_name("TEXT");
+  way->require_option(0, 1);
+  parser->add_option("--for", texts->seconds, "Start no run of a case after so long: 500ms, 30s, 2m, 1h")->type_name("TIME");
+  return {parser, [texts, &program] { return explore(*texts, program); }};
+}
+
+}  // namespace reloadlab::sim
