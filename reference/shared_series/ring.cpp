@@ -48,22 +48,13 @@ void Ring::finish(Reader& one, const c10::Stream& current) const {
 
 void Ring::refill(Window& window, const c10::Stream& current) {
   const bool unread = std::ranges::none_of(window.readers, &Reader::joined);
-  if (policy_.refill == Refill::readers) {
-    // Two operations in flight may write in any order where a communicator has several workers.
-    if (window.arrival && unread) window.arrival->wait();
-    if (std::ranges::find(filled_from_, current) == filled_from_.end()) filled_from_.push_back(current);
-  }
+  // Two operations in flight may write in any order where a communicator has several workers.
+  if (policy_.refill == Refill::readers && window.arrival && unread) window.arrival->wait();
   std::erase_if(window.readers, [](const Reader& one) { return !one.involved(); });
   for (Reader& one : window.readers) finish(one, current);
 }
 
-void Ring::order_after(const c10::Stream& earlier, const c10::Stream& current) const {
-  if (!has_streams_ || earlier == current) return;
-  c10::Event event(earlier.device_type());
-  event.record(earlier);
-  event.block(current);
-}
-
+// Readers of layers whose windows were filled again since come before those fills, and so before what arrived.
 void Ring::drain(const c10::Stream& current) {
   std::exception_ptr first;
   auto attempt = [&](auto&& step) {
@@ -79,7 +70,6 @@ void Ring::drain(const c10::Stream& current) {
     window.readers.clear();
     if (window.state == SlotState::in_flight) window.state = SlotState::ready;
   }
-  for (const c10::Stream& earlier : std::exchange(filled_from_, {})) attempt([&] { order_after(earlier, current); });
   if (first) std::rethrow_exception(first);
 }
 

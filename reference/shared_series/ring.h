@@ -64,10 +64,8 @@ class Ring {
  private:
   static Reader& reader(Window& window, const c10::Stream& stream);
   void finish(Reader& one, const c10::Stream& current) const;  // `current` comes after it
-  void order_after(const c10::Stream& earlier, const c10::Stream& current) const;
   SeriesPolicy policy_;
   bool has_streams_;
-  std::vector<c10::Stream> filled_from_;  // since the last drain: they come after the readers of what was overwritten
 };
 
 }  // namespace reloadlab::shared_series

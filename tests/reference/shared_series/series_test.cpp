@@ -8,6 +8,8 @@
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 #include <torch/csrc/distributed/c10d/HashStore.hpp>
 
+#include "reference/model/post_load.h"
+
 namespace reloadlab::shared_series {
 namespace {
 
@@ -15,27 +17,47 @@ struct Complete final : c10d::Work {
   bool wait(std::chrono::milliseconds) override { return true; }
 };
 
+// Takes what real communicators take, and moves nothing.
 struct Silent final : c10d::Backend {
   using Backend::Backend;
+  int64_t until_failure = -1;
   const std::string getBackendName() const override { return "silent"; }
-  c10::intrusive_ptr<c10d::Work> broadcast(std::vector<at::Tensor>&, const c10d::BroadcastOptions&) override {
+  c10::intrusive_ptr<c10d::Work> broadcast(std::vector<at::Tensor>& tensors, const c10d::BroadcastOptions&) override {
+    TORCH_CHECK(tensors[0].is_contiguous(), "Tensors must be contiguous");
+    TORCH_CHECK(!c10::isFloat8Type(tensors[0].scalar_type()), "Invalid scalar type");
+    TORCH_CHECK(until_failure-- != 0, "injected");
     return c10::make_intrusive<Complete>();
   }
+};
+
+// A post-load step in a line.
+struct StepOf final : model::QuantMethod {
+  explicit StepOf(at::Tensor (*what)(const at::Tensor&)) : step(what) {}
+  std::string_view id() const override { return "test"; }
+  Status process(model::Layer& layer) override {
+    at::Tensor& weight = layer.tensor("weight")->tensor;
+    weight = step(weight);
+    return {};
+  }
+  at::Tensor (*step)(const at::Tensor&);
 };
 
 struct Rank {
   std::vector<model::LayerPtr> layers;
   std::unique_ptr<SharedSeries> series;
+  c10::intrusive_ptr<Silent> backend;
   Status status;
 
-  Rank(const SeriesPolicy& policy, int rank, int ranks) {
+  Rank(const SeriesPolicy& policy, int rank, int ranks, at::Tensor (*step)(const at::Tensor&) = nullptr) {
+    backend = c10::make_intrusive<Silent>(rank, ranks);
     auto group = c10::make_intrusive<c10d::ProcessGroup>(c10::make_intrusive<c10d::HashStore>(), rank, ranks);
-    group->setBackend(c10::DeviceType::CPU, c10d::ProcessGroup::BackendType::CUSTOM, c10::make_intrusive<Silent>(rank, ranks));
+    group->setBackend(c10::DeviceType::CPU, c10d::ProcessGroup::BackendType::CUSTOM, backend);
     group->setDefaultBackend(c10d::ProcessGroup::BackendType::CUSTOM);
     series = make_series(policy, {.name = "o", .group = group, .device = c10::kCPU, .prefetch = 1, .store = {}});
     for (int64_t index = 0; index < 4; ++index) {
       layers.push_back(std::make_shared<model::Layer>(model::LayerSpec{.name = fmt::format("layer{}", index)}, "Linear"));
       layers.back()->assign("weight", std::make_shared<model::Parameter>(model::Parameter{.tensor = at::empty({2, 2})}));
+      if (step) layers.back()->quant_method = std::make_shared<StepOf>(step);
       keep(series->register_layer(layers.back(), {index}));
     }
     keep(series->finish_loading());
@@ -66,6 +88,33 @@ TEST(SeriesOnTheCpu, RecoversLikeElsewhere) {
   rank.keep(rank.series->reset());
   rank.keep(rank.series->begin_reload(Arrival::in_place));
   rank.keep(rank.series->reload());
+  rank.pass();
+  EXPECT_TRUE(rank.status.ok()) << rank.status.message();
+}
+
+// H31: communicators take contiguous tensors, and not every one 8-bit floats.
+TEST(SeriesOnTheCpu, SendsWhatCommunicatorsTake) {
+  auto outcome = [](const SeriesPolicy& policy, at::Tensor (*step)(const at::Tensor&)) {
+    Rank rank(policy, 0, 2, step);
+    rank.pass();
+    return rank.status.message();
+  };
+  auto transposed = [](const at::Tensor& weight) { return weight.t(); };
+  auto fp8 = [](const at::Tensor& weight) { return weight.to(at::kFloat8_e4m3fn); };
+  auto both = [](const at::Tensor& weight) { return weight.to(at::kFloat8_e4m3fn).t(); };
+  for (at::Tensor (*step)(const at::Tensor&) : {+transposed, +fp8, +both}) EXPECT_EQ(outcome(SeriesPolicy::hardened(), step), "");
+  EXPECT_EQ(outcome(SeriesPolicy::seed(), transposed), "Tensors must be contiguous");
+  EXPECT_EQ(outcome(SeriesPolicy::seed(), fp8), "Invalid scalar type");
+}
+
+TEST(SeriesOnTheCpu, ABroadcastThatCouldNotBeIssuedStopsThePass) {
+  Rank rank(SeriesPolicy::hardened(), 0, 2);
+  rank.pass();
+  rank.backend->until_failure = 1;
+  rank.pass();
+  EXPECT_EQ(rank.status.message(), "injected");
+  EXPECT_EQ(rank.series->reach({2}).message(), "a broadcast of layer 2 failed: reset() begins anew");
+  rank.status = rank.series->reset();
   rank.pass();
   EXPECT_TRUE(rank.status.ok()) << rank.status.message();
 }

@@ -192,6 +192,29 @@ TEST(SeriesReload, KernelObjectsGoOnReadingTheWeight) {
       with([] { return model::find_quant_method("kernel_helpers")->make(); }));
 }
 
+// What a step leaves beside the layer's slots takes the new values, where it stood.
+TEST(SeriesReload, ExtraStateIsThatOfTheNewVersion) {
+  auto summing = [] {
+    return method([](model::Layer& layer, at::Tensor& weight) {
+      layer.extra.host["largest"] = weight.max().item<double>();
+      layer.extra.tensors["sum"] = weight.sum();
+      return Status();
+    });
+  };
+  Machine machine({.ranks = 2}, random_choices(1));
+  on_engines(
+      machine, SeriesPolicy::hardened(), {2, 3, 0, 1},
+      [](Engine& engine) {
+        model::ExtraState& extra = engine.layer(2).extra;
+        const void* before = extra.tensors.at("sum").const_data_ptr();
+        engine.reload(2, Arrival::checkpoint);
+        EXPECT_EQ(extra.host.at("largest"), 202);
+        EXPECT_EQ(values(extra.tensors.at("sum")), repeated(202 * width * width, 1));
+        EXPECT_EQ(extra.tensors.at("sum").const_data_ptr(), before);
+      },
+      with(summing));
+}
+
 // What never came whole is not put in: the same on all ranks, and the old version goes on.
 TEST(SeriesReload, ACheckpointWithoutALayerIsRejectedOnEveryRank) {
   Machine machine({.ranks = 2}, random_choices(3));
@@ -219,6 +242,57 @@ TEST(SeriesReload, ACheckpointWithoutALayerIsRejectedOnEveryRank) {
              },
              {.load = false});
   EXPECT_TRUE(raced(machine).empty());
+}
+
+// A bias is each rank's own: it stays where a checkpoint does not bring it, and is loaded on every rank where it does.
+TEST(SeriesReload, WhatStandsBesideTheWeightIsKeptOrLoaded) {
+  const EngineOptions options{.dress = [](model::Layer& layer, int64_t index) {
+    const at::Tensor& weight = layer.tensor("weight")->tensor;
+    layer.assign("bias", std::make_shared<model::Parameter>(model::Parameter{.tensor = at::full({width}, index, weight.options())}));
+    layer.quant_method = halving();
+  }};
+  Machine machine({.ranks = 2}, random_choices(3));
+  on_engines(
+      machine, SeriesPolicy::hardened(), {2, 5, 0, 1},
+      [&](Engine& engine) {
+        auto bias = [&](int64_t index) { return engine.layer(index).tensor("bias"); };
+        auto load_bias = [&](int64_t index) { return (*bias(index)->loader)(*bias(index), at::full({width}, 7.0, on(engine.rank)), {}); };
+        const void* before = bias(2)->tensor.const_data_ptr();
+        engine.keep(engine.series->begin_reload(Arrival::checkpoint));
+        engine.load_checkpoint(2);
+        engine.keep(load_bias(2));
+        engine.keep(engine.series->reload());
+        EXPECT_TRUE(engine.status.ok()) << engine.status.message();
+        EXPECT_EQ(values(bias(1)->tensor), repeated(1, width));
+        EXPECT_EQ(values(bias(2)->tensor), repeated(7, width));
+        EXPECT_EQ(bias(2)->tensor.const_data_ptr(), before);
+        EXPECT_EQ(load_bias(3).code(), Code::misuse);
+        // The companion that the step made has a loader that refuses as well.
+        model::Parameter& scale = *engine.layer(3).tensor("weight_scale");
+        EXPECT_EQ((*scale.loader)(scale, at::full({1}, 7.0, on(engine.rank)), {}).code(), Code::misuse);
+      },
+      options);
+}
+
+// An owner may put its weights elsewhere in a reload in place.
+TEST(SeriesReload, BroadcastsFollowTheOwnersStorage) {
+  for (bool transposed : {false, true}) {
+    Machine machine({.ranks = 2}, random_choices(3));
+    on_engines(
+        machine, SeriesPolicy::hardened(), {2, 5, 0, 1},
+        [&](Engine& engine) {
+          engine.pass();
+          engine.keep(engine.series->begin_reload(Arrival::in_place));
+          for (int64_t index = 0; index < 5; ++index)
+            if (engine.owns(index)) engine.weight(index).set_(at::empty_like(engine.weight(index)));
+          engine.load(2);
+          engine.keep(engine.series->reload());
+          engine.pass();
+          engine.expect_reads({1, 2});
+        },
+        with([=] { return transposed ? transposing() : nullptr; }));
+    EXPECT_TRUE(raced(machine).empty());
+  }
 }
 
 TEST(SeriesReload, ResetGivesAnOpenReloadUp) {

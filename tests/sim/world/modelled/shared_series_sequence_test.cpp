@@ -56,6 +56,7 @@ TEST(SeriesSequence, ARankThatStoodStillIsNamedOnATimeout) {
   Machine machine({.ranks = 2}, round_robin());
   RunReport report = machine.run([&](int rank) {
     Engine engine(SeriesPolicy::hardened(), {2, 4, 0, 1}, rank, {.store = store});
+    engine.reload(2, Arrival::in_place);
     engine.pass();
     machine.synchronize_device(rank);
     if (rank == 0) engine.step(0);
@@ -63,7 +64,7 @@ TEST(SeriesSequence, ARankThatStoodStillIsNamedOnATimeout) {
     asked[static_cast<size_t>(rank)] = engine.series->compare_sequences().message();
     EXPECT_TRUE(engine.status.ok()) << engine.status.message();
   });
-  EXPECT_EQ(asked[0], "rank 1 has published 8 operations, and rank 0 went on: layer 1 of \"o\", version 1, 256 bytes from rank 1");
+  EXPECT_EQ(asked[0], "rank 1 has published 9 operations, and rank 0 went on: layer 1 of \"o\", version 2, 256 bytes from rank 1");
   EXPECT_EQ(asked[1], "");
 }
 
