@@ -29,8 +29,9 @@ std::string Variation::label() const {
   const std::string_view base = archive::enum_name(kind);
   switch (kind) {
     case Kind::warm:
-    case Kind::poison:
     case Kind::again:
+      return index == 0 ? std::string(base) : fmt::format("{}, model {}", base, index);
+    case Kind::poison:
       return std::string(base);
     case Kind::cold:
       return index == 0 ? fmt::format("cold {}", name) : fmt::format("cold {}, poison {}", name, index);

@@ -183,7 +183,7 @@ struct RankRun {
 
 struct Variation {
   enum class Kind {
-    warm,    // the scenario's steps, poison pattern 0
+    warm,    // the scenario's steps, poison pattern 0; index: which model, where a process has several
     poison,  // the same with poison pattern 1, which is also its index
     cold,    // a fresh model, checkpoint `name` loaded, then a forward if the steps have one, no candidate; index: poison pattern
     digit,   // the scenario's steps, the delivered values replaced by digit plane `index` of each element's global index + 1

@@ -25,7 +25,8 @@ nlohmann::json to_json(const Case& the_case);
 Result<Case> case_from_json(const nlohmann::json& json);
 
 // trace.jsonl: for each rank of an execution a line that says whose events follow (case, candidate, execution, rank), then one event a
-// line. The cases of a run share one file; `id` says which case.
+// line; where there is a timeline, a line that says so, then one step of a stream a line. The cases of a run share one file; `id` says
+// which case.
 void append_trace(std::string& out, const Evidence& evidence, const Execution& execution, std::string_view id);
 
 }  // namespace reloadlab::sim

@@ -48,6 +48,51 @@ void append_event(std::string& out, const Evidence& evidence, const Event& event
   if (!event.text.empty()) put(out, "text", event.text);
 }
 
+void put_access(std::string& out, std::string_view name, const RankRun::Access& access) {
+  key(out, name);
+  out += '{';
+  put(out, "stream", access.stream);
+  put(out, "operation", access.operation);
+  put(out, "about", access.about);
+  key(out, "writes");
+  out += access.writes ? "true}" : "false}";
+}
+
+void append_races(std::string& out, const Evidence& evidence, const Execution& execution) {
+  for (size_t rank = 0; rank < execution.ranks.size(); ++rank)
+    for (const RankRun::Race& race : execution.ranks[rank].races) {
+      out += '{';
+      put(out, "race", race.number);
+      put(out, "rank", evidence.number(rank));
+      put_access(out, "first", race.first);
+      put_access(out, "second", race.second);
+      if (!race.witness.empty()) put(out, "witness", race.witness);
+      if (!race.schedule.empty()) put(out, "schedule", race.schedule);
+      out += "}\n";
+    }
+}
+
+void append_timeline(std::string& out, const Evidence& evidence, const Execution& execution, std::string_view id) {
+  if (execution.timeline.empty()) return;
+  out += '{';
+  put(out, "case", id);
+  put(out, "candidate", evidence.candidate);
+  put(out, "execution", execution.variation.label());
+  put(out, "timeline", static_cast<int64_t>(execution.timeline.size()));
+  out += "}\n";
+  for (const StreamStep& step : execution.timeline) {
+    out += '{';
+    put(out, "rank", step.rank);
+    put(out, "stream", step.stream);
+    put(out, "operation", step.operation);
+    if (!step.about.empty()) put(out, "about", step.about);
+    put(out, "start", step.start);
+    put(out, "end", step.end);
+    out += "}\n";
+  }
+  append_races(out, evidence, execution);
+}
+
 }  // namespace
 
 void append_trace(std::string& out, const Evidence& evidence, const Execution& execution, std::string_view id) {
@@ -66,6 +111,7 @@ void append_trace(std::string& out, const Evidence& evidence, const Execution& e
       out += "}\n";
     }
   }
+  append_timeline(out, evidence, execution, id);
 }
 
 }  // namespace reloadlab::sim

@@ -91,7 +91,18 @@ Verdict judge_ranks(const Evidence& evidence, std::string_view law, std::string_
         return tally.fail(*std::move(finding));
       }
   }
-  return tally.done(nothing_checked);
+  return concluded(evidence, tally, nothing_checked);
+}
+
+Verdict concluded(const Evidence& evidence, const Tally& tally, std::string_view nothing_checked) {
+  const Verdict verdict = tally.done(nothing_checked);
+  const Execution* warm = warm_of(evidence);
+  if (verdict.outcome != Outcome::inconclusive || !warm) return verdict;
+  const bool failed = std::ranges::any_of(warm->ranks, [](const RankRun& run) {
+    return std::ranges::any_of(run.outcomes, [](const StepOutcome& outcome) { return !outcome.status.ok(); });
+  });
+  if (!failed && warm->stopped.empty()) return verdict;
+  return tally.unsupported("steps failed before there was anything to judge: rank_agreement says which");
 }
 
 std::string layer_text(const Evidence& evidence, int layer) {

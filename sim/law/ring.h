@@ -51,6 +51,9 @@ bool is_plain(const Pass& pass);
 using JudgeRank = std::function<std::optional<Finding>(const Execution& execution, size_t rank, Tally& tally)>;
 Verdict judge_ranks(const Evidence& evidence, std::string_view law, std::string_view nothing_checked, const JudgeRank& judge);
 
+// The tally's verdict; where nothing was checked because steps failed before there was anything, that is another law's finding.
+Verdict concluded(const Evidence& evidence, const Tally& tally, std::string_view nothing_checked);
+
 // "blocks.2.o_proj (index 2)"
 std::string layer_text(const Evidence& evidence, int layer);
 

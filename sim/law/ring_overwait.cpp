@@ -44,7 +44,9 @@ class Recurrence {
     for (int64_t& now : now_) now += case_.timing->before_of(position(visit.layer)) * picoseconds;
   }
   void read(const Visit& visit) {
-    for (int64_t& now : now_) now = std::max(now, arrivals_[visit.layer]) + case_.timing->after_of(position(visit.layer)) * picoseconds;
+    for (size_t rank = 0; rank < now_.size(); ++rank)
+      now_[rank] = std::max(now_[rank], arrivals_[visit.layer]) +
+                   case_.timing->after_of(position(visit.layer), static_cast<int64_t>(rank)) * picoseconds;
   }
 
   const Case& case_;
@@ -104,11 +106,12 @@ Verdict judge_ring_overwait(const Evidence& evidence) {
   const auto declared = evidence.declared.find("binding");
   if (declared != evidence.declared.end() && declared->second == "static")
     return tally.unsupported("the recurrence is that of a rolling binding");
+  if (evidence.the_case.models > 1) return tally.unsupported("the recurrence is that of one model");
   if (!warm) return tally.done("the scenario's own execution is missing");
   if (std::ranges::any_of(evidence.the_case.series, [](const SeriesSpec& series) { return !series.ranks.empty(); }))
     return tally.unsupported("the recurrence is that of series on all ranks");
   auto finding = judge_passes(evidence, *warm, tally);
-  if (!finding) return tally.done("no pass that deviates nowhere ended on all ranks");
+  if (!finding) return concluded(evidence, tally, "no pass that deviates nowhere ended on all ranks");
   finding->execution = warm->variation.label();
   finding->rank = evidence.number(static_cast<size_t>(finding->rank));
   return tally.fail(*std::move(finding));

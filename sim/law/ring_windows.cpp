@@ -1,6 +1,7 @@
 // What windows cost, where they are, and how far ahead they are filled.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <numeric>
 #include <set>
@@ -120,8 +121,9 @@ std::optional<Finding> judge_memory(const Evidence& evidence, const Execution& e
   for (const StepOutcome& outcome : execution.ranks[rank].outcomes) {
     if (outcome.step < 0 || !outcome.status.ok() || outcome.live_layers == 0) continue;
     tally.check();
-    const int64_t exact = meant.others + meant.series, over = outcome.live_bytes - exact;
-    if (over >= 0 && over <= meant.placeholders) continue;
+    const int64_t models = evidence.the_case.models;
+    const int64_t exact = models * (meant.others + meant.series), over = outcome.live_bytes - exact;
+    if (over >= 0 && over <= models * meant.placeholders) continue;
     return Finding{.step = outcome.step,
                    .what = fmt::format("{} bytes are resident, expected {}: {} of windows and owned layers, {} of everything else, and at "
                                        "most {} of placeholders",
@@ -189,6 +191,26 @@ class Addresses {
   std::vector<std::map<int, Where>> passes_;
 };
 
+// Passes that deviate nowhere, one after the other: the most there are.
+int64_t plain_passes(const Evidence& evidence) {
+  int64_t most = 0, now = 0;
+  const Execution* warm = warm_of(evidence);
+  for (const Step& step : warm ? warm->steps : std::vector<Step>()) {
+    now = step.kind == StepKind::pass && is_plain(step.pass) ? now + 1 : 0;
+    most = std::max(most, now);
+  }
+  return most;
+}
+
+int64_t shortest_period(const Evidence& evidence) {
+  int64_t shortest = 1 << 30;
+  for (const SeriesSpec& series : evidence.the_case.series) {
+    const int64_t windows = series.prefetch + 1;
+    shortest = std::min(shortest, is_static(evidence) ? 1 : windows / std::gcd(static_cast<int64_t>(series.layers.size()), windows));
+  }
+  return shortest;
+}
+
 }  // namespace
 
 Verdict judge_ring_lookahead(const Evidence& evidence) {
@@ -203,6 +225,8 @@ Verdict judge_ring_memory(const Evidence& evidence) {
 }
 
 Verdict judge_ring_address(const Evidence& evidence) {
+  if (!evidence.the_case.series.empty() && plain_passes(evidence) <= shortest_period(evidence))
+    return Tally("ring_address").unsupported("too few passes follow one another for an address to come again");
   return judge_ranks(
       evidence, "ring_address", "no layer was read often enough for its address to come again",
       [&](const Execution& execution, size_t rank, Tally& tally) { return Addresses(evidence, execution, rank).judge(tally); });

@@ -183,10 +183,15 @@ class Replayer {
     WorldRequest request{.kind = where, .ranks = case_.ranks, .local = numbers_, .poison = poison};
     if (case_.timing) request.collective_picoseconds = case_.timing->broadcast * 1000;
     RELOADLAB_ASSIGN(std::unique_ptr<World> world, options_.make_world ? options_.make_world(request) : make_world(request));
-    Execution& execution = evidence_.executions.emplace_back();
-    execution.variation = variation;
-    execution.steps = std::move(steps);
-    execution.ranks.resize(numbers_.size());
+    const bool together = !case_.series.empty() && variation.kind != Kind::cold;
+    const size_t first = evidence_.executions.size();
+    for (int model = 0; model < (together ? case_.models : 1); ++model) {
+      Execution& each = evidence_.executions.emplace_back();
+      each.variation = variation;
+      if (model > 0) each.variation.index = model;
+      each.steps = steps;
+      each.ranks.resize(numbers_.size());
+    }
     const Stage stage{.the_case = case_,
                       .catalogue = catalogue_,
                       .candidate = variation.kind == Kind::cold ? nullptr : &candidate_,
@@ -199,48 +204,64 @@ class Replayer {
                                     : nullptr,
                       .keep_allocations = options_.keep_allocations && variation.kind == Kind::warm,
                       .processed = [this](const auto& checkpoint, const auto& path) { return processed(checkpoint, path); }};
-    return !case_.series.empty() && stage.candidate ? play_at_once(stage, execution) : play(stage, execution);
+    return together ? play_at_once(stage, first) : play(stage, evidence_.executions[first]);
   }
 
-  // Ranks with series talk: each does all of its steps while the others do theirs.
-  Status play_at_once(const Stage& stage, Execution& execution) {
+  // Ranks with series talk: each does all of its steps while the others do theirs. Models beyond the first one have an execution each.
+  Status play_at_once(const Stage& stage, size_t first_execution) {
     at::AutoDispatchBelowADInplaceOrView no_autograd;
-    std::vector<std::unique_ptr<RankSession>> sessions(execution.ranks.size());
-    std::vector<Status> statuses(execution.ranks.size());
-    const auto at = [&](int rank) { return static_cast<size_t>(std::ranges::lower_bound(numbers_, rank) - numbers_.begin()); };
-    const auto play = [&](int first, int end, bool open) {
-      const Devices::Ended ended = stage.world.devices()->run(
-          [&](int rank) {
-            if (!sessions[at(rank)]) sessions[at(rank)] = std::make_unique<RankSession>(stage, rank, execution.ranks[at(rank)]);
-            statuses[at(rank)] = play_steps(stage, execution, {first, end}, *sessions[at(rank)]);
-          },
-          open);
-      execution.stopped = ended.why;
-      execution.waits = ended.waits;
-    };
+    Party party{stage, first_execution, std::vector<Sessions>(static_cast<size_t>(case_.models)), std::vector<Status>(numbers_.size())};
+    for (Sessions& each : party.models) each.resize(numbers_.size());
     // The first load is the same in every schedule: what comes after it is what they are about.
-    const int loaded = !execution.steps.empty() && execution.steps.front().kind == StepKind::load ? 1 : 0;
-    play(-1, loaded, false);
-    if (execution.stopped.empty()) play(loaded, static_cast<int>(execution.steps.size()), true);
+    const std::vector<Step>& steps = evidence_.executions[first_execution].steps;
+    const int loaded = !steps.empty() && steps.front().kind == StepKind::load ? 1 : 0;
+    play_together(party, {-1, loaded}, false);
+    Execution& execution = evidence_.executions[first_execution];
+    if (execution.stopped.empty()) play_together(party, {loaded, static_cast<int>(steps.size())}, true);
     note_timeline(stage.world, execution);
     note_races(stage.world, execution);  // before the harness's own reads, which wait for nobody
     if (options_.after_run) options_.after_run(stage.world);
     stage.world.devices()->apart([&] {
-      for (const auto& session : sessions)
-        if (session) session->collect();
+      for (const Sessions& sessions : party.models)
+        for (const auto& session : sessions)
+          if (session) session->collect();
     });
-    for (const Status& status : statuses) RELOADLAB_TRY(status);
+    for (const Status& status : party.statuses) RELOADLAB_TRY(status);
     return {};
   }
 
+  using Sessions = std::vector<std::unique_ptr<RankSession>>;  // by rank
+  struct Party {
+    const Stage& stage;
+    size_t first_execution;
+    std::vector<Sessions> models;
+    std::vector<Status> statuses;  // by rank
+  };
+  // Step -1 is construction.
   struct Range {
     int first, end;
   };
-  // Step -1 is construction.
-  Status play_steps(const Stage& stage, const Execution& execution, Range steps, RankSession& session) const {
-    for (int i = steps.first; i < steps.end && !session.lost(); ++i) {
-      if (options_.on_step) options_.on_step(stage.variation, session.rank(), i);
-      RELOADLAB_TRY(i < 0 ? session.construct() : session.run_step(i, execution.steps[static_cast<size_t>(i)]));
+
+  void play_together(Party& party, Range steps, bool open) {
+    const Devices::Ended ended = party.stage.world.devices()->run(
+        [&](int rank) {
+          const auto at = static_cast<size_t>(std::ranges::lower_bound(numbers_, rank) - numbers_.begin());
+          for (int i = steps.first; i < steps.end && party.statuses[at].ok(); ++i) party.statuses[at] = play_step(party, at, i);
+        },
+        open);
+    Execution& execution = evidence_.executions[party.first_execution];
+    execution.stopped = ended.why;
+    execution.waits = ended.waits;
+  }
+
+  Status play_step(Party& party, size_t at, int step) {
+    for (size_t model = 0; model < party.models.size(); ++model) {
+      auto& session = party.models[model][at];
+      Execution& execution = evidence_.executions[party.first_execution + model];
+      if (!session) session = std::make_unique<RankSession>(party.stage, numbers_[at], execution.ranks[at], static_cast<int>(model));
+      if (session->lost()) continue;
+      if (options_.on_step) options_.on_step(party.stage.variation, numbers_[at], step);
+      RELOADLAB_TRY(step < 0 ? session->construct() : session->run_step(step, execution.steps[static_cast<size_t>(step)]));
     }
     return {};
   }

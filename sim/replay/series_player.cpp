@@ -38,6 +38,11 @@ Status SeriesPlayer::each(const std::function<Status(WeightSeries&)>& call) {
 
 // Making.
 
+// Models of one process have communicators of their own.
+std::string SeriesPlayer::own_name(const std::string& group) const {
+  return scene_.model_number == 0 ? group : fmt::format("{} of model {}", group, scene_.model_number);
+}
+
 Status SeriesPlayer::make(const CandidateInfo& candidate, const CandidateContext& context) {
   for (const SeriesSpec& spec : scene_.the_case.series) {
     series_.push_back({&spec, nullptr});
@@ -53,14 +58,14 @@ Status SeriesPlayer::make_one(const SeriesSpec& spec, const CandidateInfo& candi
   for (const One& other : series_)  // series of one communicator hold one group
     if (&other != &one && other.series && other.spec->group == spec.group) group = groups_.at(spec.group);
   if (!group) {
-    group = devices.group(spec.group, spec.ranks);
+    group = devices.group(own_name(spec.group), spec.ranks);
     const int64_t own = group->getRank();
     group = recording_group(group, device.type(),
                             [this, &spec, own](const IssuedCollective& issued) { saw_collective(spec.group, own, issued); });
     groups_[spec.group] = group;
   }
   const model::SeriesContext own{
-      .name = spec.name, .group = group, .device = device, .prefetch = spec.prefetch, .store = devices.store(spec.group)};
+      .name = spec.name, .group = group, .device = device, .prefetch = spec.prefetch, .store = devices.store(own_name(spec.group))};
   RELOADLAB_ASSIGN(one.series, candidate.make_series(context, own));
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     const model::LayerPtr layer = scene_.model.find(spec.layers[i]);
@@ -113,7 +118,7 @@ void SeriesPlayer::spend_before(const Visit& visit) {
 
 void SeriesPlayer::spend_after(const Visit& visit) {
   const auto& timing = scene_.the_case.timing;
-  if (timing) scene_.world.devices()->spend(timing->after_of(position(visit.layer)) * 1000);
+  if (timing) scene_.world.devices()->spend(timing->after_of(position(visit.layer), scene_.rank) * 1000);
 }
 
 // Passes.

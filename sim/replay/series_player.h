@@ -29,6 +29,7 @@ class SeriesPlayer {
     const Catalogue& catalogue;
     World& world;
     int rank;
+    int model_number;  // among those of its rank
     model::Model& model;
     Watch& watch;
     RankRun& run;
@@ -66,6 +67,7 @@ class SeriesPlayer {
     at::Tensor copy;
   };
 
+  std::string own_name(const std::string& group) const;
   Status each(const std::function<Status(WeightSeries&)>& call);
   Status make_one(const SeriesSpec& spec, const CandidateInfo& candidate, const CandidateContext& context, One& one);
   void saw_collective(const std::string& group, int64_t rank_in_group, const IssuedCollective& issued);

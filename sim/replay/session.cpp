@@ -26,8 +26,14 @@ size_t at(int index) { return static_cast<size_t>(index); }
 
 }  // namespace
 
-RankSession::RankSession(const Stage& stage, int rank, RankRun& run)
-    : stage_(stage), rank_(rank), run_(run), account_(stage.world.account(rank)), watch_(stage.catalogue, run), census_(stage.blobs) {
+RankSession::RankSession(const Stage& stage, int rank, RankRun& run, int model)
+    : stage_(stage),
+      rank_(rank),
+      model_number_(model),
+      run_(run),
+      account_(stage.world.account(rank)),
+      watch_(stage.catalogue, run),
+      census_(stage.blobs) {
   if (stage.keep_allocations)
     account_->on_change = [this](int64_t bytes, int64_t serial) {
       watch_.event(bytes > 0 ? EventKind::alloc : EventKind::free, -1, std::abs(bytes), {}, serial);
@@ -64,6 +70,7 @@ Status RankSession::make_series(const CandidateContext& context) {
                                                                .catalogue = stage_.catalogue,
                                                                .world = stage_.world,
                                                                .rank = rank_,
+                                                               .model_number = model_number_,
                                                                .model = *model_,
                                                                .watch = watch_,
                                                                .run = run_,

@@ -42,7 +42,8 @@ struct Stage {
 // Every call runs with the rank's account current (World::each_rank sees to it).
 class RankSession {
  public:
-  RankSession(const Stage& stage, int rank, RankRun& run);
+  // `model`: which of its rank's, where there are several.
+  RankSession(const Stage& stage, int rank, RankRun& run, int model = 0);
   ~RankSession();
   RankSession(const RankSession&) = delete;
   RankSession& operator=(const RankSession&) = delete;
@@ -58,7 +59,6 @@ class RankSession {
   // Counts again what is alive, once all ranks have done the step: what ranks share a thread with is counted too.
   void recount();
   const Chances& chances() const { return watch_.chances(); }
-  int rank() const { return rank_; }
   // Whether the rank does nothing any more (Pass::lost).
   bool lost() const { return series_ && series_->lost(); }
   // Of cases with series, when the run is over: what forwards read, and a last census.
@@ -93,6 +93,7 @@ class RankSession {
 
   const Stage& stage_;
   int rank_;
+  int model_number_;
   RankRun& run_;
   AccountPtr account_;
   Watch watch_;

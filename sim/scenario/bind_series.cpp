@@ -91,15 +91,18 @@ std::vector<SeriesSpec> bind_series(const Node& list, const Case& the_case, Diag
 Timing bind_timing(const Node& node, const Case& the_case, Diagnostics& diagnostics) {
   const Reader reader(node, "timing");
   const size_t layers = the_case.shared_layers().size();
-  const auto times = [&](std::string_view key) {
+  const auto times = [&](std::string_view key, size_t of_them, std::string_view what) {
     if (!reader.has(key)) return std::vector<int64_t>{0};
     std::vector<int64_t> list = integers_of(*reader.node(key));
-    if (list.size() != 1 && list.size() != layers)
+    if (list.size() != 1 && list.size() != of_them)
       diagnostics.error(reader.at(key),
-                        fmt::format("{}: {} numbers, expected one, or one for each of the {} layers of series", key, list.size(), layers));
+                        fmt::format("{}: {} numbers, expected one, or one for each of the {} {}", key, list.size(), of_them, what));
     return list.empty() ? std::vector<int64_t>{0} : list;
   };
-  return {.broadcast = reader.integer("broadcast"), .before = times("before"), .after = times("after")};
+  return {.broadcast = reader.integer("broadcast"),
+          .before = times("before", layers, "layers of series"),
+          .after = times("after", layers, "layers of series"),
+          .slow = times("slow", static_cast<size_t>(the_case.ranks), "ranks")};
 }
 
 Pass bind_pass(const Node& node, const Case& the_case, Diagnostics& diagnostics) {

@@ -142,8 +142,9 @@ struct Case {
   int tensor_parallel = 0;  // ranks of a group, groups are replicas of one another; 0: all are one group
   int sample = 0;           // of each class of equal ranks so many are played; 0: every rank is
   model::ModelSpec model;
+  int models = 1;  // cases with series: so many models live in each rank's process, each with series of its own
   std::vector<SeriesSpec> series;
-  std::optional<Timing> timing;  // none: what devices of today take
+  std::optional<Timing> timing;                                     // none: what devices of today take
   std::vector<std::pair<std::string, CheckpointSpec>> checkpoints;  // in file order
   Record record = Record::after_construction;
   std::vector<Step> steps;

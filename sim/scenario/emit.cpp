@@ -37,10 +37,13 @@ class Writer {
     write_needs(one.needs);
     put_flow("world", [&] { write_world(one, ranks); });
     key("model"), begin(), write_model(one.model), end();
+    if (one.models > 1) put("models", one.models);
     if (!one.series.empty()) write_series(one.series);
     if (one.timing)
-      put_flow("timing",
-               [&] { put("broadcast", one.timing->broadcast), put("before", one.timing->before), put("after", one.timing->after); });
+      put_flow("timing", [&] {
+        put("broadcast", one.timing->broadcast), put("before", one.timing->before), put("after", one.timing->after),
+            put("slow", one.timing->slow);
+      });
     key("checkpoints"), begin();
     for (const auto& checkpoint : one.checkpoints) put_flow(checkpoint.first, [&] { write_checkpoint(checkpoint.second); });
     end();

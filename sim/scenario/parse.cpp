@@ -66,6 +66,8 @@ class FileParser {
     if (model) result.model = model->spec;
     if (model && given(root, "series")) result.series = bind_series(*root.find("series")->value, result, diagnostics_);
     if (given(root, "timing")) bind_timing_of_series(result, root);
+    if (result.models > 1 && result.series.empty())
+      diagnostics_.error(root.find("models")->at, "models without series, expected a model with series");
     if (given(root, "steps")) bind_what_happens(result, root, model);
     return result;
   }
@@ -76,6 +78,7 @@ class FileParser {
          {std::pair{"scenario", &result.scenario}, {"about", &result.about}, {"system", &result.system}, {"variant", &result.variant}})
       if (given(root, key)) *text = file.text(key);
     result.places = {file.at("scenario"), file.at("tags"), file.at("laws"), file.at("steps")};
+    if (given(root, "models")) result.models = static_cast<int>(file.integer("models"));
     if (given(root, "seed")) result.seed = static_cast<uint64_t>(file.integer("seed"));
     if (good(root, "tags")) result.tags = file.texts("tags");
     if (good(root, "record")) result.record = unspell(record_spellings, file.text("record"));

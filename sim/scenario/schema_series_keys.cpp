@@ -42,6 +42,15 @@ std::vector<Key> spec_keys() {
        .about = "Shared-weight series of the model. Needs a world with devices; ranks hold layers whole, unless `tensor_parallel` says "
                 "otherwise.",
        .child = "series"},
+      {.object = "scenario",
+       .name = "models",
+       .forms = integer,
+       .about =
+           "With series: so many such models live in each rank's process, each with series of its own. Steps are done by one after the "
+           "other.",
+       .fallback = "1",
+       .minimum = 1,
+       .maximum = 16},
       {.object = "series", .name = "name", .forms = text, .about = "Its name.", .required = true, .pattern = Pattern::word},
       {.object = "series",
        .name = "layers",
@@ -82,14 +91,21 @@ std::vector<Key> spec_keys() {
       {.object = "timing",
        .name = "before",
        .forms = integer | integers,
-       .about = "Nanoseconds of compute of a layer of series between its reach and its wait; a list has one number for each, in the model's "
-                "order.",
+       .about =
+           "Nanoseconds of compute of a layer of series between its reach and its wait; a list has one number for each, in the model's "
+           "order.",
        .fallback = "0",
        .maximum = 1 << 30},
       {.object = "timing",
        .name = "after",
        .forms = integer | integers,
        .about = "The same behind its wait.",
+       .fallback = "0",
+       .maximum = 1 << 30},
+      {.object = "timing",
+       .name = "slow",
+       .forms = integer | integers,
+       .about = "Nanoseconds that ranks take longer for each layer, behind its wait; a list has one number for each rank.",
        .fallback = "0",
        .maximum = 1 << 30},
       {.object = "series",

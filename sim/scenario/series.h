@@ -84,8 +84,9 @@ struct Timing {
   int64_t broadcast = 0;
   std::vector<int64_t> before{0};  // compute of a layer between its reach and its wait
   std::vector<int64_t> after{0};   // and behind its wait
+  std::vector<int64_t> slow{0};    // what each rank takes longer for each layer, behind its wait
   int64_t before_of(size_t layer) const { return before[layer % before.size()]; }
-  int64_t after_of(size_t layer) const { return after[layer % after.size()]; }
+  int64_t after_of(size_t layer, int64_t rank) const { return after[layer % after.size()] + slow[static_cast<size_t>(rank) % slow.size()]; }
 };
 
 // What brings new weights to a model with series.

@@ -1,0 +1,174 @@
+#include "sim/report/columns.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "sim/report/text.h"
+
+namespace reloadlab::sim {
+namespace {
+
+std::string cut(const std::string& text, size_t width) {
+  if (text.size() <= width) return fmt::format("{:<{}}", text, width);
+  return width < 2 ? std::string(width, ' ') : text.substr(0, width - 1) + "~";
+}
+
+// "step 1: reach blocks.2.o_proj" is about step 1.
+int64_t step_of(const std::string& about) {
+  int64_t step = -1;
+  if (about.starts_with("step ")) step = std::atoll(about.c_str() + 5);
+  return step;
+}
+
+std::string what_of(const std::string& about) {
+  const size_t colon = about.find(": ");
+  return colon == std::string::npos ? about : about.substr(colon + 2);
+}
+
+using Lane = std::pair<int, std::string>;  // rank, stream
+
+// "stream 6 of sim:1" on rank 1 is "rank 1, stream 6".
+std::string lane_name(const Lane& lane) { return fmt::format("rank {}, {}", lane.first, lane.second.substr(0, lane.second.find(" of "))); }
+
+class Columns {
+ public:
+  Columns(const TracedExecution& execution, const ViewOptions& options) : options_(options) {
+    for (const TracedStep& step : execution.timeline)
+      if (shown(step)) steps_.push_back(&step);
+    for (const TracedStep* step : steps_) lanes_.try_emplace({step->rank, step->stream}, 0);
+    size_t at = 0;
+    for (auto& [lane, column] : lanes_) column = at++;
+  }
+
+  std::string text() const {
+    if (lanes_.empty()) return "nothing was done on a device\n";
+    std::string out = line("", [&](size_t column) { return names()[column]; });
+    int64_t row = 0;
+    for (size_t i = 0; i < steps_.size(); ++row) {
+      const size_t next = i + together(i);
+      if (row == options_.most) return out + fmt::format("… and {} more steps\n", steps_.size() - i);
+      std::vector<std::string> cells(lanes_.size());
+      for (; i < next; ++i) cells[lanes_.at({steps_[i]->rank, steps_[i]->stream})] = word(*steps_[i]);
+      out += line(fmt::format("{}", row), [&](size_t column) { return cells[column]; });
+    }
+    return out;
+  }
+
+ private:
+  bool shown(const TracedStep& step) const {
+    const int64_t of = step_of(step.about);
+    return options_.step >= 0 ? of == options_.step : of > 0;
+  }
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const auto& [lane, column] : lanes_) all.push_back(lane_name(lane));
+    return all;
+  }
+  // A collective is one step of all its ranks.
+  size_t together(size_t i) const {
+    size_t count = 1;
+    if (steps_[i]->operation.find(" #") == std::string::npos) return count;
+    while (i + count < steps_.size() && steps_[i + count]->operation == steps_[i]->operation) ++count;
+    return count;
+  }
+  static std::string word(const TracedStep& step) {
+    const std::string operation = step.operation.starts_with("aten::") ? step.operation.substr(6) : step.operation;
+    return step.about.empty() ? operation : operation + ": " + what_of(step.about);
+  }
+  template <class Cell>
+  std::string line(const std::string& head, Cell&& cell) const {
+    const size_t width = std::max<size_t>(4, (options_.width - 5) / lanes_.size() - 3);
+    std::string out = fmt::format("{:>4} ", head);
+    for (size_t column = 0; column < lanes_.size(); ++column) out += "| " + cut(cell(column), width) + " ";
+    while (!out.empty() && out.back() == ' ') out.pop_back();
+    return out + "\n";
+  }
+
+  ViewOptions options_;
+  std::vector<const TracedStep*> steps_;
+  std::map<Lane, size_t> lanes_;
+};
+
+// Of one rank: which layer's broadcast went into which storage last, after each reach.
+class Windows {
+ public:
+  explicit Windows(const TracedExecution& execution) : execution_(execution) { find_layers(); }
+
+  std::string text() const {
+    std::string out;
+    for (const auto& [rank, events] : execution_.ranks) out += of_rank(rank, events);
+    return out.empty() ? "no window was filled\n" : out;
+  }
+
+ private:
+  // The root alone knows whose weight it sends: the n-th operation of a communicator is the same on all ranks.
+  void find_layers() {
+    for (const auto& [rank, events] : execution_.ranks) {
+      std::map<std::string, size_t> numbers;
+      for (const TracedEvent& event : events)
+        if (event.event == "collective") {
+          const size_t number = numbers[group_of(event)]++;
+          if (!event.layer.empty()) layers_[{group_of(event), number}] = event.layer;
+        }
+    }
+  }
+  static std::string group_of(const TracedEvent& event) { return event.text.substr(std::min(event.text.rfind(" of "), event.text.size())); }
+
+  std::string of_rank(int rank, const std::vector<TracedEvent>& events) const {
+    std::map<std::string, size_t> numbers;
+    std::map<int64_t, std::vector<std::string>> slots;  // by storage: a cell for each reach
+    std::vector<std::string> heads;
+    std::string reached;
+    for (const TracedEvent& event : events) {
+      if (event.event == "reach_begin") reached = event.layer, heads.push_back(event.layer);
+      if (event.event == "reach_end") reached.clear();
+      if (event.event != "collective") continue;
+      const size_t number = numbers[group_of(event)]++;
+      const auto layer = layers_.find({group_of(event), number});
+      if (reached.empty() || event.value < 0 || layer == layers_.end() || !event.layer.empty()) continue;
+      std::vector<std::string>& cells = slots[event.value];
+      cells.resize(heads.size());
+      cells.back() = layer->second;
+    }
+    if (slots.empty()) return {};
+    std::vector<std::vector<std::string>> rows{{fmt::format("rank {}: reached", rank)}};
+    rows[0].insert(rows[0].end(), heads.begin(), heads.end());
+    for (auto& [storage, cells] : slots) {
+      rows.push_back({fmt::format("into storage {}", storage)});
+      cells.resize(heads.size());
+      for (const std::string& cell : cells) rows.back().push_back(cell.empty() ? "." : cell);
+    }
+    return aligned(rows, "") + "\n";
+  }
+
+  const TracedExecution& execution_;
+  std::map<std::pair<std::string, size_t>, std::string> layers_;
+};
+
+std::string race_text(const TracedRace& race) {
+  const size_t width = 52;
+  const auto row = [&](const std::string& left, std::string_view between, const std::string& right) {
+    return fmt::format("  {} {:^9} {}\n", cut(left, width), between, right);
+  };
+  const auto does = [](const TracedStep& step, bool writes) { return fmt::format("{} {}", step.operation, writes ? "writes" : "reads"); };
+  std::string out = row(race.first.stream, "", race.second.stream);
+  out += row(does(race.first, race.first_writes), "--- ? -->", does(race.second, race.second_writes));
+  out += row(race.first.about, "no edge", race.second.about);
+  if (!race.witness.empty()) out += fmt::format("  in the other order: {} --schedule {}\n", race.witness, race.schedule);
+  return out;
+}
+
+}  // namespace
+
+std::string columns_text(const TracedExecution& execution, const ViewOptions& options) { return Columns(execution, options).text(); }
+std::string windows_text(const TracedExecution& execution) { return Windows(execution).text(); }
+
+std::string races_text(const TracedExecution& execution) {
+  std::string out;
+  for (const TracedRace& race : execution.races) out += race_text(race) + "\n";
+  return out;
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,20 @@
+#pragma once
+// A run of a case with series to look at: what streams did, one column each, in the order of the run; who lives in which window; and
+// pairs of accesses that nothing orders.
+#include <string>
+
+#include "sim/report/trace_file.h"
+
+namespace reloadlab::sim {
+
+struct ViewOptions {
+  size_t width = 120;  // characters of a line
+  int64_t step = -1;   // of the scenario: only what belongs to it; -1: everything behind the first load
+  int64_t most = 200;  // lines of the columns
+};
+
+std::string columns_text(const TracedExecution& execution, const ViewOptions& options);
+std::string windows_text(const TracedExecution& execution);
+std::string races_text(const TracedExecution& execution);
+
+}  // namespace reloadlab::sim

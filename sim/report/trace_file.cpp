@@ -1,0 +1,82 @@
+#include "sim/report/trace_file.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace reloadlab::sim {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string text_of(const Json& line, const char* key) { return line.contains(key) ? line[key].get<std::string>() : std::string(); }
+int64_t number_of(const Json& line, const char* key, int64_t otherwise = 0) {
+  return line.contains(key) ? line[key].get<int64_t>() : otherwise;
+}
+
+TracedStep step_of(const Json& line) {
+  return {.rank = static_cast<int>(number_of(line, "rank", -1)),
+          .stream = text_of(line, "stream"),
+          .operation = text_of(line, "operation"),
+          .about = text_of(line, "about"),
+          .start = number_of(line, "start"),
+          .end = number_of(line, "end")};
+}
+
+class TraceReader {
+ public:
+  explicit TraceReader(const std::string& id) : id_(id) {}
+
+  void take(const Json& line) {
+    if (line.contains("case")) return begin(line);
+    if (!open_) return;
+    if (line.contains("race")) {
+      open_->races.push_back({static_cast<int>(number_of(line, "rank", -1)), step_of(line["first"]), step_of(line["second"]),
+                              line["first"].value("writes", false), line["second"].value("writes", false), text_of(line, "witness"),
+                              text_of(line, "schedule")});
+    } else if (line.contains("stream")) {
+      open_->timeline.push_back(step_of(line));
+    } else if (!open_->ranks.empty()) {
+      open_->ranks.back().second.push_back({text_of(line, "event"), text_of(line, "layer"), text_of(line, "text"),
+                                            number_of(line, "step", -1), number_of(line, "numel"), number_of(line, "value")});
+    }
+  }
+  std::vector<TracedExecution> done() { return std::move(all_); }
+
+ private:
+  void begin(const Json& line) {
+    const std::string id = text_of(line, "case"), candidate = text_of(line, "candidate"), execution = text_of(line, "execution");
+    open_ = nullptr;
+    if (id != id_) return;
+    if (all_.empty() || all_.back().candidate != candidate || all_.back().execution != execution)
+      all_.push_back({.id = id, .candidate = candidate, .execution = execution});
+    open_ = &all_.back();
+    if (line.contains("rank")) open_->ranks.push_back({static_cast<int>(number_of(line, "rank")), {}});
+  }
+
+  const std::string& id_;
+  std::vector<TracedExecution> all_;
+  TracedExecution* open_ = nullptr;
+};
+
+}  // namespace
+
+Result<std::vector<TracedExecution>> read_trace(const std::filesystem::path& file, const std::string& id) {
+  std::ifstream in(file);
+  if (!in) return Status(Code::data, fmt::format("{}: cannot be read, expected a trace", file.string()));
+  TraceReader reader(id);
+  std::string text;
+  for (int64_t number = 1; std::getline(in, text); ++number) {
+    const Json line = Json::parse(text, nullptr, false);
+    if (!line.is_object()) return Status(Code::data, fmt::format("{}:{}: expected a JSON object", file.string(), number));
+    try {
+      reader.take(line);
+    } catch (const Json::exception& error) {
+      return Status(Code::data, fmt::format("{}:{}: {}", file.string(), number, error.what()));
+    }
+  }
+  return reader.done();
+}
+
+}  // namespace reloadlab::sim
