@@ -36,9 +36,10 @@ TEST(SharedSeries, EveryReadIsItsLayersWhateverTheSchedule) {
 }
 
 TEST(SharedSeries, ResidentBytesAreOwnedLayersAndWindows) {
-  for (const Shape& shape : {Shape{2, 5, 0, 1}, Shape{3, 5, 31, 2}}) {
+  for (auto [policy, shape] : {std::pair(SeriesPolicy::seed(), Shape{2, 5, 0, 1}), std::pair(SeriesPolicy::hardened(), Shape{2, 5, 0, 1}),
+                               std::pair(statically_bound(), Shape{3, 5, 31, 2})}) {
     Machine machine({.ranks = shape.ranks}, round_robin());
-    on_engines(machine, SeriesPolicy::hardened(), shape, [&](Engine& engine) {
+    on_engines(machine, policy, shape, [&](Engine& engine) {
       // A layer that lives elsewhere is disposed of until a window first holds it.
       int64_t owned = 0, disposed = 0;
       for (int64_t offset = 0; offset < shape.layers; ++offset) {
