@@ -28,7 +28,11 @@ class Tenants {
  private:
   void note(const Event& event) {
     const Issued* issued = communication_.find(rank_, &event);
-    if (issued && issued->layer >= 0 && event.value >= 0) tenants_[event.value] = issued->layer;
+    if (!issued || event.value < 0) return;
+    if (issued->layer >= 0)
+      tenants_[event.value] = issued->layer;
+    else
+      tenants_.erase(event.value);  // the root never came to it, or sends something else
   }
 
   std::optional<Finding> judge_read(const Event& event, const RankRun::Read& read, Tally& tally) {
