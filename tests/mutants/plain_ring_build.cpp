@@ -135,8 +135,10 @@ void PlainRing::make_windows(const at::Tensor& processed) {
   if (is(RingWrong::window_more)) ++windows;
   if (is(RingWrong::window_less)) windows = std::max<int64_t>(windows - 1, 1);
   windows_.resize(static_cast<size_t>(windows));
+  const Original& before = *std::ranges::find(ones_.front().originals, "weight", &Original::slot);
   for (Window& each : windows_)
-    each.memory = is(RingWrong::strides_lost) ? at::empty(processed.sizes(), processed.options()) : at::empty_like(processed);
+    each.memory =
+        is(RingWrong::windows_first) ? at::empty(before.shape, processed.options().dtype(before.dtype)) : at::empty_like(processed);
   if (is(RingWrong::spare_window)) kept_.push_back(at::empty_like(processed));
 }
 

@@ -63,9 +63,13 @@ Status PlainRing::prime() {
 }
 
 void PlainRing::tell_a_peer() {
-  std::vector<at::Tensor> word = {at::empty({1}, at::TensorOptions(at::kInt).device(context_.device))};
-  if (rank_ == 0 && size_ > 1) context_.group->send(word, 1, 0)->wait();
-  if (rank_ == 1) context_.group->recv(word, 0, 0)->wait();
+  if (size_ == 1) return;
+  std::vector<at::Tensor> told = {at::empty({1}, at::TensorOptions(at::kInt).device(context_.device))},
+                          heard = {at::empty_like(told.front())};
+  const int next = static_cast<int>((rank_ + 1) % size_), before = static_cast<int>((rank_ + size_ - 1) % size_);
+  if (on_odd()) context_.group->recv(heard, before, 0)->wait();
+  context_.group->send(told, next, 0)->wait();
+  if (!on_odd()) context_.group->recv(heard, before, 0)->wait();
 }
 
 Status PlainRing::begin_reload(bool in_place) {

@@ -36,7 +36,7 @@ constexpr RingMutant kMutants[] = {
     {kept_storage, "ring_kept_storage", "ring_memory"},
     {orphan, "ring_orphan", "ring_memory"},
     {first_shape, "ring_first_shape", "rank_agreement"},
-    {strides_lost, "ring_strides_lost", "ring_content"},
+    {windows_first, "ring_windows_first", "rank_agreement"},
     {shared_room, "ring_shared_room", "ring_content"},
     {fresh_windows, "ring_fresh_windows", "ring_address"},
     {moved_by_reload, "ring_moved_by_reload", "graph_replay"},

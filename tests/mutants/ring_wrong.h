@@ -31,7 +31,7 @@ enum class RingWrong {
   late_on_odd,       // odd ranks issue a broadcast as the next layer is reached, where there is time
   halves_on_odd,     // odd ranks send in two halves, as their memory suggests
   backwards_on_odd,  // odd ranks build the series from behind
-  tells_a_peer,      // tells one rank beside the series' broadcasts that it began anew
+  tells_a_peer,      // tells the next rank, beside the series' broadcasts, that it began anew
 
   // Windows.
   spare_window,     // has a window that nobody uses
@@ -40,7 +40,7 @@ enum class RingWrong {
   kept_storage,     // somebody keeps the storages of weights that live elsewhere
   orphan,           // stays with the parameter of the registration
   first_shape,      // takes the first layer's shape for everybody's
-  strides_lost,     // windows are contiguous, whatever the weights are
+  windows_first,    // windows are as the weights were before they were processed
   shared_room,      // the first layers share the memory that they were processed in
   fresh_windows,    // each pass has windows of its own
   moved_by_reload,  // a reload takes new windows
