@@ -63,12 +63,6 @@ class LookAhead {
     return std::nullopt;
   }
 
-  // No other layer ever gets its window, so that it need not be sent again.
-  bool keeps_its_window(const Place& place) const {
-    const int64_t count = static_cast<int64_t>(place.series->layers.size()), windows = place.series->prefetch + 1;
-    return count == 1 || (is_static(evidence_) && place.offset() < windows && place.offset() + windows >= count);
-  }
-
   std::optional<Finding> judge_once(int step, Tally& tally) {
     std::map<int, int> sent;
     for (const Event& event : execution_.ranks[rank_].events)
@@ -78,10 +72,10 @@ class LookAhead {
       if (!series.has_rank(evidence_.number(rank_))) continue;
       for (const std::string& path : series.layers) {
         tally.check();
-        const int layer = layer_index(evidence_, path), times = sent[layer];
-        if (times == 1 || (times == 0 && keeps_its_window(place_of(evidence_, layer)))) continue;
-        return Finding{
-            .step = step, .tensor = path + ".weight", .what = fmt::format("is broadcast {} times in the pass, expected once", times)};
+        const int times = sent[layer_index(evidence_, path)];
+        if (times != 1)
+          return Finding{
+              .step = step, .tensor = path + ".weight", .what = fmt::format("is broadcast {} times in the pass, expected once", times)};
       }
     }
     return std::nullopt;

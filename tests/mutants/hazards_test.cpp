@@ -9,6 +9,7 @@
 #include <set>
 
 #include "sim/candidate/candidate.h"
+#include "tests/mutants/bugs.h"
 #include "tests/mutants/played.h"
 #include "tests/mutants/ring_wrong.h"
 #include "tests/mutants/wrong.h"
@@ -89,6 +90,18 @@ TEST_F(Hazards, MutantsThatHaveItAreKilled) {
           << file.name << " " << kill.mutant << " lives through " << kill.law << "\n"
           << seen;
     }
+}
+
+// By the law that it is for, in a file here or among the known bugs.
+TEST_F(Hazards, EveryMutantOfASeriesIsKilledSomewhere) {
+  std::set<std::pair<std::string, std::string>> killed;
+  for (const HazardFile& file : all_hazards())
+    for (const Kill& kill : file.kills) killed.emplace(kill.mutant, kill.law);
+  const auto bugs = read_bugs();
+  ASSERT_TRUE(bugs.ok()) << bugs.status().message();
+  for (const auto& [id, bug] : *bugs) killed.emplace(bug.candidate, bug.law);
+  for (const RingMutant& mutant : ring_mutants())
+    EXPECT_TRUE(mutant.law.empty() || killed.contains({"mutant@" + std::string(mutant.name), std::string(mutant.law)})) << mutant.name;
 }
 
 // What kills a mutant is its mistake, and not what the plain series is or cannot do.

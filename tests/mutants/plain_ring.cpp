@@ -65,7 +65,7 @@ Status PlainRing::reach(int64_t index) {
     const int64_t target = target_of(offset), slot = slot_of(target);
     const bool there = window(slot).tenant == target && window(slot).version == version_;
     if (there && is(RingWrong::asserts_absence)) return {Code::failed, "the window holds the layer already"};
-    if (!there || is(RingWrong::trusting)) RELOADLAB_TRY(fetch(target, slot));
+    RELOADLAB_TRY(fetch(target, slot));
     reached_ = offset;
     expected_ = (offset + 1) % count();
     return {};
@@ -168,7 +168,8 @@ Status PlainRing::wait(int64_t index) {
       previous_ = mine;
       return {};
     }
-    own.arrival->wait();
+    for (Window& each : windows_)
+      if (each.arrival && (&each == &own || is(RingWrong::waits_for_all))) each.arrival->wait();
     if (is(RingWrong::wait_forgets)) own.arrival = nullptr;
     return {};
   });

@@ -15,6 +15,7 @@ constexpr RingMutant kMutants[] = {
     {no_wait, "ring_no_wait", "ring_happens_before"},
     {other_stream, "ring_other_stream", "ring_happens_before"},
     {wait_of_previous, "ring_wait_of_previous", "ring_happens_before"},
+    {waits_for_all, "ring_waits_for_all", "ring_overwait"},
     {wait_forgets, "ring_wait_forgets", "ring_happens_before"},
     {readers_forgotten, "ring_readers_forgotten", "ring_happens_before"},
     {fork_missing, "ring_fork_missing", "ring_happens_before"},

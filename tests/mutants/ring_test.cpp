@@ -46,6 +46,7 @@ TEST_F(RingMutants, EveryLawKillsOneThatNoOtherLawKills) {
       {"ring_wait_forgets", "second_reader", "ring_happens_before"},
       {"ring_tells_a_peer", "resets", "ring_sequence"},
       {"ring_one_less_ahead", "plain_ring", "ring_lookahead"},
+      {"ring_waits_for_all", "pass_times", "ring_overwait"},
       {"ring_spare_window", "plain_ring", "ring_memory"},
       {"ring_fresh_windows", "plain_ring", "ring_address"},
       {"ring_one_refuses", "drains", "rank_agreement"},
@@ -75,6 +76,33 @@ TEST_F(RingMutants, TheControlPassesWhereTheReferenceDoes) {
       EXPECT_EQ(text, "") << name << " " << control;
     }
   }
+}
+
+// Reads of weights in the step that are not what a cold load of the checkpoint leaves.
+int64_t stale_reads(const sim::Evidence& evidence, const std::string& checkpoint, int step) {
+  const sim::Census& cold = evidence.find(sim::Variation::Kind::cold, checkpoint)->ranks.front().censuses.back();
+  int64_t stale = 0;
+  for (const sim::RankRun& run : evidence.find(sim::Variation::Kind::warm)->ranks)
+    for (const sim::RankRun::Read& read : run.reads) {
+      if (read.step != step) continue;
+      const sim::CensusEntry* entry = cold.find(evidence.layers[static_cast<size_t>(read.layer)] + "." + read.slot);
+      stale += entry->content->fingerprint == read.content->fingerprint ? 0 : 1;
+    }
+  return stale;
+}
+
+// Owners were overwritten and nobody was told: as many layers as the ring looks ahead are old on every rank but their own, in the first
+// pass.
+TEST_F(RingMutants, StaleReadsAreAsManyAsTheArithmeticSays) {
+  for (const bool seed : {false, true})
+    for (const Played& played : play(file("owners_overwritten"), seed ? "shared_series@seed" : "shared_series@hardened")) {
+      const sim::SeriesSpec& series = played.evidence.the_case.series.front();
+      const auto layers = static_cast<int64_t>(series.layers.size());
+      const int64_t ahead = seed ? (series.first + series.prefetch) % layers : series.prefetch;
+      SCOPED_TRACE(played.evidence.the_case.id() + (seed ? " seed" : " hardened"));
+      EXPECT_EQ(stale_reads(played.evidence, "B", 4), ahead * (played.evidence.the_case.ranks - 1));
+      EXPECT_EQ(stale_reads(played.evidence, "B", 5), 0);
+    }
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ enum class RingWrong {
   no_wait,            // reads without waiting for the broadcast
   other_stream,       // lets a stream of its own wait, and not the reader's
   wait_of_previous,   // waits once more for the broadcast that the layer before had waited for
+  waits_for_all,      // waits for whatever is in flight, and not for the layer alone
   wait_forgets,       // the first wait forgets the broadcast: a second reader is not ordered
   readers_forgotten,  // refills a window without waiting for its readers
   fork_missing,       // issues broadcasts from a stream of its own, which comes after nobody's
