@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <set>
 
@@ -11,7 +12,14 @@
 namespace reloadlab::sim {
 namespace {
 
-constexpr std::string_view kFamily = "mutant@", kControl = "mutant@none";
+constexpr std::string_view kFamily = "mutant@";
+// What makes no mistake and is otherwise as the mutants whose names begin so; the first that fits.
+constexpr std::pair<std::string_view, std::string_view> kControls[] = {
+    {"mutant@ring_static", "mutant@ring_static"}, {"mutant@ring_", "mutant@ring_none"}, {"mutant@", "mutant@none"}};
+
+std::string_view control_of(std::string_view mutant) {
+  return std::ranges::find_if(kControls, [&](const auto& each) { return mutant.starts_with(each.first); })->second;
+}
 
 struct MutantTexts {
   std::vector<std::string> paths{"scenarios/bugs",
@@ -19,7 +27,8 @@ struct MutantTexts {
                                  "scenarios/online_quant/oq_abort.yaml",
                                  "scenarios/online_quant/oq_created_scale.yaml",
                                  "scenarios/online_quant/oq_layers_not_sent.yaml",
-                                 "scenarios/online_quant/oq_several_calls.yaml"};
+                                 "scenarios/online_quant/oq_several_calls.yaml",
+                                 "scenarios/shared_series"};
   std::string out = "out", silence = "10s";
   int jobs = 1;
 };
@@ -42,11 +51,11 @@ std::vector<Kill> kills_of(const RunResult& result, const std::string& mutant, c
 }
 
 // Cases that the control, which does nothing wrong, cannot do: there a failure says nothing about what is wrong in a mutant.
-Cases beyond_the_control(const RunResult& result) {
+Cases beyond_the_control(const RunResult& result, std::string_view control) {
   Cases cases;
   for (const CaseResult& one : result.cases)
     for (const LawResult& law : one.laws)
-      if (one.candidate == kControl && (law.state == State::fail || law.state == State::hang)) cases.insert(one.id());
+      if (one.candidate == control && (law.state == State::fail || law.state == State::hang)) cases.insert(one.id());
   return cases;
 }
 
@@ -56,7 +65,7 @@ bool ran(const RunResult& result, const std::string& mutant) {
 
 // What is wrong with the outcome; empty when a law killed the mutant, and for the control.
 std::string complaint(const std::string& mutant, const std::vector<Kill>& kills) {
-  if (mutant == kControl) return "";
+  if (mutant == control_of(mutant)) return "";
   if (kills.empty()) return "survives";
   const bool by_law = std::ranges::any_of(kills, [](const Kill& kill) { return kill.law != kSurvives; });
   return by_law ? "" : "killed by nothing but a crash";
@@ -65,8 +74,10 @@ std::string complaint(const std::string& mutant, const std::vector<Kill>& kills)
 bool print_matrix(const RunResult& result, const std::vector<std::string>& mutants) {
   std::vector<std::vector<std::string>> rows;
   bool fine = true;
-  const Cases out_of_reach = beyond_the_control(result);
+  std::map<std::string_view, Cases> beyond;
+  for (const auto& [begin, control] : kControls) beyond[control] = beyond_the_control(result, control);
   for (const std::string& mutant : mutants) {
+    const Cases& out_of_reach = beyond.at(control_of(mutant));
     if (!ran(result, mutant)) {
       rows.push_back({mutant, "not run: no scenario of its system", "", ""});
       continue;
@@ -75,7 +86,7 @@ bool print_matrix(const RunResult& result, const std::vector<std::string>& mutan
     const std::string wrong = complaint(mutant, kills);
     fine = fine && wrong.empty();
     std::string says = wrong.empty() ? "killed" : "NOT FINE: " + wrong;
-    if (mutant == kControl) says = fmt::format("does all but {} cases, which are left out", out_of_reach.size());
+    if (mutant == control_of(mutant)) says = fmt::format("does all but {} cases, which are left out", out_of_reach.size());
     rows.push_back({mutant, std::move(says), "", ""});
     for (const Kill& kill : kills) rows.push_back({"", "", kill.law, kill.where});
   }

@@ -20,6 +20,18 @@ bool ended_well(const Execution& execution, int step) {
   });
 }
 
+// A step that was to end well did not: rank_agreement says so, and others may have nothing to judge.
+bool stopped_early(const Evidence& evidence) {
+  const Execution* warm = warm_of(evidence);
+  if (warm && !warm->stopped.empty()) return true;
+  return warm && std::ranges::any_of(warm->ranks, [&](const RankRun& run) {
+           return std::ranges::any_of(run.outcomes, [&](const StepOutcome& outcome) {
+             const bool meant = outcome.step < 0 || warm->steps[static_cast<size_t>(outcome.step)].outcome == Step::Outcome::ok;
+             return meant && !outcome.status.ok();
+           });
+         });
+}
+
 bool brings(StepKind kind) { return kind == StepKind::load || kind == StepKind::reload || kind == StepKind::update_owner; }
 
 }  // namespace
@@ -95,14 +107,9 @@ Verdict judge_ranks(const Evidence& evidence, std::string_view law, std::string_
 }
 
 Verdict concluded(const Evidence& evidence, const Tally& tally, std::string_view nothing_checked) {
-  const Verdict verdict = tally.done(nothing_checked);
-  const Execution* warm = warm_of(evidence);
-  if (verdict.outcome != Outcome::inconclusive || !warm) return verdict;
-  const bool failed = std::ranges::any_of(warm->ranks, [](const RankRun& run) {
-    return std::ranges::any_of(run.outcomes, [](const StepOutcome& outcome) { return !outcome.status.ok(); });
-  });
-  if (!failed && warm->stopped.empty()) return verdict;
-  return tally.unsupported("steps failed before there was anything to judge: rank_agreement says which");
+  Verdict verdict = tally.done(nothing_checked);
+  if (verdict.outcome != Outcome::inconclusive || !stopped_early(evidence)) return verdict;
+  return tally.unsupported("what it would judge comes after steps that failed");
 }
 
 std::string layer_text(const Evidence& evidence, int layer) {

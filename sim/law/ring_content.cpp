@@ -58,6 +58,7 @@ std::optional<Finding> judge_count(const Evidence& evidence, const Execution& ex
 }
 
 std::optional<Finding> judge_steps(const Evidence& evidence, const Execution& execution, size_t rank, StepKind kind, Tally& tally) {
+  if (!execution.stopped.empty()) return std::nullopt;  // what hosts had issued may never have been read
   const auto step_of = [&](const RankRun::Read& read) -> const Step& { return execution.steps[static_cast<size_t>(read.step)]; };
   for (const RankRun::Read& read : execution.ranks[rank].reads)
     if (read.step >= 0 && step_of(read).kind == kind)

@@ -134,7 +134,11 @@ void RankSession::take_census(int step) {
 void RankSession::collect() {
   if (!series_) return;
   series_->collect([&](const at::Tensor& here) { return stage_.blobs.keep(stage_.world.devices()->bytes_now(here)); });
-  if (!run_.outcomes.empty() && run_.outcomes.back().step >= 0) take_census(run_.outcomes.back().step);
+  if (run_.outcomes.empty() || run_.outcomes.back().step < 0) return;
+  try {
+    take_census(run_.outcomes.back().step);
+  } catch (const c10::Error&) {  // NOLINT(bugprone-empty-catch): where something waits for ever there is no last state
+  }
 }
 
 void RankSession::count_living(StepOutcome& outcome) const {

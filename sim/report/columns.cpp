@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "sim/report/text.h"
 
@@ -27,6 +28,35 @@ std::string what_of(const std::string& about) {
   return colon == std::string::npos ? about : about.substr(colon + 2);
 }
 
+// Layers by what tells them apart: of blocks.0.o_proj and blocks.1.o_proj "0" and "1".
+class ShortNames {
+ public:
+  explicit ShortNames(const TracedExecution& execution) {
+    std::set<std::string> names;
+    for (const TracedStep& step : execution.timeline)
+      if (const std::string name = last_word(step.about); name.find('.') != std::string::npos) names.insert(name);
+    if (names.size() < 2) return;
+    const std::string &first = *names.begin(), &last = *names.rbegin();
+    while (head_ < std::min(first.size(), last.size()) && first[head_] == last[head_]) ++head_;
+    while (head_ > 0 && first[head_ - 1] != '.') --head_;
+    for (tail_ = first.size();
+         std::ranges::any_of(names, [&](const auto& name) { return !name.ends_with(first.substr(first.size() - tail_)); });)
+      --tail_;
+    while (tail_ > 0 && first[first.size() - tail_] != '.') --tail_;
+    shortest_ = std::ranges::min(names, {}, &std::string::size).size();
+  }
+  // "reach blocks.2.o_proj" as "reach 2".
+  std::string operator()(const std::string& about) const {
+    const std::string name = last_word(about);
+    if (name.find('.') == std::string::npos || head_ + tail_ >= shortest_) return about;
+    return about.substr(0, about.size() - name.size()) + name.substr(head_, name.size() - head_ - tail_);
+  }
+
+ private:
+  static std::string last_word(const std::string& about) { return about.substr(about.rfind(' ') + 1); }
+  size_t head_ = 0, tail_ = 0, shortest_ = 0;
+};
+
 using Lane = std::pair<int, std::string>;  // rank, stream
 
 // "stream 6 of sim:1" on rank 1 is "rank 1, stream 6".
@@ -34,7 +64,7 @@ std::string lane_name(const Lane& lane) { return fmt::format("rank {}, {}", lane
 
 class Columns {
  public:
-  Columns(const TracedExecution& execution, const ViewOptions& options) : options_(options) {
+  Columns(const TracedExecution& execution, const ViewOptions& options) : options_(options), brief_(execution) {
     for (const TracedStep& step : execution.timeline)
       if (shown(step)) steps_.push_back(&step);
     for (const TracedStep* step : steps_) lanes_.try_emplace({step->rank, step->stream}, 0);
@@ -66,16 +96,23 @@ class Columns {
     for (const auto& [lane, column] : lanes_) all.push_back(lane_name(lane));
     return all;
   }
-  // A collective is one step of all its ranks.
+  static bool is_collective(const TracedStep& step) { return step.operation.find(" #") != std::string::npos; }
+  // What goes on one line: a collective is one step of all its ranks; other steps, each on a stream of its own, are put side by side.
   size_t together(size_t i) const {
+    std::set<Lane> taken{{steps_[i]->rank, steps_[i]->stream}};
     size_t count = 1;
-    if (steps_[i]->operation.find(" #") == std::string::npos) return count;
-    while (i + count < steps_.size() && steps_[i + count]->operation == steps_[i]->operation) ++count;
+    const bool collective = is_collective(*steps_[i]);
+    for (; i + count < steps_.size(); ++count) {
+      const TracedStep& next = *steps_[i + count];
+      if (collective ? next.operation != steps_[i]->operation : is_collective(next)) break;
+      if (!collective && !taken.insert({next.rank, next.stream}).second) break;
+    }
     return count;
   }
-  static std::string word(const TracedStep& step) {
-    const std::string operation = step.operation.starts_with("aten::") ? step.operation.substr(6) : step.operation;
-    return step.about.empty() ? operation : operation + ": " + what_of(step.about);
+  std::string word(const TracedStep& step) const {
+    std::string operation = step.operation.starts_with("aten::") ? step.operation.substr(6) : step.operation;
+    if (is_collective(step)) operation = operation.substr(0, operation.find(" of "));
+    return step.about.empty() ? operation : operation + " " + brief_(what_of(step.about));
   }
   template <class Cell>
   std::string line(const std::string& head, Cell&& cell) const {
@@ -87,6 +124,7 @@ class Columns {
   }
 
   ViewOptions options_;
+  ShortNames brief_;
   std::vector<const TracedStep*> steps_;
   std::map<Lane, size_t> lanes_;
 };

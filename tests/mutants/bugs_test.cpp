@@ -47,6 +47,7 @@ std::vector<Verdict> verdicts(const Bug& bug, const std::string& candidate) {
 }
 
 std::string system_of(const std::string& candidate) {
+  if (candidate.starts_with("mutant@ring_")) return "shared_series";
   return candidate.starts_with("mutant") ? "layerwise" : candidate.substr(0, candidate.find('@'));
 }
 

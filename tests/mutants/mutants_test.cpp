@@ -272,7 +272,9 @@ Kills kills(std::string_view scenario, std::string_view mutant) {
 
 class Mutants : public testing::Test {
  protected:
-  static void SetUpTestSuite() { register_mutants(); }
+  static void SetUpTestSuite() {
+    if (!sim::find_candidate("mutant@none").ok()) register_mutants();
+  }
 };
 
 using Laws = std::set<std::string>;
@@ -297,7 +299,10 @@ TEST_F(Mutants, EachIsKilledByItsLawAlone) {
     EXPECT_EQ(killed.laws, Laws{std::string(mutant->law)}) << name << "\n" << killed.text;
     covered.insert(std::string(mutant->law));
   }
-  for (const sim::LawInfo& law : sim::laws()) EXPECT_TRUE(covered.contains(std::string(law.id))) << law.id << " kills no mutant alone";
+  for (const sim::LawInfo& law : sim::laws()) {
+    const bool elsewhere = law.domain == sim::Domain::series;  // ring_test.cpp
+    EXPECT_TRUE(elsewhere || covered.contains(std::string(law.id))) << law.id << " kills no mutant alone";
+  }
 }
 
 TEST_F(Mutants, OthersAreKilledBySeveralLaws) {

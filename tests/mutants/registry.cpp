@@ -3,6 +3,7 @@
 #include "sim/candidate/builtin.h"
 #include "tests/mutants/around.h"
 #include "tests/mutants/plain_reloader.h"
+#include "tests/mutants/ring_wrong.h"
 #include "tests/mutants/wrappers.h"
 
 namespace reloadlab::mutants {
@@ -47,6 +48,7 @@ constexpr Mutant kMutants[] = {
 };
 
 Result<sim::CandidateInfo> make(const std::string& name) {
+  if (name.starts_with("ring_")) return make_ring(name);
   const auto found = std::ranges::find(kMutants, name, &Mutant::name);
   if (found == std::end(kMutants)) return make_around(name);
   sim::CandidateInfo info{.name = "mutant@" + name, .system = "layerwise"};
@@ -69,6 +71,7 @@ void register_mutants() {
   std::vector<std::string> names;
   for (const Mutant& mutant : kMutants) names.emplace_back(mutant.name);
   for (const Around& mutant : around_mutants()) names.emplace_back(mutant.name);
+  for (const RingMutant& mutant : ring_mutants()) names.emplace_back(mutant.name);
   sim::register_profiles("mutant", names);
 }
 

@@ -1,0 +1,167 @@
+#include <ATen/ops/clone.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/empty_strided.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "reference/model/device.h"
+#include "reference/model/guard.h"
+#include "reference/model/post_load.h"
+#include "tests/mutants/plain_ring.h"
+#include "tests/mutants/ring_memory.h"
+
+namespace reloadlab::mutants {
+namespace {
+
+constexpr std::string_view kGate = "plain_ring_loader";
+
+}  // namespace
+
+Status PlainRing::register_layer(const model::LayerPtr& layer, int64_t index) {
+  One one{.layer = layer, .index = index, .root = index % size_};
+  one.mine = one.root == rank_;
+  if (is(RingWrong::relative_root)) one.root = (ones_.empty() ? 0 : index - ones_.front().index) % size_;
+  if (is(RingWrong::global_root)) one.root += rank_of_all_ - rank_;
+  one.step = std::exchange(layer->quant_method, nullptr);
+  one.weight = layer->tensor("weight");
+  const auto note = [&](const model::Slot& slot, bool parameter) {
+    gate(one, *slot.handle);
+    const at::Tensor tensor = slot.handle->tensor;
+    one.originals.push_back({slot.name, parameter, slot.persistent, *slot.handle, tensor.sizes().vec(), tensor.scalar_type()});
+    one.originals.back().handle.tensor = at::Tensor();
+  };
+  model::for_each_tensor(*layer, note);
+  wrap_forward(one);
+  if (!one.mine) dispose(one.weight->tensor);
+  ones_.push_back(std::move(one));
+  return {};
+}
+
+// In front of a loader: whether it writes here, and now.
+void PlainRing::gate(One& one, model::Parameter& handle) {
+  if (handle.loader && handle.loader->name == kGate) return;
+  const model::LoaderPtr inner = handle.loader ? handle.loader : model::default_weight_loader();
+  auto function = [self = self_, index = one.index, inner, is_weight = &handle == one.weight.get()](
+                      model::Layer*, model::Parameter& to, const at::Tensor& loaded, const model::LoadArgs& args) -> Status {
+    if (!*self) return {Code::misuse, "the series is gone"};
+    One& self_one = *std::ranges::find((*self)->ones_, index, &One::index);
+    bool here = false;
+    RELOADLAB_TRY((*self)->loads(self_one, is_weight, loaded.numel(), here));
+    return here ? (*inner)(to, loaded, args) : Status();
+  };
+  handle.loader = std::make_shared<const model::Loader>(model::Loader{.name = std::string(kGate), .function = function, .wrapped = inner});
+}
+
+Status PlainRing::loads(One& one, bool is_weight, int64_t elements, bool& here) {
+  const bool open = loading_ || (reloading_ && !in_place_) || is(RingWrong::loads_at_any_time);
+  if (!open) return {Code::misuse, "no load is open for the series"};
+  if (is(RingWrong::built_early) && !built_ && &one != &ones_.front()) RELOADLAB_TRY(build());
+  if (is_weight) one.loaded += elements;
+  here = one.mine || !is_weight;
+  return {};
+}
+
+void PlainRing::wrap_forward(const One& one) {
+  one.layer->hooks.before = [self = self_, index = one.index](model::Layer&) { return *self ? (*self)->wait(index) : Status(); };
+  one.layer->hooks.after = [self = self_, index = one.index](model::Layer&) {
+    return *self ? (*self)->read_done(index - (*self)->ones_.front().index) : Status();
+  };
+}
+
+Status PlainRing::finish_loading() {
+  loading_ = false;
+  if (built_) return {};
+  std::ranges::sort(ones_, {}, &One::index);
+  return build();
+}
+
+// Asked before anything is issued, so that all ranks refuse.
+Status PlainRing::check_alike() const {
+  if (ones_.empty()) return {Code::misuse, "no layers"};
+  if (!is(RingWrong::any_look_ahead) && ahead_ > std::max<int64_t>(count() - 2, 0)) return {Code::misuse, "too few layers to look ahead"};
+  const auto weight = [](const One& one) { return std::ranges::find(one.originals, "weight", &Original::slot); };
+  for (const One& one : ones_) {
+    const bool follows = one.index - ones_.front().index == &one - ones_.data();
+    if (!follows) return {Code::misuse, "indices are not consecutive"};
+    const bool alike = weight(one)->shape == weight(ones_.front())->shape && weight(one)->dtype == weight(ones_.front())->dtype;
+    if (!alike && !is(RingWrong::first_shape)) return {Code::misuse, fmt::format("{} has another shape", one.layer->path())};
+  }
+  return {};
+}
+
+Status PlainRing::build() {
+  RELOADLAB_TRY(check_alike());
+  return model::guarded([&]() -> Status {
+    for (int64_t i = 0; i < count(); ++i) RELOADLAB_TRY(build_one(is(RingWrong::backwards_on_odd) && on_odd() ? count() - 1 - i : i));
+    next_ = ahead_ % window_count();
+    room_.reset();
+    built_ = true;
+    return {};
+  });
+}
+
+Status PlainRing::build_one(int64_t offset) {
+  One& one = at(offset);
+  const One& like = is(RingWrong::first_shape) ? ones_.front() : one;
+  const Original& weight = *std::ranges::find(like.originals, "weight", &Original::slot);
+  if (!one.mine) one.weight->tensor.set_(at::empty(weight.shape, at::TensorOptions(weight.dtype).device(context_.device)));
+  if (is(RingWrong::shared_room) && !one.mine) {
+    if (!room_.defined()) room_ = one.weight->tensor.alias();
+    one.weight->tensor.set_(room_);
+  }
+  RELOADLAB_TRY(send_and_process(one, one.weight->tensor));
+  if (!is(RingWrong::orphan)) one.weight = one.layer->tensor("weight");
+  model::for_each_tensor(*one.layer, [&](const model::Slot& slot, bool) { gate(one, *slot.handle); });
+  if (!one.weight->tensor.is_non_overlapping_and_dense()) return {Code::misuse, "the weight has gaps"};
+  one.loaded_before = std::exchange(one.loaded, 0);
+  if (windows_.empty()) make_windows(one.weight->tensor);
+  settle_in(offset);
+  return {};
+}
+
+Status PlainRing::send_and_process(One& one, const at::Tensor& weight) {
+  const model::DeviceScope device(context_.device);
+  const bool steps = one.step && !(is(RingWrong::step_lost) && reloading_);
+  if (!is(RingWrong::processed_apart)) send(one, {flat(weight)}, false)->wait();
+  if (steps) RELOADLAB_TRY(one.step->process_weights_after_loading(*one.layer));
+  if (is(RingWrong::processed_apart)) send(one, {flat(one.layer->tensor("weight")->tensor)}, false)->wait();
+  return {};
+}
+
+void PlainRing::make_windows(const at::Tensor& processed) {
+  int64_t windows = ahead_ + 1;
+  if (is(RingWrong::window_more)) ++windows;
+  if (is(RingWrong::window_less)) windows = std::max<int64_t>(windows - 1, 1);
+  windows_.resize(static_cast<size_t>(windows));
+  const Original& before = *std::ranges::find(ones_.front().originals, "weight", &Original::slot);
+  for (Window& each : windows_)
+    each.memory =
+        is(RingWrong::windows_first) ? at::empty(before.shape, processed.options().dtype(before.dtype)) : at::empty_like(processed);
+  if (is(RingWrong::spare_window)) kept_.push_back(at::empty_like(processed));
+}
+
+// Of the first layers, the one that the first reach() brings: its window is empty as a pass begins.
+int64_t PlainRing::unfilled() const { return fixed_ && !is(RingWrong::refill_ahead) ? (count() - 1) % (ahead_ + 1) : ahead_; }
+
+void PlainRing::settle_in(int64_t offset) {
+  One& one = at(offset);
+  at::Tensor& weight = one.weight->tensor;
+  if (is(RingWrong::kept_storage) && !one.mine) kept_.push_back(weight.alias());
+  const bool resident = offset <= ahead_ && offset != unfilled() && offset < window_count();
+  if (resident) {
+    Window& own = window(offset);
+    if (is(RingWrong::shared_room) && !one.mine)
+      own.memory = weight.alias();
+    else
+      own.memory.copy_(weight);
+    own.tenant = one.slot = offset;
+    own.version = version_;
+    if (!one.mine) become(weight, own.memory);
+  } else if (!one.mine) {
+    dispose(weight);
+  }
+}
+
+}  // namespace reloadlab::mutants

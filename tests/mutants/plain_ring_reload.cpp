@@ -1,0 +1,166 @@
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "reference/model/guard.h"
+#include "tests/mutants/plain_ring.h"
+#include "tests/mutants/ring_memory.h"
+
+namespace reloadlab::mutants {
+
+// The current stream comes after every broadcast and every reader.
+void PlainRing::settle() {
+  if (late_) (void)issue(late_->first, window(late_->second));
+  late_.reset();
+  for (Window& each : windows_) {
+    if (each.arrival) each.arrival->wait();
+    each.arrival = nullptr;
+    for (c10::Event& reader : each.readers) reader.block(current());
+    each.readers.clear();
+  }
+}
+
+Status PlainRing::drain() {
+  if (!built_) return {Code::misuse, "nothing is in flight before loading was finished"};
+  if (is(RingWrong::drains_nothing)) return {};
+  RELOADLAB_TRY(model::guarded([&] {
+    settle();
+    return Status();
+  }));
+  return is(RingWrong::one_refuses) && rank_ == size_ - 1 ? Status(Code::failed, "cannot drain") : Status();
+}
+
+Status PlainRing::reset() {
+  if (!built_) return {Code::misuse, "reset before loading was finished"};
+  if (is(RingWrong::resets_nothing)) return {};
+  for (One& one : ones_)
+    if (one.kernel) {
+      one.layer->parameters = std::move(one.kernel->parameters);
+      one.layer->buffers = std::move(one.kernel->buffers);
+      one.layer->extra = std::move(one.kernel->extra);
+      one.kernel.reset();
+    }
+  if (reloading_) ++version_;
+  reloading_ = false;
+  return prime();
+}
+
+// As finish_loading() left it: the first layers are in the first windows.
+Status PlainRing::prime() {
+  return model::guarded([&]() -> Status {
+    settle();
+    expected_ = 0;
+    reached_ = -1;
+    if (!is(RingWrong::reset_keeps_offset) || primed_by_reload_) next_ = ahead_ % window_count();
+    for (Window& each : windows_) each.tenant = -1;
+    for (int64_t offset = 0; offset <= ahead_ && offset < window_count(); ++offset)
+      if (offset != unfilled()) RELOADLAB_TRY(fetch(offset, offset));
+    if (is(RingWrong::tells_a_peer)) tell_a_peer();
+    return {};
+  });
+}
+
+void PlainRing::tell_a_peer() {
+  if (size_ == 1) return;
+  std::vector<at::Tensor> told = {at::empty({1}, at::TensorOptions(at::kInt).device(context_.device))},
+                          heard = {at::empty_like(told.front())};
+  const int next = static_cast<int>((rank_ + 1) % size_), before = static_cast<int>((rank_ + size_ - 1) % size_);
+  if (on_odd()) context_.group->recv(heard, before, 0)->wait();
+  context_.group->send(told, next, 0)->wait();
+  if (!on_odd()) context_.group->recv(heard, before, 0)->wait();
+}
+
+Status PlainRing::begin_reload(bool in_place) {
+  if (!built_) return {Code::misuse, "a reload before loading was finished"};
+  if (reloading_) return {Code::misuse, "a reload is open"};
+  return model::guarded([&] {
+    if (!is(RingWrong::reload_undrained)) settle();
+    reloading_ = true;
+    in_place_ = in_place;
+    for (One& one : ones_)
+      if (!in_place) take_tensors_away(one);
+    return Status();
+  });
+}
+
+void PlainRing::take_tensors_away(One& one) {
+  model::Layer& layer = *one.layer;
+  one.kernel = Kernel{layer.parameters, layer.buffers, layer.extra};
+  one.loaded = 0;
+  layer.parameters = layer.buffers = model::Slots();
+  for (const Original& original : one.originals) {
+    auto handle = std::make_shared<model::Parameter>(original.handle);
+    const bool elsewhere = original.slot == "weight" && !one.mine;
+    handle->tensor = at::empty(original.shape, at::TensorOptions(original.dtype).device(elsewhere ? at::kMeta : context_.device));
+    if (original.parameter)
+      layer.parameters.set(original.slot, std::move(handle));
+    else
+      layer.buffers.set(original.slot, std::move(handle), original.persistent);
+  }
+}
+
+Status PlainRing::reload() {
+  if (!reloading_) return {Code::misuse, "reload() without begin_reload()"};
+  if (!in_place_) {
+    const auto lacking = std::ranges::find_if(ones_, [](const One& one) { return one.loaded < one.loaded_before; });
+    if (lacking != ones_.end()) {
+      RELOADLAB_TRY(reset());
+      return {Code::rejected, fmt::format("the weight of {} has not come", lacking->layer->path())};
+    }
+    for (One& one : ones_) RELOADLAB_TRY(model::guarded([&] { return take_checkpoint(one); }));
+  }
+  reloading_ = false;
+  ++version_;
+  return commit();
+}
+
+// The new version becomes everybody's.
+Status PlainRing::commit() {
+  primed_by_reload_ = true;
+  Status outcome;
+  if (is(RingWrong::none_primed) || is(RingWrong::first_not_primed)) {
+    for (Window& each : windows_) each.version = version_;
+    for (int64_t slot = 0; slot < window_count() && is(RingWrong::first_not_primed); ++slot)
+      if (window(slot).tenant > 0 && window(slot).tenant < ahead_) outcome = fetch(window(slot).tenant, slot);
+  } else {
+    if (is(RingWrong::moved_by_reload)) move_windows();
+    outcome = prime();
+  }
+  if (is(RingWrong::committed_on_one)) {
+    settle();
+    kept_.clear();
+  }
+  primed_by_reload_ = false;
+  return outcome;
+}
+
+void PlainRing::move_windows() {
+  settle();
+  for (Window& each : windows_) each.memory = at::empty_like(each.memory);
+  for (One& one : ones_)
+    if (!one.mine) dispose(one.weight->tensor);
+}
+
+// Every rank has the layer whole for a moment; what its forward reads stays where it was.
+Status PlainRing::take_checkpoint(One& one) {
+  model::Layer& layer = *one.layer;
+  const model::ParameterPtr fresh = layer.tensor("weight");
+  if (!one.mine) fresh->tensor = at::empty(fresh->tensor.sizes(), fresh->tensor.options().device(context_.device));
+  RELOADLAB_TRY(send_and_process(one, fresh->tensor));
+  Status outcome;
+  model::for_each_tensor(layer, [&](const model::Slot& slot, bool) {
+    const model::Slot* kept = one.kernel->parameters.find(slot.name);
+    if (!kept) kept = one.kernel->buffers.find(slot.name);
+    if (!kept) outcome = Status(Code::failed, "a new tensor " + slot.name);
+    if (kept && (one.mine || slot.name != "weight")) kept->handle->tensor.copy_(slot.handle->tensor);
+  });
+  layer.parameters = std::move(one.kernel->parameters);
+  layer.buffers = std::move(one.kernel->buffers);
+  layer.extra = std::move(one.kernel->extra);
+  one.kernel.reset();
+  return outcome;
+}
+
+}  // namespace reloadlab::mutants
