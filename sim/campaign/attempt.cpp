@@ -1,6 +1,7 @@
 #include "sim/campaign/attempt.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -50,6 +51,14 @@ LawResult survives(const Evidence& evidence) {
                               .step = outcome.step,
                               .what = "an exception crossed the boundary: " + outcome.status.message()};
       }
+  for (const Execution& execution : evidence.executions)
+    if (execution.stopped.starts_with("hang") && !law.finding) {
+      law.state = State::hang;
+      law.finding = Finding{.law = law.law,
+                            .execution = execution.variation.label(),
+                            .what = execution.stopped,
+                            .why = fmt::format("{}", fmt::join(execution.waits, "; "))};
+    }
   return law;
 }
 

@@ -49,6 +49,7 @@ Engine built_in_engine() {
   engine.lacks = lacks;
   engine.judge = judge;
   engine.explore = explore_named;
+  engine.watch_hangs = watch_hangs;
   for (const LawInfo& law : laws()) engine.laws.push_back({std::string(law.id), std::string(law.sentence)});
   return engine;
 }

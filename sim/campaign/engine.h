@@ -35,6 +35,8 @@ struct Engine {
   std::function<std::vector<Verdict>(const Evidence&)> judge;
   // Code::usage: the case has no schedules, or not the one that is asked for.
   std::function<Result<ExploreReport>(const Case&, const std::string& candidate, const ExploreOptions&)> explore;
+  // What is told before the process is ended because a candidate holds a rank for so long that it will not come back. For workers.
+  std::function<void(double seconds, std::function<void(const std::string& picture)> told)> watch_hangs;
   std::vector<LawText> laws;  // in registry order
 
   std::vector<std::string> law_ids() const;

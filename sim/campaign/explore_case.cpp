@@ -10,6 +10,7 @@
 #include "sim/law/law.h"
 #include "sim/replay/replay.h"
 #include "sim/world/modelled/modelled_world.h"
+#include "sim/world/modelled/watchdog.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -144,6 +145,10 @@ Result<ExploreReport> explore_case(const Case& the_case, const CandidateInfo& ca
     if (report.races.size() == races_witnessed) break;
   }
   return report;
+}
+
+void watch_hangs(double seconds, std::function<void(const std::string& picture)> told) {
+  modelled::watchdog() = {.seconds = std::max<int64_t>(1, static_cast<int64_t>(seconds)), .before_end = std::move(told)};
 }
 
 void find_witnesses(const Case& the_case, const CandidateInfo& candidate, Evidence& evidence) {

@@ -22,6 +22,7 @@ enum class FrameKind : char {
   evidence = 'E',  // CBOR; the campaign judges
   answer = 'A',    // the worker has judged: result and trace as JSON
   failed = 'X',    // replay's Status as JSON
+  hang = 'H',      // the worker gives up a case that will not end: what everybody waits for, as text
 };
 
 struct Frame {

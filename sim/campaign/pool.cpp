@@ -37,6 +37,12 @@ struct Desk {
   std::chrono::steady_clock::time_point begin;
 };
 
+std::string on_one_line(std::string text) {
+  while (text.ends_with('\n')) text.pop_back();
+  for (size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at)) text.replace(at, 1, "; ");
+  return text;
+}
+
 class Pool : public Runner {
  public:
   Pool(const Engine& engine, WorkerOptions options) : engine_(engine), options_(std::move(options)) {}
@@ -123,6 +129,8 @@ class Pool : public Runner {
       case FrameKind::failed:
         if (desk.job) finish(desk, failed_replay(jobs_[*desk.job], parse_status(frame.body)));
         return {};
+      case FrameKind::hang:
+        return lose(desk, State::hang, on_one_line(frame.body));
       case FrameKind::job:
         break;
     }

@@ -29,9 +29,12 @@ bool send_outcome(int socket, const JobMessage& message, const Engine& engine, c
 
 }  // namespace
 
-int serve_jobs(int socket, const Engine& engine) {
+int serve_jobs(int socket, const Engine& engine, double silence_seconds) {
   // A worker does not outlive its campaign, whatever the candidate is doing.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // Before the campaign loses its patience, which knows less.
+  if (engine.watch_hangs)
+    engine.watch_hangs(silence_seconds / 2, [socket](const std::string& picture) { send_frame(socket, FrameKind::hang, picture); });
   if (!send_frame(socket, FrameKind::ready, "")) return 0;
   while (const auto frame = receive_frame(socket)) {
     const auto message = frame->kind == FrameKind::job ? parse_job(frame->body) : Status(Code::data, "a job was expected");

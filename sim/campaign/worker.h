@@ -8,6 +8,7 @@ namespace reloadlab::sim {
 inline constexpr int kWorkerSocket = 3;
 
 // Returns the process's exit code.
-int serve_jobs(int socket, const Engine& engine);
+// `silence_seconds`: after which the campaign calls it a hang.
+int serve_jobs(int socket, const Engine& engine, double silence_seconds = 60);
 
 }  // namespace reloadlab::sim

@@ -97,7 +97,7 @@ bool print_matrix(const RunResult& result, const std::vector<std::string>& mutan
 Result<Exit> mutants(const MutantTexts& texts, const Program& program) {
   CampaignOptions options{.jobs = texts.jobs, .isolation = Isolation::workers, .expectations = false, .out = texts.out};
   options.program = program.name;
-  options.worker_command = {own_program(), "worker"};
+  options.worker_command = {own_program(), "worker", "--hang-after", texts.silence};
   RELOADLAB_ASSIGN(options.silence_seconds, read_duration(texts.silence));
   options.selection.paths = texts.paths;
   for (const std::string& name : program.engine.candidate_names())

@@ -33,7 +33,7 @@ Result<Exit> run(RunTexts texts, const Program& program) {
   options.expectations = !texts.no_expectations;
   options.out = texts.out;
   options.program = program.name;
-  options.worker_command = {own_program(), "worker"};
+  options.worker_command = {own_program(), "worker", "--hang-after", texts.silence};
   RELOADLAB_ASSIGN(const RunResult result, run_campaign(options, program.engine, {stderr, ::isatty(STDERR_FILENO) == 1}));
   if (!result.run.folder.empty()) fmt::print("{}\n", result.run.folder);
   return exit_code(result);

@@ -8,6 +8,8 @@
 #include <chrono>
 #include <cstdio>
 
+#include "sim/world/modelled/watchdog.h"
+
 namespace reloadlab::sim::modelled {
 namespace {
 
@@ -17,14 +19,16 @@ constexpr int exit_hang = 6;
 
 // The host neither parks nor ends, and a thread cannot be ended from outside: the process is given up, with the picture.
 [[noreturn]] void give_up(const Host& host, int64_t seconds, const std::string& picture) {
-  fmt::print(stderr, "rank {} has reached no operation of the modelled world for {} s\n{}", host.actor, seconds, picture);
+  const std::string text = fmt::format("rank {} has reached no operation of the modelled world for {} s\n{}", host.actor, seconds, picture);
+  if (watchdog().before_end) watchdog().before_end(text);
+  fmt::print(stderr, "{}", text);
   std::fflush(stderr);
   _exit(exit_hang);
 }
 
 }  // namespace
 
-Hosts::Hosts(int ranks, int64_t stuck_seconds) : stuck_seconds_(stuck_seconds) {
+Hosts::Hosts(int ranks, int64_t stuck_seconds) : stuck_seconds_(watchdog().seconds > 0 ? watchdog().seconds : stuck_seconds) {
   for (int index = 0; index <= ranks; ++index) {
     auto host = std::make_unique<Host>();
     host->actor = index;

@@ -15,8 +15,11 @@ namespace reloadlab::sim::modelled {
 
 namespace {
 
+constexpr int64_t steps_of_a_rank = 100'000;  // more are a hang: a pass over 61 layers takes a thousand
+
 MachineConfig config_of(const WorldRequest& request) {
   MachineConfig config{.ranks = static_cast<int>(request.local.size()), .poison = poison_byte(request.poison)};
+  config.step_limit = steps_of_a_rank * std::max(config.ranks, 2);
   if (request.collective_picoseconds) {
     config.rates = *rates_of("free");
     config.rates.collective_start = *request.collective_picoseconds;

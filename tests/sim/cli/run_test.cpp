@@ -196,5 +196,38 @@ TEST_F(Running, KnownFailuresAreWrittenDownAndHoldOnceAPersonHasExplainedThem) {
   EXPECT_NE(invented.err.find(file + ":4:53: no rule or bug is called \"ZZ99\""), std::string::npos) << invented.err;
 }
 
+// Code that reaches the modelled world again is stopped there; code that does not takes its worker with it. The other cases still count.
+TEST_F(Running, SeriesThatNeverComeBackAreHangsWithThePictureOfWhoWaits) {
+  write("scenarios/ring.yaml", R"(
+reloadlab: 1
+scenario: ring
+about: A pass over three layers.
+system: shared_series
+world: {kind: sim, ranks: 2}
+model:
+  layers:
+    - {name: "blocks.{0..2}.o", kind: replicated_linear, in: 4, out: 4}
+series:
+  - {name: o, layers: "blocks.{0..2}.o"}
+checkpoints: {A: {synthetic: 1}}
+steps:
+  - load: A
+  - pass: {}
+)");
+  const Ran ran = naughty(
+      "run --isolate=case --hang-after 4s --no-expectations --candidate stuck@forever --candidate stuck@mutex --candidate stuck@catches "
+      "--candidate stuck@polls --candidate shared_series@hardened --law ring_content");
+  EXPECT_EQ(ran.exit_code, 6) << ran.err;
+  const std::vector<std::string> said = survival(ran);
+  ASSERT_EQ(said.size(), 5u) << ran.err;
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_NE(said[i].find(" hang: rank 0 has reached no operation of the modelled world for 2 s; host 0 runs; host 1 "), std::string::npos)
+        << said[i];
+  }
+  EXPECT_NE(said[3].find(" hang: hang: 200000 steps without an end"), std::string::npos) << said[3];
+  EXPECT_NE(ran.err.find("broadcast #0 of all: rank 1 (not issued)"), std::string::npos) << ran.err;
+  EXPECT_EQ(said[4], "shared_series@hardened pass");
+}
+
 }  // namespace
 }  // namespace reloadlab::tests
