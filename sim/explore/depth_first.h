@@ -6,7 +6,8 @@
 //
 // Two turns of different actors that conflict directly are a race; to reverse it, an actor that can begin a run with the other order is
 // added to what is to be done where the first of the two was chosen. An actor that has been taken sleeps for its siblings until
-// a turn conflicts with what it did; a run in which only sleepers could go on is redundant, and ends.
+// a turn conflicts with what it did; a run in which only sleepers could go on is redundant, and ends. Where the world had a choice
+// during a turn, what it did is what it did in any case, so that it may wake too early and a trace be run twice.
 //
 // A host that would ask what it was just told is not so does not go on before it is: a question has each answer once.
 #include <functional>

@@ -4,7 +4,7 @@
 //   kernel    always enabled; moves data
 //   record    always enabled; marks a point
 //   wait      enabled once its point is marked
-//   part      one rank's part of a collective: enabled once every rank's part is at the head of its queue
+//   part      one rank's part of a collective: enabled once every rank's part is at the head of its queue, or it was aborted
 #include <functional>
 #include <memory>
 #include <string>
@@ -27,6 +27,7 @@ struct Point {
   int64_t marked_in = -1;            // the turn that marked it
   Clock clock;                       // of whoever marked it
   Picoseconds time = 0;              // when it was marked
+  std::string failed;                // done, but what was waited for was aborted, and why
   std::shared_ptr<Capture> capture;  // not null: belongs to a captured graph, and never gets done
   Clock captured_clock;              // order inside the capture
 };
@@ -66,8 +67,10 @@ struct Collective {
     bool sends = true;   // data flows from this rank to all others; where it does not, nobody waits for it
   };
   std::string name;         // "broadcast #3 of ring"
+  std::string group;        // the communicator
   std::vector<Seat> seats;  // by rank inside the group
   std::string mismatch;     // not empty: ranks issued different operations, and it never completes
+  std::string aborted;      // not empty: why it gives up, on each rank when its turn comes
   Picoseconds cost = 0;
   std::function<void()> run;
 };

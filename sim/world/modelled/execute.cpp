@@ -20,6 +20,7 @@ bool Machine::enabled(const Stream& stream) const {
   auto* part = std::get_if<Part>(&action);
   if (!part) return true;
   const Collective& collective = *part->collective;
+  if (!collective.aborted.empty()) return true;
   if (!collective.seats[part->index].started)
     return running_collectives_[static_cast<size_t>(stream.device)] < config_.concurrent_collectives;
   if (!collective.mismatch.empty()) return false;
@@ -32,7 +33,7 @@ Option Machine::option(const Stream& stream) const {
   const Stream::Queued& queued = stream.front();
   Picoseconds ready = std::max(stream.free_at, queued.issued_at);
   if (auto* wait = std::get_if<Wait>(&queued.action)) ready = std::max(ready, wait->point->time);
-  if (auto* part = std::get_if<Part>(&queued.action)) {
+  if (auto* part = std::get_if<Part>(&queued.action); part && part->collective->aborted.empty()) {
     for (const Collective::Seat& seat : part->collective->seats) {
       if (!seat.started) continue;
       const Stream& other = stream_of(seat.stream);
@@ -59,6 +60,7 @@ Picoseconds Machine::begin(Stream& stream, const Stream::Queued& queued) {
 void Machine::execute(Stream& stream) {
   if (auto* part = std::get_if<Part>(&stream.front().action)) {
     std::shared_ptr<Collective> collective = part->collective;
+    if (!collective->aborted.empty()) return give_up(stream, *collective, collective->seats[part->index]);
     if (collective->seats[part->index].started) return complete(*collective);
     if (watched_) {
       open_.name = "a place for " + collective->name;
@@ -119,6 +121,7 @@ void Machine::complete(Collective& collective) {
   for (const Collective::Seat& seat : collective.seats)
     if (seat.sends) senders.join(stream_of(seat.stream).clock);
   open_.footprint.actors.clear();
+  if (watched_ && !collective.group.empty()) open_.footprint.keys.push_back({collective.group, false});
   for (Collective::Seat& seat : collective.seats) {
     Stream& stream = stream_of(seat.stream);
     stream.clock.join(senders);  // a lone sender hears only itself, and waits for nobody

@@ -1,11 +1,13 @@
 #include "sim/world/modelled/group.h"
 
+#include <c10/core/StreamGuard.h>
+
 #include <algorithm>
-#include <torch/csrc/distributed/c10d/HashStore.hpp>
 
 #include "sim/world/modelled/device.h"
 #include "sim/world/modelled/machine.h"
 #include "sim/world/modelled/rendezvous.h"
+#include "sim/world/modelled/store.h"
 
 namespace reloadlab::sim::modelled {
 namespace {
@@ -19,22 +21,48 @@ class ModelledWork final : public c10d::Work {
   ModelledWork(PointPtr done, Tensors kept, int device, bool blocks)
       : done_(std::move(done)), kept_(std::move(kept)), device_(device), blocks_(blocks) {}
   bool isCompleted() override { return Machine::required().host_query(done_); }
-  bool isSuccess() const override { return done_->done; }
-  std::exception_ptr exception() const override { return nullptr; }
+  bool isSuccess() const override { return done_->done && !exception(); }
+  std::exception_ptr exception() const override {
+    const std::string& why = timed_out_.empty() ? done_->failed : timed_out_;
+    return why.empty() ? nullptr : std::make_exception_ptr(c10::DistBackendError({__func__, __FILE__, __LINE__}, why));
+  }
   std::vector<Tensor> result() override { return kept_; }
   void synchronize() override {
     Machine& machine = Machine::required();
+    rethrow();
     if (blocks_) machine.host_wait(done_);
+    rethrow();
     machine.wait(stream_here(device_), done_);
     kept_.clear();
   }
-  bool wait(std::chrono::milliseconds) override {
+  bool wait(std::chrono::milliseconds timeout) override {
+    if (timeout != kNoTimeout) {
+      rethrow();
+      if (!Machine::required().host_wait_for(done_, timeout))
+        timed_out_ = fmt::format("{} did not complete within {} ms", done_->name, timeout.count());
+    }
     synchronize();
     return true;
   }
+  // Complete for the host at once, as NCCL's is; who uses its value comes after the operation.
+  c10::intrusive_ptr<c10::ivalue::Future> getFuture() override {
+    TORCH_CHECK(!done_->capture, "no future of an operation that is being captured");
+    Machine& machine = Machine::required();
+    Stream& behind = machine.new_stream(device_);
+    machine.wait(behind, done_);
+    const c10::StreamGuard guard(c10::Stream(c10::Stream::UNSAFE, modelled_device(device_), behind.id));
+    auto future = c10::make_intrusive<c10::ivalue::Future>(c10::ListType::create(c10::TensorType::get()),
+                                                           std::vector<c10::Device>{modelled_device(device_)});
+    future->markCompleted(c10::IValue(kept_));
+    return future;
+  }
 
  private:
+  void rethrow() const {
+    if (std::exception_ptr failure = exception()) std::rethrow_exception(failure);
+  }
   PointPtr done_;
+  std::string timed_out_;  // not empty: a wait that did
   Tensors kept_;
   int device_;
   bool blocks_;
@@ -101,6 +129,9 @@ class ModelledBackend final : public c10d::Backend {
     return pairwise(only(tensors), from, getRank(), tag);
   }
 
+  void abort() override { Machine::required().abort_group(options_.name, fmt::format("aborted by rank {}", getRank())); }
+  void shutdown() override { Machine::required().abort_group(options_.name, fmt::format("shut down by rank {}", getRank())); }
+
   void startCoalescing() override { TORCH_CHECK(false, "the modelled group does not coalesce"); }
 
  private:
@@ -111,7 +142,7 @@ class ModelledBackend final : public c10d::Backend {
   }
 
   Want wanted(const std::string& operation, const Tensor& tensor, const std::string& detail) const {
-    Want want{.operation = operation, .channel = options_.name};
+    Want want{.operation = operation, .group = options_.name, .channel = options_.name};
     want.seats = options_.ranks.size();
     want.seat = static_cast<size_t>(getRank());
     int64_t bytes = tensor.defined() ? static_cast<int64_t>(tensor.nbytes()) : 0;
@@ -165,6 +196,7 @@ class ModelledBackend final : public c10d::Backend {
     Stream& stream = carrier(async);
     if (stream.actor != current.actor)
       machine.wait(stream, machine.record(current, fmt::format("what comes before {} of {}", want.operation, want.channel)));
+    machine.shares(options_.name);
     auto join = [want] { return Machine::required().rendezvous().join(want); };
     Part part = stream.capture ? Part{} : join();
     if (stream.capture) {
@@ -189,8 +221,7 @@ c10::intrusive_ptr<c10d::ProcessGroup> make_group(const GroupOptions& options, i
   auto found = std::find(options.ranks.begin(), options.ranks.end(), global_rank);
   TORCH_CHECK(found != options.ranks.end(), "rank ", global_rank, " is not in the group ", options.name);
   int rank = static_cast<int>(found - options.ranks.begin());
-  auto store = c10::make_intrusive<c10d::HashStore>();
-  auto group = c10::make_intrusive<c10d::ProcessGroup>(store, rank, static_cast<int>(options.ranks.size()));
+  auto group = c10::make_intrusive<c10d::ProcessGroup>(make_store(options.name), rank, static_cast<int>(options.ranks.size()));
   auto backend = c10::make_intrusive<ModelledBackend>(options, rank, global_rank);
   group->setBackend(c10::DeviceType::PrivateUse1, c10d::ProcessGroup::BackendType::CUSTOM, backend);
   group->setDefaultBackend(c10d::ProcessGroup::BackendType::CUSTOM);

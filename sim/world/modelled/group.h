@@ -7,6 +7,10 @@
 //   gloo   operations go to one of the group's workers in turn, after an event of the current stream; Work::wait() blocks the host. With
 //          two workers, operations that nobody waited for are not ordered among each other.
 //
+// Work::wait() with a time-out blocks the host and throws c10::DistBackendError where the operation takes longer in virtual time, or would
+// never complete. abort() and shutdown(), on any rank, make everything fail that the communicator has not completed, on every rank:
+// who waits for it gets c10::DistBackendError, and so does who asks for more. Streams go on.
+//
 // Ranks that issue different operations never complete, and the deadlock's picture says in what they differ. Only sums are reduced.
 #include <memory>
 #include <string>

@@ -2,11 +2,13 @@
 
 #include <ATen/ThreadLocalState.h>
 #include <fmt/format.h>
+#include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 
 #include "sim/world/modelled/watchdog.h"
 
@@ -24,6 +26,22 @@ constexpr int exit_hang = 6;
   fmt::print(stderr, "{}", text);
   std::fflush(stderr);
   _exit(exit_hang);
+}
+
+std::chrono::nanoseconds processor_time(Host& host) {
+  clockid_t clock = 0;
+  timespec time = {};
+  if (pthread_getcpuclockid(host.thread.native_handle(), &clock) != 0 || clock_gettime(clock, &time) != 0) return {};
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+// "1234 (name) S ...": anything but running or ready to run.
+bool is_blocked(const Host& host) {
+  std::ifstream file(fmt::format("/proc/self/task/{}/stat", host.thread_id));
+  std::string line;
+  std::getline(file, line);
+  size_t name_ends = line.rfind(')');
+  return name_ends != std::string::npos && name_ends + 2 < line.size() && line[name_ends + 2] != 'R';
 }
 
 }  // namespace
@@ -66,6 +84,7 @@ void Hosts::start(const std::function<void(int)>& body) {
     next.current_stream.assign(next.current_stream.size(), 0);
     next.asked = {};
     next.told_no.clear();
+    next.timed_out = false;
     next.turn = driver.turn;
     learn(next, driver.clock, driver.now);
     next.thread = std::thread([this, &next, &body, rank, settings] {
@@ -77,6 +96,7 @@ void Hosts::start(const std::function<void(int)>& body) {
 
 void Hosts::thread_body(Host& host, const std::function<void(int)>& body, int rank) {
   rank_host = &host;
+  host.thread_id = gettid();
   host.baton.acquire();
   try {
     if (!stopping_) body(rank);
@@ -95,7 +115,20 @@ bool Hosts::all_finished() const {
 void Hosts::go_on(Host& host, const std::function<std::string()>& picture) {
   host.state = Host::State::running;
   host.baton.release();
-  if (!scheduler_.try_acquire_for(std::chrono::seconds(stuck_seconds_))) give_up(host, stuck_seconds_, picture());
+  // What counts is the host's own time: its processor's while it computes, the wall's while it is blocked. Where others keep it from the
+  // processor, it is not to blame.
+  constexpr std::chrono::milliseconds slice(100);
+  std::chrono::nanoseconds used(0), before(-1);
+  while (!scheduler_.try_acquire_for(slice)) {
+    std::chrono::nanoseconds now = processor_time(host);
+    if (is_blocked(host)) {
+      used += slice;
+    } else if (before.count() >= 0) {
+      used += now - before;
+    }
+    before = now;
+    if (used >= std::chrono::seconds(stuck_seconds_)) give_up(host, stuck_seconds_, picture());
+  }
 }
 
 void Hosts::park(std::function<bool()> ready, std::function<std::string()> what) {

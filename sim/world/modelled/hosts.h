@@ -22,6 +22,7 @@ struct Asked {
   PointPtr waits;                    // for this to be done
   std::vector<PointPtr> looks;       // at these, and does not wait
   std::vector<Footprint::Key> keys;  // of what hosts share
+  Picoseconds deadline = -1;         // goes on then if nothing else can; -1: never
 };
 
 struct Host {
@@ -32,10 +33,12 @@ struct Host {
   std::function<std::string()> what;  // parked: what it waits for
   Asked asked;                        // parked: what it goes on with
   std::vector<int64_t> told_no;       // the points that it looked at last, where none was done
+  bool timed_out = false;             // its deadline came first
   int64_t turn = -1;                  // the last turn in which it acted
   std::exception_ptr failure;
   std::binary_semaphore baton{0};
   std::thread thread;
+  int64_t thread_id = 0;               // as the kernel numbers it
   Clock clock;                         // what it has learnt by waiting
   std::shared_ptr<const Clock> known;  // the same, shared with the actions it issues; null where it has to be made anew
   Picoseconds now = 0;

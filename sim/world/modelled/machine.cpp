@@ -39,6 +39,7 @@ Machine::Machine(MachineConfig config, std::unique_ptr<Chooser> chooser)
       hosts_(std::make_unique<Hosts>(config.ranks, config.stuck_seconds)),
       rendezvous_(std::make_unique<Rendezvous>()) {
   RELOADLAB_CHECK(the_machine() == nullptr, "one machine at a time");
+  RELOADLAB_CHECK(config_.skew.empty() || config_.skew.size() == devices_.size(), "a skew for each rank, or none");
   watched_ = chooser_->watches();
   install_modelled_devices();
   the_machine() = this;
@@ -98,6 +99,7 @@ void Machine::issue(Stream& stream, Action action) {
     seat.done = part->done;
   }
   Host& host = hosts_->here();
+  host.now += config_.host_call;
   if (watched_) open_.footprint.tails.push_back(stream.actor);
   stream.queue.push_back({std::move(action), std::exchange(stream.fills, {}), hosts_->knowledge(host), host.now, host.label, host.turn});
 }
@@ -140,9 +142,12 @@ void Machine::drive(const std::function<bool()>& ready, const std::function<std:
   Host& driver = hosts_->here();
   bool went_on = false;
   while (driver.asked.waits ? !ready() : !went_on) {
-    TORCH_CHECK(advance(!driver.asked.waits), abandoned_ ? "the chooser ended the run" : "deadlock", ": the driver waits for ", what(),
+    if (advance(!driver.asked.waits) || (driver.asked.waits && ready())) {
+      went_on = driver.turn == turn_;
+      continue;
+    }
+    TORCH_CHECK(false, abandoned_ ? "the chooser ended the run" : "deadlock", ": the driver waits for ", what(),
                 ", and nothing can go on\n", joined_lines(waits()));
-    went_on = driver.turn == turn_;
   }
   if (driver.asked.waits) {
     ++turn_;
@@ -162,8 +167,11 @@ void Machine::host_look(const std::vector<PointPtr>& points) {
   host_wait([] { return true; }, [] { return std::string("a look at what is done"); }, {.waits = {}, .looks = points, .keys = {}});
 }
 
-void Machine::host_access(const std::string& key, bool write) {
-  host_wait([] { return true; }, [key] { return "its turn with " + key; }, {.waits = {}, .looks = {}, .keys = {{key, write}}});
+void Machine::host_access(const std::string& key, bool write) { host_access(std::vector<Footprint::Key>{{key, write}}); }
+
+void Machine::host_access(std::vector<Footprint::Key> keys) {
+  std::string name = keys.front().name;
+  host_wait([] { return true; }, [name] { return "its turn with " + name; }, {.waits = {}, .looks = {}, .keys = std::move(keys)});
 }
 
 void Machine::host_joins(const Point& point) { hosts_->learn(hosts_->here(), point.clock, point.time); }
@@ -202,6 +210,7 @@ RunReport Machine::run(const std::function<void(int)>& body) {
   RunReport report;
   int64_t limit = taken_ + config_.step_limit;
   hosts_->start(body);
+  for (size_t rank = 0; rank < config_.skew.size(); ++rank) hosts_->host(static_cast<int>(rank)).now += config_.skew[rank];
   while (taken_ < limit && advance()) ++taken_;
   bool streams_idle = std::all_of(streams_.begin(), streams_.end(), [](const Stream* stream) { return stream->idle(); });
   if (taken_ >= limit) {
@@ -248,7 +257,11 @@ void Machine::collect_options(bool driver) {
 
 bool Machine::advance(bool driver) {
   collect_options(driver);
-  bool asking = std::all_of(options_.begin(), options_.end(), [](const Option& option) { return option.asks_again; });
+  auto only_asking = [this] {
+    return std::all_of(options_.begin(), options_.end(), [](const Option& option) { return option.asks_again; });
+  };
+  if (only_asking() && expire()) collect_options(driver);
+  bool asking = only_asking();
   asking_ = asking ? asking_ + 1 : 0;
   if (options_.empty() || asking_ > config_.poll_limit) return false;
   size_t index = pick(ChoiceKind::next, options_);

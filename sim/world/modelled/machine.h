@@ -6,6 +6,7 @@
 //
 // There is at most one Machine at a time; `sim:r` tensors need one, and may outlive it. What is called outside of run() acts as a
 // host of its own (the driver) and waits by executing streams, in the order of the Chooser.
+#include <chrono>
 #include <exception>
 #include <functional>
 #include <map>
@@ -35,6 +36,8 @@ struct MachineConfig {
   int64_t step_limit = 10'000'000;  // more steps in one run count as a hang
   int64_t poll_limit = 100'000;     // so many questions in a row that nothing can change the answer of are one, too
   int64_t stuck_seconds = 60;       // a host that reaches no visible operation for so long ends the process with exit code 6
+  Picoseconds host_call = 0;        // what it takes a host to issue one action
+  std::vector<Picoseconds> skew;    // by rank: how much later its host begins a run; none: no rank does
 };
 
 // One executed step.
@@ -121,6 +124,16 @@ class Machine {
   bool host_query(const PointPtr& point);                // lets others go on first
   void host_look(const std::vector<PointPtr>& points);   // the same for several, whose states are read afterwards
   void host_access(const std::string& key, bool write);  // of something that hosts share; lets others go on first
+  void host_access(std::vector<Footprint::Key> keys);
+  void shares(const std::string& key) {  // whoever's turn it is reads it
+    if (watched_) open_.footprint.keys.push_back({key, false});
+  }
+  // False where the point is not done within the limit of virtual time, or never.
+  bool host_wait_for(const PointPtr& point, std::chrono::milliseconds limit);
+  // The calling host itself marks the point.
+  void host_marks(Point& point);
+  // What the communicator has not completed fails on every rank that waits for it.
+  void abort_group(const std::string& group, const std::string& why);
   void synchronize(Stream& stream);
   void synchronize_device(int device);
   // On the driver: executes what is queued for as long as anything can go on; false where something is left that cannot.
@@ -159,6 +172,7 @@ class Machine {
   // One choice, and what it chose; false where nothing can go on. With `driver`, the driver is one of those who can.
   bool advance(bool driver = false);
   void collect_options(bool driver);
+  bool expire();  // the host whose deadline comes first goes on; false where there is none
   bool looks_again(const Host& host) const;
   bool asks_again(const Host& host) const;
   void host_wait(const std::function<bool()>& ready, const std::function<std::string()>& what, Asked asked);
@@ -174,6 +188,7 @@ class Machine {
   void execute(Stream& stream);
   void execute_kernel(Stream& stream, const Kernel& kernel, Picoseconds start);
   void complete(Collective& collective);
+  void give_up(Stream& stream, Collective& collective, Collective::Seat& seat);
   void marked(Point& point);
   void pop(Stream& stream);
   void step(Stream& stream, const std::string& name, Picoseconds start, Picoseconds end);

@@ -1,5 +1,7 @@
 #include "sim/world/modelled/rendezvous.h"
 
+#include "sim/world/modelled/store.h"
+
 namespace reloadlab::sim::modelled {
 namespace {
 
@@ -26,13 +28,34 @@ Rendezvous::Meeting& Rendezvous::meeting(const Want& want, int64_t number) {
   meeting.outputs = std::make_shared<Lists>(want.seats);
   meeting.collective = std::make_shared<Collective>();
   meeting.collective->name = fmt::format("{} #{} of {}", want.operation, number, want.channel);
+  meeting.collective->group = want.group;
+  std::vector<std::weak_ptr<Collective>>& pending = pending_[want.group];
+  std::erase_if(pending, [](const auto& collective) { return collective.expired(); });
+  pending.push_back(meeting.collective);
   meeting.collective->seats.resize(want.seats);
   meeting.collective->cost = want.cost;
   meeting.collective->run = [move = want.move, inputs = meeting.inputs, outputs = meeting.outputs] { move(*inputs, *outputs); };
   return meeting;
 }
 
+void Rendezvous::abort(const std::string& group, const std::string& why) {
+  aborted_.try_emplace(group, why);
+  for (const auto& pending : pending_[group]) {
+    std::shared_ptr<Collective> collective = pending.lock();
+    if (!collective || !collective->aborted.empty()) continue;
+    collective->aborted = why;
+  }
+}
+
+std::shared_ptr<StoreState> Rendezvous::store(const std::string& name) {
+  std::shared_ptr<StoreState>& state = stores_[name];
+  if (!state) state = std::make_shared<StoreState>();
+  return state;
+}
+
 Part Rendezvous::join(const Want& want) {
+  if (auto found = aborted_.find(want.group); found != aborted_.end())
+    C10_THROW_ERROR(DistBackendError, fmt::format("{} on {}: {}", want.operation, want.group, found->second));
   int64_t number = next_[{want.channel, want.seat}]++;
   Meeting& here = meeting(want, number);
   Collective& collective = *here.collective;

@@ -10,8 +10,11 @@
 
 namespace reloadlab::sim::modelled {
 
+struct StoreState;
+
 struct Want {
   std::string operation;  // "broadcast"
+  std::string group;      // the communicator
   std::string channel;    // who meets: the communicator, or a pair of ranks in one direction
   std::string detail;     // what must be equal on all ranks: root, bytes, element type
   size_t seats = 1;
@@ -26,8 +29,13 @@ struct Want {
 
 class Rendezvous {
  public:
-  // The calling rank's next operation on the channel.
+  // The calling rank's next operation on the channel. Throws c10::DistBackendError where the communicator was aborted.
   Part join(const Want& want);
+
+  // What the communicator has not completed fails on every rank, and so does what it is asked for from now on.
+  void abort(const std::string& group, const std::string& why);
+  // The store of that name.
+  std::shared_ptr<StoreState> store(const std::string& name);
 
  private:
   struct Meeting {
@@ -36,7 +44,10 @@ class Rendezvous {
     size_t joined = 0;
   };
   Meeting& meeting(const Want& want, int64_t number);
-  std::map<std::pair<std::string, size_t>, int64_t> next_;   // by channel and seat
+  std::map<std::pair<std::string, size_t>, int64_t> next_;                 // by channel and seat
+  std::map<std::string, std::vector<std::weak_ptr<Collective>>> pending_;  // by communicator; done ones are dropped in between
+  std::map<std::string, std::string> aborted_;                             // communicator -> why
+  std::map<std::string, std::shared_ptr<StoreState>> stores_;
   std::map<std::pair<std::string, int64_t>, Meeting> open_;  // by channel and number
 };
 

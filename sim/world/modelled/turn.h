@@ -40,9 +40,10 @@ struct Turn {
   std::string name;  // "aten::mm", "broadcast #3 of ring", "host"
   Footprint footprint;
   std::vector<int64_t> after;  // turns, by number, without which there would have been none: who issued it, who marked what it waited for
-  bool after_all = false;      // the driver, when a run is over
-  bool takes_place = false;    // of the few that a device has for collectives: whoever else wants it is kept out
-  std::vector<Clock> clocks;   // what each actor of the footprint knows afterwards
+  bool after_all = false;      // the driver when a run is over, a host whose time is up: nothing else could go on
+  bool takes_place =
+      false;  // of the few that a device has for collectives, or the one of a communicator that it aborts: others cannot do what they could
+  std::vector<Clock> clocks;  // what each actor of the footprint knows afterwards
 };
 
 }  // namespace reloadlab::sim::modelled

@@ -36,6 +36,7 @@ void Machine::open_host_turn(Host& host) {
   if (host.told_no.size() != host.asked.looks.size()) host.told_no.clear();
   if (!watched_) return;
   open_.name = "host";
+  open_.after_all = host.timed_out;  // only then could nothing else go on
   if (before >= 0) open_.after.push_back(before);
   if (host.asked.waits) open_.after.push_back(host.asked.waits->marked_in);
   for (const PointPtr& point : host.asked.looks) {

@@ -10,6 +10,7 @@ struct Operation {
   enum class Kind { write, read, record, wait, host_wait, ask, meet, share, fault };
   Kind kind = Kind::write;
   size_t stream = 0, cell = 0, other = 0;
+  bool peer = false;  // on the other host's device
 };
 
 struct RandomProgram {
@@ -18,6 +19,10 @@ struct RandomProgram {
   int concurrent_collectives = 0;
 
   // Of meetings for the most part, on devices with one place for them, or of everything.
+  bool chooses() const {
+    auto is_fault = [](const Operation& operation) { return operation.kind == Operation::Kind::fault; };
+    return std::ranges::any_of(operations, [&](const auto& list) { return std::ranges::any_of(list, is_fault); });
+  }
   static RandomProgram meetings(uint64_t seed, size_t length) { return RandomProgram(seed, length, true); }
 
   RandomProgram(uint64_t seed, size_t length, bool meets = false) {
@@ -30,7 +35,7 @@ struct RandomProgram {
     concurrent_collectives = meets ? 1 : static_cast<int>(prng.below(2));
     for (auto& list : operations)
       for (size_t i = 0; i < length; ++i)
-        list.push_back({kinds[prng.below(kinds.size())], prng.below(streams), prng.below(cells), prng.below(cells)});
+        list.push_back({kinds[prng.below(kinds.size())], prng.below(streams), prng.below(cells), prng.below(cells), prng.below(5) == 0});
   }
 };
 
@@ -44,7 +49,8 @@ class Player {
     for (size_t i = 0; i < program_.operations[host].size(); ++i) {
       const Operation& operation = program_.operations[host][i];
       size_t number = host * 100 + i;
-      modelled::Stream& stream = machine_.stream(static_cast<int>(host), static_cast<int64_t>(operation.stream));
+      modelled::Stream& stream =
+          machine_.stream(static_cast<int>(operation.peer ? 1 - host : host), static_cast<int64_t>(operation.stream));
       using Kind = Operation::Kind;
       switch (operation.kind) {
         case Kind::write:

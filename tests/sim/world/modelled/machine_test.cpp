@@ -159,5 +159,32 @@ TEST(VirtualTime, StreamsRunSideBySideAndEventsJoinThem) {
   }
 }
 
+// Each host issues three kernels of 10 that wait for nobody; the second one begins 100 later, and every call takes 7.
+TEST(VirtualTime, HostsTakeTimeAndBeginLate) {
+  Rates unit = *rates_of("free");
+  unit.kernel_start = 10;
+  for (uint64_t seed = 0; seed < 5; ++seed) {
+    Machine machine({.ranks = 2, .rates = unit, .host_call = 7, .skew = {0, 100}}, random_choices(seed));
+    expect_clean(machine.run([&](int rank) {
+      at::Tensor x = at::empty({4}, on(rank));
+      x.fill_(1).fill_(2).fill_(3);
+    }));
+    // Calls end at 7, 14, 21: kernels at 7..17, 17..27, 27..37, and 100 later.
+    EXPECT_EQ(machine.stream(0, 0).free_at, 37) << seed;
+    EXPECT_EQ(machine.stream(1, 0).free_at, 137) << seed;
+  }
+}
+
+// Where a call takes longer than a kernel, the kernels wait for the host.
+TEST(VirtualTime, AStreamWaitsForASlowHost) {
+  Rates unit = *rates_of("free");
+  unit.kernel_start = 10;
+  Machine machine({.ranks = 1, .rates = unit, .host_call = 25}, round_robin());
+  at::Tensor x = at::empty({4}, on(0));
+  x.fill_(1).fill_(2).fill_(3);
+  machine.drain();
+  EXPECT_EQ(machine.elapsed(), 85);
+}
+
 }  // namespace
 }  // namespace reloadlab::sim::modelled

@@ -1,0 +1,96 @@
+#include "sim/world/modelled/store.h"
+
+#include "sim/world/modelled/machine.h"
+#include "sim/world/modelled/rendezvous.h"
+
+namespace reloadlab::sim::modelled {
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+class ModelledStore final : public c10d::Store {
+ public:
+  explicit ModelledStore(std::string name) : name_(std::move(name)), state_(Machine::required().rendezvous().store(name_)) {}
+  c10::intrusive_ptr<c10d::Store> clone() override { return c10::make_intrusive<ModelledStore>(name_); }
+  using c10d::Store::set;
+
+  void set(const std::string& key, const Bytes& value) override {
+    access(key, true);
+    put(key, value);
+  }
+  Bytes compareSet(const std::string& key, const Bytes& current, const Bytes& wanted) override {
+    access(key, true);
+    auto found = state_->values.find(key);
+    if (found == state_->values.end() ? current.empty() : found->second == current) put(key, wanted);
+    found = state_->values.find(key);
+    return found == state_->values.end() ? current : found->second;
+  }
+  Bytes get(const std::string& key) override {
+    wait({key}, timeout_);
+    access(key, false);
+    return state_->values[key];
+  }
+  // Sums are text, as in the other stores.
+  int64_t add(const std::string& key, int64_t value) override {
+    access(key, true);
+    const Bytes& before = state_->values[key];
+    int64_t sum = value + (before.empty() ? 0 : std::stoll(std::string(before.begin(), before.end())));
+    std::string text = std::to_string(sum);
+    put(key, Bytes(text.begin(), text.end()));
+    return sum;
+  }
+  bool deleteKey(const std::string& key) override {
+    access(key, true);
+    state_->present.erase(key);
+    return state_->values.erase(key) > 0;
+  }
+  bool check(const std::vector<std::string>& keys) override {
+    bool all = true;
+    for (const std::string& key : keys) {
+      access(key, false);
+      all &= state_->values.contains(key);
+    }
+    return all;
+  }
+  int64_t getNumKeys() override {
+    access("*", false);
+    return static_cast<int64_t>(state_->values.size());
+  }
+  void wait(const std::vector<std::string>& keys) override { wait(keys, timeout_); }
+  void wait(const std::vector<std::string>& keys, const std::chrono::milliseconds& timeout) override {
+    for (const std::string& key : keys) {
+      if (Machine::required().host_wait_for(present(key), timeout)) continue;
+      C10_THROW_ERROR(DistStoreError, fmt::format("no key '{}' in the store {} after {} ms", key, name_, timeout.count()));
+    }
+  }
+
+ private:
+  // Who counts keys sees every change.
+  void access(const std::string& key, bool write) {
+    std::vector<Footprint::Key> keys = {{fmt::format("key {} of store {}", key, name_), write}};
+    if (write) keys.push_back({fmt::format("key * of store {}", name_), write});
+    Machine::required().host_access(std::move(keys));
+  }
+  void put(const std::string& key, const Bytes& value) {
+    state_->values[key] = value;
+    PointPtr point = present(key);
+    if (!point->done) Machine::required().host_marks(*point);
+  }
+  PointPtr present(const std::string& key) {
+    PointPtr& point = state_->present[key];
+    if (!point) {
+      point = std::make_shared<Point>();
+      point->name = fmt::format("key '{}' of store {}", key, name_);
+    }
+    return point;
+  }
+
+  std::string name_;
+  std::shared_ptr<StoreState> state_;
+};
+
+}  // namespace
+
+c10::intrusive_ptr<c10d::Store> make_store(const std::string& name) { return c10::make_intrusive<ModelledStore>(name); }
+
+}  // namespace reloadlab::sim::modelled
