@@ -28,7 +28,29 @@ struct MutantTexts {
                                  "scenarios/online_quant/oq_created_scale.yaml",
                                  "scenarios/online_quant/oq_layers_not_sent.yaml",
                                  "scenarios/online_quant/oq_several_calls.yaml",
-                                 "scenarios/shared_series"};
+                                 "scenarios/shared_series/captured_and_reloaded.yaml",
+                                 "scenarios/shared_series/captured_pass.yaml",
+                                 "scenarios/shared_series/companions.yaml",
+                                 "scenarios/shared_series/drains.yaml",
+                                 "scenarios/shared_series/early_exit_and_reset.yaml",
+                                 "scenarios/shared_series/first_layers_stay.yaml",
+                                 "scenarios/shared_series/forwards_on_a_joined_stream.yaml",
+                                 "scenarios/shared_series/forwards_on_an_unjoined_stream.yaml",
+                                 "scenarios/shared_series/late_start_far_ahead.yaml",
+                                 "scenarios/shared_series/layerwise_recorded_after.yaml",
+                                 "scenarios/shared_series/look_ahead_too_far.yaml",
+                                 "scenarios/shared_series/never_reached.yaml",
+                                 "scenarios/shared_series/one_layer.yaml",
+                                 "scenarios/shared_series/pass_times_of_unequal_layers.yaml",
+                                 "scenarios/shared_series/plain_ring.yaml",
+                                 "scenarios/shared_series/reload_from_a_checkpoint.yaml",
+                                 "scenarios/shared_series/reload_in_place.yaml",
+                                 "scenarios/shared_series/reload_mid_pass.yaml",
+                                 "scenarios/shared_series/replaced_parameter.yaml",
+                                 "scenarios/shared_series/resets.yaml",
+                                 "scenarios/shared_series/second_reader.yaml",
+                                 "scenarios/shared_series/shapes_differ.yaml",
+                                 "scenarios/shared_series/two_series_one_group.yaml"};
   std::string out = "out", silence = "10s";
   int jobs = 1;
 };
