@@ -37,7 +37,9 @@ class Writer {
     Json out = Json::object();
     describe(
         [&](const char* key, auto member) {
-          if (!is_default(value.*member, defaults.*member)) out[key] = put(value.*member);
+          if (is_default(value.*member, defaults.*member)) return;
+          Json content = put(value.*member);
+          if (!content.is_object() || !content.empty()) out[key] = std::move(content);
         },
         static_cast<const S*>(nullptr));
     return out;

@@ -14,7 +14,7 @@
 
 namespace reloadlab::sim {
 
-inline constexpr int kEvidenceVersion = 3;
+inline constexpr int kEvidenceVersion = 4;
 
 std::string to_text(const Evidence& evidence);
 std::vector<uint8_t> to_cbor(const Evidence& evidence);

@@ -96,7 +96,7 @@ Timing bind_timing(const Node& node, const Case& the_case, Diagnostics& diagnost
     std::vector<int64_t> list = integers_of(*reader.node(key));
     if (list.size() != 1 && list.size() != of_them)
       diagnostics.error(reader.at(key),
-                        fmt::format("{}: {} numbers, expected one, or one for each of the {} {}", key, list.size(), of_them, what));
+                        fmt::format("{}: {} numbers, expected 1 or {}: one for each of the {}", key, list.size(), of_them, what));
     return list.empty() ? std::vector<int64_t>{0} : list;
   };
   return {.broadcast = reader.integer("broadcast"),

@@ -119,7 +119,7 @@ class FileParser {
     StepContext context{.names = model ? model->names.get() : nullptr, .checkpoints = names, .the_case = &result};
     if (given(root, "expect")) context.outcome = outcome_from(Reader(*root.find("expect")->value, "expect").text("outcome"));
     result.steps = bind_steps(*root.find("steps")->value, context, diagnostics_);
-    if (result.sample > 0 || result.parallel(0).replicas > 1) refuse_forward(result.steps);
+    if (result.series.empty() && (result.sample > 0 || result.parallel(0).replicas > 1)) refuse_forward(result.steps);
   }
 
   // A forward adds up what all ranks of one group give.

@@ -4,12 +4,12 @@
 #include <fmt/ranges.h>
 
 #include <numeric>
-#include <torch/csrc/distributed/c10d/HashStore.hpp>
 
 #include "reference/base/check.h"
 #include "sim/world/modelled/capture.h"
 #include "sim/world/modelled/device.h"
 #include "sim/world/modelled/group.h"
+#include "sim/world/modelled/store.h"
 
 namespace reloadlab::sim::modelled {
 
@@ -76,9 +76,7 @@ c10::intrusive_ptr<c10d::ProcessGroup> ModelledWorld::group(const std::string& n
 }
 
 c10::intrusive_ptr<c10d::Store> ModelledWorld::store(const std::string& name) {
-  auto& store = stores_[name];
-  if (!store) store = c10::make_intrusive<c10d::HashStore>();
-  return store;
+  return make_store(name);
 }
 
 namespace {

@@ -15,7 +15,7 @@ std::span<const std::byte> bytes_of(const std::vector<uint8_t>& octets) { return
 
 // Every field in one line: what is written out must not silently lose one.
 constexpr std::string_view kGolden =
-    R"({"blobs":["Af8=","Bw==","AQ=="],"evidence":3,"run":{"candidate":"layerwise@seed","case":{"about":"Über padding",)"
+    R"({"blobs":["Af8=","Bw==","AQ=="],"evidence":4,"run":{"candidate":"layerwise@seed","case":{"about":"Über padding",)"
     R"("checkpoints":[["B",{"at":{"column":9,"line":3},"base":"A","map":"bert","path":"path","seed":9,"source":"perturbed"}]],)"
     R"("expect":{"completed":"at_finish"},)"
     R"("file":"scenarios/padded.yaml","laws":["no_leak"],"limits":{"extra_bytes":4096},"model":{"architecture":"bert","dtype":"f64",)"
