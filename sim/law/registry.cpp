@@ -88,7 +88,9 @@ std::span<const LawInfo> laws() {
        judge_graph_replay},
       {"ring_content",
        Domain::series,
-       "Every read of a layer of a series returns that layer, at the version that all ranks have committed.",
+       "Every read of a layer of a series returns that layer, at the version that all ranks have committed, and beside the windows is what "
+       "a "
+       "cold load leaves.",
        {Kind::cold},
        judge_ring_content},
       {"ring_tenancy",

@@ -105,9 +105,9 @@ std::optional<Finding> judge_races(const Execution& execution, size_t rank, Tall
 }  // namespace
 
 Verdict judge_ring_tenancy(const Evidence& evidence) {
-  return judge_ranks(
-      evidence, "ring_tenancy", "nothing was read",
-      [&](const Execution& execution, size_t rank, Tally& tally) { return Tenants(evidence, execution, rank).judge(tally); });
+  return judge_ranks(evidence, "ring_tenancy", "nothing was read", [&](const Execution& execution, size_t rank, Tally& tally) {
+    return Tenants(evidence, execution, rank).judge(tally);
+  });
 }
 
 Verdict judge_ring_sequence(const Evidence& evidence) {

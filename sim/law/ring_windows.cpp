@@ -119,7 +119,12 @@ std::optional<Finding> judge_memory(const Evidence& evidence, const Execution& e
   if (!cold) return std::nullopt;
   const Resident meant = resident(evidence, *cold, evidence.number(rank));
   for (const StepOutcome& outcome : execution.ranks[rank].outcomes) {
-    if (outcome.step < 0 || !outcome.status.ok() || outcome.live_layers == 0) continue;
+    if (outcome.step < 0 || !outcome.status.ok()) continue;
+    if (execution.steps[static_cast<size_t>(outcome.step)].kind == StepKind::destroy) {
+      tally.check();
+      if (outcome.live_bytes == 0) continue;
+      return Finding{.step = outcome.step, .what = fmt::format("{} bytes outlive the model", outcome.live_bytes)};
+    }
     tally.check();
     const int64_t models = evidence.the_case.models;
     const int64_t exact = models * (meant.others + meant.series), over = outcome.live_bytes - exact;

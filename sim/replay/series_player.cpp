@@ -240,6 +240,12 @@ Status SeriesPlayer::host_sync() {
   });
 }
 
+void SeriesPlayer::destroy() {
+  for (One& one : series_) one.series.reset();
+  graph_.reset();
+  captured_.clear();
+}
+
 // Between passes.
 
 Status SeriesPlayer::drain() {

@@ -51,6 +51,9 @@ class SeriesPlayer {
   // A reload by way of the series; `loads` delivers.
   Status reload(const Step& step, const std::function<Status()>& loads);
 
+  // Series die with their model, and graphs with what they read.
+  void destroy();
+
   bool lost() const { return lost_; }
   void at_step(int step) { step_ = step; }
   // After the run: reads get their contents.

@@ -402,6 +402,7 @@ void RankSession::note_forward(int number, Status status, const at::Tensor* outp
 }
 
 void RankSession::destroy() {
+  if (series_) series_->destroy();
   resolved_.clear();
   layers_.assign(layers_.size(), nullptr);
   watch_.ignore_kernels();

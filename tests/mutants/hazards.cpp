@@ -92,7 +92,6 @@ std::vector<std::string> hazard_ids() {
 const std::map<std::string, std::string>& hazards_kept_for_later() {
   static const std::map<std::string, std::string> later{
       {"H34", "the indices of a series' layers"},
-      {"H37", "two models in one process"},
   };
   return later;
 }

@@ -1,9 +1,11 @@
 // Every law of series kills a mutant of the plain series that no other law kills, and the plain series itself passes them all.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
+#include "sim/campaign/explore_case.h"
 #include "sim/candidate/candidate.h"
 #include "tests/mutants/played.h"
 #include "tests/mutants/ring_wrong.h"
@@ -75,6 +77,31 @@ TEST_F(RingMutants, TheControlPassesWhereTheReferenceDoes) {
       laws_that_fail(name, control, &text);
       EXPECT_EQ(text, "") << name << " " << control;
     }
+  }
+}
+
+// From one schedule, whatever that one did to the bytes; and in some other one it does something to them, where they are not the owner's.
+TEST_F(RingMutants, OfOrderAreRacesWithAWitness) {
+  const struct {
+    std::string_view mutant, scenario;
+  } of_order[] = {{"ring_no_wait", "plain_ring"},
+                  {"ring_other_stream", "forwards_on_a_joined_stream"},
+                  {"ring_wait_of_previous", "forwards_on_a_joined_stream"},
+                  {"ring_wait_forgets", "second_reader"},
+                  {"ring_readers_forgotten", "forwards_on_an_unjoined_stream"},
+                  {"ring_fork_missing", "forwards_on_an_unjoined_stream"},
+                  {"ring_reload_undrained", "reload_mid_pass"}};
+  for (const auto& [mutant, scenario] : of_order) {
+    SCOPED_TRACE(mutant);
+    bool raced = false, wrong = false;
+    for (Played& played : play(file(scenario), "mutant@" + std::string(mutant))) {
+      raced |= played.fails("ring_happens_before");
+      sim::find_witnesses(played.evidence.the_case, *sim::find_candidate("mutant@" + std::string(mutant)), played.evidence);
+      for (const sim::RankRun& run : played.evidence.find(sim::Variation::Kind::warm)->ranks)
+        wrong |= std::ranges::find(run.races, "wrong bytes", &sim::RankRun::Race::witness) != run.races.end();
+    }
+    EXPECT_TRUE(raced);
+    EXPECT_TRUE(wrong);
   }
 }
 

@@ -1,12 +1,31 @@
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "tests/sim/cli/program_run.h"
 #include "tests/sim/report/golden.h"
 
 namespace reloadlab::tests {
 namespace {
+
+constexpr const char* kRing = R"(
+reloadlab: 1
+scenario: ring
+about: A pass over three layers.
+system: shared_series
+world: {kind: sim, ranks: [2]}
+model:
+  layers:
+    - {name: "blocks.{0..2}.o", kind: replicated_linear, in: 4, out: 4}
+series:
+  - {name: o, layers: "blocks.{0..2}.o"}
+checkpoints: {A: {synthetic: 1}}
+steps:
+  - load: A
+  - pass: {}
+)";
 
 class Running : public ProgramTest {
  protected:
@@ -196,24 +215,61 @@ TEST_F(Running, KnownFailuresAreWrittenDownAndHoldOnceAPersonHasExplainedThem) {
   EXPECT_NE(invented.err.find(file + ":4:53: no rule or bug is called \"ZZ99\""), std::string::npos) << invented.err;
 }
 
+// Nothing but the seed decides: neither who runs a case nor how many threads there are.
+TEST_F(Running, TracesOfSeriesAreTheSameByteForByte) {
+  write("scenarios/ring.yaml", kRing);
+  std::set<std::string> traces;
+  for (const char* threads : {"1", "3"})
+    for (const char* jobs : {"--jobs 1", "--jobs 2"}) {
+      ::setenv("OMP_NUM_THREADS", threads, 1);
+      const Ran ran = reloadlab(std::string("run --no-expectations --seed 5 ") + jobs);
+      traces.insert(read(ran.out.substr(0, ran.out.find('\n')) + "/trace.jsonl"));
+    }
+  ::unsetenv("OMP_NUM_THREADS");
+  EXPECT_EQ(traces.size(), 1u);
+  EXPECT_NE(traces.begin()->find("\"timeline\""), std::string::npos);
+}
+
+TEST_F(Running, ExploreGoesThroughEveryScheduleThatDiffers) {
+  write("scenarios/ring.yaml", kRing);
+  const Ran held = reloadlab("explore scenarios/ring.yaml --candidate shared_series@seed");
+  EXPECT_EQ(held.exit_code, 0) << held.err;
+  EXPECT_TRUE(
+      matches(held.out, "ok    ring[ranks=2]  shared_series@seed\n  1 executions, 1 traces, 0 redundant, {any} s, exhausted\n{any}"))
+      << held.out;
+  const Ran raced = reloadlab("explore scenarios/ring.yaml --candidate mutant@ring_no_wait");
+  EXPECT_EQ(raced.exit_code, 1) << raced.err;
+  EXPECT_NE(raced.out.find("in the other order: wrong bytes --schedule s1-"), std::string::npos) << raced.out;
+  const size_t at = raced.out.find("--schedule ");
+  const std::string schedule = raced.out.substr(at, raced.out.find('\n', at) - at);
+  const Ran again = reloadlab("explore scenarios/ring.yaml --candidate mutant@ring_no_wait " + schedule);
+  EXPECT_EQ(again.exit_code, 1) << again.err;
+  const Ran other = reloadlab("explore scenarios/ring.yaml --candidate shared_series@hardened " + schedule);
+  EXPECT_EQ(other.exit_code, 65) << other.out << other.err;
+  EXPECT_EQ(reloadlab("explore scenarios/ring.yaml --schedule nonsense").exit_code, 65);
+  EXPECT_EQ(reloadlab("explore scenarios/ring.yaml --schedules 3 --timed").exit_code, 64);
+}
+
+TEST_F(Running, ShowHasAColumnForEachStream) {
+  write("scenarios/ring.yaml", kRing);
+  EXPECT_EQ(reloadlab("run --no-expectations --candidate mutant@ring_no_wait").exit_code, 1);
+  const Ran shown = reloadlab("show --case 'ring[ranks=2]'");
+  EXPECT_EQ(shown.exit_code, 0) << shown.err;
+  EXPECT_NE(shown.out.find("| rank 0, stream 0"), std::string::npos) << shown.out;
+  EXPECT_NE(shown.out.find("into storage"), std::string::npos) << shown.out;
+  EXPECT_NE(shown.out.find("no edge"), std::string::npos) << shown.out;
+  for (size_t at = 0; at < shown.out.size();) {
+    const size_t end = shown.out.find('\n', at);
+    if (shown.out[at] != ' ' || shown.out.substr(at, end - at).find("--schedule") == std::string::npos)
+      EXPECT_LE(end - at, 120u) << shown.out.substr(at, end - at);
+    at = end + 1;
+  }
+  EXPECT_EQ(reloadlab("show --case nosuch").exit_code, 64);
+}
+
 // Code that reaches the modelled world again is stopped there; code that does not takes its worker with it. The other cases still count.
 TEST_F(Running, SeriesThatNeverComeBackAreHangsWithThePictureOfWhoWaits) {
-  write("scenarios/ring.yaml", R"(
-reloadlab: 1
-scenario: ring
-about: A pass over three layers.
-system: shared_series
-world: {kind: sim, ranks: 2}
-model:
-  layers:
-    - {name: "blocks.{0..2}.o", kind: replicated_linear, in: 4, out: 4}
-series:
-  - {name: o, layers: "blocks.{0..2}.o"}
-checkpoints: {A: {synthetic: 1}}
-steps:
-  - load: A
-  - pass: {}
-)");
+  write("scenarios/ring.yaml", kRing);
   const Ran ran = naughty(
       "run --isolate=case --hang-after 4s --no-expectations --candidate stuck@forever --candidate stuck@mutex --candidate stuck@catches "
       "--candidate stuck@polls --candidate shared_series@hardened --law ring_content");
