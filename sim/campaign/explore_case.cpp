@@ -151,6 +151,18 @@ void watch_hangs(double seconds, std::function<void(const std::string& picture)>
   modelled::watchdog() = {.seconds = std::max<int64_t>(1, static_cast<int64_t>(seconds)), .before_end = std::move(told)};
 }
 
+namespace {
+
+void copy_witnesses(const Execution& from, Execution& to) {
+  for (size_t rank = 0; rank < from.ranks.size(); ++rank)
+    for (size_t i = 0; i < from.ranks[rank].races.size() && i < to.ranks[rank].races.size(); ++i) {
+      to.ranks[rank].races[i].witness = from.ranks[rank].races[i].witness;
+      to.ranks[rank].races[i].schedule = from.ranks[rank].races[i].schedule;
+    }
+}
+
+}  // namespace
+
 void find_witnesses(const Case& the_case, const CandidateInfo& candidate, Evidence& evidence) {
   const auto warm =
       std::ranges::find(evidence.executions, Variation::Kind::warm, [](const Execution& each) { return each.variation.kind; });
@@ -160,6 +172,7 @@ void find_witnesses(const Case& the_case, const CandidateInfo& candidate, Eviden
   const explore::Program program = CaseProgram(the_case, candidate, evidence);
   const explore::Execution run = explore::run_with(program, modelled::round_robin());
   size_t witnessed = 0;
+  const size_t first = static_cast<size_t>(warm - evidence.executions.begin());
   for (RankRun& rank : warm->ranks)
     for (RankRun::Race& race : rank.races) {
       const auto number = static_cast<size_t>(race.number);
@@ -170,6 +183,9 @@ void find_witnesses(const Case& the_case, const CandidateInfo& candidate, Eviden
       race.witness = witness->wrong_bytes ? "wrong bytes" : "benign";
       race.schedule = explore::print_schedule(explore::stored(witness->run));
     }
+  // What proves that the execution is deterministic has the same races.
+  for (Execution& again : evidence.executions)
+    if (again.variation.kind == Variation::Kind::again && again.variation.index == 0) copy_witnesses(evidence.executions[first], again);
 }
 
 }  // namespace reloadlab::sim

@@ -118,6 +118,8 @@ std::optional<Finding> judge_memory(const Evidence& evidence, const Execution& e
       evidence.the_case.checkpoints.empty() ? nullptr : cold_census(evidence, evidence.the_case.checkpoints.front().first, rank);
   if (!cold) return std::nullopt;
   const Resident meant = resident(evidence, *cold, evidence.number(rank));
+  // Where there are several models, the last one has done the step when all have.
+  if (execution.variation.index + 1 < evidence.the_case.models) return std::nullopt;
   for (const StepOutcome& outcome : execution.ranks[rank].outcomes) {
     if (outcome.step < 0 || !outcome.status.ok()) continue;
     if (execution.steps[static_cast<size_t>(outcome.step)].kind == StepKind::destroy) {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <c10/core/DeviceGuard.h>
 
+#include <algorithm>
 #include <exception>
 
 #include "reference/base/check.h"
@@ -21,6 +22,15 @@ bool transport_reuses(const std::vector<Step>& steps) {
 
 // It makes its tensors in prepare; others make placeholders, which are shapes and nothing else.
 bool restores_whole_model(const CandidateInfo* candidate) { return candidate && PlanPolicies::declared(candidate->declared).whole_model; }
+
+bool reloads_layerwise(const std::vector<Step>& steps) {
+  return std::ranges::any_of(steps, [](const Step& step) {
+    return (step.kind == StepKind::reload && step.via == Via::layerwise) || reloads_layerwise(step.body);
+  });
+}
+
+// An engine whose weights are only ever reloaded by way of their series records nothing.
+bool is_recorded(const Case& the_case) { return the_case.series.empty() || reloads_layerwise(the_case.steps); }
 
 size_t at(int index) { return static_cast<size_t>(index); }
 
@@ -57,9 +67,10 @@ Status RankSession::construct() {
     RELOADLAB_ASSIGN(reloader_, stage_.candidate->make_reloader(context));
   }
   begin_outcome(-1);
-  Status status = stage_.the_case.record == Record::after_construction && reloader_ ? record() : Status();
+  const Record when = reloader_ && is_recorded(stage_.the_case) ? stage_.the_case.record : Record::never;
+  Status status = when == Record::after_construction ? record() : Status();
   if (status.ok() && !stage_.the_case.series.empty()) status = make_series(context);
-  if (status.ok() && stage_.the_case.record == Record::after_registration && reloader_) status = record();
+  if (status.ok() && when == Record::after_registration) status = record();
   end_outcome(std::move(status));
   return {};
 }

@@ -112,7 +112,8 @@ std::vector<Key> file_keys() {
        .name = "record",
        .forms = text,
        .about = "When the candidate is told to record the model: once after construction, as its contract says, or `never`, which is "
-                "misuse. With series it is told before their layers are registered, or `after_registration`.",
+                "misuse. With series it is told where a reload goes `via: layerwise`, before their layers are registered or "
+                "`after_registration`.",
        .fallback = "after_construction",
        .allowed = {"after_construction", "never", "after_registration"}},
       {.object = "scenario", .name = "steps", .forms = objects, .about = "What happens, in order.", .required = true, .child = "step"},

@@ -28,7 +28,7 @@ class SeriesRank {
     for (int each = 0; each < shape.ranks; ++each) options.ranks.push_back(each);
     c10::Device device = modelled::modelled_device(rank);
     auto group = make_group(options, rank);
-    series_ = make_series(shape.policy, {.context = {group, device}, .prefetch = shape.prefetch});
+    series_ = make_series(shape.policy, {.name = "ring", .group = group, .device = device, .prefetch = shape.prefetch, .store = {}});
     for (int64_t index = shape.first; index < shape.first + shape.layers; ++index) {
       auto layer = std::make_shared<model::Layer>(model::LayerSpec{.name = fmt::format("layer{}", index)}, "Linear");
       auto weight = std::make_shared<model::Parameter>();
