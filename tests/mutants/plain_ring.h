@@ -78,6 +78,7 @@ class PlainRing final : public sim::WeightSeries {
   void gate(One& one, model::Parameter& handle);
   Status loads(One& one, bool is_weight, int64_t elements, bool& here);
   void wrap_forward(const One& one);
+  std::weak_ptr<PlainRing*>& registered(const std::string& path) const;
   Status check_alike() const;
   Status build();
   Status build_one(int64_t offset);

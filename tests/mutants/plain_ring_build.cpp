@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "reference/model/device.h"
 #include "reference/model/guard.h"
@@ -63,7 +64,21 @@ Status PlainRing::loads(One& one, bool is_weight, int64_t elements, bool& here) 
   return {};
 }
 
+// Of all ranks and models of the process, by what models call a layer: whoever registered it last.
+std::weak_ptr<PlainRing*>& PlainRing::registered(const std::string& path) const {
+  static std::map<std::pair<std::string, int>, std::weak_ptr<PlainRing*>> registry;
+  return registry[{path, rank_of_all_}];
+}
+
 void PlainRing::wrap_forward(const One& one) {
+  if (is(RingWrong::process_wide)) {
+    registered(one.layer->path()) = self_;
+    one.layer->hooks.before = [self = self_, path = one.layer->path(), index = one.index](model::Layer&) {
+      const auto last = *self ? (*self)->registered(path).lock() : nullptr;
+      return last && *last ? (*last)->wait(index) : Status();
+    };
+    return;
+  }
   one.layer->hooks.before = [self = self_, index = one.index](model::Layer&) { return *self ? (*self)->wait(index) : Status(); };
   one.layer->hooks.after = [self = self_, index = one.index](model::Layer&) {
     return *self ? (*self)->read_done(index - (*self)->ones_.front().index) : Status();

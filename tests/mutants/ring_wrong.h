@@ -66,6 +66,7 @@ enum class RingWrong {
   drains_nothing,      // drain() orders nothing
   resets_nothing,      // reset() does nothing
   reset_keeps_offset,  // reset() goes on with the window that was next
+  process_wide,        // forwards ask the series that was registered last under the layer's path, whichever model it is of
   one_refuses,         // the last rank says that it cannot drain, when it has
 };
 
