@@ -89,8 +89,7 @@ TEST_F(RingMutants, OfOrderAreRacesWithAWitness) {
                   {"ring_wait_of_previous", "forwards_on_a_joined_stream"},
                   {"ring_wait_forgets", "second_reader"},
                   {"ring_readers_forgotten", "forwards_on_an_unjoined_stream"},
-                  {"ring_fork_missing", "forwards_on_an_unjoined_stream"},
-                  {"ring_reload_undrained", "reload_mid_pass"}};
+                  {"ring_fork_missing", "forwards_on_an_unjoined_stream"}};
   for (const auto& [mutant, scenario] : of_order) {
     SCOPED_TRACE(mutant);
     bool raced = false, wrong = false;
