@@ -11,8 +11,10 @@ const std::filesystem::path root = RELOADLAB_SOURCE_DIR;
 
 ParseOptions options() {
   ParseOptions result{.seed = 0xfedcba9876543210, .cache_dir = "/cache"};
-  for (const char* law : {"cold_load_equal", "derived_fresh", "return_exact", "order_free", "written_once", "address_stable", "no_residue",
-                          "memory_bound", "work_bound", "event_order", "coverage_reported", "failure_atomic", "no_leak", "ranks_alike"})
+  for (const char* law :
+       {"graph_replay",  "ring_content", "ring_tenancy",      "ring_happens_before", "ring_sequence",  "rank_agreement", "cold_load_equal",
+        "derived_fresh", "return_exact", "order_free",        "written_once",        "address_stable", "no_residue",     "memory_bound",
+        "work_bound",    "event_order",  "coverage_reported", "failure_atomic",      "no_leak",        "ranks_alike"})
     result.known_laws.emplace_back(law);
   return result;
 }
