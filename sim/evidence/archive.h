@@ -39,7 +39,9 @@ class Writer {
         [&](const char* key, auto member) {
           if (is_default(value.*member, defaults.*member)) return;
           Json content = put(value.*member);
-          if (!content.is_object() || !content.empty()) out[key] = std::move(content);
+          // Something that is there may be as it is by default; what is always there need not be said then.
+          constexpr bool always = Described<std::remove_cvref_t<decltype(value.*member)>>;
+          if (!always || !content.empty()) out[key] = std::move(content);
         },
         static_cast<const S*>(nullptr));
     return out;

@@ -111,7 +111,7 @@ RC_GTEST_PROP(Ring, RefusesWhateverIsOutOfOrder, ()) {
   const Deviation deviation = *rc::gen::element(Deviation::skip, Deviation::reach_twice, Deviation::swap, Deviation::unreached);
   const bool last = at + 1 == layers.size();
   if (deviation == Deviation::swap && last) RC_DISCARD("nothing follows it");
-  if (deviation == Deviation::reach_twice && layers.size() == 1) RC_DISCARD("the layer is next again");
+  if (layers.size() == 1 && deviation != Deviation::skip) RC_DISCARD("the layer is next again, and stays where it is");
   add_passes(the_case);
   the_case.steps.push_back({.kind = StepKind::pass});
   the_case.steps.back().pass.deviations = {{deviation, layers[at]}};
@@ -126,6 +126,7 @@ RC_GTEST_PROP(Ring, RefusesWhateverIsOutOfOrder, ()) {
 RC_GTEST_PROP(Ring, OfTheSeedReadsWhatOwnersHadBefore, ()) {
   Case the_case = draw_ring();
   the_case.series[0].first = 0;
+  for (model::LayerSpec& layer : the_case.model.layers) layer.quant = "none";  // small integers may be alike in two checkpoints
   if (the_case.series[0].layers.size() == 1) RC_DISCARD("one layer fails its second pass");
   the_case.steps.push_back({.kind = StepKind::pass});
   the_case.steps.push_back({.kind = StepKind::host_sync});

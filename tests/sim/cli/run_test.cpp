@@ -235,7 +235,7 @@ TEST_F(Running, ExploreGoesThroughEveryScheduleThatDiffers) {
   const Ran held = reloadlab("explore scenarios/ring.yaml --candidate shared_series@seed");
   EXPECT_EQ(held.exit_code, 0) << held.err;
   EXPECT_TRUE(
-      matches(held.out, "ok    ring[ranks=2]  shared_series@seed\n  1 executions, 1 traces, 0 redundant, {any} s, exhausted\n{any}"))
+      matches(held.out, "ok    ring  shared_series@seed\n  1 executions, 1 traces, 0 redundant, {any} s, exhausted\n{any}"))
       << held.out;
   const Ran raced = reloadlab("explore scenarios/ring.yaml --candidate mutant@ring_no_wait");
   EXPECT_EQ(raced.exit_code, 1) << raced.err;
@@ -253,7 +253,7 @@ TEST_F(Running, ExploreGoesThroughEveryScheduleThatDiffers) {
 TEST_F(Running, ShowHasAColumnForEachStream) {
   write("scenarios/ring.yaml", kRing);
   EXPECT_EQ(reloadlab("run --no-expectations --candidate mutant@ring_no_wait").exit_code, 1);
-  const Ran shown = reloadlab("show --case 'ring[ranks=2]'");
+  const Ran shown = reloadlab("show --case ring");
   EXPECT_EQ(shown.exit_code, 0) << shown.err;
   EXPECT_NE(shown.out.find("| rank 0, stream 0"), std::string::npos) << shown.out;
   EXPECT_NE(shown.out.find("into storage"), std::string::npos) << shown.out;

@@ -42,7 +42,7 @@ TEST(Hostile, WrongTypesAndRangesAreNamedWithTheirPath) {
   EXPECT_EQ(with("/run/extra", 1), "evidence: expected only known keys");
   EXPECT_EQ(with("/blobs/0", "A"), "blobs/0: expected bytes");
   EXPECT_EQ(with("/blobs/1", 1), "blobs/1: expected bytes");
-  EXPECT_EQ(with("/evidence", 1), "stored evidence of another version; this program reads version 3");
+  EXPECT_EQ(with("/evidence", 1), "stored evidence of another version; this program reads version 4");
   EXPECT_EQ(with("/more", 2), "this is no stored evidence");
 }
 

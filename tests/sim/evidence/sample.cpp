@@ -26,6 +26,9 @@ Step full_step() {
   step.plan.only = {"o"}, step.plan.omit = {"m"}, step.plan.excess = {"x"}, step.plan.unknown = {"u"};
   step.plan.wrong = {{"w", Shape{2, 3}, DType::i8}};
   step.plan.resolve = LoadPlan::Resolve::before_prepare;
+  step.pass = {.deviations = {{Deviation::skip, "fc"}}, .stream = Pass::Stream::joined, .ranks = {0}, .lost = Pass::Lost{1, "fc"}};
+  step.via = Via::layerwise;
+  step.in_place = true;
   return step;
 }
 
@@ -38,6 +41,9 @@ Case full_case() {
   the_case.model.layers = {{.name = "fc", .kind = "linear", .dtype = DType::f16, .quant = "tile_permute", .tied_to = "embed.weight"}};
   the_case.model.layers[0].values = {
       {"flag", true}, {"list", std::vector<int64_t>{1, 2}}, {"number", 0.5}, {"size", int64_t{3}}, {"text", std::string("t")}};
+  the_case.models = 2;
+  the_case.series = {{.name = "o", .layers = {"fc"}, .first = 3, .prefetch = 2, .group = "dp", .ranks = {0, 2}}};
+  the_case.timing = Timing{.broadcast = 7, .before = {1}, .after = {2, 3}, .slow = {4}};
   the_case.checkpoints = {{"B", {CheckpointSpec::Source::perturbed, 9, "path", "bert", "A", {3, 9}}}};
   the_case.record = Record::never;
   the_case.steps = {full_step()};
@@ -56,12 +62,19 @@ RankRun full_run() {
   StepOutcome outcome{.step = 0, .status = Status(Code::rejected, "no"), .load_statuses = {Status(), Status(Code::failed, "x")}};
   outcome.crashed = outcome.unusable = true;
   outcome.extra_bytes_peak = 1, outcome.extra_bytes_after = 2, outcome.live_layers = 3, outcome.live_parameters = 4;
-  outcome.live_allocations = 5, outcome.live_bytes = 6, outcome.output = blob({7});
+  outcome.live_allocations = 5, outcome.live_bytes = 6, outcome.peak_bytes = 9, outcome.output = blob({7});
   return {.events = {{EventKind::write_kernel, 0, 4, 0, 6, 7, "weight"}},
           .censuses = {{0, {entry}, {{"fc.weight", {"fc.q"}, blob({7}), 0.25}}, "flag=1"}},
           .outcomes = {outcome},
           .coverage = {{CoverageReport::Kind::unexpected, 0, "fc", "weight"}},
-          .at_post_load = {{0, "fc.weight", {1}, DType::boolean, blob({1})}}};
+          .at_post_load = {{0, "fc.weight", {1}, DType::boolean, blob({1})}},
+          .reads = {{0, 0, "weight", 5, 6, {1}, DType::u8, blob({7})}},
+          .races = {{.first = {"stream 1", "broadcast", "reach", true},
+                     .second = {"stream 2", "copy", "read", false},
+                     .witness = "benign",
+                     .schedule = "s1",
+                     .number = 3}},
+          .paces = {{0, 10, 20}}};
 }
 
 RankPlan full_plan() {
@@ -83,7 +96,7 @@ Evidence sample_evidence() {
   evidence.transforms = {{"fc.weight", model::SlotSpec::Transform::negate}};
   evidence.plan = {full_plan()};
   Variation variation{.kind = Variation::Kind::fault, .name = "n", .index = 1, .fault = Fault{Fault::At::copy_back, 2}};
-  evidence.executions = {{variation, {full_step()}, {full_run()}}};
+  evidence.executions = {{variation, {full_step()}, {full_run()}, "hang", {"host 0 runs"}, {{0, "stream 1", "copy", "read", 1, 2}}}};
   return evidence;
 }
 

@@ -21,9 +21,10 @@ constexpr std::string_view kGolden =
     R"("file":"scenarios/padded.yaml","laws":["no_leak"],"limits":{"extra_bytes":4096},"model":{"architecture":"bert","dtype":"f64",)"
     R"("flags":{"reload":true},"layers":[)"
     R"({"dtype":"f16","kind":"linear","name":"fc","quant":"tile_permute","tied_to":"embed.weight","values":{"flag":true,"list":[1,2],)"
-    R"("number":0.5,"size":3,"text":"t"}}],"values":{"hidden":64}},"record":"never","scenario":"padded","seed":5,"steps":[STEP],)"
+    R"("number":0.5,"size":3,"text":"t"}}],"values":{"hidden":64}},"models":2,"record":"never","scenario":"padded","seed":5,)"
+    R"("series":[{"first":3,"group":"dp","layers":["fc"],"name":"o","prefetch":2,"ranks":[0,2]}],"steps":[STEP],)"
     R"("system":"layerwise",)"
-    R"("tags":["smoke"],"variant":"ranks=1","world":"sim"},"declared":{"abort":"none"},"deliveries":[{"dtype":"f16","expert":3,)"
+    R"("tags":["smoke"],"timing":{"after":[2,3],"before":[1],"broadcast":7,"slow":[4]},"variant":"ranks=1","world":"sim"},"declared":{"abort":"none"},"deliveries":[{"dtype":"f16","expert":3,)"
     R"("layer":"fc","name":"d","part":"w1","shape":[4],"shard":"q","slot":"weight"}],"executions":[{"ranks":[{"at_post_load":[)"
     R"({"content":2,"dtype":"bool","path":"fc.weight","shape":[1]}],"censuses":[{"derived":[{"content":1,"host":0.25,)"
     R"("path":"fc.weight","sources":["fc.q"]}],"entries":[{"attributes":"a=1","class":"Buffer",)"
@@ -32,19 +33,25 @@ constexpr std::string_view kGolden =
     R"({"kind":"unexpected","layer":"fc","slot":"weight","step":0}],"events":[{"kind":"write_kernel","layer":0,"load":4,"numel":6,)"
     R"("step":0,"text":"weight","value":7}],"outcomes":[{"crashed":true,"extra_bytes_after":2,"extra_bytes_peak":1,)"
     R"("live_allocations":5,"live_bytes":6,"live_layers":3,"live_parameters":4,"load_statuses":[null,{"code":"failed","message":"x"}],)"
-    R"("output":1,"status":{"code":"rejected","message":"no"},"step":0,"unusable":true}]}],"steps":[STEP],"variation":{"fault":)"
-    R"({"at":"copy_back","nth":2},"index":1,"kind":"fault","name":"n"}}],"layers":["fc"],"plan":[{"loads":[{"bytes":8,)"
+    R"("output":1,"peak_bytes":9,"status":{"code":"rejected","message":"no"},"step":0,"unusable":true}],)"
+    R"("paces":[{"begin":10,"end":20,"step":0}],"races":[{"first":{"about":"reach","operation":"broadcast","stream":"stream 1",)"
+    R"("writes":true},"number":3,"schedule":"s1","second":{"about":"read","operation":"copy","stream":"stream 2"},)"
+    R"("witness":"benign"}],"reads":[{"content":1,"dtype":"u8","layer":0,"offset":6,"shape":[1],"slot":"weight","step":0,)"
+    R"("storage":5}]}],"steps":[STEP],"stopped":"hang","timeline":[{"about":"read","end":2,"operation":"copy","rank":0,"start":1,)"
+    R"("stream":"stream 1"}],"variation":{"fault":)"
+    R"({"at":"copy_back","nth":2},"index":1,"kind":"fault","name":"n"},"waits":["host 0 runs"]}],"layers":["fc"],"plan":[{"loads":[{"bytes":8,)"
     R"("completes":true,"delivery":"d","excess":true,"fresh":4,"index":1,"layer":"fc","placements":[{"extent":[3],"source":[1],)"
     R"("target":[2]}],"slot":"weight","step":0,"wrong":true}],"missing":[{"elements":2,"layer":"fc","slot":"weight"}],)"
     R"("peaks":[{"extra_bytes":64}],"refusals":[{"load":1}],"states":[{"checkpoint":"B","incomplete":true,)"
     R"("partial":true}],"totals":[{"layer":"fc",)"
     R"("loadable":4}]}],"transforms":{"fc.weight":"negate"}}})";
 constexpr std::string_view kStep =
-    R"({"abort_after":7,"at":{"column":5,"line":12},"body":[{"at":{},"kind":"forward","plan":{}}],"fault":{"at":"post_load_middle",)"
-    R"("nth":3},"kind":"reload","outcome":"error","plan":{"batch":5,"checkpoint":"B","chunk":4,"excess":["x"],"omit":["m"],"only":["o"],)"
+    R"({"abort_after":7,"at":{"column":5,"line":12},"body":[{"kind":"forward"}],"fault":{"at":"post_load_middle",)"
+    R"("nth":3},"in_place":true,"kind":"reload","outcome":"error","pass":{"deviations":[{"deviation":"skip","layer":"fc"}],)"
+    R"("lost":{"after":"fc","rank":1},"ranks":[0],"stream":"joined"},"plan":{"batch":5,"checkpoint":"B","chunk":4,"excess":["x"],"omit":["m"],"only":["o"],)"
     R"("order":"explicit_list",)"
     R"("order_list":["b","a"],"order_seed":18446744073709551615,"repeat":[{"tensor":"a","times":3}],"resolve":"before_prepare",)"
-    R"("unknown":["u"],"wrong":[{"dtype":"i8","shape":[2,3],"tensor":"w"}]},"times":2})";
+    R"("unknown":["u"],"wrong":[{"dtype":"i8","shape":[2,3],"tensor":"w"}]},"times":2,"via":"layerwise"})";
 
 std::string golden() {
   std::string text(kGolden);
