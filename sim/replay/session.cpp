@@ -14,12 +14,6 @@
 namespace reloadlab::sim {
 namespace {
 
-bool transport_reuses(const std::vector<Step>& steps) {
-  for (const Step& step : steps)
-    if ((step.plan.chunk > 0 && step.plan.reuses) || transport_reuses(step.body)) return true;
-  return false;
-}
-
 // It makes its tensors in prepare; others make placeholders, which are shapes and nothing else.
 bool restores_whole_model(const CandidateInfo* candidate) { return candidate && PlanPolicies::declared(candidate->declared).whole_model; }
 
@@ -61,7 +55,7 @@ Status RankSession::construct() {
   CandidateContext context{.observer = &watch_,
                            .rank = rank_,
                            .ranks = stage_.world.ranks(),
-                           .transport_reuses_buffers = transport_reuses(stage_.the_case.steps),
+                           .transport_reuses_buffers = reuses_buffers(),
                            .extra_bytes_limit = stage_.the_case.limits.extra_bytes};
   if (stage_.candidate->make_reloader) {
     RELOADLAB_ASSIGN(reloader_, stage_.candidate->make_reloader(context));
@@ -96,8 +90,7 @@ Status RankSession::record() {
 }
 
 // Runs a candidate's (or the substrate's) code under every tap. An exception that comes out of it is noted as a crash.
-template <class Fn>
-Status RankSession::supervised(Fn&& fn) {
+Status RankSession::supervised(c10::function_ref<Status()> fn) {
   model::DeviceScope device(stage_.world.device(rank_));
   model::DTypeScope dtype(default_dtype_.value_or(DType::f32));
   model::ProcessScope process(process_tables_);
@@ -226,29 +219,6 @@ Status RankSession::load_first(const Step& step) {
   });
 }
 
-// The values that loaders would have placed, where they would have placed them, and nothing that they would have done to them.
-Status RankSession::write_straight(const LoadPlan& plan) {
-  if (!stage_.world.has_bytes()) return {};
-  AccountScope nobody(nullptr);
-  for (const Sent& sent : sequence(stage_.catalogue, plan)) {
-    if (sent.delivery < 0) continue;
-    const model::Delivery& delivery = stage_.catalogue.deliveries()[at(sent.delivery)];
-    const int layer = stage_.catalogue.layer_of(sent.delivery);
-    const Result<at::Tensor> values = stage_.checkpoints.at(plan.checkpoint)->read(delivery);
-    if (!values.ok()) return harness_error_ = values.status();
-    for (const model::Placement& box :
-         stage_.catalogue.kind(layer).placements(stage_.catalogue.layer(layer), delivery, stage_.the_case.parallel(rank_))) {
-      at::Tensor from = values->view(model::aligned(delivery.shape, box.extent.size())), to = resolve(sent.delivery)->tensor;
-      for (size_t dim = 0; dim < box.extent.size(); ++dim) {
-        from = from.narrow(static_cast<int64_t>(dim), box.source_start[dim], box.extent[dim]);
-        to = to.narrow(static_cast<int64_t>(dim), box.target_start[dim], box.extent[dim]);
-      }
-      to.copy_(from);
-    }
-  }
-  return {};
-}
-
 Status RankSession::reload(const Step& step) {
   if (series_ && step.via == Via::series) return series_->reload(step, [&] { return loads(step); });
   Status status = prepare(step);
@@ -315,88 +285,6 @@ Status RankSession::abort() {
   watch_.ignore_kernels();
   watch_.on_post_load = nullptr;
   return status;
-}
-
-model::ParameterPtr RankSession::resolve(int delivery) const {
-  const model::Layer* layer = layers_[at(stage_.catalogue.layer_of(delivery))];
-  return layer->tensor(stage_.catalogue.deliveries()[at(delivery)].slot);
-}
-
-void RankSession::resolve_all() {
-  resolved_.clear();
-  for (size_t i = 0; i < stage_.catalogue.deliveries().size(); ++i) resolved_.push_back(resolve(static_cast<int>(i)));
-}
-
-void RankSession::resolve_batch(const std::vector<Sent>& sent, size_t first, size_t count) {
-  const auto each = [&](size_t from, size_t to, auto&& fn) {
-    for (size_t i = from; i < std::min(to, sent.size()); ++i)
-      if (sent[i].delivery >= 0) fn(sent[i].delivery);
-  };
-  each(first - std::min(first, count), first, [&](int delivery) { resolved_[at(delivery)] = nullptr; });  // the batch before
-  each(first, first + count, [&](int delivery) { resolved_[at(delivery)] = resolve(delivery); });
-}
-
-Status RankSession::deliver(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source) {
-  if (plan.resolve == LoadPlan::Resolve::loads_begin && plan.batch == 0) resolve_all();
-  if (plan.resolve == LoadPlan::Resolve::loads_begin && plan.batch > 0) resolved_.assign(stage_.catalogue.deliveries().size(), nullptr);
-  Status status = send(plan, limit, source);
-  resolved_.clear();
-  return status;
-}
-
-Status RankSession::send(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source) {
-  Transport transport(stage_.catalogue, sequence(stage_.catalogue, plan), source,
-                      {.chunked = plan.chunk > 0, .reuses = plan.reuses, .device = stage_.world.device(rank_)});
-  for (size_t i = 0; i < transport.sent().size(); ++i) {
-    if (limit && static_cast<int64_t>(i) >= *limit) return {};
-    const Sent& sent = transport.sent()[i];
-    const int layer = sent.delivery < 0 ? -1 : stage_.catalogue.layer_of(sent.delivery);
-    if (plan.resolve == LoadPlan::Resolve::loads_begin && plan.batch > 0 && static_cast<int64_t>(i) % plan.batch == 0)
-      resolve_batch(transport.sent(), i, static_cast<size_t>(plan.batch));
-    watch_.at_load(static_cast<int>(i));
-    watch_.take_operators();
-    watch_.event(EventKind::load_begin, layer, 0, sent.delivery < 0 ? sent.unknown : stage_.catalogue.deliveries()[at(sent.delivery)].name);
-    Status status = watch_.source_fails() ? Status(Code::failed, "injected fault") : deliver_one(transport, i);
-    watch_.event(EventKind::load_end, layer, 0, status.message());
-    outcome_.load_statuses.push_back(status);
-    outcome_.load_operators.push_back(watch_.take_operators());
-    RELOADLAB_TRY(status);
-  }
-  return {};
-}
-
-// Where the transport reuses its buffers, loaded tensors are its own memory and not the candidate's.
-Result<at::Tensor> RankSession::fetch(Transport& transport, size_t position) const {
-  AccountScope owner(transport_reuses(stage_.the_case.steps) ? nullptr : account_);
-  return transport.fetch(position);
-}
-
-Status RankSession::deliver_one(Transport& transport, size_t position) {
-  const Sent& sent = transport.sent()[position];
-  if (sent.delivery < 0) {
-    return supervised([&] { return model_->on_unexpected_name ? model_->on_unexpected_name(sent.unknown) : Status(); });
-  }
-  const int64_t peak_before = account_->peak_bytes();
-  account_->hold_peak(true);
-  Result<at::Tensor> loaded = fetch(transport, position);
-  account_->hold_peak(false);
-  const int64_t peak_with_it = account_->peak_bytes();
-  if (!loaded.ok()) return harness_error_ = loaded.status();
-  watch_.handed_over(*loaded, stage_.catalogue.deliveries()[at(sent.delivery)].name);
-  Status status = call_loader(resolved_.empty() ? resolve(sent.delivery) : resolved_[at(sent.delivery)],
-                              stage_.catalogue.deliveries()[at(sent.delivery)], *loaded);
-  // A tensor that was refused at once was the transport's all the time; one for which memory was taken first had been accepted.
-  if (!status.ok() && account_->peak_bytes() == peak_with_it) account_->forget_peak_since(peak_before);
-  return status;
-}
-
-Status RankSession::call_loader(const model::ParameterPtr& handle, const model::Delivery& delivery, const at::Tensor& loaded) {
-  if (!handle) return Status(Code::failed, "layer " + delivery.layer + " has no tensor " + delivery.slot);
-  const model::LoaderPtr loader = handle->loader ? handle->loader : model::default_weight_loader();
-  const model::LoadArgs args{delivery.shard, delivery.expert, delivery.part};
-  auto call = [&] { return (*loader)(*handle, loaded, args); };
-  if (!loader->wrapped) return supervised([&] { return model::guarded(call); });
-  return supervised(call);
 }
 
 model::Model* RankSession::usable_model() { return model_ && !(reloader_ && reloader_->unusable()) ? model_.get() : nullptr; }

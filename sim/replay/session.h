@@ -1,5 +1,7 @@
 #pragma once
 // One rank of one execution: its model, its candidate instance, and the steps done to them under the harness's eyes.
+#include <c10/util/FunctionRef.h>
+
 #include <map>
 #include <memory>
 #include <string>
@@ -65,8 +67,8 @@ class RankSession {
   void collect();
 
  private:
-  template <class Fn>
-  Status supervised(Fn&& fn);
+  Status supervised(c10::function_ref<Status()> fn);
+  bool reuses_buffers() const;
   Status record();
   Status act(const Step& step);
   Status load_first(const Step& step);

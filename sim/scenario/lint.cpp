@@ -82,7 +82,7 @@ class Linter {
 
   void laws_can_judge(const Case& one) {
     bool any_pass = false;
-    for_each_step(one.steps, [&](const Step& step) { any_pass = any_pass || step.kind == StepKind::pass || step.kind == StepKind::replay; });
+    for_each_step(one.steps, [&](const Step& step) { any_pass |= step.kind == StepKind::pass || step.kind == StepKind::replay; });
     if (!one.series.empty() && !any_pass) say(one, one.places.steps, "no pass reads the series, so no law has anything to judge");
     bool any_update = false, any_full_reload = false;
     std::set<std::string> updated, order;

@@ -39,7 +39,8 @@ const std::vector<Arrows>& arrows() {
       {"sim/campaign", {"sim/report", "sim/replay", "sim/law", "sim/candidate", "sim/evidence", "sim/scenario", "reference/model"}},
       // The one file that plays cases under many schedules.
       {"sim/campaign/explore_case.cpp",
-       {"sim/campaign", "sim/explore", "sim/replay", "sim/law", "sim/world", "sim/candidate", "sim/evidence", "sim/scenario", "reference/model"}},
+       {"sim/campaign", "sim/explore", "sim/replay", "sim/law", "sim/world", "sim/candidate", "sim/evidence", "sim/scenario",
+        "reference/model"}},
       {"sim/cli", {"sim", "reference/model"}},
       // The one file that makes the mutants known to the program.
       {"sim/cli/main.cpp", {"sim", "reference/model", "tests/mutants"}},
