@@ -22,7 +22,16 @@ c10::Allocator& modelled_allocator() {
   return allocator;
 }
 
+namespace {
+
+bool without_bytes() { return Machine::current() && !Machine::current()->config().bytes; }
+
+}  // namespace
+
+void need_bytes(const std::string& what) { TORCH_CHECK(!without_bytes(), what, " is asked for on a device that has shapes and no bytes"); }
+
 at::Tensor alias_on_cpu(const at::Tensor& tensor) {
+  if (without_bytes()) return {};
   auto* data = static_cast<char*>(tensor.storage().mutable_data());
   if (data) data += tensor.storage_offset() * static_cast<int64_t>(tensor.element_size());
   return at::from_blob(data, tensor.sizes(), tensor.strides(), tensor.options().device(at::kCPU));
