@@ -18,7 +18,11 @@ namespace reloadlab::sim::modelled {
 class Machine;
 
 void install_modelled_devices();
-c10::Device modelled_device(int rank);
+// LibTorch numbers at most 128 devices. In larger machines device r is called sim:(r mod 128), and a host sees its own device alone, as
+// where ranks are spread over nodes.
+c10::Device modelled_device(int device);
+// The device that the calling host calls by that number.
+int device_called(c10::DeviceIndex number);
 inline bool is_modelled(const at::Tensor& tensor) { return tensor.defined() && tensor.device().type() == c10::DeviceType::PrivateUse1; }
 c10::Allocator& modelled_allocator();
 

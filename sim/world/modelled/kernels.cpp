@@ -79,11 +79,13 @@ Shapes infer(const c10::OperatorHandle& op, const Stack& arguments) {
 int device_of(const Stack& arguments) {
   int device = -1;
   for (const IValue& argument : arguments) {
-    if (argument.isDevice() && argument.toDevice().has_index() && device < 0) device = argument.toDevice().index();
+    if (argument.isDevice() && argument.toDevice().has_index() && device < 0)
+      device = device_called(argument.toDevice().index());
     each_tensor(argument, [&](const Tensor& tensor) {
       if (!is_modelled(tensor)) return;
-      TORCH_CHECK(device < 0 || device == tensor.device().index(), "tensors on sim:", device, " and ", tensor.device(), " in one operator");
-      device = tensor.device().index();
+      int its = device_called(tensor.device().index());
+      TORCH_CHECK(device < 0 || device == its, "tensors on sim:", device, " and ", tensor.device(), " in one operator");
+      device = its;
     });
   }
   return device < 0 ? Machine::required().device() : device;

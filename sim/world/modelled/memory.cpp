@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "sim/world/modelled/device.h"
 #include "sim/world/modelled/machine.h"
 
 namespace reloadlab::sim::modelled {
@@ -47,7 +48,7 @@ Memory::~Memory() {
 c10::DataPtr Memory::allocate(size_t bytes) {
   Machine& machine = Machine::required();
   int device = machine.device();
-  c10::Device where(c10::DeviceType::PrivateUse1, static_cast<c10::DeviceIndex>(device));
+  c10::Device where = modelled_device(device);
   if (bytes == 0) return {nullptr, nullptr, &release, where};
   Stream& stream = machine.stream(device, machine.current_stream(device));
   int64_t rounded = (static_cast<int64_t>(bytes) + granule - 1) / granule * granule;

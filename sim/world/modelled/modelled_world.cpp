@@ -101,7 +101,7 @@ at::Tensor ModelledWorld::read(const at::Tensor& tensor) {
   if (has_bytes()) return tensor.clone();
   Kernel kernel{.name = "aten::copy_", .accesses = {access_to(tensor, false)}};
   kernel.cost = kernel_cost(machine_.config().rates, 2 * static_cast<int64_t>(tensor.nbytes()), 0);
-  machine_.issue(stream_here(tensor.device().index()), std::move(kernel));
+  machine_.issue(stream_here(device_called(tensor.device().index())), std::move(kernel));
   return {};
 }
 
