@@ -89,6 +89,11 @@ const Issued* Communication::find(size_t rank, const Event* event) const {
   return found != list.end() && found->event == event ? &*found : nullptr;
 }
 
+const Communication& Communications::of(const Execution& execution) {
+  const auto found = known_.find(&execution);
+  return found != known_.end() ? found->second : known_.emplace(&execution, Communication(evidence_, execution)).first->second;
+}
+
 bool is_plain(const Pass& pass) { return pass.deviations.empty() && pass.ranks.empty() && !pass.lost; }
 
 Verdict judge_ranks(const Evidence& evidence, std::string_view law, std::string_view nothing_checked, const JudgeRank& judge) {

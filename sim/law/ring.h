@@ -44,6 +44,17 @@ class Communication {
   std::map<std::pair<std::string, size_t>, std::vector<Issued>> lists_;
 };
 
+// The same of each execution, put together once: it takes all ranks' events.
+class Communications {
+ public:
+  explicit Communications(const Evidence& evidence) : evidence_(evidence) {}
+  const Communication& of(const Execution& execution);
+
+ private:
+  const Evidence& evidence_;
+  std::map<const Execution*, Communication> known_;  // looked up, never walked
+};
+
 // Passes that the rank has ended well, as steps of the execution. `plain`: only those that deviate nowhere.
 bool is_plain(const Pass& pass);
 

@@ -105,18 +105,23 @@ std::optional<Finding> judge_rest(const Evidence& evidence, const Execution& exe
 }  // namespace
 
 Verdict judge_ring_content(const Evidence& evidence) {
-  return judge_ranks(evidence, "ring_content", "no pass read anything", [&](const Execution& execution, size_t rank, Tally& tally) {
-    auto finding = judge_steps(evidence, execution, rank, StepKind::pass, tally);
-    for (int step = 0; !finding && step < static_cast<int>(execution.steps.size()); ++step)
-      finding = judge_count(evidence, execution, rank, step);
-    return finding ? finding : judge_rest(evidence, execution, rank, tally);
-  });
+  Verdict verdict =
+      judge_ranks(evidence, "ring_content", "no pass read anything", [&](const Execution& execution, size_t rank, Tally& tally) {
+        auto finding = judge_steps(evidence, execution, rank, StepKind::pass, tally);
+        for (int step = 0; !finding && step < static_cast<int>(execution.steps.size()); ++step)
+          finding = judge_count(evidence, execution, rank, step);
+        return finding ? finding : judge_rest(evidence, execution, rank, tally);
+      });
+  // That everything was read is seen in every world.
+  if (has_bytes(evidence) || verdict.outcome == Outcome::fail) return verdict;
+  return Tally("ring_content").unsupported("this world has no bytes to compare");
 }
 
 Verdict judge_graph_replay(const Evidence& evidence) {
   const Execution* warm = warm_of(evidence);
   if (warm && std::ranges::none_of(warm->steps, [](const Step& step) { return step.kind == StepKind::replay; }))
     return Tally("graph_replay").unsupported("the scenario replays no graph");
+  if (!has_bytes(evidence)) return Tally("graph_replay").unsupported("this world has no bytes to compare");
   return judge_ranks(evidence, "graph_replay", "no replay read anything", [&](const Execution& execution, size_t rank, Tally& tally) {
     return judge_steps(evidence, execution, rank, StepKind::replay, tally);
   });

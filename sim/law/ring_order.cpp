@@ -13,8 +13,8 @@ namespace {
 // For each storage, whose weight the last operation that was issued into it brings.
 class Tenants {
  public:
-  Tenants(const Evidence& evidence, const Execution& execution, size_t rank)
-      : evidence_(evidence), execution_(execution), rank_(rank), communication_(evidence, execution) {}
+  Tenants(const Evidence& evidence, const Execution& execution, size_t rank, const Communication& communication)
+      : evidence_(evidence), execution_(execution), rank_(rank), communication_(communication) {}
 
   std::optional<Finding> judge(Tally& tally) {
     for (const Event& event : execution_.ranks[rank_].events) {
@@ -50,7 +50,7 @@ class Tenants {
   const Evidence& evidence_;
   const Execution& execution_;
   size_t rank_;
-  Communication communication_;
+  const Communication& communication_;
   std::map<int64_t, int> tenants_;
 };
 
@@ -63,8 +63,7 @@ std::string operation_text(const Evidence& evidence, const std::vector<Issued>& 
 bool same(const Issued& one, const Issued& other) { return one.event->text == other.event->text && one.event->numel == other.event->numel; }
 
 // The rank against the first member of each communicator.
-std::optional<Finding> judge_sequence(const Evidence& evidence, const Execution& execution, size_t rank, Tally& tally) {
-  const Communication communication(evidence, execution);
+std::optional<Finding> judge_sequence(const Evidence& evidence, const Communication& communication, size_t rank, Tally& tally) {
   for (const SeriesSpec& series : evidence.the_case.series) {
     if (!series.has_rank(evidence.number(rank))) continue;
     const auto first = static_cast<size_t>(series.global(0));
@@ -105,14 +104,16 @@ std::optional<Finding> judge_races(const Execution& execution, size_t rank, Tall
 }  // namespace
 
 Verdict judge_ring_tenancy(const Evidence& evidence) {
+  Communications all(evidence);
   return judge_ranks(evidence, "ring_tenancy", "nothing was read", [&](const Execution& execution, size_t rank, Tally& tally) {
-    return Tenants(evidence, execution, rank).judge(tally);
+    return Tenants(evidence, execution, rank, all.of(execution)).judge(tally);
   });
 }
 
 Verdict judge_ring_sequence(const Evidence& evidence) {
+  Communications all(evidence);
   return judge_ranks(evidence, "ring_sequence", "nothing was issued", [&](const Execution& execution, size_t rank, Tally& tally) {
-    return judge_sequence(evidence, execution, rank, tally);
+    return judge_sequence(evidence, all.of(execution), rank, tally);
   });
 }
 

@@ -24,8 +24,8 @@ int64_t bytes_of(const CensusEntry& entry) { return numel(entry.shape) * dtype_s
 // The pass's broadcasts on one rank, against what each reach() is to start and against once each.
 class LookAhead {
  public:
-  LookAhead(const Evidence& evidence, const Execution& execution, size_t rank)
-      : evidence_(evidence), execution_(execution), rank_(rank), communication_(evidence, execution) {}
+  LookAhead(const Evidence& evidence, const Execution& execution, size_t rank, const Communication& communication)
+      : evidence_(evidence), execution_(execution), rank_(rank), communication_(communication) {}
 
   std::optional<Finding> judge(Tally& tally) {
     for (int step = 0; step < static_cast<int>(execution_.steps.size()); ++step) {
@@ -85,7 +85,7 @@ class LookAhead {
   const Evidence& evidence_;
   const Execution& execution_;
   size_t rank_;
-  Communication communication_;
+  const Communication& communication_;
 };
 
 // --- memory ---
@@ -221,9 +221,11 @@ int64_t shortest_period(const Evidence& evidence) {
 }  // namespace
 
 Verdict judge_ring_lookahead(const Evidence& evidence) {
+  Communications all(evidence);
   return judge_ranks(
-      evidence, "ring_lookahead", "no broadcast was started by a pass",
-      [&](const Execution& execution, size_t rank, Tally& tally) { return LookAhead(evidence, execution, rank).judge(tally); });
+      evidence, "ring_lookahead", "no broadcast was started by a pass", [&](const Execution& execution, size_t rank, Tally& tally) {
+        return LookAhead(evidence, execution, rank, all.of(execution)).judge(tally);
+      });
 }
 
 Verdict judge_ring_memory(const Evidence& evidence) {

@@ -73,7 +73,7 @@ void CensusTaker::describe(const at::Tensor& tensor, CensusEntry& entry) {
   entry.on_meta = tensor.is_meta();
   if (entry.on_meta) return;
   entry.storage = allocation_serial(tensor.storage());
-  entry.content = blobs_.keep(tensor);
+  if (bytes_) entry.content = blobs_.keep(tensor);
 }
 
 void CensusTaker::add_slots(const model::Layer& layer, const model::Slots& slots, bool parameters, Census& census) {
@@ -117,6 +117,7 @@ void CensusTaker::add_extra(const model::Layer& layer, Census& census) {
 }
 
 void CensusTaker::add_derived(const model::Layer& layer, Census& census) {
+  if (!bytes_) return;
   for (const model::Derived& derived : model::derive_again(layer)) {
     Recomputed& again = census.derived.emplace_back();
     again.path = fmt::format("{}.{}{}", layer.path(), derived.extra ? "extra:" : "", derived.name);

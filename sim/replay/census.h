@@ -24,7 +24,8 @@ class BlobStore {
 // One per rank and execution: serial numbers of handles count first sightings, so they are the same in every run.
 class CensusTaker {
  public:
-  explicit CensusTaker(BlobStore& blobs) : blobs_(blobs) {}
+  // Without `bytes`, tensors that are not on meta have none either.
+  CensusTaker(BlobStore& blobs, bool bytes) : blobs_(blobs), bytes_(bytes) {}
   Census take(const model::Model& model, const model::ProcessTables& tables, int step);
 
  private:
@@ -36,6 +37,7 @@ class CensusTaker {
   int64_t serial_of(const model::ParameterPtr& handle);
 
   BlobStore& blobs_;
+  bool bytes_;
   struct Seen {
     std::weak_ptr<model::Parameter> handle;
     int64_t serial;

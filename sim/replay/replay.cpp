@@ -42,7 +42,7 @@ class Replayer {
   }
 
  private:
-  // Steps write what a cold load leaves, so cold loads come first; they need no devices.
+  // Steps write what a cold load leaves, so cold loads come first; where there are bytes they need no devices.
   Result<Evidence> run_with_series() {
     if (!candidate_.make_series) return Status(Code::usage, candidate_.name + " is no weight series: it cannot play cases with series");
     for (const auto& [name, checkpoint] : checkpoints_) {
@@ -63,7 +63,8 @@ class Replayer {
     const Execution* cold = evidence_.find(Variation::Kind::cold, checkpoint);
     RELOADLAB_CHECK(cold, "a cold load of " + checkpoint);
     const CensusEntry* entry = cold->ranks.front().censuses.back().find(path);
-    RELOADLAB_CHECK(entry && entry->content, path);
+    RELOADLAB_CHECK(entry, path);
+    if (!entry->content) return shape_only(entry->shape, entry->dtype);
     const at::Tensor bytes = at::empty(entry->shape, model::to_torch(entry->dtype));
     std::memcpy(bytes.mutable_data_ptr(), entry->content->bytes.data(), entry->content->bytes.size());
     return bytes;
@@ -179,8 +180,9 @@ class Replayer {
   Status execute(const Variation& variation, std::vector<Step> steps) {
     using Kind = Variation::Kind;
     const int poison = variation.kind == Kind::poison || (variation.kind == Kind::cold && variation.index == 1) ? 1 : 0;
-    const WorldKind where = variation.kind == Kind::cold && !case_.series.empty() ? WorldKind::cpu : case_.world;
-    WorldRequest request{.kind = where, .ranks = case_.ranks, .local = numbers_, .poison = poison};
+    const bool plain = variation.kind == Kind::cold && !case_.series.empty() && case_.world != WorldKind::meta;
+    WorldRequest request{.kind = plain ? WorldKind::cpu : case_.world, .ranks = case_.ranks, .local = numbers_, .poison = poison};
+    request.devices = !case_.series.empty();
     if (case_.timing) request.collective_picoseconds = case_.timing->broadcast * 1000;
     RELOADLAB_ASSIGN(std::unique_ptr<World> world, options_.make_world ? options_.make_world(request) : make_world(request));
     const bool together = !case_.series.empty() && variation.kind != Kind::cold;

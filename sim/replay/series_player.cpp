@@ -210,7 +210,7 @@ void SeriesPlayer::take(const std::string& layer) {
                        .offset = tensor.storage_offset(),
                        .shape = Shape(tensor.sizes().begin(), tensor.sizes().end()),
                        .dtype = model::from_torch(tensor.scalar_type())};
-    at::Tensor copy = tensor.clone();
+    at::Tensor copy = scene_.world.devices()->read(tensor);
     if (capturing_)
       captured_.push_back({std::move(read), std::move(copy)});
     else
@@ -226,7 +226,8 @@ void SeriesPlayer::seen(const RankRun::Read& read, at::Tensor copy) {
 }
 
 void SeriesPlayer::collect(const std::function<BlobPtr(const at::Tensor& here)>& keep) {
-  for (size_t i = 0; i < copies_.size(); ++i) scene_.run.reads[i].content = keep(copies_[i]);
+  for (size_t i = 0; i < copies_.size(); ++i)
+    if (copies_[i].defined()) scene_.run.reads[i].content = keep(copies_[i]);
   copies_.clear();
   for (const Pace& pace : paces_)
     if (pace.end >= 0)
@@ -311,7 +312,7 @@ Status SeriesPlayer::replay() {
     graph_->replay();
     AccountScope nobody(nullptr);
     const model::TapPause unseen(model::Tap::harness);
-    for (const Taken& each : captured_) seen(each.read, each.copy.clone());
+    for (const Taken& each : captured_) seen(each.read, each.copy.defined() ? each.copy.clone() : at::Tensor());
     return Status();
   });
 }

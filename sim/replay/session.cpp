@@ -37,7 +37,7 @@ RankSession::RankSession(const Stage& stage, int rank, RankRun& run, int model)
       run_(run),
       account_(stage.world.account(rank)),
       watch_(stage.catalogue, run),
-      census_(stage.blobs) {
+      census_(stage.blobs, stage.world.has_bytes() || !stage.world.devices()) {
   if (stage.keep_allocations)
     account_->on_change = [this](int64_t bytes, int64_t serial) {
       watch_.event(bytes > 0 ? EventKind::alloc : EventKind::free, -1, std::abs(bytes), {}, serial);
@@ -206,12 +206,14 @@ Status RankSession::act(const Step& step) {
   RELOADLAB_CHECK(false, "forward is run for all ranks together, repeat is unrolled");
 }
 
+bool RankSession::meta_is_device() const { return !stage_.world.has_bytes() && !stage_.world.devices(); }
+
 // The load that an engine does once, before it serves: the parameters' own loaders, then post-load processing.
 Status RankSession::load_first(const Step& step) {
   RELOADLAB_TRY(step.plan.direct ? write_straight(step.plan)
                                  : deliver(step.plan, std::nullopt, *stage_.checkpoints.at(step.plan.checkpoint)));
   // What the step makes here an update may replace: on meta both are counted, or the second would seem to be kept.
-  MetaScope counted(*account_, !stage_.world.has_bytes());
+  MetaScope counted(*account_, meta_is_device());
   return supervised([&]() -> Status {
     if (reloader_) RELOADLAB_TRY(reloader_->before_post_load(*model_));
     if (series_) RELOADLAB_TRY(series_->finish_loading());
@@ -237,7 +239,7 @@ Status RankSession::prepare(const Step& step) {
     watch_.remember_kernels(*model_);
   }
   if (step.plan.resolve == LoadPlan::Resolve::before_prepare) resolve_all();
-  MetaScope counted(*account_, !stage_.world.has_bytes() && restores_whole_model(stage_.candidate));
+  MetaScope counted(*account_, meta_is_device() && restores_whole_model(stage_.candidate));
   watch_.event(EventKind::prepare_begin);
   Status status = supervised([&] { return reloader_->prepare(*model_); });
   watch_.event(EventKind::prepare_end, -1, 0, status.message());
@@ -245,7 +247,7 @@ Status RankSession::prepare(const Step& step) {
 }
 
 Status RankSession::loads(const Step& step) {
-  MetaScope counted(*account_, !stage_.world.has_bytes());
+  MetaScope counted(*account_, meta_is_device());
   const bool digits = stage_.digits != nullptr;
   if (digits) {
     watch_.on_post_load = [this](const model::Layer& layer) {
@@ -263,7 +265,7 @@ Status RankSession::loads(const Step& step) {
 }
 
 Status RankSession::finish() {
-  MetaScope counted(*account_, !stage_.world.has_bytes());
+  MetaScope counted(*account_, meta_is_device());
   watch_.at_load(-1);
   watch_.event(EventKind::finish_begin);
   Status status = supervised([&] { return reloader_->finish(*model_, {stage_.the_case.model.dtype}); });

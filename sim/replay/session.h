@@ -71,6 +71,7 @@ class RankSession {
   bool reuses_buffers() const;
   Status record();
   Status act(const Step& step);
+  bool meta_is_device() const;  // tensors on meta stand for those of a device
   Status load_first(const Step& step);
   Status write_straight(const LoadPlan& plan);
   Status reload(const Step& step);

@@ -21,13 +21,14 @@ bool RankSession::reuses_buffers() const { return transport_reuses(stage_.the_ca
 
 // The values that loaders would have placed, where they would have placed them, and nothing that they would have done to them.
 Status RankSession::write_straight(const LoadPlan& plan) {
-  if (!stage_.world.has_bytes()) return {};
+  if (meta_is_device()) return {};
   AccountScope nobody(nullptr);
   for (const Sent& sent : sequence(stage_.catalogue, plan)) {
     if (sent.delivery < 0) continue;
     const model::Delivery& delivery = stage_.catalogue.deliveries()[at(sent.delivery)];
     const int layer = stage_.catalogue.layer_of(sent.delivery);
-    const Result<at::Tensor> values = stage_.checkpoints.at(plan.checkpoint)->read(delivery);
+    const Result<at::Tensor> values =
+        stage_.world.has_bytes() ? stage_.checkpoints.at(plan.checkpoint)->read(delivery) : shape_only(delivery.shape, delivery.dtype);
     if (!values.ok()) return harness_error_ = values.status();
     for (const model::Placement& box :
          stage_.catalogue.kind(layer).placements(stage_.catalogue.layer(layer), delivery, stage_.the_case.parallel(rank_))) {
@@ -70,8 +71,9 @@ Status RankSession::deliver(const LoadPlan& plan, const std::optional<int64_t>& 
 }
 
 Status RankSession::send(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source) {
-  Transport transport(stage_.catalogue, sequence(stage_.catalogue, plan), source,
-                      {.chunked = plan.chunk > 0, .reuses = plan.reuses, .device = stage_.world.device(rank_)});
+  Transport transport(
+      stage_.catalogue, sequence(stage_.catalogue, plan), source,
+      {.chunked = plan.chunk > 0, .reuses = plan.reuses, .device = stage_.world.device(rank_), .bytes = stage_.world.has_bytes()});
   for (size_t i = 0; i < transport.sent().size(); ++i) {
     if (limit && static_cast<int64_t>(i) >= *limit) return {};
     const Sent& sent = transport.sent()[i];

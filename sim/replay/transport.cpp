@@ -40,6 +40,8 @@ at::Tensor bytes_on(at::Device device, int64_t length) { return at::empty({lengt
 
 }  // namespace
 
+at::Tensor shape_only(const Shape& shape, DType dtype) { return at::zeros({}, model::to_torch(dtype)).expand(shape); }
+
 Transport::Transport(const Catalogue& catalogue, std::vector<Sent> sent, const Checkpoint& source, Shipping shipping)
     : catalogue_(catalogue), sent_(std::move(sent)), source_(source), shipping_(shipping) {
   if (!shipping_.chunked || !shipping_.reuses) return;
@@ -74,6 +76,7 @@ int64_t Transport::largest_chunk() const {
 
 // The values, row by row, in the element type in which they arrive.
 Result<at::Tensor> Transport::content(const Sent& sent) const {
+  if (!shipping_.bytes && !shipping_.device.is_meta()) return shape_only(sent.shape_of(delivery(sent)), sent.dtype_of(delivery(sent)));
   const at::ScalarType type = model::to_torch(sent.dtype_of(delivery(sent)));
   if (on_meta(sent) || sent.wrong_shape || sent.wrong_dtype)
     return at::ones(sent.shape_of(delivery(sent)), at::TensorOptions(type).device(device_of(sent)));

@@ -18,7 +18,11 @@ struct Shipping {
   bool chunked = false;
   bool reuses = true;            // with chunks: one buffer for all of them
   at::Device device = at::kCPU;  // where tensors arrive; on meta those of up to 64 elements are on the CPU
+  bool bytes = true;             // false: on a device that has none
 };
+
+// A tensor on a host that stands for one of that shape where nobody reads values. Takes no memory.
+at::Tensor shape_only(const Shape& shape, DType dtype);
 
 class Transport {
  public:

@@ -58,7 +58,9 @@ class Devices {
   // One for each name, shared by all ranks.
   virtual c10::intrusive_ptr<c10d::Store> store(const std::string& name) = 0;
   virtual std::unique_ptr<DeviceGraph> make_graph() = 0;
-  // A CPU tensor with the bytes that the tensor has now, whatever is under way; for after a run.
+  // The calling rank's current stream reads the tensor's bytes: a copy on the device; undefined where devices have no bytes.
+  virtual at::Tensor read(const at::Tensor& tensor) = 0;
+  // A CPU tensor with the bytes that the tensor has now, whatever is under way; for after a run. Throws where there are none.
   virtual at::Tensor bytes_now(const at::Tensor& tensor) const = 0;
   virtual std::vector<SeenRace> races() const = 0;
   // In the order in which they were done.

@@ -11,7 +11,8 @@ Result<std::unique_ptr<World>> make_world(const WorldRequest& request) {
     case WorldKind::cpu:
       return std::unique_ptr<World>(std::make_unique<CpuWorld>(request.ranks, request.local, request.poison));
     case WorldKind::meta:
-      return std::unique_ptr<World>(std::make_unique<MetaWorld>(request.ranks, request.local));
+      if (!request.devices) return std::unique_ptr<World>(std::make_unique<MetaWorld>(request.ranks, request.local));
+      [[fallthrough]];
     case WorldKind::sim:
       return std::unique_ptr<World>(std::make_unique<modelled::ModelledWorld>(request, modelled::round_robin()));
     case WorldKind::cuda:

@@ -3,7 +3,7 @@
 // results meet, and whose memory is whose. Replay asks a World for all of it and knows no device by name.
 //
 //   cpu    ranks that do not talk, one after the other on plain CPU; partial sums are added in rank order
-//   meta   the same with tensors that have shapes and no bytes
+//   meta   the same with tensors that have shapes and no bytes; where devices are asked for, sim without bytes
 //   sim    ranks as threads on modelled devices with streams and events (modelled/)
 //
 // Worlds with devices (streams, events, graphs, process groups) implement this interface too, and offer the rest as Devices: each_rank()
@@ -47,6 +47,7 @@ struct WorldRequest {
   int ranks = 1;
   std::vector<int> local;  // those of them that are run, ascending
   int poison = 0;          // the pattern of fresh memory (poison_byte())
+  bool devices = false;    // streams, events and communicators are needed
   // Modelled devices: a collective takes that long and nothing else any time; otherwise what a device of today takes.
   std::optional<int64_t> collective_picoseconds;
 };

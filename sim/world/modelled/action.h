@@ -27,6 +27,7 @@ struct Point {
   int64_t marked_in = -1;            // the turn that marked it
   Clock clock;                       // of whoever marked it
   Picoseconds time = 0;              // when it was marked
+  std::vector<ActorId> waiting;      // who could not go on before it was marked
   std::string failed;                // done, but what was waited for was aborted, and why
   std::shared_ptr<Capture> capture;  // not null: belongs to a captured graph, and never gets done
   Clock captured_clock;              // order inside the capture
@@ -69,6 +70,7 @@ struct Collective {
   std::string name;         // "broadcast #3 of ring"
   std::string group;        // the communicator
   std::vector<Seat> seats;  // by rank inside the group
+  size_t started = 0;       // seats
   std::string mismatch;     // not empty: ranks issued different operations, and it never completes
   std::string aborted;      // not empty: why it gives up, on each rank when its turn comes
   Picoseconds cost = 0;

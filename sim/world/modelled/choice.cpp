@@ -25,6 +25,10 @@ class RoundRobin final : public Chooser {
     last_ = options[best].actor;
     return best;
   }
+  ActorId choose_by_number(const ActorSet& ready) override {
+    ActorId next = ready.first(last_ + 1);
+    return last_ = next >= 0 ? next : ready.first();
+  }
 
  private:
   ActorId last_ = -1;

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "reference/base/prng.h"
-#include "sim/world/modelled/clock.h"
+#include "sim/world/modelled/actor_set.h"
 
 namespace reloadlab::sim::modelled {
 
@@ -35,6 +35,8 @@ class Chooser {
   // An index into options; there are at least two. For `next` also `stop`: the run ends here.
   virtual size_t choose(ChoiceKind kind, std::span<const Option> options) = 0;
   static constexpr size_t stop = static_cast<size_t>(-1);
+  // The same for `next`, by a chooser that goes by numbers alone: which actor. -1: it has to be told more.
+  virtual ActorId choose_by_number(const ActorSet&) { return -1; }
 
   // What watches is told of each turn once it is over, those that were no choice included, by number.
   virtual bool watches() const { return false; }

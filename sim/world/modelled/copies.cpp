@@ -14,12 +14,12 @@ int64_t bytes_of(const Tensor& tensor) { return static_cast<int64_t>(tensor.nbyt
 // Inside a device: one kernel. Between two, both streams take part: the source's work comes first, and it goes on after the copy.
 void copy_on_devices(const Tensor& to, const Tensor& from) {
   Machine& machine = Machine::required();
-  int to_device = to.device().index(), from_device = from.device().index();
+  int to_device = device_called(to.device().index()), from_device = device_called(from.device().index());
   Stream& stream = stream_here(to_device);
   Stream& source = stream_here(from_device);
   Kernel kernel{.name = "aten::copy_", .accesses = {access_to(from, false), access_to(to, true)}};
   kernel.cost = kernel_cost(machine.config().rates, bytes_of(from) + bytes_of(to), 0);
-  kernel.run = [to = alias_on_cpu(to), from = alias_on_cpu(from)] { to.copy_(from); };
+  if (machine.config().bytes) kernel.run = [to = alias_on_cpu(to), from = alias_on_cpu(from)] { to.copy_(from); };
   if (to_device != from_device) machine.wait(stream, machine.record(source, "the source of a peer copy"));
   machine.issue(stream, std::move(kernel));
   if (to_device != from_device) machine.wait(source, machine.record(stream, "a peer copy"));
@@ -28,12 +28,13 @@ void copy_on_devices(const Tensor& to, const Tensor& from) {
 // The host's side is read or written when the copy executes. The host tensor's storage is kept until then, its bytes are not.
 void copy_with_host(const Tensor& to, const Tensor& from, bool non_blocking) {
   Machine& machine = Machine::required();
+  if (!is_modelled(to)) need_bytes("a copy to a host");
   const Tensor& device_side = is_modelled(to) ? to : from;
-  Stream& stream = stream_here(device_side.device().index());
+  Stream& stream = stream_here(device_called(device_side.device().index()));
   Kernel kernel{.name = is_modelled(to) ? "copy from host" : "copy to host", .accesses = {access_to(device_side, is_modelled(to))}};
   kernel.cost = machine.config().rates.kernel_start + duration(bytes_of(device_side), machine.config().rates.host_copy_bytes_per_s);
   auto plain = [](const Tensor& tensor) { return is_modelled(tensor) ? alias_on_cpu(tensor) : tensor.alias(); };
-  kernel.run = [to = plain(to), from = plain(from)] { to.copy_(from); };
+  if (machine.config().bytes) kernel.run = [to = plain(to), from = plain(from)] { to.copy_(from); };
   if (non_blocking) kernel.host = machine.host();
   if (!non_blocking) TORCH_CHECK(!stream.capture, "a blocking copy with a host while ", stream.name(), " is capturing");
   machine.issue(stream, std::move(kernel));

@@ -7,6 +7,8 @@
 namespace reloadlab::sim::modelled {
 namespace {
 
+constexpr int devices_with_numbers = 128;
+
 struct DeviceAllocator final : c10::Allocator {
   c10::DataPtr allocate(size_t bytes) override { return Machine::required().memory().allocate(bytes); }
   c10::DeleterFnPtr raw_deleter() const override { return nullptr; }
@@ -15,14 +17,32 @@ struct DeviceAllocator final : c10::Allocator {
 
 }  // namespace
 
-c10::Device modelled_device(int rank) { return {c10::DeviceType::PrivateUse1, static_cast<c10::DeviceIndex>(rank)}; }
+c10::Device modelled_device(int device) {
+  return {c10::DeviceType::PrivateUse1, static_cast<c10::DeviceIndex>(device % devices_with_numbers)};
+}
+
+int device_called(c10::DeviceIndex number) {
+  const Machine* machine = Machine::current();
+  if (!machine || machine->config().ranks <= devices_with_numbers) return number;
+  int host = machine->host();
+  return host < machine->config().ranks && host % devices_with_numbers == number ? host : number;
+}
 
 c10::Allocator& modelled_allocator() {
   static DeviceAllocator allocator;
   return allocator;
 }
 
+namespace {
+
+bool without_bytes() { return Machine::current() && !Machine::current()->config().bytes; }
+
+}  // namespace
+
+void need_bytes(const std::string& what) { TORCH_CHECK(!without_bytes(), what, " is asked for on a device that has shapes and no bytes"); }
+
 at::Tensor alias_on_cpu(const at::Tensor& tensor) {
+  if (without_bytes()) return {};
   auto* data = static_cast<char*>(tensor.storage().mutable_data());
   if (data) data += tensor.storage_offset() * static_cast<int64_t>(tensor.element_size());
   return at::from_blob(data, tensor.sizes(), tensor.strides(), tensor.options().device(at::kCPU));

@@ -18,12 +18,19 @@ namespace reloadlab::sim::modelled {
 class Machine;
 
 void install_modelled_devices();
-c10::Device modelled_device(int rank);
+// LibTorch numbers at most 128 devices. In larger machines device r is called sim:(r mod 128), and a host sees its own device alone, as
+// where ranks are spread over nodes.
+c10::Device modelled_device(int device);
+// The device that the calling host calls by that number.
+int device_called(c10::DeviceIndex number);
 inline bool is_modelled(const at::Tensor& tensor) { return tensor.defined() && tensor.device().type() == c10::DeviceType::PrivateUse1; }
 c10::Allocator& modelled_allocator();
 
-// A CPU tensor over the bytes of a modelled one as it is now. Holds the address and nothing of the tensor.
+// A CPU tensor over the bytes of a modelled one as it is now. Holds the address and nothing of the tensor. Undefined where the machine's
+// memory has no bytes.
 at::Tensor alias_on_cpu(const at::Tensor& tensor);
+// Throws c10::Error where the machine's memory has no bytes: whoever asks for `what` cannot have it.
+void need_bytes(const std::string& what);
 // The bytes that the tensor covers.
 Access access_to(const at::Tensor& tensor, bool write);
 // Runs `kernel` as a device would: no autograd, no taps, nobody's account.

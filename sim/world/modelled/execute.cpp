@@ -9,8 +9,12 @@ namespace reloadlab::sim::modelled {
 void Machine::admit(const Stream& stream) {
   auto* part = stream.idle() ? nullptr : std::get_if<Part>(&stream.front().action);
   if (!part || part->collective->seats[part->index].started) return;
-  part->collective->seats[part->index].started = true;
+  Collective& collective = *part->collective;
+  collective.seats[part->index].started = true;
   ++running_collectives_[static_cast<size_t>(stream.device)];
+  places_changed(stream);
+  // The rank that comes last in the group offers the completion.
+  if (++collective.started == collective.seats.size()) changed(collective.seats.back().stream);
 }
 
 bool Machine::enabled(const Stream& stream) const {
@@ -24,9 +28,8 @@ bool Machine::enabled(const Stream& stream) const {
   if (!collective.seats[part->index].started)
     return running_collectives_[static_cast<size_t>(stream.device)] < config_.concurrent_collectives;
   if (!collective.mismatch.empty()) return false;
-  // The rank that comes last in the group offers the completion, so that it is one choice and not one a rank.
-  bool all = std::all_of(collective.seats.begin(), collective.seats.end(), [](const Collective::Seat& seat) { return seat.started; });
-  return all && part->index + 1 == collective.seats.size();
+  // One rank offers the completion, so that it is one choice and not one a rank.
+  return collective.started == collective.seats.size() && part->index + 1 == collective.seats.size();
 }
 
 Option Machine::option(const Stream& stream) const {
@@ -95,7 +98,7 @@ void Machine::execute(Stream& stream) {
 void Machine::execute_kernel(Stream& stream, const Kernel& kernel, Picoseconds) {
   touch(stream, kernel.name, kernel.accesses);
   if (watched_ && kernel.host >= 0) open_.footprint.host_accesses.push_back(kernel.host);
-  if (!device_error_.empty()) return;
+  if (!device_error_.empty() || !config_.bytes) return;
   try {
     on_device([&] { kernel.run(); });
   } catch (const c10::Error& error) {
@@ -109,6 +112,7 @@ void Machine::execute_kernel(Stream& stream, const Kernel& kernel, Picoseconds) 
 void Machine::marked(Point& point) {
   point.marked_in = turn_;
   if (watched_) open_.footprint.marks.push_back(point.id);
+  for (ActorId actor : std::exchange(point.waiting, {})) changed(actor);
 }
 
 void Machine::complete(Collective& collective) {
@@ -132,6 +136,7 @@ void Machine::complete(Collective& collective) {
     seat.done->done = true;
     marked(*seat.done);
     --running_collectives_[static_cast<size_t>(stream.device)];
+    places_changed(stream);
     if (watched_ && config_.concurrent_collectives > 0) open_.footprint.places.push_back(stream.device);
     if (watched_) {
       open_.footprint.actors.push_back(stream.actor);
@@ -140,11 +145,12 @@ void Machine::complete(Collective& collective) {
     step(stream, collective.name, start, stream.free_at);
     pop(stream);
   }
-  on_device([&] { collective.run(); });
+  if (config_.bytes) on_device([&] { collective.run(); });
 }
 
 // Popped entries are dropped when the queue runs empty or has grown long, so that popping costs nothing.
 void Machine::pop(Stream& stream) {
+  changed(stream);
   stream.queue[stream.head] = {};
   ++stream.head;
   if (stream.idle() || stream.head > 1024) {
@@ -154,7 +160,8 @@ void Machine::pop(Stream& stream) {
 }
 
 void Machine::step(Stream& stream, const std::string& name, Picoseconds start, Picoseconds end) {
-  steps_.push_back({stream.actor, name, start, end, stream.label});
+  ++step_count_;
+  if (config_.timeline) steps_.push_back({stream.actor, name, start, end, stream.label});
   if (watched_) open_.name = name;
   elapsed_ = std::max(elapsed_, end);
 }
@@ -162,7 +169,7 @@ void Machine::step(Stream& stream, const std::string& name, Picoseconds start, P
 void Machine::touch(const Stream& stream, const std::string& name, const std::vector<Access>& accesses) {
   AccessSite site{.actor = stream.actor,
                   .tick = stream.clock.at(stream.actor),
-                  .step = static_cast<int64_t>(steps_.size()),
+                  .step = step_count_,
                   .turn = turn_,
                   .operation = name,
                   .label = stream.label};

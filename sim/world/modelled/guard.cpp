@@ -14,19 +14,19 @@ PointPtr* version(void* event) { return static_cast<PointPtr*>(event); }
 
 c10::Stream as_c10(const Stream& stream) { return c10::Stream(c10::Stream::UNSAFE, modelled_device(stream.device), stream.id); }
 
-int index_of(c10::Device device) { return device.has_index() ? device.index() : Machine::required().device(); }
+int index_of(c10::Device device) { return device.has_index() ? device_called(device.index()) : Machine::required().device(); }
 
-Stream& stream_of(const c10::Stream& stream) { return Machine::required().stream(stream.device_index(), stream.id()); }
+Stream& stream_of(const c10::Stream& stream) { return Machine::required().stream(device_called(stream.device_index()), stream.id()); }
 
 struct Guard final : c10::impl::DeviceGuardImplInterface {
   c10::DeviceType type() const override { return kind; }
   c10::DeviceIndex deviceCount() const noexcept override {
-    return static_cast<c10::DeviceIndex>(Machine::current() ? Machine::current()->config().ranks : 0);
+    return static_cast<c10::DeviceIndex>(Machine::current() ? std::min(Machine::current()->config().ranks, 127) : 0);
   }
   c10::Device getDevice() const override { return modelled_device(Machine::current() ? Machine::current()->device() : 0); }
   void setDevice(c10::Device device) const override { uncheckedSetDevice(device); }
   void uncheckedSetDevice(c10::Device device) const noexcept override {
-    if (Machine::current() && device.has_index()) Machine::current()->set_device(device.index());
+    if (Machine::current() && device.has_index()) Machine::current()->set_device(device_called(device.index()));
   }
   c10::Device exchangeDevice(c10::Device device) const override {
     c10::Device before = getDevice();
@@ -42,7 +42,7 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   }
   c10::Stream exchangeStream(c10::Stream stream) const override {
     c10::Stream before = getStream(stream.device());
-    Machine::required().set_current_stream(stream.device_index(), stream.id());
+    Machine::required().set_current_stream(device_called(stream.device_index()), stream.id());
     return before;
   }
 
@@ -69,7 +69,7 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     return Machine::required().host_query(Machine::required().record(where, "all of " + where.name()));
   }
   void synchronizeStream(const c10::Stream& stream) const override { Machine::required().synchronize(stream_of(stream)); }
-  void synchronizeDevice(const c10::DeviceIndex device) const override { Machine::required().synchronize_device(device); }
+  void synchronizeDevice(const c10::DeviceIndex device) const override { Machine::required().synchronize_device(device_called(device)); }
   void recordDataPtrOnStream(const c10::DataPtr& data, const c10::Stream& stream) const override {
     Machine::required().memory().record_stream(data, stream_of(stream));
   }

@@ -79,11 +79,13 @@ Shapes infer(const c10::OperatorHandle& op, const Stack& arguments) {
 int device_of(const Stack& arguments) {
   int device = -1;
   for (const IValue& argument : arguments) {
-    if (argument.isDevice() && argument.toDevice().has_index() && device < 0) device = argument.toDevice().index();
+    if (argument.isDevice() && argument.toDevice().has_index() && device < 0)
+      device = device_called(argument.toDevice().index());
     each_tensor(argument, [&](const Tensor& tensor) {
       if (!is_modelled(tensor)) return;
-      TORCH_CHECK(device < 0 || device == tensor.device().index(), "tensors on sim:", device, " and ", tensor.device(), " in one operator");
-      device = tensor.device().index();
+      int its = device_called(tensor.device().index());
+      TORCH_CHECK(device < 0 || device == its, "tensors on sim:", device, " and ", tensor.device(), " in one operator");
+      device = its;
     });
   }
   return device < 0 ? Machine::required().device() : device;
@@ -171,7 +173,8 @@ void queue(const c10::OperatorHandle& op, const OperatorFacts& facts, Stack& arg
   settle_outs(op, facts, arguments);
   check_overlap(facts, arguments);
   Kernel kernel{.name = op.schema().name(), .accesses = accesses(facts, arguments)};
-  Deferred call{.op = op, .arguments = aliases(arguments), .fresh = {}};
+  bool bytes = Machine::required().config().bytes;
+  Deferred call{.op = op, .arguments = bytes ? aliases(arguments) : Stack(), .fresh = {}};
   bool any_fresh = std::find(facts.returns.begin(), facts.returns.end(), -1) != facts.returns.end();
   Shapes shapes = any_fresh ? infer(op, arguments) : Shapes{};
   for (size_t i = 0; i < facts.returns.size(); ++i) {
@@ -179,7 +182,7 @@ void queue(const c10::OperatorHandle& op, const OperatorFacts& facts, Stack& arg
     results.push_back(argument >= 0 ? arguments[static_cast<size_t>(argument)] : promise(shapes.results[i], i, device, call, kernel));
   }
   kernel.cost = kernel_cost(Machine::required().config().rates, bytes_of(kernel.accesses), flop_of(op, arguments));
-  kernel.run = std::move(call);
+  if (bytes) kernel.run = std::move(call);
   Machine::required().issue(stream_here(device), std::move(kernel));
 }
 
@@ -189,6 +192,7 @@ void wait_for(const c10::OperatorHandle& op, const OperatorFacts& facts, const S
   c10::DeviceGuard guard(modelled_device(device));
   Machine& machine = Machine::required();
   Stream& stream = stream_here(device);
+  need_bytes("the value of " + op.schema().name());
   TORCH_CHECK(!stream.capture, op.schema().name(), " makes the host wait while ", stream.name(), " is capturing");
   auto answer = std::make_shared<Stack>(aliases(arguments));
   Kernel kernel{.name = op.schema().name(), .accesses = accesses(facts, arguments)};

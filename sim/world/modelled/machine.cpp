@@ -19,12 +19,6 @@ Machine*& the_machine() {
 
 constexpr int pool_streams = 32;
 
-std::string joined_lines(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const std::string& line : lines) text += line + "\n";
-  return text;
-}
-
 }  // namespace
 
 std::string Stream::name() const { return fmt::format("stream {} of sim:{}", id, device); }
@@ -32,7 +26,7 @@ std::string Stream::name() const { return fmt::format("stream {} of sim:{}", id,
 Machine::Machine(MachineConfig config, std::unique_ptr<Chooser> chooser)
     : config_(config),
       chooser_(std::move(chooser)),
-      memory_(std::make_shared<Memory>(config.ranks, config.poison)),
+      memory_(std::make_shared<Memory>(config.ranks, config.poison, config.bytes)),
       devices_(static_cast<size_t>(config.ranks)),
       pool_next_(static_cast<size_t>(config.ranks), 0),
       running_collectives_(static_cast<size_t>(config.ranks), 0),
@@ -102,6 +96,7 @@ void Machine::issue(Stream& stream, Action action) {
   host.now += config_.host_call;
   if (watched_) open_.footprint.tails.push_back(stream.actor);
   stream.queue.push_back({std::move(action), std::exchange(stream.fills, {}), hosts_->knowledge(host), host.now, host.label, host.turn});
+  changed(stream);
 }
 
 PointPtr Machine::record(Stream& stream, std::string name) {
@@ -147,7 +142,7 @@ void Machine::drive(const std::function<bool()>& ready, const std::function<std:
       continue;
     }
     TORCH_CHECK(false, abandoned_ ? "the chooser ended the run" : "deadlock", ": the driver waits for ", what(),
-                ", and nothing can go on\n", joined_lines(waits()));
+                ", and nothing can go on\n", picture());
   }
   if (driver.asked.waits) {
     ++turn_;
@@ -206,10 +201,11 @@ bool Machine::drain() {
 RunReport Machine::run(const std::function<void(int)>& body) {
   RELOADLAB_CHECK(!hosts_->on_rank_thread(), "a run inside a run");
   OneCore pinned;
-  auto picture = [this] { return joined_lines(waits()); };
+  auto shown = [this] { return picture(); };
   RunReport report;
   int64_t limit = taken_ + config_.step_limit;
   hosts_->start(body);
+  look_at_all();
   for (size_t rank = 0; rank < config_.skew.size(); ++rank) hosts_->host(static_cast<int>(rank)).now += config_.skew[rank];
   while (taken_ < limit && advance()) ++taken_;
   bool streams_idle = std::all_of(streams_.begin(), streams_.end(), [](const Stream* stream) { return stream->idle(); });
@@ -219,8 +215,9 @@ RunReport Machine::run(const std::function<void(int)>& body) {
     report.stopped = why_stopped();
   }
   if (!report.stopped.empty()) report.waits = waits();
-  hosts_->stop(picture);
+  hosts_->stop(shown);
   hosts_->join();
+  look_at_all();
   end_of_run();
   for (int rank = 0; rank < config_.ranks; ++rank) report.failures.push_back(hosts_->host(rank).failure);
   return report;
@@ -241,48 +238,6 @@ size_t Machine::choose(ChoiceKind kind, size_t count) {
   return pick(kind, options);
 }
 
-void Machine::collect_options(bool driver) {
-  options_.clear();
-  auto add = [this](const Host& host) { options_.push_back({host.actor, host.now, asks_again(host)}); };
-  for (int rank = 0; rank < config_.ranks; ++rank) {
-    const Host& host = hosts_->host(rank);
-    if (host.state == Host::State::parked && host.ready()) add(host);
-  }
-  if (driver) add(hosts_->host(config_.ranks));
-  for (const Stream* stream : streams_)
-    if (config_.concurrent_collectives == 0) admit(*stream);
-  for (const Stream* stream : streams_)
-    if (enabled(*stream)) options_.push_back(option(*stream));
-}
-
-bool Machine::advance(bool driver) {
-  collect_options(driver);
-  auto only_asking = [this] {
-    return std::all_of(options_.begin(), options_.end(), [](const Option& option) { return option.asks_again; });
-  };
-  if (only_asking() && expire()) collect_options(driver);
-  bool asking = only_asking();
-  asking_ = asking ? asking_ + 1 : 0;
-  if (options_.empty() || asking_ > config_.poll_limit) return false;
-  size_t index = pick(ChoiceKind::next, options_);
-  abandoned_ = index == Chooser::stop;
-  if (abandoned_) return false;
-  ActorId actor = options_[index].actor;
-  ++turn_;
-  if (actor <= config_.ranks) {
-    Host& host = hosts_->host(actor);
-    open_host_turn(host);
-    if (actor < config_.ranks) hosts_->go_on(host, [this] { return joined_lines(waits()); });
-    close_turn(host.clock);
-  } else {
-    Stream& stream = stream_of(actor);
-    open_turn(actor);
-    execute(stream);
-    close_turn(stream.clock);
-  }
-  return true;
-}
-
 std::string Machine::actor_name(ActorId actor) const { return modelled::actor_name(actor, config_.ranks); }
 
 void Machine::set_label(std::string label) { hosts_->here().label = std::make_shared<const std::string>(std::move(label)); }
@@ -301,6 +256,12 @@ std::vector<std::string> Machine::waits() const {
   for (const Stream* stream : streams_)
     if (!stream->idle()) lines.push_back(fmt::format("{} waits for {}", stream->name(), waits_for(*stream)));
   return lines;
+}
+
+std::string Machine::picture() const {
+  std::string text;
+  for (const std::string& line : waits()) text += line + "\n";
+  return text;
 }
 
 std::string Machine::waits_for(const Stream& stream) const {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "sim/world/modelled/action.h"
+#include "sim/world/modelled/actor_set.h"
 #include "sim/world/modelled/choice.h"
 #include "sim/world/modelled/turn.h"
 
@@ -32,6 +33,8 @@ struct MachineConfig {
   int ranks = 1;
   Rates rates = *rates_of("h200");
   std::byte poison{0xFF};
+  bool bytes = true;     // false: memory is addresses and nothing else, and kernels and collectives move no data
+  bool timeline = true;  // steps() are kept
   int concurrent_collectives = 0;   // how many a device runs at once; 0: any number
   int64_t step_limit = 10'000'000;  // more steps in one run count as a hang
   int64_t poll_limit = 100'000;     // so many questions in a row that nothing can change the answer of are one, too
@@ -74,7 +77,8 @@ struct Stream {
   Picoseconds free_at = 0;
   std::shared_ptr<const Clock> joined;
   std::shared_ptr<Capture> capture;
-  LabelPtr label;  // of its last action
+  LabelPtr label;      // of its last action
+  bool stale = false;  // what it can do next has perhaps changed
 
   bool idle() const { return head == queue.size(); }
   const Queued& front() const { return queue[head]; }
@@ -125,6 +129,7 @@ class Machine {
   void host_look(const std::vector<PointPtr>& points);   // the same for several, whose states are read afterwards
   void host_access(const std::string& key, bool write);  // of something that hosts share; lets others go on first
   void host_access(std::vector<Footprint::Key> keys);
+  bool is_watched() const { return watched_; }  // by the chooser: footprints are asked for
   void shares(const std::string& key) {  // whoever's turn it is reads it
     if (watched_) open_.footprint.keys.push_back({key, false});
   }
@@ -159,7 +164,7 @@ class Machine {
   // What was seen.
   const Schedule& schedule() const { return schedule_; }
   const std::vector<uint32_t>& widths() const { return widths_; }  // of the schedule's choices
-  const std::vector<Step>& steps() const { return steps_; }
+  const std::vector<Step>& steps() const { return steps_; }  // empty where no timeline is kept
   const RaceFinder& races() const { return races_; }
   std::string actor_name(ActorId actor) const;
   // The calling host uses a device's memory or makes a stream there.
@@ -171,7 +176,17 @@ class Machine {
   friend class Hosts;
   // One choice, and what it chose; false where nothing can go on. With `driver`, the driver is one of those who can.
   bool advance(bool driver = false);
-  void collect_options(bool driver);
+  void collect_options();
+  // Who can go on is kept up to date: who has perhaps changed is looked at again before each choice.
+  void changed(Stream& stream);
+  void changed(ActorId actor);
+  void places_changed(const Stream& stream);
+  void refresh();
+  void look_again(ActorId actor);
+  void look_at_all();
+  void nobody_forgotten();
+  bool only_asking() const;
+  size_t pick_next();
   bool expire();  // the host whose deadline comes first goes on; false where there is none
   bool looks_again(const Host& host) const;
   bool asks_again(const Host& host) const;
@@ -183,6 +198,7 @@ class Machine {
   void end_of_run();
   std::string why_stopped() const;
   void admit(const Stream& stream);
+  void start_part(const Stream& stream, const Part& part);
   bool enabled(const Stream& stream) const;
   Option option(const Stream& stream) const;
   void execute(Stream& stream);
@@ -196,6 +212,7 @@ class Machine {
   Picoseconds begin(Stream& stream, const Stream::Queued& queued);
   size_t pick(ChoiceKind kind, std::span<const Option> options);
   std::vector<std::string> waits() const;
+  std::string picture() const;  // the same in lines
   std::string waits_for(const Stream& stream) const;
   // Streams are numbered by their place on their device, then by device, so that numbers do not depend on the schedule.
   ActorId actor_of(int device, int64_t id) const { return static_cast<ActorId>((id + 1) * config_.ranks + 1 + device); }
@@ -218,6 +235,9 @@ class Machine {
   std::vector<uint32_t> widths_;
   std::vector<Step> steps_;
   std::vector<Option> options_;
+  ActorSet ready_;               // who can go on, the driver only where it is asked for
+  std::vector<ActorId> stale_;   // who has to be looked at again
+  int64_t step_count_ = 0;
   RaceFinder races_;
   std::string device_error_;  // the first kernel that threw
   int64_t taken_ = 0;         // choices of all runs

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
+#include "sim/world/modelled/device.h"
 #include "sim/world/modelled/machine.h"
 
 namespace reloadlab::sim::modelled {
@@ -34,18 +36,19 @@ struct Memory::Tenant {
   Block* block;
 };
 
-Memory::Memory(int devices, std::byte poison) : poison_(poison), made_(static_cast<size_t>(devices), 0) {
+Memory::Memory(int devices, std::byte poison, bool bytes) : poison_(poison), bytes_(bytes), made_(static_cast<size_t>(devices), 0) {
   for (int device = 0; device < devices; ++device) accounts_.push_back(std::make_shared<Account>(poison));
 }
 
 Memory::~Memory() {
-  for (const auto& block : blocks_) c10::free_cpu(block->data);
+  for (const auto& block : blocks_)
+    if (bytes_) c10::free_cpu(block->data);
 }
 
 c10::DataPtr Memory::allocate(size_t bytes) {
   Machine& machine = Machine::required();
   int device = machine.device();
-  c10::Device where(c10::DeviceType::PrivateUse1, static_cast<c10::DeviceIndex>(device));
+  c10::Device where = modelled_device(device);
   if (bytes == 0) return {nullptr, nullptr, &release, where};
   Stream& stream = machine.stream(device, machine.current_stream(device));
   int64_t rounded = (static_cast<int64_t>(bytes) + granule - 1) / granule * granule;
@@ -73,9 +76,14 @@ Memory::Block& Memory::take(const Place& place) {
   // Numbered on its device, so that numbers do not depend on which rank came first.
   auto devices = static_cast<BlockId>(accounts_.size());
   BlockId id = made_[static_cast<size_t>(place.device)]++ * devices + place.device;
-  auto block = std::make_unique<Block>(Block{id, place, c10::alloc_cpu(static_cast<size_t>(place.bytes))});
-  std::memset(block->data, static_cast<int>(poison_), static_cast<size_t>(place.bytes));
-  return *blocks_.emplace_back(std::move(block));
+  return *blocks_.emplace_back(std::make_unique<Block>(Block{id, place, fresh(place.bytes)}));
+}
+
+void* Memory::fresh(int64_t bytes) {
+  if (!bytes_) return reinterpret_cast<void*>(std::exchange(unmapped_, unmapped_ + static_cast<uintptr_t>(bytes)));
+  void* data = c10::alloc_cpu(static_cast<size_t>(bytes));
+  std::memset(data, static_cast<int>(poison_), static_cast<size_t>(bytes));
+  return data;
 }
 
 Memory::Block* Memory::take_pending(const Place& place) {
@@ -97,11 +105,13 @@ Memory::Block* Memory::take_pending(const Place& place) {
 }
 
 void Memory::poison(Block& block, Stream& stream, const char* name, bool counts) {
+  if (!bytes_ && !counts) return;
   Kernel kernel{.name = name};
   if (counts) kernel.accesses.push_back({Region::bytes(block.id, 0, block.place.bytes), true});
-  kernel.run = [data = block.data, bytes = static_cast<size_t>(block.place.bytes), byte = static_cast<int>(poison_)] {
-    std::memset(data, byte, bytes);
-  };
+  if (bytes_)
+    kernel.run = [data = block.data, bytes = static_cast<size_t>(block.place.bytes), byte = static_cast<int>(poison_)] {
+      std::memset(data, byte, bytes);
+    };
   Machine::required().fill(stream, std::move(kernel));
 }
 

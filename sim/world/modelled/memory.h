@@ -23,7 +23,8 @@ struct Stream;
 
 class Memory : public std::enable_shared_from_this<Memory> {
  public:
-  Memory(int devices, std::byte poison);
+  // Without bytes, blocks have addresses that nothing is mapped to.
+  Memory(int devices, std::byte poison, bool bytes);
   ~Memory();
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
@@ -54,11 +55,14 @@ class Memory : public std::enable_shared_from_this<Memory> {
   };
   static void release(void* tenant);
   void free(Block& block);
+  void* fresh(int64_t bytes);
   Block& take(const Place& place);
   Block* take_pending(const Place& place);
   void poison(Block& block, Stream& stream, const char* name, bool counts);
 
   std::byte poison_;
+  bool bytes_;
+  uintptr_t unmapped_ = uintptr_t{1} << 48;  // processors of today map nothing there
   std::vector<AccountPtr> accounts_;  // by device
   std::vector<std::unique_ptr<Block>> blocks_;
   std::vector<BlockId> made_;  // blocks, by device

@@ -19,6 +19,7 @@ constexpr int64_t steps_of_a_rank = 100'000;  // more are a hang: a pass over 61
 
 MachineConfig config_of(const WorldRequest& request) {
   MachineConfig config{.ranks = static_cast<int>(request.local.size()), .poison = poison_byte(request.poison)};
+  config.bytes = config.timeline = request.kind != WorldKind::meta;
   config.step_limit = steps_of_a_rank * std::max(config.ranks, 2);
   if (request.collective_picoseconds) {
     config.rates = *rates_of("free");
@@ -94,7 +95,20 @@ class ModelledGraph final : public DeviceGraph {
 }  // namespace
 
 std::unique_ptr<DeviceGraph> ModelledWorld::make_graph() { return std::make_unique<ModelledGraph>(); }
-at::Tensor ModelledWorld::bytes_now(const at::Tensor& tensor) const { return alias_on_cpu(tensor); }
+
+// Without bytes there is nothing to keep, but for the access: by the name that a copy's has.
+at::Tensor ModelledWorld::read(const at::Tensor& tensor) {
+  if (has_bytes()) return tensor.clone();
+  Kernel kernel{.name = "aten::copy_", .accesses = {access_to(tensor, false)}};
+  kernel.cost = kernel_cost(machine_.config().rates, 2 * static_cast<int64_t>(tensor.nbytes()), 0);
+  machine_.issue(stream_here(device_called(tensor.device().index())), std::move(kernel));
+  return {};
+}
+
+at::Tensor ModelledWorld::bytes_now(const at::Tensor& tensor) const {
+  need_bytes("a tensor's content");
+  return alias_on_cpu(tensor);
+}
 
 std::vector<SeenRace> ModelledWorld::races() const {
   const auto access = [&](const AccessSite& site) {

@@ -1,6 +1,7 @@
 #pragma once
 // Ranks as threads on modelled devices: rank r's tensors live on one of the machine's devices, its kernels run when their stream
-// executes, and the machine's schedule decides who goes on. What a rank reads too early is poison, or what was there before.
+// executes, and the machine's schedule decides who goes on. What a rank reads too early is poison, or what was there before. For `meta`
+// the same without bytes: order, addresses and accounts are those of `sim`.
 #include "sim/world/modelled/machine.h"
 #include "sim/world/world.h"
 
@@ -10,11 +11,11 @@ class ModelledWorld final : public World, public Devices {
  public:
   // Throws c10::Error where another machine is alive.
   ModelledWorld(const WorldRequest& request, std::unique_ptr<Chooser> chooser);
-  WorldKind kind() const override { return WorldKind::sim; }
+  WorldKind kind() const override { return has_bytes() ? WorldKind::sim : WorldKind::meta; }
   int ranks() const override { return ranks_; }
   const std::vector<int>& local_ranks() const override { return local_; }
   c10::Device device(int rank) const override;
-  bool has_bytes() const override { return true; }
+  bool has_bytes() const override { return machine_.config().bytes; }
   // A body that throws, or that never ends, is thrown here again, with what everybody waited for.
   void each_rank(const std::function<void(int rank)>& body) override;
   at::Tensor sum(const std::vector<at::Tensor>& local_partials) override;
@@ -26,6 +27,7 @@ class ModelledWorld final : public World, public Devices {
   c10::intrusive_ptr<c10d::ProcessGroup> group(const std::string& name, const std::vector<int64_t>& ranks) override;
   c10::intrusive_ptr<c10d::Store> store(const std::string& name) override;
   std::unique_ptr<DeviceGraph> make_graph() override;
+  at::Tensor read(const at::Tensor& tensor) override;
   at::Tensor bytes_now(const at::Tensor& tensor) const override;
   std::vector<SeenRace> races() const override;
   std::vector<DeviceStep> timeline() const override;

@@ -61,7 +61,9 @@ Part Rendezvous::join(const Want& want) {
   Collective& collective = *here.collective;
   Collective::Seat& seat = collective.seats[want.seat];
   seat.wanted = fmt::format("{} ({})", want.operation, want.detail);
-  collective.mismatch = mismatch_of(collective);
+  if (here.wanted.empty()) here.wanted = seat.wanted;
+  if (seat.wanted != here.wanted) here.mismatched = true;
+  if (here.mismatched) collective.mismatch = mismatch_of(collective);
   seat.accesses = want.accesses;
   seat.sends = want.sends;
   (*here.inputs)[want.seat] = want.inputs;

@@ -42,6 +42,8 @@ class Rendezvous {
     std::shared_ptr<Collective> collective;
     std::shared_ptr<std::vector<std::vector<at::Tensor>>> inputs, outputs;
     size_t joined = 0;
+    std::string wanted;       // by the first rank that came
+    bool mismatched = false;  // others want something else
   };
   Meeting& meeting(const Want& want, int64_t number);
   std::map<std::pair<std::string, size_t>, int64_t> next_;                 // by channel and seat

@@ -1,5 +1,7 @@
 #include "sim/world/modelled/store.h"
 
+#include <algorithm>
+
 #include "sim/world/modelled/machine.h"
 #include "sim/world/modelled/rendezvous.h"
 
@@ -44,13 +46,22 @@ class ModelledStore final : public c10d::Store {
     state_->present.erase(key);
     return state_->values.erase(key) > 0;
   }
+  // One request, as to a store that others serve: nobody comes between its keys.
   bool check(const std::vector<std::string>& keys) override {
-    bool all = true;
-    for (const std::string& key : keys) {
-      access(key, false);
-      all &= state_->values.contains(key);
-    }
+    if (!keys.empty()) read(keys);
+    return has_all(keys);
+  }
+  bool hasExtendedApi() const override { return true; }
+  std::vector<Bytes> multiGet(const std::vector<std::string>& keys) override {
+    if (!keys.empty()) read(keys);
+    if (!has_all(keys)) wait(keys, timeout_);
+    std::vector<Bytes> all;
+    for (const std::string& key : keys) all.push_back(state_->values[key]);
     return all;
+  }
+  void multiSet(const std::vector<std::string>& keys, const std::vector<Bytes>& values) override {
+    TORCH_CHECK(keys.size() == values.size(), "one value for each key");
+    for (size_t i = 0; i < keys.size(); ++i) set(keys[i], values[i]);
   }
   int64_t getNumKeys() override {
     access("*", false);
@@ -65,6 +76,15 @@ class ModelledStore final : public c10d::Store {
   }
 
  private:
+  void read(const std::vector<std::string>& keys) {
+    std::vector<Footprint::Key> read;
+    const size_t told = Machine::required().is_watched() ? keys.size() : 1;
+    for (size_t i = 0; i < told; ++i) read.push_back({fmt::format("key {} of store {}", keys[i], name_), false});
+    Machine::required().host_access(std::move(read));
+  }
+  bool has_all(const std::vector<std::string>& keys) const {
+    return std::all_of(keys.begin(), keys.end(), [this](const std::string& key) { return state_->values.contains(key); });
+  }
   // Who counts keys sees every change.
   void access(const std::string& key, bool write) {
     std::vector<Footprint::Key> keys = {{fmt::format("key {} of store {}", key, name_), write}};

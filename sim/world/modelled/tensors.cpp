@@ -95,7 +95,7 @@ const Tensor& resize(const Tensor& self, Sizes size, std::optional<at::MemoryFor
   c10::DeviceGuard guard(self.device());
   self.unsafeGetTensorImpl()->set_sizes_contiguous(size);
   int64_t needed = (self.storage_offset() + self.numel()) * static_cast<int64_t>(self.element_size());
-  if (self.numel() > 0 && needed > static_cast<int64_t>(self.storage().nbytes())) grow(self.storage(), needed, self.device().index());
+  if (self.numel() > 0 && needed > static_cast<int64_t>(self.storage().nbytes())) grow(self.storage(), needed, device_called(self.device().index()));
   return self;
 }
 
@@ -106,7 +106,7 @@ bool is_set_to(const Tensor& self, const Tensor& other) {
 
 void record_stream(Tensor& self, c10::Stream stream) {
   Machine& machine = Machine::required();
-  machine.memory().record_stream(self.storage().data_ptr(), machine.stream(stream.device_index(), stream.id()));
+  machine.memory().record_stream(self.storage().data_ptr(), machine.stream(device_called(stream.device_index()), stream.id()));
 }
 
 }  // namespace

@@ -33,8 +33,10 @@ bool Machine::expire() {
     if (!waits || host.asked.deadline < 0 || host.timed_out) continue;
     if (!first || host.asked.deadline < first->asked.deadline) first = &host;
   }
-  if (first) first->timed_out = true;
-  return first != nullptr;
+  if (!first) return false;
+  first->timed_out = true;
+  changed(first->actor);
+  return true;
 }
 
 void Machine::host_marks(Point& point) {
@@ -51,6 +53,7 @@ void Machine::abort_group(const std::string& group, const std::string& why) {
   host_access(group, true);
   if (watched_) open_.takes_place = true;  // what could have completed cannot any more
   rendezvous_->abort(group, why);
+  look_at_all();
 }
 
 // One rank's part of an aborted collective: no data moves, and who waits for it is told.
@@ -58,6 +61,7 @@ void Machine::give_up(Stream& stream, Collective& collective, Collective::Seat& 
   Picoseconds start = begin(stream, stream.front());
   shares(collective.group);  // had it come before the abort, it might have completed
   if (seat.started) --running_collectives_[static_cast<size_t>(stream.device)];
+  places_changed(stream);
   if (watched_ && config_.concurrent_collectives > 0) open_.footprint.places.push_back(stream.device);
   stream.free_at = start;
   seat.done->clock = stream.clock;
