@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 
 #include "reference/base/check.h"
+#include "reference/model/guard.h"
 #include "sim/replay/session.h"
 
 namespace reloadlab::sim {
