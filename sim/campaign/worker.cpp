@@ -34,7 +34,7 @@ int serve_jobs(int socket, const Engine& engine, double silence_seconds) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   // Before the campaign loses its patience, which knows less.
   if (engine.watch_hangs)
-    engine.watch_hangs(silence_seconds / 2, [socket](const std::string& picture) { send_frame(socket, FrameKind::hang, picture); });
+    engine.watch_hangs(silence_seconds / 4, [socket](const std::string& picture) { send_frame(socket, FrameKind::hang, picture); });
   if (!send_frame(socket, FrameKind::ready, "")) return 0;
   while (const auto frame = receive_frame(socket)) {
     const auto message = frame->kind == FrameKind::job ? parse_job(frame->body) : Status(Code::data, "a job was expected");

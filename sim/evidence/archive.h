@@ -40,7 +40,7 @@ class Writer {
           if (is_default(value.*member, defaults.*member)) return;
           Json content = put(value.*member);
           // Something that is there may be as it is by default; what is always there need not be said then.
-          constexpr bool always = Described<std::remove_cvref_t<decltype(value.*member)>>;
+          constexpr bool always = !requires { (value.*member).has_value(); };
           if (!always || !content.empty()) out[key] = std::move(content);
         },
         static_cast<const S*>(nullptr));

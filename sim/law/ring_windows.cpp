@@ -222,10 +222,10 @@ int64_t shortest_period(const Evidence& evidence) {
 
 Verdict judge_ring_lookahead(const Evidence& evidence) {
   Communications all(evidence);
-  return judge_ranks(
-      evidence, "ring_lookahead", "no broadcast was started by a pass", [&](const Execution& execution, size_t rank, Tally& tally) {
-        return LookAhead(evidence, execution, rank, all.of(execution)).judge(tally);
-      });
+  return judge_ranks(evidence, "ring_lookahead", "no broadcast was started by a pass",
+                     [&](const Execution& execution, size_t rank, Tally& tally) {
+                       return LookAhead(evidence, execution, rank, all.of(execution)).judge(tally);
+                     });
 }
 
 Verdict judge_ring_memory(const Evidence& evidence) {

@@ -79,8 +79,7 @@ Shapes infer(const c10::OperatorHandle& op, const Stack& arguments) {
 int device_of(const Stack& arguments) {
   int device = -1;
   for (const IValue& argument : arguments) {
-    if (argument.isDevice() && argument.toDevice().has_index() && device < 0)
-      device = device_called(argument.toDevice().index());
+    if (argument.isDevice() && argument.toDevice().has_index() && device < 0) device = device_called(argument.toDevice().index());
     each_tensor(argument, [&](const Tensor& tensor) {
       if (!is_modelled(tensor)) return;
       int its = device_called(tensor.device().index());

@@ -33,8 +33,8 @@ struct MachineConfig {
   int ranks = 1;
   Rates rates = *rates_of("h200");
   std::byte poison{0xFF};
-  bool bytes = true;     // false: memory is addresses and nothing else, and kernels and collectives move no data
-  bool timeline = true;  // steps() are kept
+  bool bytes = true;                // false: memory is addresses and nothing else, and kernels and collectives move no data
+  bool timeline = true;             // steps() are kept
   int concurrent_collectives = 0;   // how many a device runs at once; 0: any number
   int64_t step_limit = 10'000'000;  // more steps in one run count as a hang
   int64_t poll_limit = 100'000;     // so many questions in a row that nothing can change the answer of are one, too
@@ -130,7 +130,7 @@ class Machine {
   void host_access(const std::string& key, bool write);  // of something that hosts share; lets others go on first
   void host_access(std::vector<Footprint::Key> keys);
   bool is_watched() const { return watched_; }  // by the chooser: footprints are asked for
-  void shares(const std::string& key) {  // whoever's turn it is reads it
+  void shares(const std::string& key) {         // whoever's turn it is reads it
     if (watched_) open_.footprint.keys.push_back({key, false});
   }
   // False where the point is not done within the limit of virtual time, or never.
@@ -164,7 +164,7 @@ class Machine {
   // What was seen.
   const Schedule& schedule() const { return schedule_; }
   const std::vector<uint32_t>& widths() const { return widths_; }  // of the schedule's choices
-  const std::vector<Step>& steps() const { return steps_; }  // empty where no timeline is kept
+  const std::vector<Step>& steps() const { return steps_; }        // empty where no timeline is kept
   const RaceFinder& races() const { return races_; }
   std::string actor_name(ActorId actor) const;
   // The calling host uses a device's memory or makes a stream there.
@@ -235,8 +235,8 @@ class Machine {
   std::vector<uint32_t> widths_;
   std::vector<Step> steps_;
   std::vector<Option> options_;
-  ActorSet ready_;               // who can go on, the driver only where it is asked for
-  std::vector<ActorId> stale_;   // who has to be looked at again
+  ActorSet ready_;              // who can go on, the driver only where it is asked for
+  std::vector<ActorId> stale_;  // who has to be looked at again
   int64_t step_count_ = 0;
   RaceFinder races_;
   std::string device_error_;  // the first kernel that threw

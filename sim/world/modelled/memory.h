@@ -63,7 +63,7 @@ class Memory : public std::enable_shared_from_this<Memory> {
   std::byte poison_;
   bool bytes_;
   uintptr_t unmapped_ = uintptr_t{1} << 48;  // processors of today map nothing there
-  std::vector<AccountPtr> accounts_;  // by device
+  std::vector<AccountPtr> accounts_;         // by device
   std::vector<std::unique_ptr<Block>> blocks_;
   std::vector<BlockId> made_;  // blocks, by device
   std::map<Place, std::vector<Block*>> free_;

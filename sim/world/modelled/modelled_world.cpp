@@ -76,9 +76,7 @@ c10::intrusive_ptr<c10d::ProcessGroup> ModelledWorld::group(const std::string& n
   return make_group(options, machine_.device());
 }
 
-c10::intrusive_ptr<c10d::Store> ModelledWorld::store(const std::string& name) {
-  return make_store(name);
-}
+c10::intrusive_ptr<c10d::Store> ModelledWorld::store(const std::string& name) { return make_store(name); }
 
 namespace {
 

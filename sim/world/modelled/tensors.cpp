@@ -95,7 +95,8 @@ const Tensor& resize(const Tensor& self, Sizes size, std::optional<at::MemoryFor
   c10::DeviceGuard guard(self.device());
   self.unsafeGetTensorImpl()->set_sizes_contiguous(size);
   int64_t needed = (self.storage_offset() + self.numel()) * static_cast<int64_t>(self.element_size());
-  if (self.numel() > 0 && needed > static_cast<int64_t>(self.storage().nbytes())) grow(self.storage(), needed, device_called(self.device().index()));
+  if (self.numel() > 0 && needed > static_cast<int64_t>(self.storage().nbytes()))
+    grow(self.storage(), needed, device_called(self.device().index()));
   return self;
 }
 

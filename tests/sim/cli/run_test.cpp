@@ -97,13 +97,11 @@ TEST_F(Running, MutantsRunLikeAnyOther) {
   EXPECT_EQ(reloadlab("run --candidate mutant@nonne").exit_code, 64);
 }
 
-// Every mutant against the known bugs: one that lives is a law, or a scenario, too few.
+// Every mutant against what the command runs when nothing is named: one that lives is a law, or a scenario, too few.
 TEST_F(Running, EveryMutantIsKilledByALaw) {
-  std::string paths;
-  for (const char* path : {"bugs", "layerwise/tensor_parallel.yaml", "online_quant/oq_abort.yaml", "online_quant/oq_created_scale.yaml",
-                           "online_quant/oq_layers_not_sent.yaml", "online_quant/oq_several_calls.yaml"})
-    paths += std::string(" " RELOADLAB_SOURCE_DIR "/scenarios/") + path;
-  const Ran ran = reloadlab("mutants --jobs 2" + paths);
+  std::filesystem::remove_all(folder / "scenarios");
+  std::filesystem::create_directory_symlink(RELOADLAB_SOURCE_DIR "/scenarios", folder / "scenarios");
+  const Ran ran = reloadlab("mutants --jobs 2");
   EXPECT_EQ(ran.exit_code, 0) << ran.out << ran.err;
   EXPECT_NE(ran.out.find("mutant@none"), std::string::npos) << ran.out;
   EXPECT_EQ(ran.out.find("NOT FINE"), std::string::npos) << ran.out;
@@ -234,8 +232,7 @@ TEST_F(Running, ExploreGoesThroughEveryScheduleThatDiffers) {
   write("scenarios/ring.yaml", kRing);
   const Ran held = reloadlab("explore scenarios/ring.yaml --candidate shared_series@seed");
   EXPECT_EQ(held.exit_code, 0) << held.err;
-  EXPECT_TRUE(
-      matches(held.out, "ok    ring  shared_series@seed\n  1 executions, 1 traces, 0 redundant, {any} s, exhausted\n{any}"))
+  EXPECT_TRUE(matches(held.out, "ok    ring  shared_series@seed\n  1 executions, 1 traces, 0 redundant, {any} s, exhausted\n{any}"))
       << held.out;
   const Ran raced = reloadlab("explore scenarios/ring.yaml --candidate mutant@ring_no_wait");
   EXPECT_EQ(raced.exit_code, 1) << raced.err;
@@ -272,7 +269,7 @@ TEST_F(Running, ShowHasAColumnForEachStream) {
 TEST_F(Running, SeriesThatNeverComeBackAreHangsWithThePictureOfWhoWaits) {
   write("scenarios/ring.yaml", kRing);
   const Ran ran = naughty(
-      "run --isolate=case --hang-after 4s --no-expectations --candidate stuck@forever --candidate stuck@mutex --candidate stuck@catches "
+      "run --isolate=case --hang-after 8s --no-expectations --candidate stuck@forever --candidate stuck@mutex --candidate stuck@catches "
       "--candidate stuck@polls --candidate shared_series@hardened --law ring_content");
   EXPECT_EQ(ran.exit_code, 6) << ran.err;
   const std::vector<std::string> said = survival(ran);
@@ -281,7 +278,7 @@ TEST_F(Running, SeriesThatNeverComeBackAreHangsWithThePictureOfWhoWaits) {
     EXPECT_NE(said[i].find(" hang: rank 0 has reached no operation of the modelled world for 2 s; host 0 runs; host 1 "), std::string::npos)
         << said[i];
   }
-  EXPECT_NE(said[3].find(" hang: hang: hosts only ask whether something is done, and nothing else can go on"), std::string::npos) << said[3];
+  EXPECT_NE(said[3].find(" hang: hang: hosts only ask whether something is done"), std::string::npos) << said[3];
   EXPECT_NE(ran.err.find("broadcast #0 of all: rank 1 (not issued)"), std::string::npos) << ran.err;
   EXPECT_EQ(said[4], "shared_series@hardened pass");
 }
