@@ -61,10 +61,10 @@ Status Series::fetch(SeriesOffset target, WindowSlot slot) {
   return outcome;
 }
 
-// The owner's weight may have got another storage since.
+// The owner's weight may have got another storage since, and in the seed loading may have stopped before the layer was built.
 std::vector<at::Tensor>& Series::owned_wire(Member& member) {
   const at::Tensor& weight = member.weight->tensor;
-  if (!is_wire_of(member.wire.front(), weight)) member.wire = {wire_of(weight)};
+  if (member.wire.empty() || !is_wire_of(member.wire.front(), weight)) member.wire = {wire_of(weight)};
   return member.wire;
 }
 

@@ -56,7 +56,8 @@ void describe(V&& visit, const Fault*) {
 template <class V>
 void describe(V&& visit, const SeriesSpec*) {
   using S = SeriesSpec;
-  visit("name", &S::name), visit("layers", &S::layers), visit("first", &S::first), visit("prefetch", &S::prefetch);
+  visit("name", &S::name), visit("layers", &S::layers), visit("first", &S::first), visit("indices", &S::indices);
+  visit("prefetch", &S::prefetch);
   visit("group", &S::group), visit("ranks", &S::ranks);
 }
 template <class V>

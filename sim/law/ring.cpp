@@ -40,7 +40,8 @@ Place place_of(const Evidence& evidence, int layer) {
   if (layer < 0) return {};
   const std::string& path = evidence.layers[static_cast<size_t>(layer)];
   for (const SeriesSpec& series : evidence.the_case.series)
-    if (const int64_t index = series.index_of(path); index >= 0) return {&series, index};
+    if (const int64_t offset = series.position_of(path); offset >= 0)
+      return {&series, series.index_at(static_cast<size_t>(offset)), offset};
   return {};
 }
 

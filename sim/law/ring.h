@@ -17,7 +17,7 @@ namespace reloadlab::sim {
 struct Place {
   const SeriesSpec* series = nullptr;  // null: in none
   int64_t index = 0;                   // absolute
-  int64_t offset() const { return index - series->first; }
+  int64_t offset = 0;                  // among the series' layers
 };
 Place place_of(const Evidence& evidence, int layer);
 // Whether the layer lives on the rank.

@@ -37,7 +37,7 @@ class Recurrence {
   void reach(const Visit& visit) {
     const SeriesSpec& series = case_.series[visit.series];
     const auto count = static_cast<int64_t>(series.layers.size());
-    const int64_t target = (visit.index - series.first + series.prefetch) % count;
+    const int64_t target = (series.position_of(visit.layer) + series.prefetch) % count;
     int64_t start = free_[series.group];
     for (const int64_t now : now_) start = std::max(start, now);
     free_[series.group] = arrivals_[series.layers[static_cast<size_t>(target)]] = start + case_.timing->broadcast * picoseconds;

@@ -42,7 +42,7 @@ class LookAhead {
   // SW3, as it should be: t = (i - s + k) mod L + s.
   int64_t target_of(const Place& place) const {
     const auto count = static_cast<int64_t>(place.series->layers.size());
-    return (place.offset() + place.series->prefetch) % count + place.series->first;
+    return place.series->index_at(static_cast<size_t>((place.offset + place.series->prefetch) % count));
   }
 
   std::optional<Finding> judge_targets(int step, Tally& tally) {
@@ -104,7 +104,7 @@ Resident resident(const Evidence& evidence, const Census& cold, int64_t rank) {
     if (shared) {
       total.placeholders += dtype_size(entry.dtype);
       if (owns(evidence, place, rank)) total.series += bytes_of(entry);
-      if (place.offset() == 0) total.series += (place.series->prefetch + 1) * bytes_of(entry);
+      if (place.offset == 0) total.series += (place.series->prefetch + 1) * bytes_of(entry);
     } else if (entry.storage >= 0 && seen.insert(entry.storage).second) {
       total.others += bytes_of(entry);
     }

@@ -70,7 +70,7 @@ Status SeriesPlayer::make_one(const SeriesSpec& spec, const CandidateInfo& candi
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     const model::LayerPtr layer = scene_.model.find(spec.layers[i]);
     RELOADLAB_CHECK(layer, spec.layers[i]);
-    RELOADLAB_TRY(scene_.supervised([&] { return one.series->register_layer(layer, spec.first + static_cast<int64_t>(i)); }));
+    RELOADLAB_TRY(scene_.supervised([&] { return one.series->register_layer(layer, spec.index_at(i)); }));
   }
   return {};
 }

@@ -55,6 +55,7 @@ class SeriesBinder {
     SeriesSpec spec{.name = reader.text("name"),
                     .layers = resolve_layers(*reader.node("layers"), known_, "model", diagnostics_),
                     .first = reader.integer("first"),
+                    .indices = reader.has("indices") ? integers_of(*reader.node("indices")) : std::vector<int64_t>(),
                     .prefetch = reader.integer("prefetch"),
                     .group = reader.text("group"),
                     .ranks = bind_ranks(reader, case_, diagnostics_)};
@@ -63,6 +64,7 @@ class SeriesBinder {
     for (const std::string& layer : spec.layers)
       if (!taken_.insert(layer).second)
         diagnostics_.error(reader.at("layers"), fmt::format("layer {} a second time, expected each layer in one series, once", layer));
+    check_indices(reader, spec);
     for (const SeriesSpec& other : all_)
       if (other.group == spec.group && other.ranks != spec.ranks)
         diagnostics_.error(node.at, fmt::format("group {} with other ranks than for series {}", spec.group, other.name));
@@ -71,6 +73,16 @@ class SeriesBinder {
   std::vector<SeriesSpec> take() { return std::move(all_); }
 
  private:
+  void check_indices(const Reader& reader, const SeriesSpec& spec) {
+    if (!reader.has("indices")) return;
+    const std::vector<int64_t>& indices = spec.indices;
+    if (reader.has("first")) diagnostics_.error(reader.at("indices"), "`first` and `indices`, expected one of them");
+    if (indices.size() != spec.layers.size())
+      diagnostics_.error(reader.at("indices"), fmt::format("{} indices, expected {}: one for each layer", indices.size(), spec.layers.size()));
+    if (std::ranges::adjacent_find(indices, std::ranges::greater_equal()) != indices.end())
+      diagnostics_.error(reader.at("indices"), "indices that do not ascend");
+  }
+
   const Case& case_;
   std::vector<std::string> known_;
   Diagnostics& diagnostics_;

@@ -10,16 +10,23 @@ namespace reloadlab::sim {
 struct SeriesSpec {
   std::string name;
   std::vector<std::string> layers;  // in the order of their indices
-  int64_t first = 0;                // absolute index of the first layer, s
+  int64_t first = 0;                // absolute index of the first layer, s; others follow it one by one
+  std::vector<int64_t> indices;     // of each layer, where they do not follow one another
   int64_t prefetch = 1;             // how many layers ahead broadcasts are started, k
   std::string group = "all";        // the communicator; series that name the same one share it
   std::vector<int64_t> ranks;       // its members, ascending; empty: all ranks of the case
 
-  // The index of the layer in the series, -1 where it is none of its layers.
-  int64_t index_of(const std::string& layer) const {
+  int64_t index_at(size_t position) const { return indices.empty() ? first + static_cast<int64_t>(position) : indices[position]; }
+  // Of the layer among the series' layers, -1 where it is none of them.
+  int64_t position_of(const std::string& layer) const {
     for (size_t i = 0; i < layers.size(); ++i)
-      if (layers[i] == layer) return first + static_cast<int64_t>(i);
+      if (layers[i] == layer) return static_cast<int64_t>(i);
     return -1;
+  }
+  // Absolute index of the layer, -1 where it is none of the series' layers.
+  int64_t index_of(const std::string& layer) const {
+    const int64_t position = position_of(layer);
+    return position < 0 ? position : index_at(static_cast<size_t>(position));
   }
   bool has_rank(int64_t rank) const {
     for (int64_t each : ranks)

@@ -89,13 +89,6 @@ std::vector<std::string> hazard_ids() {
   return ids;
 }
 
-const std::map<std::string, std::string>& hazards_kept_for_later() {
-  static const std::map<std::string, std::string> later{
-      {"H34", "the indices of a series' layers"},
-  };
-  return later;
-}
-
 Result<std::vector<HazardFile>> read_hazards() {
   std::vector<HazardFile> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
@@ -109,14 +102,11 @@ Result<std::vector<HazardFile>> read_hazards() {
 
 std::string hazards_table(const std::vector<HazardFile>& files) {
   std::string text = "| hazard | scenario | hardened | with static binding | mutants, killed by |\n|---|---|---|---|---|\n";
-  for (const std::string& id : hazard_ids()) {
+  for (const std::string& id : hazard_ids())
     for (const HazardFile& file : files)
       if (const auto found = file.hazards.find(id); found != file.hazards.end())
         text += fmt::format("| {} | [{}]({}.yaml) | {} | {} | {} |\n", id, file.name, file.name, told(found->second, ""),
                             told(found->second, ",binding=static"), told(file.kills));
-    if (const auto later = hazards_kept_for_later().find(id); later != hazards_kept_for_later().end())
-      text += fmt::format("| {} | needs {} | | | |\n", id, later->second);
-  }
   return text;
 }
 

@@ -33,8 +33,6 @@ struct HazardFile {
 
 // Files that say something, by name. Code::data where a line is not as it has to be, or an id is none of the list.
 Result<std::vector<HazardFile>> read_hazards();
-// Of hazards that no scenario can say yet: what it would have to say.
-const std::map<std::string, std::string>& hazards_kept_for_later();
 // Every id of the list.
 std::vector<std::string> hazard_ids();
 // What the README has between its marks.

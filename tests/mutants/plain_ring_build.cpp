@@ -99,7 +99,7 @@ Status PlainRing::check_alike() const {
   const auto weight = [](const One& one) { return std::ranges::find(one.originals, "weight", &Original::slot); };
   for (const One& one : ones_) {
     const bool follows = one.index - ones_.front().index == &one - ones_.data();
-    if (!follows) return {Code::misuse, "indices are not consecutive"};
+    if (!follows && !is(RingWrong::any_indices)) return {Code::misuse, "indices are not consecutive"};
     const bool alike = weight(one)->shape == weight(ones_.front())->shape && weight(one)->dtype == weight(ones_.front())->dtype;
     if (!alike && !is(RingWrong::first_shape)) return {Code::misuse, fmt::format("{} has another shape", one.layer->path())};
   }

@@ -54,6 +54,7 @@ constexpr RingMutant kMutants[] = {
     {loads_at_any_time, "ring_loads_at_any_time", "rank_agreement"},
     {trusting, "ring_trusting", "ring_content"},
     {any_look_ahead, "ring_any_look_ahead", "rank_agreement"},
+    {any_indices, "ring_any_indices", "rank_agreement"},
     {asserts_absence, "ring_asserts_absence", "rank_agreement"},
     {drains_nothing, "ring_static_drains_nothing", "rank_agreement", true},
     {moved_by_reload, "ring_static_moved_by_reload", "graph_replay", true},

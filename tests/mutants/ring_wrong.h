@@ -62,6 +62,7 @@ enum class RingWrong {
   // What is asked and answered.
   trusting,            // takes layers in any order, and reads what there is
   any_look_ahead,      // does not ask whether there are layers enough
+  any_indices,         // does not ask whether layers follow one another
   asserts_absence,     // fails where the window holds the layer already
   drains_nothing,      // drain() orders nothing
   resets_nothing,      // reset() does nothing
