@@ -78,7 +78,8 @@ class SeriesBinder {
     const std::vector<int64_t>& indices = spec.indices;
     if (reader.has("first")) diagnostics_.error(reader.at("indices"), "`first` and `indices`, expected one of them");
     if (indices.size() != spec.layers.size())
-      diagnostics_.error(reader.at("indices"), fmt::format("{} indices, expected {}: one for each layer", indices.size(), spec.layers.size()));
+      diagnostics_.error(reader.at("indices"),
+                         fmt::format("{} indices, expected {}: one for each layer", indices.size(), spec.layers.size()));
     if (std::ranges::adjacent_find(indices, std::ranges::greater_equal()) != indices.end())
       diagnostics_.error(reader.at("indices"), "indices that do not ascend");
   }

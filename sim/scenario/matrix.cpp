@@ -64,7 +64,7 @@ std::vector<NodePtr> world_values(const Node& root, std::string_view key, Diagno
   return values;
 }
 
-constexpr std::array varied_keys = {"model", "series", "timing", "checkpoints", "record", "steps", "laws", "expect", "limits"};
+constexpr std::array varied_keys = {"model", "models", "series", "timing", "checkpoints", "record", "steps", "laws", "expect", "limits"};
 
 bool can_vary(const Axis& axis, Diagnostics& diagnostics) {
   if (std::find(varied_keys.begin(), varied_keys.end(), axis.path[0]) != varied_keys.end()) return true;

@@ -127,6 +127,7 @@ Status PlainRing::commit() {
   } else {
     if (is(RingWrong::moved_by_reload)) move_windows();
     outcome = prime();
+    if (is(RingWrong::primes_in_turn)) settle();
   }
   if (is(RingWrong::committed_on_one)) {
     settle();

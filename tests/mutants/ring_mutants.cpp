@@ -49,6 +49,7 @@ constexpr RingMutant kMutants[] = {
     {step_lost, "ring_step_lost", "ring_content"},
     {first_not_primed, "ring_first_not_primed", "ring_content"},
     {none_primed, "ring_none_primed", "ring_content"},
+    {primes_in_turn, "ring_primes_in_turn", "ring_overwait"},
     {committed_on_one, "ring_committed_on_one", "ring_content"},
     {reload_undrained, "ring_reload_undrained", "ring_happens_before"},
     {loads_at_any_time, "ring_loads_at_any_time", "rank_agreement"},

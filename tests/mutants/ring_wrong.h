@@ -55,6 +55,7 @@ enum class RingWrong {
   step_lost,          // no post-load step in a reload, for it stands in the layer no more
   first_not_primed,   // a reload fills all windows again but the first
   none_primed,        // a reload fills no window again
+  primes_in_turn,     // a reload waits for the windows that it fills again
   committed_on_one,   // but for the first rank, what a reload sends is put aside
   reload_undrained,   // does not wait for what is in flight when a reload begins
   loads_at_any_time,  // loaders write whenever they are called

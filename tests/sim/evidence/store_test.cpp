@@ -22,7 +22,7 @@ constexpr std::string_view kGolden =
     R"("flags":{"reload":true},"layers":[)"
     R"({"dtype":"f16","kind":"linear","name":"fc","quant":"tile_permute","tied_to":"embed.weight","values":{"flag":true,"list":[1,2],)"
     R"("number":0.5,"size":3,"text":"t"}}],"values":{"hidden":64}},"models":2,"record":"never","scenario":"padded","seed":5,)"
-    R"("series":[{"first":3,"group":"dp","layers":["fc"],"name":"o","prefetch":2,"ranks":[0,2]}],"steps":[STEP],)"
+    R"("series":[{"first":3,"group":"dp","indices":[3],"layers":["fc"],"name":"o","prefetch":2,"ranks":[0,2]}],"steps":[STEP],)"
     R"("system":"layerwise",)"
     R"("tags":["smoke"],"timing":{"after":[2,3],"before":[1],"broadcast":7,"slow":[4]},"variant":"ranks=1",)"
     R"("world":"sim"},"declared":{"abort":"none"},"deliveries":[{"dtype":"f16","expert":3,)"
