@@ -58,6 +58,12 @@ model::LoaderPtr ungated(const model::LoaderPtr& loader) {
   return gate ? gate->original : loader;
 }
 
+bool is_taken_over(const model::LoaderPtr& loader) {
+  for (const model::Loader* each = loader.get(); each && !each->function.target<Gate>(); each = each->wrapped.get())
+    if (gate_of(each->wrapped)) return true;
+  return false;
+}
+
 void install_gates(Core& core, const model::LayerPtr& layer) {
   const std::shared_ptr<LayerRecord> record = core.registry.find(layer);
   const std::shared_ptr<Shadow> shadow = shared_shadow(core, *layer, *record);

@@ -14,6 +14,8 @@ struct Core;
 
 void install_gates(Core& core, model::Model& model);
 void install_gates(Core& core, const model::LayerPtr& layer);  // REQUIRES a recorded layer
+// Whether somebody has put a loader of his own before the gate since: the record would bring back the one behind it.
+bool is_taken_over(const model::LoaderPtr& loader);
 // The loader behind a gate; any other loader as it is.
 model::LoaderPtr ungated(const model::LoaderPtr& loader);
 

@@ -1,6 +1,7 @@
 // LW3: a reload begins.
 #include <fmt/format.h>
 
+#include "reference/layerwise/gate.h"
 #include "reference/layerwise/grouping.h"
 #include "reference/layerwise/learn.h"
 #include "reference/layerwise/load.h"
@@ -11,11 +12,22 @@ namespace {
 
 const std::string torchao_flag = "_do_torchao_reload";
 
+Status is_as_recorded(const model::Layer& layer) {
+  Status status;
+  model::for_each_tensor(layer, [&](const model::Slot& slot, bool) {
+    if (is_taken_over(slot.handle->loader))
+      status = {Code::misuse, fmt::format("{}.{} was taken over after it was recorded", layer.path(), slot.name)};
+  });
+  return status;
+}
+
 Status may_begin(const Core& core, const model::Model& model) {
   if (core.policy.misuse == Misuse::undefined) return {};
   if (core.open_update()) return Status(Code::misuse, "a reload has begun and has not ended");
-  for (const model::LayerPtr& layer : model.layers())
+  for (const model::LayerPtr& layer : model.layers()) {
     if (!core.registry.find(layer)) return Status(Code::misuse, fmt::format("begin without record: layer {}", layer->path()));
+    RELOADLAB_TRY(is_as_recorded(*layer));
+  }
   return {};
 }
 
