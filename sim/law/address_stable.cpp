@@ -62,7 +62,10 @@ Verdict judge_address_stable(const Evidence& evidence) {
       if (auto finding = judge_pair(states[i - 1], states[i], rank, tally)) return tally.fail(*std::move(finding));
   }
   if (updates_of(*warm_of(evidence)).empty()) return tally.unsupported("the scenario updates nothing");
-  return left_unusable(evidence) ? tally.unusable() : tally.done("no update leaves the model at rest");
+  const Verdict verdict = tally.done("no update leaves the model at rest");
+  if (!evidence.the_case.series.empty() && verdict.outcome == Outcome::inconclusive)
+    return tally.unsupported("nothing stands beside the windows, or it is not known how that ended");
+  return left_unusable(evidence) ? tally.unusable() : verdict;
 }
 
 }  // namespace reloadlab::sim

@@ -7,6 +7,7 @@
 #include "sim/law/laws.h"
 #include "sim/law/origin.h"
 #include "sim/law/overlay.h"
+#include "sim/law/ring.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -139,12 +140,22 @@ class Judge {
   Tally& tally_;
 };
 
+// What is in windows is judged where it is read (ring_content).
+Verdict judge_with_series(const Evidence& evidence) {
+  Verdict verdict = judge_ranks(evidence, "cold_load_equal", {}, [&](const Execution& execution, size_t rank, Tally& tally) {
+    return judge_beside_windows(evidence, execution, rank, tally);
+  });
+  if (verdict.outcome != Outcome::inconclusive) return verdict;
+  return Tally("cold_load_equal").unsupported("nothing stands beside the windows when all steps have ended well");
+}
+
 }  // namespace
 
 Verdict judge_cold_load_equal(const Evidence& evidence) {
   Tally tally("cold_load_equal");
   if (!has_bytes(evidence)) return tally.unsupported("this world has no bytes to compare");
   if (!warm_of(evidence)) return tally.done("the scenario's own execution is missing");
+  if (!evidence.the_case.series.empty()) return judge_with_series(evidence);
   Judge judge(evidence, tally);
   if (auto finding = judge.warm()) return tally.fail(*std::move(finding));
   if (auto finding = judge.poison()) return tally.fail(*std::move(finding));

@@ -33,7 +33,11 @@ struct Verdict {
 };
 
 // What a law speaks about, and so which cases it judges when they name no laws.
-enum class Domain { reload, series };
+enum class Domain {
+  reload,  // models that are at rest after each update
+  series,  // windows, and what passes read there
+  both,    // with series: what is beside the windows
+};
 
 struct LawInfo {
   std::string_view id;

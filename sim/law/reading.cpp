@@ -156,11 +156,26 @@ bool means_to_update(const Evidence& evidence, size_t rank) {
                              [&](StepRange update) { return meant_to_commit(evidence, rank, update.last); });
 }
 
+namespace {
+
+// With series hosts run ahead of their devices from the first load on, and meet them at the end.
+std::vector<RestingState> first_and_last(const Execution& warm, const RankRun& run) {
+  std::vector<RestingState> resting;
+  const int last = static_cast<int>(warm.steps.size()) - 1;
+  for (const int step : {0, last})
+    if (const Census* census = census_after(run, step); census && warm.stopped.empty() && (resting.empty() || step > 0))
+      resting.push_back({{.step = step, .checkpoint = {}, .partial = false}, census});
+  return resting;
+}
+
+}  // namespace
+
 std::vector<RestingState> resting_states(const Evidence& evidence, size_t rank) {
   std::vector<RestingState> resting;
   const Execution* warm = warm_of(evidence);
   if (!warm || rank >= warm->ranks.size() || rank >= evidence.plan.size()) return resting;
   const RankRun& run = warm->ranks[rank];
+  if (!evidence.the_case.series.empty()) return first_and_last(*warm, run);
   const std::vector<bool> open = open_after(*warm, run, evidence.plan[rank]);
   for (const RankPlan::State& state : evidence.plan[rank].states) {
     if (!step_at(*warm, state.step) || open[static_cast<size_t>(state.step)]) continue;

@@ -66,7 +66,8 @@ bool went_through(const Evidence& evidence, size_t rank, StepRange update);
 bool means_to_update(const Evidence& evidence, size_t rank);
 
 // States of the warm execution's plan at which the model is at rest: no update is open, a census was taken, and the candidate does
-// not call the model unusable.
+// not call the model unusable. With series these are the first load and the end, without what is in windows, and what they hold is not
+// planned.
 struct RestingState {
   RankPlan::State planned;
   const Census* census;

@@ -12,7 +12,7 @@ std::span<const LawInfo> laws() {
   using Kind = Variation::Kind;
   static const std::array<LawInfo, 24> registry{{
       {"cold_load_equal",
-       Domain::reload,
+       Domain::both,
        "After a reload to B every tensor that a forward can see equals a cold load of B, byte for byte.",
        {Kind::cold, Kind::poison, Kind::repeat},
        judge_cold_load_equal},
@@ -34,12 +34,12 @@ std::span<const LawInfo> laws() {
        {Kind::cold, Kind::digit},
        judge_written_once},
       {"address_stable",
-       Domain::reload,
+       Domain::both,
        "Storages, layouts, classes and what shares what are the same after an update as before it.",
        {},
        judge_address_stable},
       {"no_residue",
-       Domain::reload,
+       Domain::both,
        "After an update nothing is armed, wrapped or on meta, names, kinds, persistence, attributes and flags are as before, and "
        "what was delivered was only read.",
        {},
@@ -61,7 +61,7 @@ std::span<const LawInfo> laws() {
        {},
        judge_event_order},
       {"coverage_reported",
-       Domain::reload,
+       Domain::both,
        "Missing, excess and unknown loads are reported or refused as the candidate declares, and nothing else is.",
        {},
        judge_coverage_reported},
@@ -72,7 +72,7 @@ std::span<const LawInfo> laws() {
        {Kind::cold, Kind::fault},
        judge_failure_atomic},
       {"no_leak",
-       Domain::reload,
+       Domain::both,
        "Layers, parameters, allocations and bytes stay level over many reloads, and are gone with the model.",
        {Kind::repeat},
        judge_no_leak},
@@ -88,9 +88,7 @@ std::span<const LawInfo> laws() {
        judge_graph_replay},
       {"ring_content",
        Domain::series,
-       "Every read of a layer of a series returns that layer, at the version that all ranks have committed, and beside the windows is what "
-       "a "
-       "cold load leaves.",
+       "Every read of a layer of a series returns that layer, at the version that all ranks have committed.",
        {Kind::cold},
        judge_ring_content},
       {"ring_tenancy",
@@ -145,7 +143,8 @@ const LawInfo* find_law(std::string_view id) {
 
 bool is_judged(const LawInfo& law, const Case& the_case) {
   const std::vector<std::string>& named = the_case.laws;
-  if (named.empty()) return (law.domain == Domain::series) == !the_case.series.empty();
+  const Domain own = the_case.series.empty() ? Domain::reload : Domain::series;
+  if (named.empty()) return law.domain == own || law.domain == Domain::both;
   return std::ranges::find(named, law.id) != named.end();
 }
 

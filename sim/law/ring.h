@@ -65,6 +65,9 @@ Verdict judge_ranks(const Evidence& evidence, std::string_view law, std::string_
 // The tally's verdict; where nothing was checked because steps failed before there was anything, that is another law's finding.
 Verdict concluded(const Evidence& evidence, const Tally& tally, std::string_view nothing_checked);
 
+// What is in no window, at the end, against a cold load of what brought it.
+std::optional<Finding> judge_beside_windows(const Evidence& evidence, const Execution& execution, size_t rank, Tally& tally);
+
 // "blocks.2.o_proj (index 2)"
 std::string layer_text(const Evidence& evidence, int layer);
 

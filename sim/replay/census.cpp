@@ -138,7 +138,8 @@ void CensusTaker::add_tables(const model::ProcessTables& tables, Census& census)
   }
 }
 
-Census CensusTaker::take(const model::Model& model, const model::ProcessTables& tables, int step) {
+Census CensusTaker::take(const model::Model& model, const model::ProcessTables& tables, int step, bool bytes) {
+  bytes_ = bytes;
   Census census;
   census.step = step;
   census.flags = describe_flags(model);

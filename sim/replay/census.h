@@ -24,9 +24,9 @@ class BlobStore {
 // One per rank and execution: serial numbers of handles count first sightings, so they are the same in every run.
 class CensusTaker {
  public:
-  // Without `bytes`, tensors that are not on meta have none either.
-  CensusTaker(BlobStore& blobs, bool bytes) : blobs_(blobs), bytes_(bytes) {}
-  Census take(const model::Model& model, const model::ProcessTables& tables, int step);
+  explicit CensusTaker(BlobStore& blobs) : blobs_(blobs) {}
+  // Without `bytes` no content is looked at: where the world has none, or where that would make the host wait for its device.
+  Census take(const model::Model& model, const model::ProcessTables& tables, int step, bool bytes);
 
  private:
   void add_slots(const model::Layer& layer, const model::Slots& slots, bool parameters, Census& census);
@@ -37,7 +37,7 @@ class CensusTaker {
   int64_t serial_of(const model::ParameterPtr& handle);
 
   BlobStore& blobs_;
-  bool bytes_;
+  bool bytes_ = true;  // of the census that is being taken
   struct Seen {
     std::weak_ptr<model::Parameter> handle;
     int64_t serial;

@@ -125,6 +125,8 @@ Kinds needed_variations(const Case& the_case) {
   Kinds needed;
   for (const LawInfo& law : laws())
     if (is_judged(law, the_case)) needed.insert(law.needs.begin(), law.needs.end());
+  // With series the laws of updates at rest have what is beside the windows, and look at the case's own steps.
+  if (!the_case.series.empty()) std::erase_if(needed, [](Variation::Kind kind) { return kind != Variation::Kind::cold; });
   return needed;
 }
 

@@ -37,7 +37,7 @@ RankSession::RankSession(const Stage& stage, int rank, RankRun& run, int model)
       run_(run),
       account_(stage.world.account(rank)),
       watch_(stage.catalogue, run),
-      census_(stage.blobs, stage.world.has_bytes() || !stage.world.devices()) {
+      census_(stage.blobs) {
   if (stage.keep_allocations)
     account_->on_change = [this](int64_t bytes, int64_t serial) {
       watch_.event(bytes > 0 ? EventKind::alloc : EventKind::free, -1, std::abs(bytes), {}, serial);
@@ -124,23 +124,31 @@ void RankSession::end_outcome(Status status) {
   outcome_.unusable = reloader_ && reloader_->unusable();
   count_living(outcome_);
   outcome_.peak_bytes = account_->peak_bytes();
-  // A census makes the host wait for its device: with series it would take away the very order that is judged.
-  if (!series_ || outcome_.step < 0) take_census(outcome_.step);
+  // To look at bytes makes the host wait for its device: with series it would take away the very order that is judged.
+  const bool waits = series_ && outcome_.step >= 0;
+  if (!waits || outcome_.step == 0) take_census(outcome_.step, !waits);
   run_.outcomes.push_back(std::move(outcome_));
 }
 
-void RankSession::take_census(int step) {
+void RankSession::take_census(int step, bool bytes) {
   AccountScope nobody(nullptr);
   const c10::DeviceGuard device(stage_.world.device(rank_));
-  if (model_) run_.censuses.push_back(census_.take(*model_, process_tables_, step));
+  if (!model_) return;
+  const bool there = stage_.world.has_bytes() || !stage_.world.devices();
+  Census census = census_.take(*model_, process_tables_, step, bytes && there);
+  // What moves from window to window is looked at where it is read.
+  if (series_) std::erase_if(census.entries, [&](const CensusEntry& entry) { return stage_.the_case.in_window(entry.path, rank_); });
+  std::erase_if(run_.censuses, [&](const Census& before) { return before.step == step; });
+  run_.censuses.push_back(std::move(census));
 }
 
 void RankSession::collect() {
   if (!series_) return;
   series_->collect([&](const at::Tensor& here) { return stage_.blobs.keep(stage_.world.devices()->bytes_now(here)); });
   if (run_.outcomes.empty() || run_.outcomes.back().step < 0) return;
+  if (!model_) recount();  // other ranks' models, which are counted with it, may have gone later
   try {
-    take_census(run_.outcomes.back().step);
+    take_census(run_.outcomes.back().step, true);
   } catch (const c10::Error&) {  // NOLINT(bugprone-empty-catch): where something waits for ever there is no last state
   }
 }

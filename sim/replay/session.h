@@ -76,7 +76,7 @@ class RankSession {
   Status write_straight(const LoadPlan& plan);
   Status reload(const Step& step);
   Status make_series(const CandidateContext& context);
-  void take_census(int step);
+  void take_census(int step, bool bytes);
   Status prepare(const Step& step);
   Status loads(const Step& step);
   Status finish();

@@ -31,4 +31,11 @@ const SeriesSpec* Case::series_of(const std::string& layer) const {
   return nullptr;
 }
 
+bool Case::in_window(std::string_view tensor, int64_t rank) const {
+  constexpr std::string_view weight = ".weight";
+  if (!tensor.ends_with(weight)) return false;
+  const SeriesSpec* its = series_of(std::string(tensor.substr(0, tensor.size() - weight.size())));
+  return its && its->has_rank(rank);
+}
+
 }  // namespace reloadlab::sim

@@ -159,6 +159,8 @@ struct Case {
   // The layers of all series, in the model's order.
   std::vector<std::string> shared_layers() const;
   const SeriesSpec* series_of(const std::string& layer) const;
+  // Whether the tensor is the weight of a layer of a series, on one of its ranks.
+  bool in_window(std::string_view tensor, int64_t rank) const;
   model::TensorParallel parallel(int rank) const {
     const int size = tensor_parallel > 0 ? tensor_parallel : ranks;
     return {rank % size, size, rank / size, ranks / size};
