@@ -56,6 +56,7 @@ class ModelledStore final : public c10d::Store {
     if (!keys.empty()) read(keys);
     if (!has_all(keys)) wait(keys, timeout_);
     std::vector<Bytes> all;
+    all.reserve(keys.size());
     for (const std::string& key : keys) all.push_back(state_->values[key]);
     return all;
   }
