@@ -39,9 +39,8 @@ void Clock::learn(ActorId actor, uint32_t tick) {
     return;
   }
   PagePtr& page = page_to_change(static_cast<size_t>(actor) / page_actors);
-  auto changed = page ? std::make_shared<Page>(*page) : std::make_shared<Page>();
-  (*changed)[static_cast<size_t>(actor) % page_actors] = tick;
-  page = std::move(changed);
+  if (!page || page.use_count() > 1) page = page ? std::make_shared<Page>(*page) : std::make_shared<Page>();
+  (*page)[static_cast<size_t>(actor) % page_actors] = tick;
 }
 
 // Where one of two pages knows all that the other one does, it is the one that is held from then on.
@@ -54,9 +53,14 @@ void Clock::learn(const Pages& pages) {
       continue;
     }
     Page both;
-    std::transform(here->begin(), here->end(), pages[i]->begin(), both.begin(), [](uint32_t a, uint32_t b) { return std::max(a, b); });
-    if (both == *here) continue;
-    page_to_change(i) = both == *pages[i] ? pages[i] : std::make_shared<const Page>(both);
+    uint32_t news = 0, olds = 0;  // what one of the two knows and the other does not; not 0 where there is something
+    for (size_t k = 0; k < page_actors; ++k) {
+      const uint32_t mine = (*here)[k], theirs = (*pages[i])[k];
+      both[k] = std::max(mine, theirs);
+      news |= both[k] ^ mine;
+      olds |= both[k] ^ theirs;
+    }
+    if (news != 0) page_to_change(i) = olds == 0 ? pages[i] : std::make_shared<Page>(both);
   }
 }
 

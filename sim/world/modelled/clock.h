@@ -26,7 +26,7 @@ class Clock {
  private:
   static constexpr size_t page_actors = 64;
   using Page = std::array<uint32_t, page_actors>;
-  using PagePtr = std::shared_ptr<const Page>;
+  using PagePtr = std::shared_ptr<Page>;
   using Pages = std::vector<PagePtr>;
 
   uint32_t known(ActorId actor) const {
@@ -39,7 +39,7 @@ class Clock {
 
   ActorId own_ = -1;  // -1: nobody's
   uint32_t own_tick_ = 0;
-  std::shared_ptr<Pages> known_;  // changed only where nobody shares it
+  std::shared_ptr<Pages> known_;  // changed only where nobody shares it, and so are its pages
 };
 
 }  // namespace reloadlab::sim::modelled

@@ -73,7 +73,7 @@ void Machine::execute(Stream& stream) {
     }
     return admit(stream);
   }
-  Stream::Queued queued = std::move(stream.queue[stream.head]);
+  Stream::Queued queued = std::move(stream.queue.front());
   pop(stream);
   Picoseconds start = begin(stream, queued);
   if (auto* kernel = std::get_if<Kernel>(&queued.action)) {
@@ -148,15 +148,9 @@ void Machine::complete(Collective& collective) {
   if (config_.bytes) on_device([&] { collective.run(); });
 }
 
-// Popped entries are dropped when the queue runs empty or has grown long, so that popping costs nothing.
 void Machine::pop(Stream& stream) {
   changed(stream);
-  stream.queue[stream.head] = {};
-  ++stream.head;
-  if (stream.idle() || stream.head > 1024) {
-    stream.queue.erase(stream.queue.begin(), stream.queue.begin() + static_cast<std::ptrdiff_t>(stream.head));
-    stream.head = 0;
-  }
+  stream.queue.pop_front();
 }
 
 void Machine::step(Stream& stream, const std::string& name, Picoseconds start, Picoseconds end) {

@@ -197,12 +197,11 @@ class ModelledBackend final : public c10d::Backend {
     if (stream.actor != current.actor)
       machine.wait(stream, machine.record(current, fmt::format("what comes before {} of {}", want.operation, want.channel)));
     machine.shares(options_.name);
-    auto join = [want] { return Machine::required().rendezvous().join(want); };
-    Part part = stream.capture ? Part{} : join();
+    Part part = stream.capture ? Part{} : machine.rendezvous().join(want);
     if (stream.capture) {
       part.done = std::make_shared<Point>();
       part.done->name = fmt::format("a captured {} of {}", want.operation, want.channel);
-      part.issue_again = join;
+      part.issue_again = [want] { return Machine::required().rendezvous().join(want); };
     }
     PointPtr done = part.done;
     machine.issue(stream, std::move(part));

@@ -1,5 +1,7 @@
 #include "sim/world/modelled/rendezvous.h"
 
+#include <algorithm>
+
 #include "sim/world/modelled/store.h"
 
 namespace reloadlab::sim::modelled {
@@ -56,7 +58,9 @@ std::shared_ptr<StoreState> Rendezvous::store(const std::string& name) {
 Part Rendezvous::join(const Want& want) {
   if (auto found = aborted_.find(want.group); found != aborted_.end())
     C10_THROW_ERROR(DistBackendError, fmt::format("{} on {}: {}", want.operation, want.group, found->second));
-  int64_t number = next_[{want.channel, want.seat}]++;
+  std::vector<int64_t>& next = next_[want.channel];
+  next.resize(std::max(next.size(), want.seats), 0);
+  int64_t number = next[want.seat]++;
   Meeting& here = meeting(want, number);
   Collective& collective = *here.collective;
   Collective::Seat& seat = collective.seats[want.seat];
