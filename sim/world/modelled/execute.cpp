@@ -66,7 +66,7 @@ void Machine::execute(Stream& stream) {
     if (!collective->aborted.empty()) return give_up(stream, *collective, collective->seats[part->index]);
     if (collective->seats[part->index].started) return complete(*collective);
     if (watched_) {
-      open_.name = "a place for " + collective->name;
+      open_.name = "a place for " + *collective->name;
       open_.after = {stream.front().issued_in};
       open_.footprint.places = {stream.device};
       open_.takes_place = true;
@@ -129,7 +129,7 @@ void Machine::complete(Collective& collective) {
   for (Collective::Seat& seat : collective.seats) {
     Stream& stream = stream_of(seat.stream);
     stream.clock.join(senders);  // a lone sender hears only itself, and waits for nobody
-    touch(stream, collective.name, seat.accesses);
+    touch(stream, *collective.name, seat.accesses);
     stream.free_at = start + collective.cost;
     seat.done->clock = stream.clock;
     seat.done->time = stream.free_at;
@@ -142,7 +142,7 @@ void Machine::complete(Collective& collective) {
       open_.footprint.actors.push_back(stream.actor);
       open_.clocks.push_back(stream.clock);
     }
-    step(stream, collective.name, start, stream.free_at);
+    step(stream, *collective.name, start, stream.free_at);
     pop(stream);
   }
   if (config_.bytes) on_device([&] { collective.run(); });

@@ -78,6 +78,7 @@ struct Stream {
   std::shared_ptr<const Clock> joined;
   std::shared_ptr<Capture> capture;
   LabelPtr label;      // of its last action
+  NamePtr event;       // what an event on it is called
   bool stale = false;  // what it can do next has perhaps changed
 
   bool idle() const { return queue.empty(); }
@@ -118,7 +119,8 @@ class Machine {
 
   // Puts the action at the end of the stream, or into the stream's capture.
   void issue(Stream& stream, Action action);
-  PointPtr record(Stream& stream, std::string name);
+  PointPtr record(Stream& stream, NamePtr name);
+  PointPtr record(Stream& stream, std::string name) { return record(stream, named(std::move(name))); }
   void wait(Stream& stream, const PointPtr& point);
   // Poison that no one ordered: run as part of the stream's next action.
   void fill(Stream& stream, Kernel kernel);

@@ -42,7 +42,7 @@ class Rendezvous {
     std::shared_ptr<Collective> collective;
     std::shared_ptr<std::vector<std::vector<at::Tensor>>> inputs, outputs;
     size_t joined = 0;
-    std::string wanted;       // by the first rank that came
+    NamePtr wanted;           // by the first rank that came
     bool mismatched = false;  // others want something else
   };
   Meeting& meeting(const Want& want, int64_t number);

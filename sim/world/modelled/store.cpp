@@ -101,7 +101,7 @@ class ModelledStore final : public c10d::Store {
     PointPtr& point = state_->present[key];
     if (!point) {
       point = std::make_shared<Point>();
-      point->name = fmt::format("key '{}' of store {}", key, name_);
+      point->name = named(fmt::format("key '{}' of store {}", key, name_));
     }
     return point;
   }
