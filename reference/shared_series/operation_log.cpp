@@ -78,13 +78,14 @@ void OperationLog::publish(c10d::Store& store, const std::string& key) {
 
 // At the last count that both have published hashes are equal, and one of the two has published nothing since.
 bool OperationLog::agrees(const std::vector<uint8_t>& marks) const {
-  std::vector<Mark> theirs(marks.size() / sizeof(Mark));
-  std::memcpy(theirs.data(), marks.data(), theirs.size() * sizeof(Mark));
-  if (theirs.empty()) return true;
+  const size_t count = marks.size() / sizeof(Mark);
   for (auto mine = marks_.rbegin(); mine != marks_.rend(); ++mine)
-    for (auto other = theirs.rbegin(); other != theirs.rend(); ++other)
-      if (mine->count == other->count) return mine->hash == other->hash && (mine == marks_.rbegin() || other == theirs.rbegin());
-  return false;
+    for (size_t other = count; other-- > 0;) {
+      Mark theirs;
+      std::memcpy(&theirs, marks.data() + other * sizeof(Mark), sizeof(Mark));
+      if (mine->count == theirs.count) return mine->hash == theirs.hash && (mine == marks_.rbegin() || other + 1 == count);
+    }
+  return count == 0;
 }
 
 Status OperationLog::compare(c10d::Store& store, const std::vector<std::string>& keys, int64_t this_rank) const {

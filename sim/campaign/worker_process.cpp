@@ -79,7 +79,7 @@ void WorkerProcess::pump() {
     if (put <= 0) break;
     outgoing_.erase(0, static_cast<size_t>(put));
   }
-  static thread_local std::array<char, 1 << 18> chunk;
+  std::array<char, 1 << 16> chunk;  // of this call: every thread of the process, each rank's too, would have one of its own
   for (;;) {
     const ssize_t got = ::read(socket_, chunk.data(), chunk.size());
     if (got > 0) {

@@ -8,9 +8,9 @@ namespace reloadlab::sim {
 namespace {
 
 // "broadcast root 1 of all" is of "all".
-std::string group_of(const Event& event) {
+std::string_view group_of(const Event& event) {
   const size_t of = event.text.rfind(" of ");
-  return of == std::string::npos ? std::string() : event.text.substr(of + 4);
+  return of == std::string::npos ? std::string_view() : std::string_view(event.text).substr(of + 4);
 }
 
 bool ended_well(const Execution& execution, int step) {
@@ -60,28 +60,30 @@ std::string committed(const Evidence& evidence, const Execution& execution, int 
 }
 
 Communication::Communication(const Evidence& evidence, const Execution& execution) {
-  for (const SeriesSpec& series : evidence.the_case.series)
-    if (std::ranges::find(groups_, series.group) == groups_.end()) groups_.push_back(series.group);
+  for (const SeriesSpec& series : evidence.the_case.series) lists_[series.group].resize(execution.ranks.size());
   for (size_t rank = 0; rank < execution.ranks.size(); ++rank)
     for (const Event& event : execution.ranks[rank].events)
-      if (event.kind == EventKind::collective) lists_[{group_of(event), rank}].push_back({&event, event.layer});
-  for (const std::string& group : groups_) {
-    std::vector<int> layers;  // by number of the operation
-    for (size_t rank = 0; rank < execution.ranks.size(); ++rank) {
-      const auto& list = lists_[{group, rank}];
-      layers.resize(std::max(layers.size(), list.size()), -1);
-      for (size_t i = 0; i < list.size(); ++i)
-        if (list[i].layer >= 0) layers[i] = list[i].layer;
-    }
-    for (size_t rank = 0; rank < execution.ranks.size(); ++rank)
-      for (size_t i = 0; i < lists_[{group, rank}].size(); ++i) lists_[{group, rank}][i].layer = layers[i];
-  }
+      if (event.kind == EventKind::collective)
+        if (const auto found = lists_.find(group_of(event)); found != lists_.end()) found->second[rank].push_back({&event, event.layer});
+  for (auto& [group, lists] : lists_) share_layers(lists);
 }
 
-const std::vector<Issued>& Communication::of(const std::string& group, size_t rank) const {
+// What the root knows of an operation all ranks know.
+void Communication::share_layers(std::vector<std::vector<Issued>>& lists) {
+  std::vector<int> layers;  // by number of the operation
+  for (const auto& list : lists) {
+    layers.resize(std::max(layers.size(), list.size()), -1);
+    for (size_t i = 0; i < list.size(); ++i)
+      if (list[i].layer >= 0) layers[i] = list[i].layer;
+  }
+  for (auto& list : lists)
+    for (size_t i = 0; i < list.size(); ++i) list[i].layer = layers[i];
+}
+
+const std::vector<Issued>& Communication::of(std::string_view group, size_t rank) const {
   static const std::vector<Issued> none;
-  const auto found = lists_.find({group, rank});
-  return found == lists_.end() ? none : found->second;
+  const auto found = lists_.find(group);
+  return found == lists_.end() || rank >= found->second.size() ? none : found->second[rank];
 }
 
 const Issued* Communication::find(size_t rank, const Event* event) const {

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sim/law/reading.h"
@@ -35,13 +36,12 @@ struct Issued {
 class Communication {
  public:
   Communication(const Evidence& evidence, const Execution& execution);
-  const std::vector<Issued>& of(const std::string& group, size_t rank) const;
+  const std::vector<Issued>& of(std::string_view group, size_t rank) const;
   const Issued* find(size_t rank, const Event* event) const;  // null: it is no collective
-  const std::vector<std::string>& groups() const { return groups_; }
 
  private:
-  std::vector<std::string> groups_;
-  std::map<std::pair<std::string, size_t>, std::vector<Issued>> lists_;
+  static void share_layers(std::vector<std::vector<Issued>>& lists);
+  std::map<std::string, std::vector<std::vector<Issued>>, std::less<>> lists_;  // by communicator, then by rank
 };
 
 // The same of each execution, put together once: it takes all ranks' events.

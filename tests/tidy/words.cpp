@@ -41,7 +41,8 @@ struct Exception {
   std::string_view word;
   std::string_view reason;
 };
-constexpr std::string_view looked_up = "on the way of every load or operator; looked up by key, never walked (check_words sees to it)";
+constexpr std::string_view looked_up =
+    "on the way of every load, operator or look at other ranks; looked up by key, never walked (check_words sees to it)";
 constexpr Exception exceptions[] = {
     {"sim/campaign/campaign.cpp", "time(", "the run object says when the run was; nothing else holds it"},
     {"reference/base/name_hash.h", "unordered_", looked_up},
@@ -54,6 +55,7 @@ constexpr Exception exceptions[] = {
     {"sim/replay/watch.h", "unordered_", looked_up},
     {"sim/replay/watch.cpp", "unordered_", looked_up},
     {"sim/evidence/archive.h", "unordered_", looked_up},
+    {"sim/world/modelled/store.h", "unordered_", looked_up},
 };
 
 constexpr size_t file_lines_max = 400;

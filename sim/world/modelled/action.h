@@ -19,9 +19,17 @@ namespace reloadlab::sim::modelled {
 
 class Capture;
 
+// What pictures and messages call something; one for all that are called the same.
+using NamePtr = std::shared_ptr<const std::string>;
+inline NamePtr named(std::string name) { return std::make_shared<const std::string>(std::move(name)); }
+inline const NamePtr& unnamed() {
+  static const NamePtr none = named({});
+  return none;
+}
+
 // One version of an event, or the end of a collective on one rank: what a wait waits for.
 struct Point {
-  std::string name;
+  NamePtr name = unnamed();
   bool done = false;
   int64_t id = -1;                   // in order of issue; -1: not issued yet
   int64_t marked_in = -1;            // the turn that marked it
@@ -64,15 +72,15 @@ struct Collective {
     ActorId stream = -1;
     std::vector<Access> accesses;
     PointPtr done;
-    std::string wanted;  // "broadcast (root 1, 64 elements of Float)"; empty: not issued
-    bool sends = true;   // data flows from this rank to all others; where it does not, nobody waits for it
+    NamePtr wanted;     // "broadcast (root 1, 64 elements of Float)"; null: not issued
+    bool sends = true;  // data flows from this rank to all others; where it does not, nobody waits for it
   };
-  std::string name;         // "broadcast #3 of ring"
-  std::string group;        // the communicator
-  std::vector<Seat> seats;  // by rank inside the group
-  size_t started = 0;       // seats
-  std::string mismatch;     // not empty: ranks issued different operations, and it never completes
-  std::string aborted;      // not empty: why it gives up, on each rank when its turn comes
+  NamePtr name = unnamed();  // "broadcast #3 of ring"
+  std::string group;         // the communicator
+  std::vector<Seat> seats;   // by rank inside the group
+  size_t started = 0;        // seats
+  std::string mismatch;      // not empty: ranks issued different operations, and it never completes
+  std::string aborted;       // not empty: why it gives up, on each rank when its turn comes
   Picoseconds cost = 0;
   std::function<void()> run;
 };

@@ -17,9 +17,9 @@ Clock& Capture::clock_of(const Stream& stream) {
 
 void Capture::add(const std::shared_ptr<Capture>& self, Stream& stream, Action action) {
   if (auto* wait = std::get_if<Wait>(&action)) {
-    TORCH_CHECK(wait->point->capture, "capture: ", stream.name(), " waits for ", wait->point->name,
+    TORCH_CHECK(wait->point->capture, "capture: ", stream.name(), " waits for ", *wait->point->name,
                 ", which was recorded before the capture began");
-    TORCH_CHECK(wait->point->capture == self, "capture: ", stream.name(), " waits for ", wait->point->name, " of another capture");
+    TORCH_CHECK(wait->point->capture == self, "capture: ", stream.name(), " waits for ", *wait->point->name, " of another capture");
     if (!stream.capture) {
       TORCH_CHECK(stream.idle() || stream.actor != origin_->actor, "capture: the origin cannot join itself");
       stream.capture = self;

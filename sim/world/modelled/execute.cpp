@@ -66,14 +66,14 @@ void Machine::execute(Stream& stream) {
     if (!collective->aborted.empty()) return give_up(stream, *collective, collective->seats[part->index]);
     if (collective->seats[part->index].started) return complete(*collective);
     if (watched_) {
-      open_.name = "a place for " + collective->name;
+      open_.name = "a place for " + *collective->name;
       open_.after = {stream.front().issued_in};
       open_.footprint.places = {stream.device};
       open_.takes_place = true;
     }
     return admit(stream);
   }
-  Stream::Queued queued = std::move(stream.queue[stream.head]);
+  Stream::Queued queued = std::move(stream.queue.front());
   pop(stream);
   Picoseconds start = begin(stream, queued);
   if (auto* kernel = std::get_if<Kernel>(&queued.action)) {
@@ -129,7 +129,7 @@ void Machine::complete(Collective& collective) {
   for (Collective::Seat& seat : collective.seats) {
     Stream& stream = stream_of(seat.stream);
     stream.clock.join(senders);  // a lone sender hears only itself, and waits for nobody
-    touch(stream, collective.name, seat.accesses);
+    touch(stream, *collective.name, seat.accesses);
     stream.free_at = start + collective.cost;
     seat.done->clock = stream.clock;
     seat.done->time = stream.free_at;
@@ -142,21 +142,15 @@ void Machine::complete(Collective& collective) {
       open_.footprint.actors.push_back(stream.actor);
       open_.clocks.push_back(stream.clock);
     }
-    step(stream, collective.name, start, stream.free_at);
+    step(stream, *collective.name, start, stream.free_at);
     pop(stream);
   }
   if (config_.bytes) on_device([&] { collective.run(); });
 }
 
-// Popped entries are dropped when the queue runs empty or has grown long, so that popping costs nothing.
 void Machine::pop(Stream& stream) {
   changed(stream);
-  stream.queue[stream.head] = {};
-  ++stream.head;
-  if (stream.idle() || stream.head > 1024) {
-    stream.queue.erase(stream.queue.begin(), stream.queue.begin() + static_cast<std::ptrdiff_t>(stream.head));
-    stream.head = 0;
-  }
+  stream.queue.pop_front();
 }
 
 void Machine::step(Stream& stream, const std::string& name, Picoseconds start, Picoseconds end) {

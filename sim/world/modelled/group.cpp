@@ -39,7 +39,7 @@ class ModelledWork final : public c10d::Work {
     if (timeout != kNoTimeout) {
       rethrow();
       if (!Machine::required().host_wait_for(done_, timeout))
-        timed_out_ = fmt::format("{} did not complete within {} ms", done_->name, timeout.count());
+        timed_out_ = fmt::format("{} did not complete within {} ms", *done_->name, timeout.count());
     }
     synchronize();
     return true;
@@ -194,23 +194,32 @@ class ModelledBackend final : public c10d::Backend {
     Machine& machine = Machine::required();
     Stream& current = stream_here(device_);
     Stream& stream = carrier(async);
-    if (stream.actor != current.actor)
-      machine.wait(stream, machine.record(current, fmt::format("what comes before {} of {}", want.operation, want.channel)));
+    if (stream.actor != current.actor) machine.wait(stream, machine.record(current, before(want)));
     machine.shares(options_.name);
-    auto join = [want] { return Machine::required().rendezvous().join(want); };
-    Part part = stream.capture ? Part{} : join();
+    Part part = stream.capture ? Part{} : machine.rendezvous().join(want);
     if (stream.capture) {
       part.done = std::make_shared<Point>();
-      part.done->name = fmt::format("a captured {} of {}", want.operation, want.channel);
-      part.issue_again = join;
+      part.done->name = named(fmt::format("a captured {} of {}", want.operation, want.channel));
+      part.issue_again = [want] { return Machine::required().rendezvous().join(want); };
     }
     PointPtr done = part.done;
     machine.issue(stream, std::move(part));
     return c10::make_intrusive<ModelledWork>(done, std::move(kept), device_, options_.mode == GroupMode::gloo);
   }
 
+  // Nearly always it is what it was last time.
+  const NamePtr& before(const Want& want) {
+    if (!before_ || before_of_.first != want.operation || before_of_.second != want.channel) {
+      before_of_ = {want.operation, want.channel};
+      before_ = named(fmt::format("what comes before {} of {}", want.operation, want.channel));
+    }
+    return before_;
+  }
+
   GroupOptions options_;
   int device_;
+  std::pair<std::string, std::string> before_of_;  // operation and channel
+  NamePtr before_;
   std::vector<Stream*> own_;
   size_t next_ = 0;
 };

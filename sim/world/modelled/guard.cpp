@@ -49,7 +49,7 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   void record(void** event, const c10::Stream& stream, const c10::DeviceIndex, const c10::EventFlag) const override {
     Stream& where = stream_of(stream);
     if (!*event) *event = new PointPtr;
-    *version(*event) = Machine::required().record(where, "an event on " + where.name());
+    *version(*event) = Machine::required().record(where, where.event);
   }
   void block(void* event, const c10::Stream& stream) const override {
     if (event) Machine::required().wait(stream_of(stream), *version(event));

@@ -97,7 +97,7 @@ void Hosts::start(const std::function<void(int)>& body) {
 void Hosts::thread_body(Host& host, const std::function<void(int)>& body, int rank) {
   rank_host = &host;
   host.thread_id = gettid();
-  host.baton.acquire();
+  host.baton.take();
   try {
     if (!stopping_) body(rank);
   } catch (const Stopped&) {
@@ -105,7 +105,7 @@ void Hosts::thread_body(Host& host, const std::function<void(int)>& body, int ra
     host.failure = std::current_exception();
   }
   host.state = Host::State::finished;
-  scheduler_.release();
+  scheduler_.give();
 }
 
 bool Hosts::all_finished() const {
@@ -114,12 +114,12 @@ bool Hosts::all_finished() const {
 
 void Hosts::go_on(Host& host, const std::function<std::string()>& picture) {
   host.state = Host::State::running;
-  host.baton.release();
+  host.baton.give();
   // What counts is the host's own time: its processor's while it computes, the wall's while it is blocked. Where others keep it from the
   // processor, it is not to blame.
   constexpr std::chrono::milliseconds slice(100);
   std::chrono::nanoseconds used(0), before(-1);
-  while (!scheduler_.try_acquire_for(slice)) {
+  while (!scheduler_.take_within(slice)) {
     std::chrono::nanoseconds now = processor_time(host);
     if (is_blocked(host)) {
       used += slice;
@@ -137,8 +137,8 @@ void Hosts::park(std::function<bool()> ready, std::function<std::string()> what)
   host.ready = std::move(ready);
   host.what = std::move(what);
   host.state = Host::State::parked;
-  scheduler_.release();
-  host.baton.acquire();
+  scheduler_.give();
+  host.baton.take();
   if (stopping_) throw Stopped{};
 }
 

@@ -4,12 +4,12 @@
 #include <exception>
 #include <functional>
 #include <memory>
-#include <semaphore>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "sim/world/modelled/action.h"
+#include "sim/world/modelled/baton.h"
 #include "sim/world/modelled/turn.h"
 
 namespace reloadlab::sim::modelled {
@@ -36,7 +36,7 @@ struct Host {
   bool timed_out = false;             // its deadline came first
   int64_t turn = -1;                  // the last turn in which it acted
   std::exception_ptr failure;
-  std::binary_semaphore baton{0};
+  Baton baton;
   std::thread thread;
   int64_t thread_id = 0;               // as the kernel numbers it
   Clock clock;                         // what it has learnt by waiting
@@ -74,7 +74,7 @@ class Hosts {
   void thread_body(Host& host, const std::function<void(int)>& body, int rank);
   int64_t stuck_seconds_;
   std::vector<std::unique_ptr<Host>> hosts_;  // the ranks, then the driver
-  std::binary_semaphore scheduler_{0};
+  Baton scheduler_;
   bool stopping_ = false;
 };
 

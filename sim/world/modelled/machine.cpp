@@ -60,6 +60,7 @@ Stream& Machine::new_stream(int device) {
   stream->actor = actor_of(device, static_cast<int64_t>(streams.size()));
   stream->device = device;
   stream->id = static_cast<int64_t>(streams.size());
+  stream->event = named("an event on " + stream->name());
   auto earlier = [](const Stream* one, const Stream* other) { return one->actor < other->actor; };
   streams_.insert(std::upper_bound(streams_.begin(), streams_.end(), stream.get(), earlier), stream.get());
   uses(device);
@@ -99,7 +100,7 @@ void Machine::issue(Stream& stream, Action action) {
   changed(stream);
 }
 
-PointPtr Machine::record(Stream& stream, std::string name) {
+PointPtr Machine::record(Stream& stream, NamePtr name) {
   auto point = std::make_shared<Point>();
   point->name = std::move(name);
   issue(stream, Record{point});
@@ -117,8 +118,8 @@ void Machine::fill(Stream& stream, Kernel kernel) {
 // Hosts.
 
 void Machine::host_wait(const PointPtr& point) {
-  TORCH_CHECK(!point->capture, "a host cannot wait for ", point->name, ": it belongs to a capture");
-  host_wait([point] { return point->done; }, [point] { return point->name; }, {.waits = point, .looks = {}, .keys = {}});
+  TORCH_CHECK(!point->capture, "a host cannot wait for ", *point->name, ": it belongs to a capture");
+  host_wait([point] { return point->done; }, [point] { return *point->name; }, {.waits = point, .looks = {}, .keys = {}});
   host_joins(*point);
 }
 
@@ -152,8 +153,8 @@ void Machine::drive(const std::function<bool()>& ready, const std::function<std:
 }
 
 bool Machine::host_query(const PointPtr& point) {
-  TORCH_CHECK(!point->capture, "a host cannot query ", point->name, ": it belongs to a capture");
-  host_wait([] { return true; }, [point] { return "a query of " + point->name; }, {.waits = {}, .looks = {point}, .keys = {}});
+  TORCH_CHECK(!point->capture, "a host cannot query ", *point->name, ": it belongs to a capture");
+  host_wait([] { return true; }, [point] { return "a query of " + *point->name; }, {.waits = {}, .looks = {point}, .keys = {}});
   if (point->done) host_joins(*point);
   return point->done;
 }
@@ -266,18 +267,18 @@ std::string Machine::picture() const {
 
 std::string Machine::waits_for(const Stream& stream) const {
   const Action& action = stream.front().action;
-  if (auto* wait = std::get_if<Wait>(&action)) return wait->point->name;
+  if (auto* wait = std::get_if<Wait>(&action)) return *wait->point->name;
   auto* part = std::get_if<Part>(&action);
   if (!part) return "its turn";
   const Collective& collective = *part->collective;
-  if (!collective.mismatch.empty()) return fmt::format("{}, which cannot complete: {}", collective.name, collective.mismatch);
+  if (!collective.mismatch.empty()) return fmt::format("{}, which cannot complete: {}", *collective.name, collective.mismatch);
   std::string missing;
   for (size_t rank = 0; rank < collective.seats.size(); ++rank) {
     const Collective::Seat& seat = collective.seats[rank];
     if (seat.started) continue;
     missing += fmt::format("{}{} {}", missing.empty() ? "" : ", ", rank, seat.issued ? "(behind other work)" : "(not issued)");
   }
-  return fmt::format("{}: rank {}", collective.name, missing);
+  return fmt::format("{}: rank {}", *collective.name, missing);
 }
 
 }  // namespace reloadlab::sim::modelled

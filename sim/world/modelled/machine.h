@@ -7,6 +7,7 @@
 // There is at most one Machine at a time; `sim:r` tensors need one, and may outlive it. What is called outside of run() acts as a
 // host of its own (the driver) and waits by executing streams, in the order of the Chooser.
 #include <chrono>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <map>
@@ -70,18 +71,18 @@ struct Stream {
   ActorId actor = -1;
   int device = -1;
   int64_t id = 0;
-  std::vector<Queued> queue;  // from `head` on
-  size_t head = 0;
+  std::deque<Queued> queue;
   std::vector<Kernel> fills;  // go with the next action
   Clock clock;
   Picoseconds free_at = 0;
   std::shared_ptr<const Clock> joined;
   std::shared_ptr<Capture> capture;
   LabelPtr label;      // of its last action
+  NamePtr event;       // what an event on it is called
   bool stale = false;  // what it can do next has perhaps changed
 
-  bool idle() const { return head == queue.size(); }
-  const Queued& front() const { return queue[head]; }
+  bool idle() const { return queue.empty(); }
+  const Queued& front() const { return queue.front(); }
   std::string name() const;
 };
 
@@ -118,7 +119,8 @@ class Machine {
 
   // Puts the action at the end of the stream, or into the stream's capture.
   void issue(Stream& stream, Action action);
-  PointPtr record(Stream& stream, std::string name);
+  PointPtr record(Stream& stream, NamePtr name);
+  PointPtr record(Stream& stream, std::string name) { return record(stream, named(std::move(name))); }
   void wait(Stream& stream, const PointPtr& point);
   // Poison that no one ordered: run as part of the stream's next action.
   void fill(Stream& stream, Kernel kernel);

@@ -1,5 +1,7 @@
 #include "sim/world/modelled/rendezvous.h"
 
+#include <algorithm>
+
 #include "sim/world/modelled/store.h"
 
 namespace reloadlab::sim::modelled {
@@ -9,10 +11,10 @@ namespace {
 std::string mismatch_of(const Collective& collective) {
   const std::string* first = nullptr;
   for (size_t rank = 0; rank < collective.seats.size(); ++rank) {
-    const std::string& wanted = collective.seats[rank].wanted;
-    if (wanted.empty()) continue;
-    if (!first) first = &wanted;
-    if (wanted != *first) return fmt::format("rank {} issued {}, others {}", rank, wanted, *first);
+    const NamePtr& wanted = collective.seats[rank].wanted;
+    if (!wanted) continue;
+    if (!first) first = wanted.get();
+    if (*wanted != *first) return fmt::format("rank {} issued {}, others {}", rank, *wanted, *first);
   }
   return {};
 }
@@ -27,7 +29,7 @@ Rendezvous::Meeting& Rendezvous::meeting(const Want& want, int64_t number) {
   meeting.inputs = std::make_shared<Lists>(want.seats);
   meeting.outputs = std::make_shared<Lists>(want.seats);
   meeting.collective = std::make_shared<Collective>();
-  meeting.collective->name = fmt::format("{} #{} of {}", want.operation, number, want.channel);
+  meeting.collective->name = named(fmt::format("{} #{} of {}", want.operation, number, want.channel));
   meeting.collective->group = want.group;
   std::vector<std::weak_ptr<Collective>>& pending = pending_[want.group];
   std::erase_if(pending, [](const auto& collective) { return collective.expired(); });
@@ -56,13 +58,16 @@ std::shared_ptr<StoreState> Rendezvous::store(const std::string& name) {
 Part Rendezvous::join(const Want& want) {
   if (auto found = aborted_.find(want.group); found != aborted_.end())
     C10_THROW_ERROR(DistBackendError, fmt::format("{} on {}: {}", want.operation, want.group, found->second));
-  int64_t number = next_[{want.channel, want.seat}]++;
+  std::vector<int64_t>& next = next_[want.channel];
+  next.resize(std::max(next.size(), want.seats), 0);
+  int64_t number = next[want.seat]++;
   Meeting& here = meeting(want, number);
   Collective& collective = *here.collective;
   Collective::Seat& seat = collective.seats[want.seat];
-  seat.wanted = fmt::format("{} ({})", want.operation, want.detail);
-  if (here.wanted.empty()) here.wanted = seat.wanted;
-  if (seat.wanted != here.wanted) here.mismatched = true;
+  std::string wanted = fmt::format("{} ({})", want.operation, want.detail);
+  if (!here.wanted) here.wanted = named(wanted);
+  if (wanted != *here.wanted) here.mismatched = true;
+  seat.wanted = wanted == *here.wanted ? here.wanted : named(std::move(wanted));
   if (here.mismatched) collective.mismatch = mismatch_of(collective);
   seat.accesses = want.accesses;
   seat.sends = want.sends;

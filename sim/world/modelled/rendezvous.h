@@ -42,11 +42,11 @@ class Rendezvous {
     std::shared_ptr<Collective> collective;
     std::shared_ptr<std::vector<std::vector<at::Tensor>>> inputs, outputs;
     size_t joined = 0;
-    std::string wanted;       // by the first rank that came
+    NamePtr wanted;           // by the first rank that came
     bool mismatched = false;  // others want something else
   };
   Meeting& meeting(const Want& want, int64_t number);
-  std::map<std::pair<std::string, size_t>, int64_t> next_;                 // by channel and seat
+  std::map<std::string, std::vector<int64_t>> next_;                       // by channel, then by seat
   std::map<std::string, std::vector<std::weak_ptr<Collective>>> pending_;  // by communicator; done ones are dropped in between
   std::map<std::string, std::string> aborted_;                             // communicator -> why
   std::map<std::string, std::shared_ptr<StoreState>> stores_;

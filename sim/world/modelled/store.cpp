@@ -56,6 +56,7 @@ class ModelledStore final : public c10d::Store {
     if (!keys.empty()) read(keys);
     if (!has_all(keys)) wait(keys, timeout_);
     std::vector<Bytes> all;
+    all.reserve(keys.size());
     for (const std::string& key : keys) all.push_back(state_->values[key]);
     return all;
   }
@@ -100,7 +101,7 @@ class ModelledStore final : public c10d::Store {
     PointPtr& point = state_->present[key];
     if (!point) {
       point = std::make_shared<Point>();
-      point->name = fmt::format("key '{}' of store {}", key, name_);
+      point->name = named(fmt::format("key '{}' of store {}", key, name_));
     }
     return point;
   }

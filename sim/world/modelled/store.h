@@ -2,10 +2,10 @@
 // Key-value stores of the modelled world, as ranks use them to find each other. Every call is a visible operation: who comes first is
 // a choice. A get() or wait() of a key that nobody has set parks its host, and the picture says for which key; time-outs are of
 // virtual time.
-#include <map>
 #include <memory>
 #include <string>
 #include <torch/csrc/distributed/c10d/Store.hpp>
+#include <unordered_map>
 #include <vector>
 
 #include "sim/world/modelled/action.h"
@@ -13,8 +13,8 @@
 namespace reloadlab::sim::modelled {
 
 struct StoreState {
-  std::map<std::string, std::vector<uint8_t>> values;
-  std::map<std::string, PointPtr> present;  // done while the key has a value
+  std::unordered_map<std::string, std::vector<uint8_t>> values;
+  std::unordered_map<std::string, PointPtr> present;  // done while the key has a value
 };
 
 // Stores of one name are one store. REQUIRES a machine.

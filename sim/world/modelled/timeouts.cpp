@@ -10,7 +10,7 @@ bool Machine::host_wait_for(const PointPtr& point, std::chrono::milliseconds lim
   Host& host = hosts_->here();
   Picoseconds deadline = host.now + limit.count() * picoseconds_in_ms;
   auto ready = [point, &host] { return point->done || host.timed_out; };
-  auto what = [point, limit] { return fmt::format("{}, for {} ms at most", point->name, limit.count()); };
+  auto what = [point, limit] { return fmt::format("{}, for {} ms at most", *point->name, limit.count()); };
   host.timed_out = false;
   host_wait(ready, what, {.waits = point, .looks = {}, .keys = {}, .deadline = deadline});
   host.timed_out = false;
@@ -66,10 +66,10 @@ void Machine::give_up(Stream& stream, Collective& collective, Collective::Seat& 
   stream.free_at = start;
   seat.done->clock = stream.clock;
   seat.done->time = start;
-  seat.done->failed = fmt::format("{}: {}", collective.name, collective.aborted);
+  seat.done->failed = fmt::format("{}: {}", *collective.name, collective.aborted);
   seat.done->done = true;
   marked(*seat.done);
-  step(stream, collective.name + ", aborted", start, start);
+  step(stream, *collective.name + ", aborted", start, start);
   pop(stream);
 }
 

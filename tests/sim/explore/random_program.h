@@ -93,7 +93,7 @@ class Player {
     size_t number = met_[channel][host]++;
     if (number == list.size()) {
       list.push_back(std::make_shared<modelled::Collective>());
-      list.back()->name = fmt::format("meeting {} on {}", number, channel);
+      list.back()->name = modelled::named(fmt::format("meeting {} on {}", number, channel));
       list.back()->seats.resize(RandomProgram::hosts);
       list.back()->run = [] {};
     }

@@ -60,7 +60,7 @@ struct RingRun {
     next_window = (next_window + 1) % (ring.prefetch + 1);
     tenant[slot] = target;
     auto collective = std::make_shared<Collective>();
-    collective->name = fmt::format("broadcast of {}", target);
+    collective->name = modelled::named(fmt::format("broadcast of {}", target));
     collective->seats.resize(size_t(ring.ranks));
     std::vector<size_t> receivers;
     for (int rank = 0; rank < ring.ranks; ++rank) {

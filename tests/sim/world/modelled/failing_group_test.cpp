@@ -67,7 +67,7 @@ TEST(FailingGroup, TimeOutsComeInTheOrderOfTheirDeadlines) {
   std::vector<int> order;
   expect_clean(machine.run([&](int rank) {
     auto never = std::make_shared<Point>();
-    never->name = "nothing";
+    never->name = named("nothing");
     EXPECT_FALSE(machine.host_wait_for(never, milliseconds(30 - 10 * rank)));
     order.push_back(rank);
   }));

@@ -71,7 +71,7 @@ TEST(Hosts, AnExceptionIsItsRanks) {
 TEST(Hosts, ADeadlockIsStoppedAndSaysWhoWaitsForWhat) {
   Machine machine({.ranks = 2}, round_robin());
   auto never = std::make_shared<Point>();
-  never->name = "the other rank's event";
+  never->name = named("the other rank's event");
   bool unwound = false;
   RunReport report = machine.run([&](int rank) {
     if (rank == 0) return;
@@ -111,7 +111,7 @@ TEST(Hosts, WhatCatchesTheStopIsStoppedAgainAtItsNextOperation) {
 TEST(Hosts, PollingForEverIsAHang) {
   Machine machine({.ranks = 1, .step_limit = 1000}, round_robin());
   auto never = std::make_shared<Point>();
-  never->name = "what never comes";
+  never->name = named("what never comes");
   RunReport report = machine.run([&](int) {
     while (!machine.host_query(never)) {
     }

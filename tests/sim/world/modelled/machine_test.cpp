@@ -134,7 +134,7 @@ TEST(Streams, AQueryThatSaidYesOrdersWhatIsIssuedNext) {
 TEST(Streams, TheDriverSeesADeadlock) {
   Machine machine({.ranks = 1}, round_robin());
   auto never = std::make_shared<Point>();
-  never->name = "an event nobody records";
+  never->name = named("an event nobody records");
   machine.wait(machine.stream(0, 0), never);
   std::string message = message_of([&] { machine.synchronize(machine.stream(0, 0)); });
   EXPECT_NE(message.find("stream 0 of sim:0 waits for an event nobody records"), std::string::npos) << message;

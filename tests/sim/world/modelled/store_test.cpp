@@ -76,7 +76,7 @@ TEST(Store, ThePictureNamesTheKeyThatNobodySets) {
   // A host that waits for a stream which waits for a host that waits for a key: without a time-out nothing ends it.
   RunReport report = machine.run([&](int) {
     auto never = std::make_shared<Point>();
-    never->name = "nothing";
+    never->name = named("nothing");
     machine.host_wait(never);
   });
   EXPECT_EQ(report.waits, std::vector<std::string>{"host 0 waits for nothing"});
