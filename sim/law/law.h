@@ -50,7 +50,7 @@ struct LawInfo {
 
 std::span<const LawInfo> laws();
 const LawInfo* find_law(std::string_view id);
-// Those that the case names; when it names none, all about series where it has any, and all about reloading where it has none.
+// Those that the case names; when it names none, all but those of the other domain.
 bool is_judged(const LawInfo& law, const Case& the_case);
 // Judges the case's laws, in registry order.
 std::vector<Verdict> judge(const Evidence& evidence);
