@@ -1,5 +1,8 @@
 // Calls that come in a wrong order: under hardened each is refused before anything is issued, the same on every rank, and reset() makes
 // the ring what it was when it was new. What seed makes of them.
+#include <algorithm>
+#include <set>
+
 #include "tests/sim/world/modelled/series_engine.h"
 
 namespace reloadlab::sim::modelled {
@@ -86,9 +89,18 @@ void survive(const Fault& fault, const SeriesPolicy& policy, const Shape& shape,
   EXPECT_TRUE(raced(machine).empty());
 }
 
+std::vector<Shape> small_shapes() {
+  std::vector<Shape> shapes;
+  for (int64_t layers = 2; layers <= 7; ++layers)
+    for (int ranks = 1; ranks <= 4; ++ranks)
+      for (int64_t prefetch = 0; prefetch <= std::min<int64_t>(3, layers - 2); ++prefetch)
+        for (const int64_t first : std::set<int64_t>{0, 1, layers - 1}) shapes.push_back({ranks, layers, first, prefetch});
+  return shapes;
+}
+
 TEST(SeriesUsage, EveryFaultAtEveryLayerIsRefusedAndResetBeginsAnew) {
   for (const SeriesPolicy& policy : {SeriesPolicy::hardened(), statically_bound()})
-    for (const Shape& shape : {Shape{2, 5, 1, 0}, Shape{2, 5, 1, 1}, Shape{3, 5, 4, 3}, Shape{3, 7, 31, 2}})
+    for (const Shape& shape : small_shapes())
       for (const Fault& fault : faults())
         for (int64_t index = shape.first; index + 1 < shape.first + shape.layers; ++index) survive(fault, policy, shape, index);
 }
