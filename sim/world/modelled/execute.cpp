@@ -78,7 +78,7 @@ void Machine::execute(Stream& stream) {
   Picoseconds start = begin(stream, queued);
   if (auto* kernel = std::get_if<Kernel>(&queued.action)) {
     execute_kernel(stream, *kernel, start);
-    stream.free_at = start + kernel->cost;
+    stream.free_at = start + cost_of(*kernel, stream, start);
     step(stream, kernel->name, start, stream.free_at);
   } else if (auto* record = std::get_if<Record>(&queued.action)) {
     record->point->clock = stream.clock;
@@ -93,6 +93,12 @@ void Machine::execute(Stream& stream) {
     if (watched_) open_.after.push_back(point.marked_in);
     step(stream, "wait", start, stream.free_at);
   }
+}
+
+// Beside a collective that has begun: one that begins later, or that the schedule has not come to, slows nothing.
+Picoseconds Machine::cost_of(const Kernel& kernel, const Stream& stream, Picoseconds start) const {
+  const auto& [from, to] = collective_times_[static_cast<size_t>(stream.device)];
+  return start >= from && start < to ? slowed(config_.rates, kernel.cost, to - start) : kernel.cost;
 }
 
 void Machine::execute_kernel(Stream& stream, const Kernel& kernel, Picoseconds) {
@@ -131,6 +137,7 @@ void Machine::complete(Collective& collective) {
     stream.clock.join(senders);  // a lone sender hears only itself, and waits for nobody
     touch(stream, *collective.name, seat.accesses);
     stream.free_at = start + collective.cost;
+    collective_times_[static_cast<size_t>(stream.device)] = {start, stream.free_at};
     seat.done->clock = stream.clock;
     seat.done->time = stream.free_at;
     seat.done->done = true;

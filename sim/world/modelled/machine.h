@@ -212,6 +212,7 @@ class Machine {
   void step(Stream& stream, const std::string& name, Picoseconds start, Picoseconds end);
   void touch(const Stream& stream, const std::string& name, const std::vector<Access>& accesses);
   Picoseconds begin(Stream& stream, const Stream::Queued& queued);
+  Picoseconds cost_of(const Kernel& kernel, const Stream& stream, Picoseconds start) const;
   size_t pick(ChoiceKind kind, std::span<const Option> options);
   std::vector<std::string> waits() const;
   std::string picture() const;  // the same in lines
@@ -227,10 +228,11 @@ class Machine {
   std::unique_ptr<Chooser> chooser_;
   std::shared_ptr<Memory> memory_;
   std::vector<std::vector<std::unique_ptr<Stream>>> devices_;
-  std::vector<Stream*> streams_;                 // by actor
-  std::vector<int> pool_next_;                   // by device
-  std::map<std::pair<int, int>, Stream*> pool_;  // by device and place in the pool
-  std::vector<int> running_collectives_;         // by device
+  std::vector<Stream*> streams_;                                       // by actor
+  std::vector<int> pool_next_;                                         // by device
+  std::map<std::pair<int, int>, Stream*> pool_;                        // by device and place in the pool
+  std::vector<int> running_collectives_;                               // by device
+  std::vector<std::pair<Picoseconds, Picoseconds>> collective_times_;  // by device: start and end of the last collective
   std::unique_ptr<Hosts> hosts_;
   std::unique_ptr<Rendezvous> rendezvous_;
   Schedule schedule_;

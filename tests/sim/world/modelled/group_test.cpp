@@ -257,5 +257,20 @@ TEST(Group, ABroadcastTakesItsTimeFromTheLastRankOn) {
   }
 }
 
+TEST(Group, KernelsBesideABroadcastAreSlower) {
+  Rates rates = *rates_of("free");
+  rates.collective_start = 100;
+  rates.kernel_start = 50;
+  rates.beside_percent = 200;
+  Machine machine({.ranks = 1, .rates = rates}, timed());
+  on_ranks(machine, [&](int rank, const auto& group) {
+    at::Tensor sent = at::empty({4}, on(rank)), x = at::empty({4}, on(rank));
+    broadcast(group, sent, 0, true);
+    x.fill_(1).fill_(2).fill_(3);
+    machine.synchronize_device(rank);
+  });
+  EXPECT_EQ(machine.stream(0, 0).free_at, 50 + (50 + 25) + 50);  // the second one is alone for a half of itself
+}
+
 }  // namespace
 }  // namespace reloadlab::sim::modelled

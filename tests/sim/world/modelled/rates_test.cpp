@@ -24,6 +24,15 @@ TEST(Rates, ABroadcastOf224MiBTakesWhatTheTableOfFloorsSays) {
   EXPECT_EQ(cost / 1'000'000, 652);
 }
 
+TEST(Rates, AKernelIsSlowedAsLongAsACollectiveGoesOn) {
+  const Rates rates = *rates_of("h100");
+  EXPECT_EQ(slowed(rates, 1000, 5000), 1180);
+  EXPECT_EQ(slowed(rates, 1000, 1180), 1180);
+  EXPECT_EQ(slowed(rates, 1000, 118), 118 + 900);
+  EXPECT_EQ(slowed(rates, 1000, 0), 1000);
+  EXPECT_EQ(slowed(*rates_of("free"), 1000, 500), 1000);
+}
+
 TEST(Rates, UnknownDevicesAreRefused) { EXPECT_EQ(rates_of("h300").status().code(), Code::usage); }
 
 }  // namespace
