@@ -13,13 +13,13 @@ struct ExploreOptions {
   std::string schedule;     // replay
   uint64_t seed = 0;
   int64_t most_executions = 1'000'000;
-  double most_seconds = 60;
+  double most_seconds = 60;  // of all that is done for the case: three quarters at most for its schedules, the rest for what they show
   bool shrink = true;
 };
 
 struct ExploreReport {
-  std::string covered;     // "1 execution, 1 trace, 0 redundant, 0.0 s, exhausted"
-  bool exhausted = false;  // every schedule there is
+  std::string covered;   // "1 execution, 1 trace, 0 redundant, 0.0 s, exhausted"
+  bool cut_off = false;  // by a limit, before every schedule that was asked for had run
   // Runs that ended alike.
   struct Ending {
     int64_t runs = 0;
@@ -33,8 +33,10 @@ struct ExploreReport {
     std::string accesses, missing;
     std::string witness;   // "wrong bytes", "benign", or empty: the machine cannot reverse the two
     std::string schedule;  // of the witness
+    bool tried = false;    // to reverse them: there was time for it
   };
-  std::vector<Race> races;
+  std::vector<Race> races;    // the first few
+  size_t races_left_out = 0;  // and how many more there are
   bool failed() const {
     for (const Ending& each : endings)
       if (!each.verdict.empty()) return true;

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "sim/explore/shrink.h"
+#include "sim/explore/stopwatch.h"
 #include "sim/explore/strategy.h"
 #include "sim/explore/witness.h"
 #include "sim/law/law.h"
@@ -28,7 +30,8 @@ class CaseProgram {
     ReplayOptions options{.cold = &cold_};
     options.make_world = [&](const WorldRequest& request) -> Result<std::unique_ptr<World>> {
       if (request.kind != WorldKind::sim) return make_world(request);
-      return std::unique_ptr<World>(std::make_unique<modelled::ModelledWorld>(request, std::move(chooser)));
+      // What ranks tell each other through the harness's store is no choice: the schedules are those of their work.
+      return std::unique_ptr<World>(std::make_unique<modelled::ModelledWorld>(request, std::move(chooser), modelled::Stores::quiet));
     };
     options.after_run = [&](World& world) { outcome.races = dynamic_cast<modelled::ModelledWorld&>(world).machine().races().races(); };
     const Result<Evidence> evidence = replay(case_, candidate_, options);
@@ -99,11 +102,25 @@ std::string site_text(const modelled::AccessSite& site, int ranks) {
                      site.label ? " (" + *site.label + ")" : "");
 }
 
-ExploreReport::Race told(const explore::Program& program, const explore::Exploration::FoundRace& found) {
+// What one case may take.
+class Time {
+ public:
+  explicit Time(double seconds) : seconds_(seconds) {}
+  double left() const { return seconds_ - watch_.seconds(); }
+  bool is_up() const { return left() <= 0; }
+
+ private:
+  explore::Stopwatch watch_;
+  double seconds_;
+};
+
+ExploreReport::Race told(const explore::Program& program, const explore::Exploration::FoundRace& found, const Time& time) {
   const modelled::Race& race = found.race;
   ExploreReport::Race told{
       .accesses = fmt::format("{} || {}", site_text(race.first, found.run.outcome.ranks), site_text(race.second, found.run.outcome.ranks)),
-      .missing = explore::missing_edge(found.run, race)};
+      .missing = explore::missing_edge(found.run, race),
+      .tried = !time.is_up()};
+  if (!told.tried) return told;
   if (const auto witness = explore::reverse_race(program, found.run, race)) {
     told.witness = witness->wrong_bytes ? "wrong bytes" : "benign";
     told.schedule = explore::print_schedule(explore::stored(witness->run));
@@ -111,10 +128,9 @@ ExploreReport::Race told(const explore::Program& program, const explore::Explora
   return told;
 }
 
-Result<ExploreReport::Ending> told(const explore::Program& program, const explore::Ending& ending, const explore::Limits& limits,
-                                   bool shrinks) {
+Result<ExploreReport::Ending> told(const explore::Program& program, const explore::Ending& ending, const explore::Limits& limits) {
   ExploreReport::Ending told{ending.runs, ending.verdict, explore::print_schedule(ending.schedule), ending.preemptions, false};
-  if (ending.verdict.empty() || !shrinks) return told;
+  if (ending.verdict.empty() || limits.seconds <= 0) return told;
   RELOADLAB_ASSIGN(const explore::Execution run, explore::replay_stored(program, ending.schedule));
   const auto same = [&](const explore::Outcome& outcome) { return outcome.verdict == ending.verdict; };
   const explore::Shrunk shrunk = explore::shrink(program, run, same, limits);
@@ -124,26 +140,51 @@ Result<ExploreReport::Ending> told(const explore::Program& program, const explor
   return told;
 }
 
+// Runs with the same findings end alike for readers, whatever else was read in them.
+std::vector<explore::Ending> by_verdict(const std::vector<explore::Ending>& endings) {
+  std::vector<explore::Ending> merged;
+  for (const explore::Ending& ending : endings) {
+    const auto known = std::ranges::find(merged, ending.verdict, &explore::Ending::verdict);
+    if (known == merged.end())
+      merged.push_back(ending);
+    else
+      known->runs += ending.runs;
+  }
+  return merged;
+}
+
+// Each ending that failed is made small in its share of the time that is left; another share is for races.
+Status tell_endings(const explore::Program& program, const explore::Exploration& seen, bool shrinks, const Time& time,
+                    ExploreReport& report) {
+  const auto fails = [](const explore::Ending& ending) { return !ending.verdict.empty(); };
+  const std::vector<explore::Ending> endings = by_verdict(seen.endings);
+  auto shares = std::ranges::count_if(endings, fails) + (seen.races.empty() ? 0 : 1);
+  for (const explore::Ending& ending : endings) {
+    const double share = shrinks && fails(ending) ? time.left() / static_cast<double>(shares--) : 0;
+    RELOADLAB_ASSIGN(ExploreReport::Ending each, told(program, ending, {.executions = 2000, .seconds = share}));
+    report.endings.push_back(std::move(each));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ExploreReport> explore_case(const Case& the_case, const CandidateInfo& candidate, const ExploreOptions& options) {
   if (the_case.series.empty() || the_case.world != WorldKind::sim)
     return Status(Code::usage, the_case.id() + ": only cases with series in the world sim have schedules to explore");
   RELOADLAB_ASSIGN(const explore::Strategy strategy, strategy_of(options));
+  const Time time(options.most_seconds);
   RELOADLAB_ASSIGN(const Evidence cold, replay(the_case, candidate, {}));
   const explore::Program program = CaseProgram(the_case, candidate, cold);
-  const explore::Limits limits{.executions = options.most_executions, .seconds = options.most_seconds};
+  const explore::Limits limits{.executions = options.most_executions, .seconds = std::max(0.0, time.left() * 3 / 4)};
   RELOADLAB_ASSIGN(const explore::Exploration seen, explore::explore(program, strategy, limits));
-  ExploreReport report{.covered = explore::told(seen.coverage), .exhausted = seen.coverage.exhausted};
-  for (const explore::Ending& ending : seen.endings) {
-    RELOADLAB_ASSIGN(ExploreReport::Ending each,
-                     told(program, ending, {.executions = 2000, .seconds = options.most_seconds / 4}, options.shrink));
-    report.endings.push_back(std::move(each));
-  }
+  ExploreReport report{.covered = explore::told(seen.coverage), .cut_off = seen.coverage.cut_off};
+  RELOADLAB_TRY(tell_endings(program, seen, options.shrink, time, report));
   for (const auto& race : seen.races) {
-    report.races.push_back(told(program, race));
     if (report.races.size() == races_witnessed) break;
+    report.races.push_back(told(program, race, time));
   }
+  report.races_left_out = seen.races.size() - report.races.size();
   return report;
 }
 
@@ -161,6 +202,19 @@ void copy_witnesses(const Execution& from, Execution& to) {
     }
 }
 
+bool is_access(const RankRun::Access& seen, const modelled::AccessSite& site, int ranks) {
+  return seen.stream == modelled::actor_name(site.actor, ranks) && seen.operation == site.operation && seen.writes == site.write &&
+         seen.about == (site.label ? *site.label : "");
+}
+
+// The race that was seen, in a run that may have others before it: there the harness's store was no choice. Each is taken once.
+const modelled::Race* take_race(const RankRun::Race& seen, const explore::Outcome& outcome, std::set<const modelled::Race*>& taken) {
+  for (const modelled::Race& race : outcome.races)
+    if (is_access(seen.first, race.first, outcome.ranks) && is_access(seen.second, race.second, outcome.ranks))
+      if (taken.insert(&race).second) return &race;
+  return nullptr;
+}
+
 }  // namespace
 
 void find_witnesses(const Case& the_case, const CandidateInfo& candidate, Evidence& evidence) {
@@ -171,14 +225,14 @@ void find_witnesses(const Case& the_case, const CandidateInfo& candidate, Eviden
   if (!any || the_case.world != WorldKind::sim) return;
   const explore::Program program = CaseProgram(the_case, candidate, evidence);
   const explore::Execution run = explore::run_with(program, modelled::round_robin());
-  size_t witnessed = 0;
+  std::set<const modelled::Race*> taken;
   const size_t first = static_cast<size_t>(warm - evidence.executions.begin());
   for (RankRun& rank : warm->ranks)
     for (RankRun::Race& race : rank.races) {
-      const auto number = static_cast<size_t>(race.number);
-      if (witnessed == races_witnessed || number >= run.outcome.races.size()) continue;
-      ++witnessed;
-      const auto witness = explore::reverse_race(program, run, run.outcome.races[number]);
+      if (taken.size() == races_witnessed) continue;
+      const modelled::Race* same = take_race(race, run.outcome, taken);
+      if (!same) continue;
+      const auto witness = explore::reverse_race(program, run, *same);
       if (!witness) continue;
       race.witness = witness->wrong_bytes ? "wrong bytes" : "benign";
       race.schedule = explore::print_schedule(explore::stored(witness->run));

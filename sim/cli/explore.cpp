@@ -41,12 +41,15 @@ void print(const ExploreReport& report) {
   for (const ExploreReport::Ending& each : report.endings) {
     fmt::print("  {:>5} × {}\n", each.runs, each.verdict.empty() ? "all laws but that of order held" : indented(each.verdict));
     if (!each.verdict.empty())
-      fmt::print("          {}{} --schedule {}\n", plural(each.preemptions, "preemption"), each.fewest ? ", no fewer," : "", each.schedule);
+      fmt::print("          {}, {}: --schedule {}\n", plural(each.preemptions, "preemption"), each.fewest ? "no fewer do" : "fewer may do",
+                 each.schedule);
   }
   for (const ExploreReport::Race& each : report.races) {
     fmt::print("  race    {}\n          {}\n", each.accesses, each.missing);
     if (!each.witness.empty()) fmt::print("          in the other order: {} --schedule {}\n", each.witness, each.schedule);
+    if (!each.tried) fmt::print("          not tried in the other order: the time of --for was up\n");
   }
+  if (report.races_left_out > 0) fmt::print("  … and {} more\n", plural(static_cast<int64_t>(report.races_left_out), "race"));
 }
 
 // All cases that are selected, by all candidates of each.
@@ -56,15 +59,17 @@ Result<Exit> explore(const ExploreTexts& texts, const Program& program) {
   RELOADLAB_ASSIGN(const Selected selected, select_cases(selection, program.engine));
   RELOADLAB_ASSIGN(const std::vector<Job> jobs, select_jobs(selection, selected.cases, program.engine));
   if (jobs.empty()) return Exit::nothing_ran;
-  bool failed = false, exhausted = true;
+  bool failed = false;
+  size_t cut_off = 0;
   for (const Job& job : jobs) {
     RELOADLAB_ASSIGN(const ExploreReport report, program.engine.explore(job.the_case, job.candidate, options));
-    fmt::print("{}  {}  {}\n", report.failed() ? "FAIL" : "ok  ", job.the_case.id(), job.candidate);
+    fmt::print("{}  {}  {}\n", report.failed() ? "FAIL" : report.cut_off ? "cut " : "ok  ", job.the_case.id(), job.candidate);
     print(report);
     failed |= report.failed();
-    exhausted &= report.exhausted || options.way != ExploreOptions::Way::exhaustive;
+    cut_off += report.cut_off ? 1 : 0;
   }
-  return failed ? Exit::failed : exhausted ? Exit::held : Exit::inconclusive;
+  if (cut_off > 0) fmt::print("{} of {} cut off before all of its schedules had run; --for gives more time\n", cut_off, jobs.size());
+  return failed ? Exit::failed : cut_off > 0 ? Exit::inconclusive : Exit::held;
 }
 
 }  // namespace
@@ -88,7 +93,8 @@ Command add_explore(CLI::App& app, const Program& program) {
   way->add_flag("--timed", texts->timed, "The one that the cost model gives");
   way->add_option("--schedule", texts->options.schedule, "This one, as it was printed")->type_name("TEXT");
   way->require_option(0, 1);
-  parser->add_option("--for", texts->seconds, "Start no run of a case after so long: 500ms, 30s, 2m, 1h")->type_name("TIME");
+  parser->add_option("--for", texts->seconds, "What a case may take, its shrinking and its witnesses included: 500ms, 30s, 2m, 1h")
+      ->type_name("TIME");
   return {parser, [texts, &program] { return explore(*texts, program); }};
 }
 

@@ -1,6 +1,7 @@
 #include "sim/cli/program.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -32,11 +33,32 @@ Exit exit_of(const Status& status) {
   return status.code() == Code::data ? Exit::bad_scenario : Exit::defect;
 }
 
+// Options of which few go together stand in a group without a name of its own that is asked for.
+std::vector<const CLI::App*> groups_of(const CLI::App& command) {
+  return command.get_subcommands([](const CLI::App* each) { return each->get_name().empty(); });
+}
+
 std::set<std::string> option_names(const CLI::App& app) {
   std::set<std::string> names;
   for (const CLI::Option* option : app.get_options())
     for (const std::string& name : option->get_lnames()) names.insert("--" + name);
+  for (const CLI::App* group : groups_of(app)) names.merge(option_names(*group));
   return names;
+}
+
+// "--schedules and --timed exclude each other"; empty where no two such were given. The parser names the group, which nobody knows.
+std::string excluding(const CLI::App& command) {
+  for (const CLI::App* group : groups_of(command)) {
+    std::vector<std::string> given;
+    for (const CLI::Option* option : group->get_options())
+      if (option->count() > 0) given.push_back(option->get_name());
+    if (given.size() <= group->get_require_option_max() || given.size() < 2) continue;
+    const std::string last = given.back();
+    given.pop_back();
+    return fmt::format("{} and {} exclude each other: expected one of {}", fmt::join(given, ", "), last,
+                       fmt::join(option_names(*group), ", "));
+  }
+  return {};
 }
 
 // The parser only says that something was not expected; people want to know what they may have meant.
@@ -49,7 +71,8 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error, con
     if (name.starts_with("--") && name != "--" && !options.contains(name))
       return fmt::format("unknown option \"{}\"{}", name, did_you_mean(name, options));
   }
-  return error.what();
+  const std::string excluded = excluding(command);
+  return excluded.empty() ? error.what() : excluded;
 }
 
 Status check_command(const CLI::App& app, const std::vector<std::string>& words) {

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "reference/base/prng.h"
 #include "sim/explore/guide.h"
+#include "sim/explore/stopwatch.h"
 
 namespace reloadlab::sim::explore {
 namespace {
@@ -20,7 +20,7 @@ class Search {
   Search(const Program& program, const DepthFirst& how) : program_(program), how_(how) {}
 
   Coverage all(const std::function<bool(const Execution&)>& visit) {
-    const auto begin = std::chrono::steady_clock::now();
+    const Stopwatch watch;
     bool more = true, wanted = true;
     while (more && wanted && within_limits()) {
       Cut cut = Cut::none;
@@ -36,9 +36,10 @@ class Search {
         wanted = visit(run);
       }
       more = next();
-      coverage_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      coverage_.seconds = watch.seconds();
     }
     coverage_.exhausted = !more;
+    coverage_.cut_off = more && wanted;
     if (more && !wanted) coverage_.limit = "ended by its reader";
     return std::move(coverage_);
   }
@@ -47,7 +48,7 @@ class Search {
   bool within_limits() {
     const Limits& limits = how_.limits;
     if (coverage_.executions >= limits.executions) coverage_.limit = fmt::format("{} executions", limits.executions);
-    if (coverage_.seconds >= limits.seconds) coverage_.limit = fmt::format("{} s", limits.seconds);
+    if (coverage_.seconds >= limits.seconds) coverage_.limit = fmt::format("{:.3g} s", limits.seconds);
     return coverage_.limit.empty();
   }
 

@@ -35,7 +35,8 @@ struct Coverage {
   std::set<uint64_t> traces;  // the marks of those that were run to their end
   double seconds = 0;
   bool exhausted = false;
-  std::string limit;  // what was reached where it is not
+  bool cut_off = false;  // by a limit, before all that was asked for had run
+  std::string limit;     // what was reached where it is not exhausted
 };
 
 // Calls `visit` with each run that came to its end; it says whether to go on.

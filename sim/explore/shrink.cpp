@@ -4,6 +4,7 @@
 
 #include "reference/base/check.h"
 #include "sim/explore/follow.h"
+#include "sim/explore/stopwatch.h"
 
 namespace reloadlab::sim::explore {
 namespace {
@@ -25,7 +26,7 @@ class Shrinker {
   }
 
  private:
-  bool within_limits() const { return best_.executions < limits_.executions; }
+  bool within_limits() const { return best_.executions < limits_.executions && watch_.seconds() < limits_.seconds; }
 
   bool without_one() {
     for (const Decision& decision : best_.run.decisions) {
@@ -79,6 +80,7 @@ class Shrinker {
   bool search(int64_t bound) {
     DepthFirst how{.reduced = false, .preemptions = bound, .limits = limits_};
     how.limits.executions = limits_.executions - best_.executions;
+    how.limits.seconds = limits_.seconds - watch_.seconds();
     bool found = false;
     Coverage coverage = depth_first(program_, how, [&](const Execution& run) { return !(found = take(run)); });
     best_.executions += coverage.executions;
@@ -89,6 +91,7 @@ class Shrinker {
   const Program& program_;
   const Same& same_;
   Limits limits_;
+  Stopwatch watch_;
   Shrunk best_;
 };
 

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
+
+#include "sim/explore/stopwatch.h"
 
 namespace reloadlab::sim::explore {
 namespace {
@@ -52,17 +53,19 @@ uint64_t mark_of(const Execution& run) {
 // Choosers one after the other.
 Exploration sample(const Program& program, int64_t count, const Limits& limits,
                    const std::function<std::unique_ptr<Chooser>(int64_t)>& chooser) {
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   Collector collector;
   Coverage coverage;
-  for (int64_t i = 0; i < count && coverage.limit.empty(); ++i) {
+  for (int64_t i = 0; i < count; ++i) {
+    if (coverage.executions >= limits.executions) coverage.limit = fmt::format("{} executions", limits.executions);
+    if (coverage.seconds >= limits.seconds) coverage.limit = fmt::format("{:.3g} s", limits.seconds);
+    coverage.cut_off = !coverage.limit.empty();
+    if (coverage.cut_off) break;
     Execution run = run_with(program, chooser(i));
     ++coverage.executions;
     coverage.traces.insert(mark_of(run));
     collector.add(run);
-    coverage.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    if (coverage.executions >= limits.executions) coverage.limit = fmt::format("{} executions", limits.executions);
-    if (coverage.seconds >= limits.seconds) coverage.limit = fmt::format("{} s", limits.seconds);
+    coverage.seconds = watch.seconds();
   }
   if (coverage.limit.empty()) coverage.limit = fmt::format("{} of an unknown number of schedules", count);
   return collector.take(std::move(coverage));
@@ -78,8 +81,13 @@ Result<Exploration> replayed(const Program& program, const StoredSchedule& sched
   RELOADLAB_ASSIGN(Execution run, replay_stored(program, schedule));
   Collector collector;
   collector.add(run);
-  return collector.take(
-      {.executions = 1, .redundant = 0, .traces = {mark_of(run)}, .seconds = 0, .exhausted = false, .limit = "one schedule"});
+  return collector.take({.executions = 1,
+                         .redundant = 0,
+                         .traces = {mark_of(run)},
+                         .seconds = 0,
+                         .exhausted = false,
+                         .cut_off = false,
+                         .limit = "one schedule"});
 }
 
 Exploration searched(const Program& program, bool reduced, const Limits& limits) {
@@ -122,9 +130,10 @@ Result<Exploration> explore(const Program& program, const Strategy& strategy, co
 }
 
 std::string told(const Coverage& coverage) {
-  std::string end = coverage.exhausted ? "exhausted" : "not exhausted: " + coverage.limit;
-  return fmt::format("{} executions, {} traces, {} redundant, {:.1f} s, {}", coverage.executions, coverage.traces.size(),
-                     coverage.redundant, coverage.seconds, end);
+  const auto counted = [](size_t count, std::string_view one) { return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s"); };
+  const std::string end = coverage.exhausted ? "exhausted" : (coverage.cut_off ? "cut off after " : "not exhausted: ") + coverage.limit;
+  return fmt::format("{}, {}, {} redundant, {:.1f} s, {}", counted(static_cast<size_t>(coverage.executions), "execution"),
+                     counted(coverage.traces.size(), "trace"), coverage.redundant, coverage.seconds, end);
 }
 
 }  // namespace reloadlab::sim::explore

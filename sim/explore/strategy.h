@@ -49,7 +49,7 @@ struct Exploration {
 // Code::data for a schedule of another program.
 Result<Exploration> explore(const Program& program, const Strategy& strategy, const Limits& limits);
 
-// "164052 executions, 164052 traces, 0 redundant, 33.1 s, exhausted", or what stopped it.
+// "164052 executions, 164052 traces, 0 redundant, 33.1 s, exhausted", or "cut off after" a limit.
 std::string told(const Coverage& coverage);
 
 }  // namespace reloadlab::sim::explore

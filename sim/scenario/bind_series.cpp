@@ -59,6 +59,7 @@ class SeriesBinder {
                     .prefetch = reader.integer("prefetch"),
                     .group = reader.text("group"),
                     .ranks = bind_ranks(reader, case_, diagnostics_)};
+    if (texts_of(*reader.node("layers")).empty()) diagnostics_.error(reader.at("layers"), "a series without layers, expected one at least");
     if (!names_.insert(spec.name).second)
       diagnostics_.error(reader.at("name"), fmt::format("series {} a second time, expected each name once", spec.name));
     for (const std::string& layer : spec.layers)

@@ -98,6 +98,9 @@ class StepBinder {
       case StepKind::capture:
         captured_ = captured_ || step.kind == StepKind::capture;
         if (has_series()) step.pass = bind_pass(own, *context_.the_case, diagnostics_);
+        if (step.kind == StepKind::capture && Reader(own, "pass").has("sync"))
+          diagnostics_.error(Reader(own, "pass").at("sync"),
+                             "sync in capture, expected it in pass: a host cannot wait for what is captured");
         break;
       case StepKind::update_owner:
         step.plan = bind_delivery(own, "load", context_, diagnostics_);

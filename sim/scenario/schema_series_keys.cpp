@@ -151,7 +151,7 @@ std::vector<Key> series_step_keys() {
       {.object = "step",
        .name = "replay",
        .forms = object,
-       .about = "Replays the last graph, which reads what its pass read.",
+       .about = "Replays the last graph, which reads what its pass read. What is in flight, as behind a reload, has to be drained before.",
        .child = "nothing",
        .group = "kind"},
       {.object = "step",

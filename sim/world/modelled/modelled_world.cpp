@@ -9,7 +9,6 @@
 #include "sim/world/modelled/capture.h"
 #include "sim/world/modelled/device.h"
 #include "sim/world/modelled/group.h"
-#include "sim/world/modelled/store.h"
 
 namespace reloadlab::sim::modelled {
 
@@ -30,8 +29,8 @@ MachineConfig config_of(const WorldRequest& request) {
 
 }  // namespace
 
-ModelledWorld::ModelledWorld(const WorldRequest& request, std::unique_ptr<Chooser> chooser)
-    : ranks_(request.ranks), local_(request.local), machine_(config_of(request), std::move(chooser)) {
+ModelledWorld::ModelledWorld(const WorldRequest& request, std::unique_ptr<Chooser> chooser, Stores stores)
+    : ranks_(request.ranks), local_(request.local), stores_(stores), machine_(config_of(request), std::move(chooser)) {
   install_counting_allocator();  // what hosts hold is nobody's, and poisoned all the same
 }
 
@@ -76,7 +75,7 @@ c10::intrusive_ptr<c10d::ProcessGroup> ModelledWorld::group(const std::string& n
   return make_group(options, machine_.device());
 }
 
-c10::intrusive_ptr<c10d::Store> ModelledWorld::store(const std::string& name) { return make_store(name); }
+c10::intrusive_ptr<c10d::Store> ModelledWorld::store(const std::string& name) { return make_store(name, stores_); }
 
 namespace {
 

@@ -3,14 +3,15 @@
 // executes, and the machine's schedule decides who goes on. What a rank reads too early is poison, or what was there before. For `meta`
 // the same without bytes: order, addresses and accounts are those of `sim`.
 #include "sim/world/modelled/machine.h"
+#include "sim/world/modelled/store.h"
 #include "sim/world/world.h"
 
 namespace reloadlab::sim::modelled {
 
 class ModelledWorld final : public World, public Devices {
  public:
-  // Throws c10::Error where another machine is alive.
-  ModelledWorld(const WorldRequest& request, std::unique_ptr<Chooser> chooser);
+  // Throws c10::Error where another machine is alive. `stores`: those that the world gives to its ranks.
+  ModelledWorld(const WorldRequest& request, std::unique_ptr<Chooser> chooser, Stores stores = Stores::visible);
   WorldKind kind() const override { return has_bytes() ? WorldKind::sim : WorldKind::meta; }
   int ranks() const override { return ranks_; }
   const std::vector<int>& local_ranks() const override { return local_; }
@@ -42,8 +43,8 @@ class ModelledWorld final : public World, public Devices {
   int index_of(int rank) const;  // of its device
   int ranks_;
   std::vector<int> local_;
+  Stores stores_;
   mutable Machine machine_;
-  std::map<std::string, c10::intrusive_ptr<c10d::Store>> stores_;
   std::vector<PointPtr> marks_;
 };
 

@@ -12,8 +12,9 @@ using Bytes = std::vector<uint8_t>;
 
 class ModelledStore final : public c10d::Store {
  public:
-  explicit ModelledStore(std::string name) : name_(std::move(name)), state_(Machine::required().rendezvous().store(name_)) {}
-  c10::intrusive_ptr<c10d::Store> clone() override { return c10::make_intrusive<ModelledStore>(name_); }
+  ModelledStore(std::string name, Stores calls)
+      : name_(std::move(name)), calls_(calls), state_(Machine::required().rendezvous().store(name_)) {}
+  c10::intrusive_ptr<c10d::Store> clone() override { return c10::make_intrusive<ModelledStore>(name_, calls_); }
   using c10d::Store::set;
 
   void set(const std::string& key, const Bytes& value) override {
@@ -71,13 +72,19 @@ class ModelledStore final : public c10d::Store {
   void wait(const std::vector<std::string>& keys) override { wait(keys, timeout_); }
   void wait(const std::vector<std::string>& keys, const std::chrono::milliseconds& timeout) override {
     for (const std::string& key : keys) {
-      if (Machine::required().host_wait_for(present(key), timeout)) continue;
+      const PointPtr point = present(key);
+      if (calls_ == Stores::quiet && point->done) {
+        Machine::required().host_joins(*point);
+        continue;
+      }
+      if (Machine::required().host_wait_for(point, timeout)) continue;
       C10_THROW_ERROR(DistStoreError, fmt::format("no key '{}' in the store {} after {} ms", key, name_, timeout.count()));
     }
   }
 
  private:
   void read(const std::vector<std::string>& keys) {
+    if (calls_ == Stores::quiet) return;
     std::vector<Footprint::Key> read;
     const size_t told = Machine::required().is_watched() ? keys.size() : 1;
     for (size_t i = 0; i < told; ++i) read.push_back({fmt::format("key {} of store {}", keys[i], name_), false});
@@ -88,6 +95,7 @@ class ModelledStore final : public c10d::Store {
   }
   // Who counts keys sees every change.
   void access(const std::string& key, bool write) {
+    if (calls_ == Stores::quiet) return;
     std::vector<Footprint::Key> keys = {{fmt::format("key {} of store {}", key, name_), write}};
     if (write) keys.push_back({fmt::format("key * of store {}", name_), write});
     Machine::required().host_access(std::move(keys));
@@ -107,11 +115,14 @@ class ModelledStore final : public c10d::Store {
   }
 
   std::string name_;
+  Stores calls_;
   std::shared_ptr<StoreState> state_;
 };
 
 }  // namespace
 
-c10::intrusive_ptr<c10d::Store> make_store(const std::string& name) { return c10::make_intrusive<ModelledStore>(name); }
+c10::intrusive_ptr<c10d::Store> make_store(const std::string& name, Stores calls) {
+  return c10::make_intrusive<ModelledStore>(name, calls);
+}
 
 }  // namespace reloadlab::sim::modelled

@@ -232,7 +232,7 @@ TEST_F(Running, ExploreGoesThroughEveryScheduleThatDiffers) {
   write("scenarios/ring.yaml", kRing);
   const Ran held = reloadlab("explore scenarios/ring.yaml --candidate shared_series@seed");
   EXPECT_EQ(held.exit_code, 0) << held.err;
-  EXPECT_TRUE(matches(held.out, "ok    ring  shared_series@seed\n  1 executions, 1 traces, 0 redundant, {any} s, exhausted\n{any}"))
+  EXPECT_TRUE(matches(held.out, "ok    ring  shared_series@seed\n  1 execution, 1 trace, 0 redundant, {any} s, exhausted\n{any}"))
       << held.out;
   const Ran raced = reloadlab("explore scenarios/ring.yaml --candidate mutant@ring_no_wait");
   EXPECT_EQ(raced.exit_code, 1) << raced.err;
