@@ -173,16 +173,16 @@ Result<ExploreReport> explore_case(const Case& the_case, const CandidateInfo& ca
   if (the_case.series.empty() || the_case.world != WorldKind::sim)
     return Status(Code::usage, the_case.id() + ": only cases with series in the world sim have schedules to explore");
   RELOADLAB_ASSIGN(const explore::Strategy strategy, strategy_of(options));
-  const Time time(options.most_seconds);
+  const Time allowed(options.most_seconds);
   RELOADLAB_ASSIGN(const Evidence cold, replay(the_case, candidate, {}));
   const explore::Program program = CaseProgram(the_case, candidate, cold);
-  const explore::Limits limits{.executions = options.most_executions, .seconds = std::max(0.0, time.left() * 3 / 4)};
+  const explore::Limits limits{.executions = options.most_executions, .seconds = std::max(0.0, allowed.left() * 3 / 4)};
   RELOADLAB_ASSIGN(const explore::Exploration seen, explore::explore(program, strategy, limits));
   ExploreReport report{.covered = explore::told(seen.coverage), .cut_off = seen.coverage.cut_off};
-  RELOADLAB_TRY(tell_endings(program, seen, options.shrink, time, report));
+  RELOADLAB_TRY(tell_endings(program, seen, options.shrink, allowed, report));
   for (const auto& race : seen.races) {
     if (report.races.size() == races_witnessed) break;
-    report.races.push_back(told(program, race, time));
+    report.races.push_back(told(program, race, allowed));
   }
   report.races_left_out = seen.races.size() - report.races.size();
   return report;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <ranges>
 #include <set>
 #include <thread>
 
@@ -17,6 +18,8 @@
 
 namespace reloadlab::sim {
 namespace {
+
+constexpr size_t ids_told = 5;
 
 struct ShowTexts {
   std::string run = "out/latest", id, candidate;
@@ -32,11 +35,13 @@ std::filesystem::path trace_of(const std::string& run) {
 Result<Exit> show_streams(const ShowTexts& texts, const RunResult& result) {
   std::set<std::string> ids;
   for (const CaseResult& one : result.cases) ids.insert(one.id());
-  if (!ids.contains(texts.id)) return Status(Code::usage, fmt::format("no case is called \"{}\"{}", texts.id, did_you_mean(texts.id, ids)));
+  if (!ids.contains(texts.id))
+    return Status(Code::usage, fmt::format("no case is called \"{}\"{}; this run has {}{}", texts.id, did_you_mean(texts.id, ids),
+                                           fmt::join(ids | std::views::take(ids_told), ", "), ids.size() > ids_told ? ", …" : ""));
   RELOADLAB_ASSIGN(const std::vector<TracedExecution> executions, read_trace(trace_of(texts.run), texts.id));
   for (const TracedExecution& one : executions) {
     if (one.timeline.empty() || (!texts.candidate.empty() && one.candidate != texts.candidate)) continue;
-    fmt::print("{}  {}  {}\n\n{}\n{}", one.id, one.candidate, one.execution, columns_text(one, texts.view), windows_text(one));
+    fmt::print("{}  {}  {}\n\n{}\n{}", one.id, one.candidate, one.execution, columns_text(one, texts.view), windows_text(one, texts.view));
     if (!one.races.empty()) fmt::print("{}", races_text(one));
   }
   return Exit::held;
@@ -93,6 +98,7 @@ Command add_show(CLI::App& app, const Program&) {
       ->type_name("ID");
   parser->add_option("--candidate", texts->candidate, "Of this candidate only")->type_name("NAME");
   parser->add_option("--step", texts->view.step, "What belongs to this step only")->type_name("N");
+  parser->add_option("--ranks", texts->view.ranks, "Of these ranks only: 0,1")->type_name("N")->delimiter(',');
   parser->add_option("--width", texts->view.width, "Characters of a line")->check(CLI::Range(40, 1000))->capture_default_str();
   parser->add_option("--rows", texts->view.most, "So many rows of columns")->check(CLI::Range(1, 1 << 30))->capture_default_str();
   return {parser, [texts] { return show(*texts); }};

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "sim/law/laws.h"
 #include "sim/law/ring.h"
 
@@ -18,6 +20,13 @@ std::optional<Finding> judge_outcome(const Execution& execution, int step, const
   return Finding{.step = step,
                  .what = outcome.status.ok() ? "ends well, expected a refusal" : "fails: " + outcome.status.message(),
                  .why = outcome.crashed ? "an exception came out of it" : ""};
+}
+
+// The step that the rank has not ended; or the last one, where what it has issued never came to its end.
+int stuck_in(const Execution& execution, size_t rank) {
+  const std::vector<StepOutcome>& outcomes = execution.ranks[rank].outcomes;
+  const int next = outcomes.empty() ? 0 : outcomes.back().step + 1, last = static_cast<int>(execution.steps.size()) - 1;
+  return std::min(next, last);
 }
 
 // Every rank that ends the step ends it alike.
@@ -42,9 +51,8 @@ Verdict judge_rank_agreement(const Evidence& evidence) {
       if (finding) return finding;
     }
     if (!execution.stopped.empty())
-      finding = Finding{.step = static_cast<int>(execution.ranks[rank].outcomes.size()) - 1,
-                        .what = execution.stopped,
-                        .why = fmt::format("{}", fmt::join(execution.waits, "; "))};
+      finding =
+          Finding{.step = stuck_in(execution, rank), .what = execution.stopped, .why = fmt::format("{}", fmt::join(execution.waits, "; "))};
     return finding;
   });
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "reference/base/check.h"
+#include "sim/scenario/spelling.h"
 #include "sim/world/recording_group.h"
 
 namespace reloadlab::sim {
@@ -104,6 +105,12 @@ Status SeriesPlayer::finish_loading() {
 // What is issued from here on is said to be about that.
 void SeriesPlayer::about(std::string_view what, const std::string& layer) const {
   scene_.world.devices()->label(fmt::format("step {}: {}{}{}", step_, what, layer.empty() ? "" : " ", layer));
+}
+
+// From here on nothing is about what the step before did.
+void SeriesPlayer::at_step(int step, const Step& what) {
+  step_ = step;
+  about(spell(step_spellings, what.kind));
 }
 
 size_t SeriesPlayer::position(const std::string& layer) const {
@@ -301,13 +308,24 @@ Status SeriesPlayer::capture(const Step& step) {
     capturing_ = false;
     if (status.ok())
       if (Status drained = drain(); !drained.ok() && drained.code() != Code::unsupported) status = drained;
-    graph_->capture_end();
-    return status;
+    return end_capture(std::move(status));
   });
+}
+
+// A pass that failed may leave what cannot be captured: why it failed is told, and not what comes of that.
+Status SeriesPlayer::end_capture(Status status) {
+  try {
+    graph_->capture_end();
+  } catch (const std::exception&) {
+    if (status.ok()) throw;
+  }
+  if (!status.ok()) graph_.reset();
+  return status;
 }
 
 Status SeriesPlayer::replay() {
   about("replay");
+  if (!graph_) return {Code::failed, "there is no graph: its capture failed"};
   return scene_.supervised([&] {
     graph_->replay();
     AccountScope nobody(nullptr);

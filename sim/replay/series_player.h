@@ -46,6 +46,7 @@ class SeriesPlayer {
   Status drain();
   Status reset();
   Status capture(const Step& step);
+  Status end_capture(Status status);
   Status replay();
   Status host_sync();
   // A reload by way of the series; `loads` delivers.
@@ -55,7 +56,7 @@ class SeriesPlayer {
   void destroy();
 
   bool lost() const { return lost_; }
-  void at_step(int step) { step_ = step; }
+  void at_step(int step, const Step& what);
   // After the run: reads get their contents.
   void collect(const std::function<BlobPtr(const at::Tensor& here)>& keep);
 

@@ -164,7 +164,7 @@ void RankSession::recount() { count_living(run_.outcomes.back()); }
 
 Status RankSession::run_step(int number, const Step& step) {
   watch_.at_step(number, step.fault);
-  if (series_) series_->at_step(number);
+  if (series_) series_->at_step(number, step);
   default_dtype_ = step.default_dtype;
   begin_outcome(number);
   watch_.event(EventKind::step_begin);

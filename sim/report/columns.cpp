@@ -62,12 +62,17 @@ using Lane = std::pair<int, std::string>;  // rank, stream
 // "stream 6 of sim:1" on rank 1 is "rank 1, stream 6".
 std::string lane_name(const Lane& lane) { return fmt::format("rank {}, {}", lane.first, lane.second.substr(0, lane.second.find(" of "))); }
 
+bool shows_rank(const ViewOptions& options, int rank) {
+  return options.ranks.empty() || std::ranges::find(options.ranks, rank) != options.ranks.end();
+}
+
 class Columns {
  public:
   Columns(const TracedExecution& execution, const ViewOptions& options) : options_(options), brief_(execution) {
     for (const TracedStep& step : execution.timeline)
       if (shown(step)) steps_.push_back(&step);
     for (const TracedStep* step : steps_) lanes_.try_emplace({step->rank, step->stream}, 0);
+    leave_out();
     size_t at = 0;
     for (auto& [lane, column] : lanes_) column = at++;
   }
@@ -78,18 +83,29 @@ class Columns {
     int64_t row = 0;
     for (size_t i = 0; i < steps_.size(); ++row) {
       const size_t next = i + together(i);
-      if (row == options_.most) return out + fmt::format("… and {} more steps\n", steps_.size() - i);
+      if (row == options_.most) return out + fmt::format("… and {} more steps: --rows, --step\n", steps_.size() - i) + left_out();
       std::vector<std::string> cells(lanes_.size());
       for (; i < next; ++i) cells[lanes_.at({steps_[i]->rank, steps_[i]->stream})] = word(*steps_[i]);
       out += line(fmt::format("{}", row), [&](size_t column) { return cells[column]; });
     }
-    return out;
+    return out + left_out();
   }
 
  private:
   bool shown(const TracedStep& step) const {
     const int64_t of = step_of(step.about);
-    return options_.step >= 0 ? of == options_.step : of > 0;
+    return (options_.step >= 0 ? of == options_.step : of > 0) && shows_rank(options_, step.rank);
+  }
+  // A column in which nothing can be read helps nobody.
+  void leave_out() {
+    const size_t room = std::max<size_t>(1, (options_.width - row_number) / (least_width + between));
+    for (; lanes_.size() > room; ++left_out_) lanes_.erase(std::prev(lanes_.end()));
+    std::erase_if(steps_, [&](const TracedStep* step) { return !lanes_.contains({step->rank, step->stream}); });
+  }
+  std::string left_out() const {
+    if (left_out_ == 0) return {};
+    return fmt::format("{} more stream{} left out: --ranks says whose are shown, --width how much a line holds\n", left_out_,
+                       left_out_ == 1 ? " is" : "s are");
   }
   std::vector<std::string> names() const {
     std::vector<std::string> all;
@@ -116,27 +132,33 @@ class Columns {
   }
   template <class Cell>
   std::string line(const std::string& head, Cell&& cell) const {
-    const size_t width = std::max<size_t>(4, (options_.width - 5) / lanes_.size() - 3);
+    const size_t width = std::max<size_t>(4, (options_.width - row_number) / lanes_.size() - between);
     std::string out = fmt::format("{:>4} ", head);
     for (size_t column = 0; column < lanes_.size(); ++column) out += "| " + cut(cell(column), width) + " ";
     while (!out.empty() && out.back() == ' ') out.pop_back();
     return out + "\n";
   }
 
+  static constexpr size_t row_number = 5, between = 3, least_width = 14;  // characters
+
   ViewOptions options_;
   ShortNames brief_;
+  size_t left_out_ = 0;
   std::vector<const TracedStep*> steps_;
   std::map<Lane, size_t> lanes_;
 };
 
-// Of one rank: which layer's broadcast went into which storage last, after each reach.
+// Of each rank a table of its windows by the layers that it reached: whose broadcast that reach started into which.
 class Windows {
  public:
-  explicit Windows(const TracedExecution& execution) : execution_(execution) { find_layers(); }
+  Windows(const TracedExecution& execution, const ViewOptions& options) : execution_(execution), options_(options), brief_(execution) {
+    find_layers();
+  }
 
   std::string text() const {
     std::string out;
-    for (const auto& [rank, events] : execution_.ranks) out += of_rank(rank, events);
+    for (const auto& [rank, events] : execution_.ranks)
+      if (shows_rank(options_, rank)) out += of_rank(rank, events);
     return out.empty() ? "no window was filled\n" : out;
   }
 
@@ -170,18 +192,27 @@ class Windows {
       cells.resize(heads.size());
       cells.back() = layer->second;
     }
-    if (slots.empty()) return {};
-    std::vector<std::vector<std::string>> rows{{fmt::format("rank {}: reached", rank)}};
-    rows[0].insert(rows[0].end(), heads.begin(), heads.end());
+    return slots.empty() ? std::string() : table(rank, heads, slots);
+  }
+
+  std::string table(int rank, const std::vector<std::string>& heads, std::map<int64_t, std::vector<std::string>>& slots) const {
+    std::vector<std::vector<std::string>> rows{{fmt::format("rank {} reaches", rank)}};
     for (auto& [storage, cells] : slots) {
-      rows.push_back({fmt::format("into storage {}", storage)});
+      rows[0].push_back(fmt::format("into {}", storage));
       cells.resize(heads.size());
-      for (const std::string& cell : cells) rows.back().push_back(cell.empty() ? "." : cell);
     }
-    return aligned(rows, "") + "\n";
+    const size_t shown = std::min(heads.size(), static_cast<size_t>(options_.most));
+    for (size_t i = 0; i < shown; ++i) {
+      rows.push_back({brief_(heads[i])});
+      for (const auto& [storage, cells] : slots) rows.back().push_back(cells[i].empty() ? "." : brief_(cells[i]));
+    }
+    const std::string more = shown < heads.size() ? fmt::format("… and {} more: --rows\n", heads.size() - shown) : std::string();
+    return aligned(rows, " | ") + more + "\n";
   }
 
   const TracedExecution& execution_;
+  const ViewOptions& options_;
+  ShortNames brief_;
   std::map<std::pair<std::string, size_t>, std::string> layers_;
 };
 
@@ -194,14 +225,14 @@ std::string race_text(const TracedRace& race) {
   std::string out = row(race.first.stream, "", race.second.stream);
   out += row(does(race.first, race.first_writes), "--- ? -->", does(race.second, race.second_writes));
   out += row(race.first.about, "no edge", race.second.about);
-  if (!race.witness.empty()) out += fmt::format("  in the other order: {} --schedule {}\n", race.witness, race.schedule);
+  if (!race.witness.empty()) out += fmt::format("  in the other order: {}\n  --schedule {}\n", race.witness, race.schedule);
   return out;
 }
 
 }  // namespace
 
 std::string columns_text(const TracedExecution& execution, const ViewOptions& options) { return Columns(execution, options).text(); }
-std::string windows_text(const TracedExecution& execution) { return Windows(execution).text(); }
+std::string windows_text(const TracedExecution& execution, const ViewOptions& options) { return Windows(execution, options).text(); }
 
 std::string races_text(const TracedExecution& execution) {
   std::string out;

@@ -253,7 +253,7 @@ TEST_F(Running, ShowHasAColumnForEachStream) {
   const Ran shown = reloadlab("show --case ring");
   EXPECT_EQ(shown.exit_code, 0) << shown.err;
   EXPECT_NE(shown.out.find("| rank 0, stream 0"), std::string::npos) << shown.out;
-  EXPECT_NE(shown.out.find("into storage"), std::string::npos) << shown.out;
+  EXPECT_NE(shown.out.find("| into "), std::string::npos) << shown.out;
   EXPECT_NE(shown.out.find("no edge"), std::string::npos) << shown.out;
   for (size_t at = 0; at < shown.out.size();) {
     const size_t end = shown.out.find('\n', at);
