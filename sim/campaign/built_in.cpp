@@ -7,6 +7,7 @@
 #include "sim/campaign/explore_case.h"
 #include "sim/candidate/candidate.h"
 #include "sim/replay/replay.h"
+#include "sim/world/module.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -23,13 +24,15 @@ Result<ExploreReport> explore_named(const Case& the_case, const std::string& can
   return explore_case(the_case, info, options);
 }
 
-// No world with a GPU is built into this program, so whatever asks for one is for another.
 std::string lacks(const Case& the_case) {
   const Requires& needs = the_case.needs;
-  if (needs.gpus > 0) return fmt::format("needs {} GPUs; this program drives none", needs.gpus);
-  if (needs.vram_gib > 0) return fmt::format("needs {} GiB on a GPU; this program drives none", needs.vram_gib);
+  const bool on_gpu = the_case.world == WorldKind::cuda;
+  if (needs.gpus > 1 || (needs.gpus > 0 && !on_gpu))
+    return fmt::format("needs {} GPUs; this program drives one, in the world cuda", needs.gpus);
+  if (needs.vram_gib > 0) return fmt::format("needs {} GiB on a GPU; this program does not ask how much one has", needs.vram_gib);
   if (!needs.features.empty()) return fmt::format("needs {}, which this program does not have", fmt::join(needs.features, ", "));
-  if (the_case.world == WorldKind::cuda) return fmt::format("world {} is not part of this program", world_name(the_case.world));
+  if (on_gpu && !the_case.series.empty()) return "series in the world cuda, which has no communicators";
+  if (on_gpu && gpu_count() == 0) return "no GPU here";
   return {};
 }
 

@@ -15,6 +15,9 @@
 namespace reloadlab::sim::modelled {
 class Memory;
 }
+namespace reloadlab::sim::cuda {
+class Ledger;
+}
 
 namespace reloadlab::sim {
 
@@ -43,6 +46,7 @@ class Account {
   friend struct MetaAllocator;
   friend class MetaScope;
   friend class modelled::Memory;
+  friend class cuda::Ledger;
   void change(int64_t bytes, int64_t serial);
   std::byte poison_;
   int64_t live_bytes_ = 0, live_allocations_ = 0, peak_bytes_ = 0, next_serial_ = 0;

@@ -3,6 +3,7 @@
 #include "sim/world/cpu/cpu_world.h"
 #include "sim/world/meta/meta_world.h"
 #include "sim/world/modelled/modelled_world.h"
+#include "sim/world/module.h"
 
 namespace reloadlab::sim {
 
@@ -18,7 +19,8 @@ Result<std::unique_ptr<World>> make_world(const WorldRequest& request) {
     case WorldKind::cuda:
       break;
   }
-  return Status(Code::unsupported, "the world " + std::string(world_name(request.kind)) + " is not part of this build");
+  if (request.devices) return Status(Code::unsupported, "the world cuda has no communicators for series");
+  return make_from_module(request);
 }
 
 }  // namespace reloadlab::sim

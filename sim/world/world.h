@@ -5,6 +5,7 @@
 //   cpu    ranks that do not talk, one after the other on plain CPU; partial sums are added in rank order
 //   meta   the same with tensors that have shapes and no bytes; where devices are asked for, sim without bytes
 //   sim    ranks as threads on modelled devices with streams and events (modelled/)
+//   cuda   ranks that do not talk, one after the other on one GPU (cuda/)
 //
 // Worlds with devices (streams, events, graphs, process groups) implement this interface too, and offer the rest as Devices: each_rank()
 // may run ranks as threads or be one process's only rank, sum() may be a collective.

@@ -1,0 +1,95 @@
+#include "sim/world/cuda/ledger.h"
+
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <cuda_runtime_api.h>
+
+#include <mutex>
+#include <unordered_map>
+
+namespace reloadlab::sim::cuda {
+
+using Entry = c10::CachingDeviceAllocator::TraceEntry;
+
+class Ledger {
+ public:
+  void charge(AccountPtr account) {
+    const std::lock_guard lock(mutex_);
+    current_ = std::move(account);
+  }
+
+  void see(const Entry& entry) {
+    const std::lock_guard lock(mutex_);
+    if (entry.action_ == Entry::ALLOC) given(entry);
+    if (entry.action_ == Entry::FREE_COMPLETED) taken_back(entry);
+  }
+
+  int64_t serial_at(size_t address) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = blocks_.find(address);
+    return found == blocks_.end() ? -1 : found->second.serial;
+  }
+
+ private:
+  struct Block {
+    AccountPtr account;
+    int64_t bytes;
+    int64_t serial;
+  };
+
+  void given(const Entry& entry) {
+    if (!current_ || is_nobodys()) return;
+    const auto bytes = static_cast<int64_t>(entry.size_);
+    const int64_t serial = current_->next_serial_++;
+    blocks_.insert_or_assign(entry.addr_, Block{current_, bytes, serial});
+    poison(entry, current_->poison_);
+    current_->change(bytes, serial);
+  }
+
+  void taken_back(const Entry& entry) {
+    const auto found = blocks_.find(entry.addr_);
+    if (found == blocks_.end()) return;
+    const Block block = std::move(found->second);
+    blocks_.erase(found);
+    poison(entry, block.account->poison_);
+    block.account->change(-block.bytes, block.serial);
+  }
+
+  // In a capture it would become a part of the graph.
+  static void poison(const Entry& entry, std::byte byte) {
+    const auto stream = static_cast<cudaStream_t>(entry.stream_);
+    cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
+    if (cudaStreamIsCapturing(stream, &capturing) != cudaSuccess || capturing != cudaStreamCaptureStatusNone) return;
+    (void)cudaMemsetAsync(reinterpret_cast<void*>(entry.addr_), static_cast<int>(byte), entry.size_, stream);
+  }
+
+  mutable std::mutex mutex_;
+  AccountPtr current_;
+  std::unordered_map<size_t, Block> blocks_;  // by address; looked up only
+};
+
+namespace {
+
+Ledger& ledger() {
+  static auto* const only = new Ledger;  // the allocator outlives what is destroyed at exit
+  return *only;
+}
+
+int64_t serial_of(const c10::Storage& storage) {
+  const void* data = storage.data();
+  return data ? ledger().serial_at(reinterpret_cast<size_t>(data)) : -1;
+}
+
+}  // namespace
+
+void charge(AccountPtr account) { ledger().charge(std::move(account)); }
+
+void install_ledger() {
+  static const bool installed = [] {
+    c10::cuda::CUDACachingAllocator::attachAllocatorTraceTracker([](const Entry& entry) { ledger().see(entry); });
+    read_serials_of(c10::DeviceType::CUDA, &serial_of);
+    return true;
+  }();
+  (void)installed;
+}
+
+}  // namespace reloadlab::sim::cuda

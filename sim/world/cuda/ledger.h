@@ -1,0 +1,16 @@
+#pragma once
+// Whose memory on the GPU is whose. LibTorch's caching allocator tells of every block that it gives and takes back, under its lock: no call
+// of LibTorch is made in answer. An address that comes back is another generation, with a number of its own.
+//
+// Fresh blocks are filled with the account's poison on the stream that they are for, and so are blocks that were given back, once no stream
+// uses them any more.
+#include "sim/world/account.h"
+
+namespace reloadlab::sim::cuda {
+
+// The account that allocations of the process are charged to from now on; null: nobody's.
+void charge(AccountPtr account);
+// Attaches to the allocator; any number of calls.
+void install_ledger();
+
+}  // namespace reloadlab::sim::cuda
