@@ -55,8 +55,9 @@ std::string excluding(const CLI::App& command) {
     if (given.size() <= group->get_require_option_max() || given.size() < 2) continue;
     const std::string last = given.back();
     given.pop_back();
-    return fmt::format("{} and {} exclude each other: expected one of {}", fmt::join(given, ", "), last,
-                       fmt::join(option_names(*group), ", "));
+    std::set<std::string> names = option_names(*group);
+    names.erase("--help");
+    return fmt::format("{} and {} exclude each other: expected one of {}", fmt::join(given, ", "), last, fmt::join(names, ", "));
   }
   return {};
 }

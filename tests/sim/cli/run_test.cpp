@@ -88,6 +88,14 @@ TEST_F(Running, WhereNoCaseIsLeftToRunItSaysWhichThereAre) {
   }
 }
 
+// A host with a GPU plays them there; any other says why it does not.
+TEST_F(Running, OnCudaCasesRunOrSayWhatIsMissing) {
+  small_scenario();
+  const Ran ran = reloadlab("run --on cuda");
+  const bool skipped = ran.out.find("no GPU here") != std::string::npos || ran.err.find("no GPU here") != std::string::npos;
+  EXPECT_EQ(ran.exit_code, skipped ? 4 : 0) << ran.out << ran.err;
+}
+
 TEST_F(Running, MutantsRunLikeAnyOther) {
   small_scenario();
   const Ran control = reloadlab("run --candidate mutant@none"), leak = reloadlab("run --law no_leak --candidate mutant@layer_kept");
