@@ -32,6 +32,11 @@ bool stopped_early(const Evidence& evidence) {
          });
 }
 
+bool passes_plainly(const Evidence& evidence) {
+  const Execution* warm = warm_of(evidence);
+  return !warm || std::ranges::any_of(warm->steps, [](const Step& step) { return step.kind == StepKind::pass && is_plain(step.pass); });
+}
+
 bool brings(StepKind kind) { return kind == StepKind::load || kind == StepKind::reload || kind == StepKind::update_owner; }
 
 }  // namespace
@@ -116,8 +121,9 @@ Verdict judge_ranks(const Evidence& evidence, std::string_view law, std::string_
 
 Verdict concluded(const Evidence& evidence, const Tally& tally, std::string_view nothing_checked) {
   Verdict verdict = tally.done(nothing_checked);
-  if (verdict.outcome != Outcome::inconclusive || !stopped_early(evidence)) return verdict;
-  return tally.unsupported("what it would judge comes after steps that failed");
+  if (verdict.outcome != Outcome::inconclusive) return verdict;
+  if (stopped_early(evidence)) return tally.unsupported("what it would judge comes after steps that failed");
+  return passes_plainly(evidence) ? verdict : tally.unsupported("it judges passes that deviate nowhere, outside of graphs");
 }
 
 std::string layer_text(const Evidence& evidence, int layer) {

@@ -145,7 +145,9 @@ std::vector<Key> series_step_keys() {
       {.object = "step",
        .name = "capture",
        .forms = object,
-       .about = "Series are drained, and a pass and another drain go into a graph.",
+       .about =
+           "Series are drained, and a pass and another drain go into a graph. Nothing is done yet: before another pass comes a replay, "
+           "or a reset.",
        .child = "pass",
        .group = "kind"},
       {.object = "step",
