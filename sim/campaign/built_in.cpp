@@ -1,13 +1,12 @@
 // The one file of the campaign that touches tensors.
 #include <ATen/Parallel.h>
-#include <fmt/ranges.h>
 #include <torch/version.h>
 
 #include "sim/campaign/engine.h"
 #include "sim/campaign/explore_case.h"
 #include "sim/candidate/candidate.h"
+#include "sim/replay/lacks.h"
 #include "sim/replay/replay.h"
-#include "sim/world/module.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -22,18 +21,6 @@ Result<Evidence> replay_named(const Case& the_case, const std::string& candidate
 Result<ExploreReport> explore_named(const Case& the_case, const std::string& candidate, const ExploreOptions& options) {
   RELOADLAB_ASSIGN(const CandidateInfo info, find_candidate(candidate));
   return explore_case(the_case, info, options);
-}
-
-std::string lacks(const Case& the_case) {
-  const Requires& needs = the_case.needs;
-  const bool on_gpu = the_case.world == WorldKind::cuda;
-  if (needs.gpus > 1 || (needs.gpus > 0 && !on_gpu))
-    return fmt::format("needs {} GPUs; this program drives one, in the world cuda", needs.gpus);
-  if (needs.vram_gib > 0) return fmt::format("needs {} GiB on a GPU; this program does not ask how much one has", needs.vram_gib);
-  if (!needs.features.empty()) return fmt::format("needs {}, which this program does not have", fmt::join(needs.features, ", "));
-  if (on_gpu && !the_case.series.empty()) return "series in the world cuda, which has no communicators";
-  if (on_gpu && gpu_count() == 0) return "no GPU here";
-  return {};
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "sim/scenario/case.h"
+
 namespace reloadlab::sim {
 
 struct ExploreOptions {
@@ -16,6 +18,9 @@ struct ExploreOptions {
   double most_seconds = 60;  // of all that is done for the case: three quarters at most for its schedules, the rest for what they show
   bool shrink = true;
 };
+
+// Whether there is anything to explore: series, on modelled devices.
+inline bool has_schedules(const Case& the_case) { return !the_case.series.empty() && the_case.world == WorldKind::sim; }
 
 struct ExploreReport {
   std::string covered;   // "1 execution, 1 trace, 0 redundant, 0.0 s, exhausted"

@@ -170,7 +170,7 @@ Status tell_endings(const explore::Program& program, const explore::Exploration&
 }  // namespace
 
 Result<ExploreReport> explore_case(const Case& the_case, const CandidateInfo& candidate, const ExploreOptions& options) {
-  if (the_case.series.empty() || the_case.world != WorldKind::sim)
+  if (!has_schedules(the_case))
     return Status(Code::usage, the_case.id() + ": only cases with series in the world sim have schedules to explore");
   RELOADLAB_ASSIGN(const explore::Strategy strategy, strategy_of(options));
   const Time allowed(options.most_seconds);

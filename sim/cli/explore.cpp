@@ -1,6 +1,8 @@
 // explore: the schedules of a case, instead of one.
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "sim/cli/commands.h"
 #include "sim/report/text.h"
 
@@ -10,6 +12,7 @@ namespace {
 struct ExploreTexts {
   SelectionTexts selection;
   ExploreOptions options;
+  std::optional<std::string> schedule;
   bool exhaustive = false, unreduced = false, timed = false;
   int64_t schedules = 0;
   int depth = 0;
@@ -23,7 +26,7 @@ Result<ExploreOptions> read_options(const ExploreTexts& texts) {
   if (texts.depth > 0) options.way = Way::pct, options.depth = texts.depth;
   if (texts.unreduced) options.way = Way::unreduced;
   if (texts.timed) options.way = Way::timed;
-  if (!options.schedule.empty()) options.way = Way::replay;
+  if (texts.schedule) options.way = Way::replay, options.schedule = *texts.schedule;
   RELOADLAB_ASSIGN(options.most_seconds, read_duration(texts.seconds));
   if (!texts.selection.seed.empty()) {
     RELOADLAB_ASSIGN(options.seed, read_seed(texts.selection.seed));
@@ -58,16 +61,25 @@ Result<Exit> explore(const ExploreTexts& texts, const Program& program) {
   RELOADLAB_ASSIGN(const ExploreOptions options, read_options(texts));
   RELOADLAB_ASSIGN(const Selected selected, select_cases(selection, program.engine));
   RELOADLAB_ASSIGN(const std::vector<Job> jobs, select_jobs(selection, selected.cases, program.engine));
-  if (jobs.empty()) return Exit::nothing_ran;
+  if (jobs.empty()) {
+    fmt::print(stderr, "nothing ran: {}\n", why_no_case(selection, selected.all));
+    return Exit::nothing_ran;
+  }
   bool failed = false;
-  size_t cut_off = 0;
+  size_t cut_off = 0, left_out = 0;
   for (const Job& job : jobs) {
+    if (jobs.size() > 1 && !has_schedules(job.the_case)) {
+      ++left_out;
+      continue;
+    }
     RELOADLAB_ASSIGN(const ExploreReport report, program.engine.explore(job.the_case, job.candidate, options));
     fmt::print("{}  {}  {}\n", report.failed() ? "FAIL" : report.cut_off ? "cut " : "ok  ", job.the_case.id(), job.candidate);
     print(report);
     failed |= report.failed();
     cut_off += report.cut_off ? 1 : 0;
   }
+  if (left_out > 0) fmt::print("{} of {} left out: only cases with series in the world sim have schedules\n", left_out, jobs.size());
+  if (left_out == jobs.size()) return Exit::nothing_ran;
   if (cut_off > 0) fmt::print("{} of {} cut off before all of its schedules had run; --for gives more time\n", cut_off, jobs.size());
   return failed ? Exit::failed : cut_off > 0 ? Exit::inconclusive : Exit::held;
 }
@@ -91,10 +103,11 @@ Command add_explore(CLI::App& app, const Program& program) {
       ->check(CLI::Range(1, 100))
       ->type_name("D");
   way->add_flag("--timed", texts->timed, "The one that the cost model gives");
-  way->add_option("--schedule", texts->options.schedule, "This one, as it was printed")->type_name("TEXT");
+  way->add_option("--schedule", texts->schedule, "This one, as it was printed")->type_name("TEXT");
   way->require_option(0, 1);
-  parser->add_option("--for", texts->seconds, "What a case may take, its shrinking and its witnesses included: 500ms, 30s, 2m, 1h")
-      ->type_name("TIME");
+  parser->add_option("--for", texts->seconds, "What a case may take: 500ms, 30s, 2m, 1h; a quarter is for shrinking and witnesses")
+      ->type_name("TIME")
+      ->capture_default_str();
   return {parser, [texts, &program] { return explore(*texts, program); }};
 }
 

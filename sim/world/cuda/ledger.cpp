@@ -3,8 +3,8 @@
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <cuda_runtime_api.h>
 
+#include <map>
 #include <mutex>
-#include <unordered_map>
 
 namespace reloadlab::sim::cuda {
 
@@ -64,7 +64,7 @@ class Ledger {
 
   mutable std::mutex mutex_;
   AccountPtr current_;
-  std::unordered_map<size_t, Block> blocks_;  // by address; looked up only
+  std::map<size_t, Block> blocks_;  // by address
 };
 
 namespace {
