@@ -64,8 +64,8 @@ void append_races(std::string& out, const Evidence& evidence, const Execution& e
       out += '{';
       put(out, "race", race.number);
       put(out, "rank", evidence.number(rank));
-      put_access(out, "first", race.first);
-      put_access(out, "second", race.second);
+      put_access(out, "first", race.earlier());
+      put_access(out, "second", race.later());
       if (!race.witness.empty()) put(out, "witness", race.witness);
       if (!race.schedule.empty()) put(out, "schedule", race.schedule);
       out += "}\n";

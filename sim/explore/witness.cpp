@@ -98,9 +98,10 @@ std::optional<Witness> reverse_race(const Program& program, const Execution& run
 std::string missing_edge(const Execution& run, const modelled::Race& race) {
   auto role = [](const AccessSite& site) { return site.write ? "writer" : "reader"; };
   bool two_writers = race.first.write && race.second.write;
-  std::string waiter = two_writers ? "second writer" : role(race.second), other = two_writers ? "first one" : role(race.first);
+  const AccessSite &earlier = race.earlier(), &later = race.later();
+  std::string waiter = two_writers ? "second writer" : role(later), other = two_writers ? "first one" : role(earlier);
   return fmt::format("{} is not ordered after {}: no wait of the {}'s stream on an event recorded behind the {}; both come after {}",
-                     named(run, race.second), named(run, race.first), waiter, other, common_ancestor(run, race));
+                     named(run, later), named(run, earlier), waiter, other, common_ancestor(run, race));
 }
 
 }  // namespace reloadlab::sim::explore

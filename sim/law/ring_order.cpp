@@ -84,10 +84,11 @@ std::string access_text(const RankRun::Access& access) {
                      access.about.empty() ? "" : " (" + access.about + ")");
 }
 
-// What would order the two, in this run's order.
+// What would order the two, in the order in which they were issued.
 std::string missing_edge(const RankRun::Race& race) {
-  const char* behind = race.first.writes && race.second.writes ? "the first write" : race.first.writes ? "the write" : "the reader";
-  return fmt::format("{} never waits for an event that {} records behind {}", race.second.stream, race.first.stream, behind);
+  const RankRun::Access &earlier = race.earlier(), &later = race.later();
+  const char* behind = earlier.writes && later.writes ? "the first write" : earlier.writes ? "the write" : "the reader";
+  return fmt::format("{} never waits for an event that {} records behind {}", later.stream, earlier.stream, behind);
 }
 
 std::optional<Finding> judge_races(const Execution& execution, size_t rank, Tally& tally) {

@@ -274,7 +274,8 @@ class Replayer {
     int64_t number = 0;
     for (const SeenRace& race : world.devices()->races()) {
       const auto at = static_cast<size_t>(std::ranges::lower_bound(numbers_, race.second.rank) - numbers_.begin());
-      execution.ranks[at].races.push_back({.first = access(race.first), .second = access(race.second), .number = number++});
+      execution.ranks[at].races.push_back(
+          {.first = access(race.first), .second = access(race.second), .turned = race.turned, .number = number++});
     }
   }
 

@@ -31,6 +31,7 @@ struct RacingAccess {
 };
 struct SeenRace {
   RacingAccess first, second;  // in the order of this run
+  bool turned = false;         // hosts issued them the other way round
 };
 
 // Something that a stream did. Times are picoseconds of the device's clock.

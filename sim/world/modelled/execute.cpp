@@ -50,6 +50,7 @@ Option Machine::option(const Stream& stream) const {
 Picoseconds Machine::begin(Stream& stream, const Stream::Queued& queued) {
   stream.clock.tick(stream.actor);
   stream.label = queued.label;
+  stream.issue = queued.number;
   if (watched_) open_.after.push_back(queued.issued_in);
   if (stream.joined != queued.issued) {
     stream.clock.join(*queued.issued);
@@ -172,6 +173,7 @@ void Machine::touch(const Stream& stream, const std::string& name, const std::ve
                   .tick = stream.clock.at(stream.actor),
                   .step = step_count_,
                   .turn = turn_,
+                  .issue = stream.issue,
                   .operation = name,
                   .label = stream.label};
   if (watched_) open_.footprint.accesses.insert(open_.footprint.accesses.end(), accesses.begin(), accesses.end());

@@ -97,7 +97,8 @@ void Machine::issue(Stream& stream, Action action) {
   Host& host = hosts_->here();
   host.now += config_.host_call;
   if (watched_) open_.footprint.tails.push_back(stream.actor);
-  stream.queue.push_back({std::move(action), std::exchange(stream.fills, {}), hosts_->knowledge(host), host.now, host.label, host.turn});
+  stream.queue.push_back(
+      {std::move(action), std::exchange(stream.fills, {}), hosts_->knowledge(host), host.now, host.label, host.turn, issued_count_++});
   changed(stream);
 }
 

@@ -67,6 +67,7 @@ struct Stream {
     Picoseconds issued_at = 0;
     LabelPtr label;
     int64_t issued_in = -1;  // the turn; -1: before the first one
+    int64_t number = 0;      // of what was issued, on all streams
   };
   ActorId actor = -1;
   int device = -1;
@@ -74,6 +75,7 @@ struct Stream {
   std::deque<Queued> queue;
   std::vector<Kernel> fills;  // go with the next action
   Clock clock;
+  int64_t issue = -1;  // the number of what it executed last
   Picoseconds free_at = 0;
   std::shared_ptr<const Clock> joined;
   std::shared_ptr<Capture> capture;
@@ -242,6 +244,7 @@ class Machine {
   ActorSet ready_;              // who can go on, the driver only where it is asked for
   std::vector<ActorId> stale_;  // who has to be looked at again
   int64_t step_count_ = 0;
+  int64_t issued_count_ = 0;
   RaceFinder races_;
   std::string device_error_;  // the first kernel that threw
   int64_t taken_ = 0;         // choices of all runs

@@ -116,7 +116,7 @@ std::vector<SeenRace> ModelledWorld::races() const {
                         .writes = site.write};
   };
   std::vector<SeenRace> seen;
-  for (const Race& race : machine_.races().races()) seen.push_back({access(race.first), access(race.second)});
+  for (const Race& race : machine_.races().races()) seen.push_back({access(race.first), access(race.second), race.turned()});
   return seen;
 }
 

@@ -26,6 +26,7 @@ struct AccessSite {
   uint32_t tick = 0;
   int64_t step = 0;       // position in the run
   int64_t turn = -1;      // the turn that it was part of
+  int64_t issue = -1;     // in the order in which hosts issued things
   std::string operation;  // "aten::mm", "broadcast #3 of ring"
   bool write = false;
   LabelPtr label;  // null: nobody said
@@ -34,6 +35,10 @@ struct AccessSite {
 struct Race {
   AccessSite first, second;  // in the order in which this run executed them
   BlockId block = -1;
+  // What was issued later is to wait for what was issued before, whichever this run executed first.
+  bool turned() const { return second.issue < first.issue; }
+  const AccessSite& earlier() const { return turned() ? second : first; }
+  const AccessSite& later() const { return turned() ? first : second; }
 };
 
 class RaceFinder {

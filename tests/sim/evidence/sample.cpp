@@ -71,6 +71,7 @@ RankRun full_run() {
           .reads = {{0, 0, "weight", 5, 6, {1}, DType::u8, blob({7})}},
           .races = {{.first = {"stream 1", "broadcast", "reach", true},
                      .second = {"stream 2", "copy", "read", false},
+                     .turned = true,
                      .witness = "benign",
                      .schedule = "s1",
                      .number = 3}},

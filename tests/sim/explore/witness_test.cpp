@@ -55,6 +55,20 @@ TEST(Witness, TheMissingEdgeIsSaidInWords) {
             "an event recorded behind the reader; both come after record on stream 0 of sim:0");
 }
 
+// What was issued later waits, whichever the schedule executed first.
+TEST(Witness, TheMissingEdgeIsTheSameInBothOrders) {
+  Program program = two_streams(true, 5, 6);
+  Execution run = run_with(program, modelled::replay({0, 0, 0}));
+  ASSERT_EQ(run.outcome.races.size(), 1u);
+  const auto other = reverse_race(program, run, run.outcome.races[0]);
+  ASSERT_TRUE(other);
+  ASSERT_EQ(other->run.outcome.races.size(), 1u);
+  const modelled::Race &race = run.outcome.races[0], &reversed = other->run.outcome.races[0];
+  EXPECT_NE(reversed.first.actor, race.first.actor);
+  EXPECT_EQ(reversed.earlier().actor, race.earlier().actor);
+  EXPECT_EQ(reversed.later().actor, race.later().actor);
+}
+
 // Every race of a ring that lacks an edge, found in one schedule, can be reversed; and one reversal at least gives wrong bytes.
 TEST(Witness, EveryRaceOfARingHasOne) {
   for (Lacks lacks : {Lacks::wait, Lacks::fork, Lacks::right_wait}) {
