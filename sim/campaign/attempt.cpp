@@ -56,7 +56,7 @@ LawResult survives(const Evidence& evidence) {
       law.state = State::hang;
       law.finding = Finding{.law = law.law,
                             .execution = execution.variation.label(),
-                            .step = static_cast<int>(execution.ranks.front().outcomes.size()) - 1,
+                            .step = execution.stopped_in,
                             .what = execution.stopped,
                             .why = fmt::format("{}", fmt::join(execution.waits, "; "))};
     }

@@ -42,7 +42,7 @@ Result<Exit> show_streams(const ShowTexts& texts, const RunResult& result) {
   for (const TracedExecution& one : executions) {
     if (one.timeline.empty() || (!texts.candidate.empty() && one.candidate != texts.candidate)) continue;
     fmt::print("{}  {}  {}\n\n{}\n{}", one.id, one.candidate, one.execution, columns_text(one, texts.view), windows_text(one, texts.view));
-    if (!one.races.empty()) fmt::print("{}", races_text(one));
+    if (!one.races.empty()) fmt::print("{}", races_text(one, texts.view));
   }
   return Exit::held;
 }

@@ -218,6 +218,7 @@ struct Execution {
   std::string stopped;
   std::vector<std::string> waits;
   std::vector<StreamStep> timeline;  // cases with series: in the order in which things were done
+  int stopped_in = -1;               // where it was stopped: the earliest step of which something waited then; -1: construction
 };
 
 // A load call as the scenario's arithmetic expects it.

@@ -190,6 +190,7 @@ template <class V>
 void describe(V&& visit, const Execution*) {
   visit("variation", &Execution::variation), visit("steps", &Execution::steps), visit("ranks", &Execution::ranks);
   visit("stopped", &Execution::stopped), visit("waits", &Execution::waits), visit("timeline", &Execution::timeline);
+  visit("stopped_in", &Execution::stopped_in);
 }
 
 // --- what was expected ---

@@ -123,6 +123,7 @@ Status validate(const Evidence& evidence) {
   for (const Execution& execution : evidence.executions) {
     const std::string label = execution.variation.label();
     if (execution.ranks.size() != played) return bad(label, "another number of ranks than the case");
+    if (!in_range(execution.stopped_in, execution.steps.size())) return bad(label, "stopped in a step that does not exist");
     for (size_t rank = 0; rank < execution.ranks.size(); ++rank)
       RELOADLAB_TRY(check_rank_run(evidence, execution, execution.ranks[rank], fmt::format("{}, rank {}", label, rank)));
   }

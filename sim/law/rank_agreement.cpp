@@ -22,13 +22,6 @@ std::optional<Finding> judge_outcome(const Execution& execution, int step, const
                  .why = outcome.crashed ? "an exception came out of it" : ""};
 }
 
-// The step that the rank has not ended; or the last one, where what it has issued never came to its end.
-int stuck_in(const Execution& execution, size_t rank) {
-  const std::vector<StepOutcome>& outcomes = execution.ranks[rank].outcomes;
-  const int next = outcomes.empty() ? 0 : outcomes.back().step + 1, last = static_cast<int>(execution.steps.size()) - 1;
-  return std::min(next, last);
-}
-
 // Every rank that ends the step ends it alike.
 std::optional<Finding> judge_alike(const Evidence& evidence, const Execution& execution, int step, const StepOutcome& outcome,
                                    Tally& tally) {
@@ -52,7 +45,7 @@ Verdict judge_rank_agreement(const Evidence& evidence) {
     }
     if (!execution.stopped.empty())
       finding =
-          Finding{.step = stuck_in(execution, rank), .what = execution.stopped, .why = fmt::format("{}", fmt::join(execution.waits, "; "))};
+          Finding{.step = execution.stopped_in, .what = execution.stopped, .why = fmt::format("{}", fmt::join(execution.waits, "; "))};
     return finding;
   });
 }

@@ -254,6 +254,7 @@ class Replayer {
     Execution& execution = evidence_.executions[party.first_execution];
     execution.stopped = ended.why;
     execution.waits = ended.waits;
+    execution.stopped_in = earliest_step(ended.about);
   }
 
   Status play_step(Party& party, size_t at, int step) {

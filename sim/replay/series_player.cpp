@@ -14,6 +14,8 @@
 namespace reloadlab::sim {
 namespace {
 
+constexpr std::string_view step_head = "step ";  // of what is said about what is issued
+
 c10::impl::VirtualGuardImpl device_impl(const World& world, int rank) { return c10::impl::VirtualGuardImpl(world.device(rank).type()); }
 
 }  // namespace
@@ -104,13 +106,23 @@ Status SeriesPlayer::finish_loading() {
 
 // What is issued from here on is said to be about that.
 void SeriesPlayer::about(std::string_view what, const std::string& layer) const {
-  scene_.world.devices()->label(fmt::format("step {}: {}{}{}", step_, what, layer.empty() ? "" : " ", layer));
+  scene_.world.devices()->label(fmt::format("{}{}: {}{}{}", step_head, step_, what, layer.empty() ? "" : " ", layer));
 }
 
 // From here on nothing is about what the step before did.
 void SeriesPlayer::at_step(int step, const Step& what) {
   step_ = step;
   about(spell(step_spellings, what.kind));
+}
+
+int earliest_step(const std::vector<std::string>& about) {
+  int earliest = -1;
+  for (const std::string& each : about) {
+    if (!each.starts_with(step_head)) continue;
+    const int step = std::atoi(each.c_str() + step_head.size());
+    earliest = earliest < 0 ? step : std::min(earliest, step);
+  }
+  return earliest;
 }
 
 size_t SeriesPlayer::position(const std::string& layer) const {
@@ -304,7 +316,7 @@ Status SeriesPlayer::capture(const Step& step) {
     graph_ = scene_.world.devices()->make_graph();
     graph_->capture_begin();
     capturing_ = true;
-    Status status = pass(step);
+    Status status = scene_.supervised([&] { return pass(step); });  // whatever comes out of it, the capture ends
     capturing_ = false;
     if (status.ok())
       if (Status drained = drain(); !drained.ok() && drained.code() != Code::unsupported) status = drained;

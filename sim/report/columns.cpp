@@ -44,6 +44,8 @@ class ShortNames {
       --tail_;
     while (tail_ > 0 && first[first.size() - tail_] != '.') --tail_;
     shortest_ = std::ranges::min(names, {}, &std::string::size).size();
+    head_text_ = first.substr(0, head_);
+    tail_text_ = first.substr(first.size() - tail_);
   }
   // "reach blocks.2.o_proj" as "reach 2".
   std::string operator()(const std::string& about) const {
@@ -51,10 +53,16 @@ class ShortNames {
     if (name.find('.') == std::string::npos || head_ + tail_ >= shortest_) return about;
     return about.substr(0, about.size() - name.size()) + name.substr(head_, name.size() - head_ - tail_);
   }
+  // Empty where names are as they are.
+  std::string legend() const {
+    if (head_ + tail_ == 0 || head_ + tail_ >= shortest_) return {};
+    return fmt::format("layers: N is {}N{}\n", head_text_, tail_text_);
+  }
 
  private:
   static std::string last_word(const std::string& about) { return about.substr(about.rfind(' ') + 1); }
   size_t head_ = 0, tail_ = 0, shortest_ = 0;
+  std::string head_text_, tail_text_;
 };
 
 using Lane = std::pair<int, std::string>;  // rank, stream
@@ -79,7 +87,7 @@ class Columns {
 
   std::string text() const {
     if (lanes_.empty()) return "nothing was done on a device\n";
-    std::string out = line("", [&](size_t column) { return names()[column]; });
+    std::string out = brief_.legend() + line("", [&](size_t column) { return names()[column]; });
     int64_t row = 0;
     for (size_t i = 0; i < steps_.size(); ++row) {
       const size_t next = i + together(i);
@@ -128,13 +136,16 @@ class Columns {
   std::string word(const TracedStep& step) const {
     std::string operation = step.operation.starts_with("aten::") ? step.operation.substr(6) : step.operation;
     if (is_collective(step)) operation = operation.substr(0, operation.find(" of "));
-    return step.about.empty() ? operation : operation + " " + brief_(what_of(step.about));
+    if (step.about.empty()) return operation;
+    const std::string about = brief_(what_of(step.about)), whole = operation + " " + about;
+    // Which layer it is about matters more than what is done about it.
+    return whole.size() <= width() ? whole : operation + " " + about.substr(about.rfind(' ') + 1);
   }
+  size_t width() const { return (options_.width - row_number) / lanes_.size() - between; }
   template <class Cell>
   std::string line(const std::string& head, Cell&& cell) const {
-    const size_t width = std::max<size_t>(4, (options_.width - row_number) / lanes_.size() - between);
     std::string out = fmt::format("{:>4} ", head);
-    for (size_t column = 0; column < lanes_.size(); ++column) out += "| " + cut(cell(column), width) + " ";
+    for (size_t column = 0; column < lanes_.size(); ++column) out += "| " + cut(cell(column), width()) + " ";
     while (!out.empty() && out.back() == ' ') out.pop_back();
     return out + "\n";
   }
@@ -216,8 +227,16 @@ class Windows {
   std::map<std::pair<std::string, size_t>, std::string> layers_;
 };
 
-std::string race_text(const TracedRace& race) {
-  const size_t width = 52;
+// The text behind the head; where that is no line, in lines that end in a backslash but for the last one.
+std::string continued(const std::string& head, std::string_view text, size_t width) {
+  if (head.size() + text.size() <= width) return fmt::format("{}{}\n", head, text);
+  std::string out = head + "\\\n";
+  for (; text.size() > width; text.remove_prefix(width - 1)) out += fmt::format("{}\\\n", text.substr(0, width - 1));
+  return fmt::format("{}{}\n", out, text);
+}
+
+std::string race_text(const TracedRace& race, size_t line) {
+  const size_t width = (line - 16) / 2;
   const auto row = [&](const std::string& left, std::string_view between, const std::string& right) {
     return fmt::format("  {} {:^9} {}\n", cut(left, width), between, right);
   };
@@ -225,7 +244,7 @@ std::string race_text(const TracedRace& race) {
   std::string out = row(race.first.stream, "", race.second.stream);
   out += row(does(race.first, race.first_writes), "--- ? -->", does(race.second, race.second_writes));
   out += row(race.first.about, "no edge", race.second.about);
-  if (!race.witness.empty()) out += fmt::format("  in the other order: {}\n  --schedule {}\n", race.witness, race.schedule);
+  if (!race.witness.empty()) out += continued(fmt::format("  in the other order: {} --schedule ", race.witness), race.schedule, line);
   return out;
 }
 
@@ -234,9 +253,14 @@ std::string race_text(const TracedRace& race) {
 std::string columns_text(const TracedExecution& execution, const ViewOptions& options) { return Columns(execution, options).text(); }
 std::string windows_text(const TracedExecution& execution, const ViewOptions& options) { return Windows(execution, options).text(); }
 
-std::string races_text(const TracedExecution& execution) {
+std::string races_text(const TracedExecution& execution, const ViewOptions& options) {
+  const auto is_shown = [&](const TracedRace& race) {
+    const bool in_step = options.step < 0 || step_of(race.first.about) == options.step || step_of(race.second.about) == options.step;
+    return in_step && shows_rank(options, race.rank);
+  };
   std::string out;
-  for (const TracedRace& race : execution.races) out += race_text(race) + "\n";
+  for (const TracedRace& race : execution.races)
+    if (is_shown(race)) out += race_text(race, options.width) + "\n";
   return out;
 }
 

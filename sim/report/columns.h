@@ -17,6 +17,7 @@ struct ViewOptions {
 
 std::string columns_text(const TracedExecution& execution, const ViewOptions& options);
 std::string windows_text(const TracedExecution& execution, const ViewOptions& options);
-std::string races_text(const TracedExecution& execution);
+// A schedule that is longer than a line goes over several, which a shell puts together again.
+std::string races_text(const TracedExecution& execution, const ViewOptions& options);
 
 }  // namespace reloadlab::sim

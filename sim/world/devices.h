@@ -45,11 +45,11 @@ class Devices {
  public:
   virtual ~Devices() = default;
   // Runs body(rank) for every local rank, all at the same time, then what is left in their streams. `why` is empty where all came to
-  // their end; otherwise `waits` has a line for each rank and stream that waits. What a body throws is thrown here. Where a world has
-  // schedules, those of this run are the same each time unless it is `open`.
+  // their end; otherwise `waits` has a line for each rank and stream that waits, and `about` what label() said of it. What a body throws
+  // is thrown here. Where a world has schedules, those of this run are the same each time unless it is `open`.
   struct Ended {
     std::string why;
-    std::vector<std::string> waits;
+    std::vector<std::string> waits = {}, about = {};
   };
   virtual Ended run(const std::function<void(int rank)>& body, bool open) = 0;
   // The harness's own doings on the devices when a run is over: no schedule has them.

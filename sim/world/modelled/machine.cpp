@@ -217,7 +217,7 @@ RunReport Machine::run(const std::function<void(int)>& body) {
   } else if (!hosts_->all_finished() || !streams_idle) {
     report.stopped = why_stopped();
   }
-  if (!report.stopped.empty()) report.waits = waits();
+  if (!report.stopped.empty()) show_waits(report);
   hosts_->stop(shown);
   hosts_->join();
   look_at_all();
@@ -249,21 +249,25 @@ int Machine::device_of(ActorId actor) const { return actor <= config_.ranks ? ac
 
 Picoseconds Machine::elapsed() const { return elapsed_; }
 
-std::vector<std::string> Machine::waits() const {
-  std::vector<std::string> lines;
+void Machine::show_waits(RunReport& report) const {
+  const auto show = [&](const std::string& line, const LabelPtr& label) {
+    report.about.push_back(label ? *label : "");
+    report.waits.push_back(label ? fmt::format("{} ({})", line, *label) : line);
+  };
   for (int rank = 0; rank < config_.ranks; ++rank) {
     const Host& host = hosts_->host(rank);
-    if (host.state == Host::State::parked) lines.push_back(fmt::format("host {} waits for {}", rank, host.what()));
-    if (host.state == Host::State::running) lines.push_back(fmt::format("host {} runs", rank));
+    if (host.state == Host::State::parked) show(fmt::format("host {} waits for {}", rank, host.what()), host.label);
+    if (host.state == Host::State::running) show(fmt::format("host {} runs", rank), host.label);
   }
   for (const Stream* stream : streams_)
-    if (!stream->idle()) lines.push_back(fmt::format("{} waits for {}", stream->name(), waits_for(*stream)));
-  return lines;
+    if (!stream->idle()) show(fmt::format("{} waits for {}", stream->name(), waits_for(*stream)), stream->front().label);
 }
 
 std::string Machine::picture() const {
+  RunReport seen;
+  show_waits(seen);
   std::string text;
-  for (const std::string& line : waits()) text += line + "\n";
+  for (const std::string& line : seen.waits) text += line + "\n";
   return text;
 }
 

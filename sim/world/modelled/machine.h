@@ -55,6 +55,7 @@ struct Step {
 struct RunReport {
   std::string stopped;                       // why the run was stopped; empty where every host and stream came to its end
   std::vector<std::string> waits;            // the waits-for picture at that moment, one line for each host and stream that waits
+  std::vector<std::string> about;            // of each line, what that is about, as set_label() said; empty where it did not
   std::vector<std::exception_ptr> failures;  // by rank; null where the body returned (or was stopped)
 };
 
@@ -216,7 +217,7 @@ class Machine {
   Picoseconds begin(Stream& stream, const Stream::Queued& queued);
   Picoseconds cost_of(const Kernel& kernel, const Stream& stream, Picoseconds start) const;
   size_t pick(ChoiceKind kind, std::span<const Option> options);
-  std::vector<std::string> waits() const;
+  void show_waits(RunReport& report) const;
   std::string picture() const;  // the same in lines
   std::string waits_for(const Stream& stream) const;
   // Streams are numbered by their place on their device, then by device, so that numbers do not depend on the schedule.

@@ -52,7 +52,7 @@ Devices::Ended ModelledWorld::run(const std::function<void(int)>& body, bool ope
   });
   for (const std::exception_ptr& failure : report.failures)
     if (failure) std::rethrow_exception(failure);
-  return {report.stopped, report.waits};
+  return {report.stopped, report.waits, report.about};
 }
 
 void ModelledWorld::apart(const std::function<void()>& doings) {

@@ -50,6 +50,7 @@ TEST(Hostile, WhatLawsRelyOnIsChecked) {
   EXPECT_EQ(with("/run/case/ranks", 0), "case: a number of ranks out of range");
   EXPECT_EQ(with("/run/case/ranks", 2), "plan: another number of ranks than the case");
   EXPECT_EQ(with("/run/executions/0/ranks", Json::array()), "fault copy_back 2: another number of ranks than the case");
+  EXPECT_EQ(with("/run/executions/0/stopped_in", 1), "fault copy_back 2: stopped in a step that does not exist");
   const std::string run = "fault copy_back 2, rank 0";
   EXPECT_EQ(with("/run/executions/0/ranks/0/events/0/layer", 1), run + ": an event that names a step, layer or load that does not exist");
   EXPECT_EQ(with("/run/executions/0/ranks/0/events/0/load", -2), run + ": an event that names a step, layer or load that does not exist");

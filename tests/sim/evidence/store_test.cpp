@@ -38,7 +38,7 @@ constexpr std::string_view kGolden =
     R"("paces":[{"begin":10,"end":20,"step":0}],"races":[{"first":{"about":"reach","operation":"broadcast","stream":"stream 1",)"
     R"("writes":true},"number":3,"schedule":"s1","second":{"about":"read","operation":"copy","stream":"stream 2"},"turned":true,)"
     R"("witness":"benign"}],"reads":[{"content":1,"dtype":"u8","layer":0,"offset":6,"shape":[1],"slot":"weight","step":0,)"
-    R"("storage":5}]}],"steps":[STEP],"stopped":"hang","timeline":[{"about":"read","end":2,"operation":"copy","rank":0,"start":1,)"
+    R"("storage":5}]}],"steps":[STEP],"stopped":"hang","stopped_in":0,"timeline":[{"about":"read","end":2,"operation":"copy","rank":0,"start":1,)"
     R"("stream":"stream 1"}],"variation":{"fault":)"
     R"({"at":"copy_back","nth":2},"index":1,"kind":"fault","name":"n"},"waits":["host 0 runs"]}],)"
     R"("layers":["fc"],"plan":[{"loads":[{"bytes":8,)"
