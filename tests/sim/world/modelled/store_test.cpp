@@ -44,6 +44,23 @@ TEST(Store, WhoSetAKeyIsHeardByWhoWaitedForIt) {
   }
 }
 
+// Nobody else goes on in the calls of a quiet store, and who finds a key has heard who set it.
+TEST(Store, AQuietOneAddsNoChoices) {
+  const auto choices = [](Stores calls) {
+    Machine machine({.ranks = 2}, round_robin());
+    expect_clean(machine.run([&](int rank) {
+      auto store = make_store("s", calls);
+      store->set(std::string(1, static_cast<char>('a' + rank)), std::string("x"));
+      EXPECT_TRUE(store->check({"a"}));
+      EXPECT_EQ(text(store->get("b")), "x");
+      EXPECT_GE(store->getNumKeys(), 1);
+    }));
+    return machine.schedule().size();
+  };
+  EXPECT_EQ(choices(Stores::quiet), 1u);  // who begins
+  EXPECT_GT(choices(Stores::visible), 4u);
+}
+
 TEST(Store, EverySumIsTakenOnceAndByWhoComesFirstIsAChoice) {
   std::set<int64_t> first;
   for (uint64_t seed = 0; seed < 20; ++seed) {
