@@ -59,9 +59,9 @@ model::LoaderPtr ungated(const model::LoaderPtr& loader) {
 }
 
 bool is_taken_over(const model::LoaderPtr& loader) {
-  for (const model::Loader* each = loader.get(); each && !each->function.target<Gate>(); each = each->wrapped.get())
-    if (gate_of(each->wrapped)) return true;
-  return false;
+  model::LoaderPtr each = loader;
+  while (each && !gate_of(each)) each = each->wrapped;
+  return each && each != loader;
 }
 
 void install_gates(Core& core, const model::LayerPtr& layer) {

@@ -1,6 +1,7 @@
 #include "sim/law/reading.h"
 
 #include <algorithm>
+#include <set>
 
 namespace reloadlab::sim {
 namespace {
@@ -161,10 +162,9 @@ namespace {
 // With series hosts run ahead of their devices from the first load on, and meet them at the end.
 std::vector<RestingState> first_and_last(const Execution& warm, const RankRun& run) {
   std::vector<RestingState> resting;
-  const int last = static_cast<int>(warm.steps.size()) - 1;
-  for (const int step : {0, last})
-    if (const Census* census = census_after(run, step); census && warm.stopped.empty() && (resting.empty() || step > 0))
-      resting.push_back({{.step = step, .checkpoint = {}, .partial = false}, census});
+  if (!warm.stopped.empty()) return resting;
+  for (const int step : std::set<int>{0, static_cast<int>(warm.steps.size()) - 1})
+    if (const Census* census = census_after(run, step)) resting.push_back({{.step = step, .checkpoint = {}, .partial = false}, census});
   return resting;
 }
 

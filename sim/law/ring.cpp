@@ -50,6 +50,11 @@ Place place_of(const Evidence& evidence, int layer) {
   return {};
 }
 
+bool is_static(const Evidence& evidence) {
+  const auto binding = evidence.declared.find("binding");
+  return binding != evidence.declared.end() && binding->second == "static";
+}
+
 bool owns(const Evidence& evidence, const Place& place, int64_t rank) {
   return place.series->global(place.series->owner(place.index, evidence.the_case.ranks)) == rank;
 }

@@ -21,6 +21,8 @@ struct Place {
   int64_t offset = 0;                  // among the series' layers
 };
 Place place_of(const Evidence& evidence, int layer);
+// Whether the candidate declares that layers keep their windows.
+bool is_static(const Evidence& evidence);
 // Whether the layer lives on the rank.
 bool owns(const Evidence& evidence, const Place& place, int64_t rank);
 

@@ -11,11 +11,6 @@
 namespace reloadlab::sim {
 namespace {
 
-bool is_static(const Evidence& evidence) {
-  const auto binding = evidence.declared.find("binding");
-  return binding != evidence.declared.end() && binding->second == "static";
-}
-
 bool is_timed(const Step& step) { return step.kind == StepKind::pass && is_plain(step.pass) && step.pass.stream != Pass::Stream::unjoined; }
 
 // One execution, step by step, as long as it is known what is in flight: that is so behind a load, a reset and a reload, and not behind a

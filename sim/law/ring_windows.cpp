@@ -12,11 +12,6 @@
 namespace reloadlab::sim {
 namespace {
 
-bool is_static(const Evidence& evidence) {
-  const auto binding = evidence.declared.find("binding");
-  return binding != evidence.declared.end() && binding->second == "static";
-}
-
 int64_t bytes_of(const CensusEntry& entry) { return numel(entry.shape) * dtype_size(entry.dtype); }
 
 // --- look-ahead ---

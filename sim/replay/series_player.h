@@ -49,7 +49,6 @@ class SeriesPlayer {
   Status drain();
   Status reset();
   Status capture(const Step& step);
-  Status end_capture(Status status);
   Status replay();
   Status host_sync();
   // A reload by way of the series; `loads` delivers.
@@ -76,6 +75,7 @@ class SeriesPlayer {
 
   std::string own_name(const std::string& group) const;
   Status each(const std::function<Status(WeightSeries&)>& call);
+  Status end_capture(Status status);
   Status make_one(const SeriesSpec& spec, const CandidateInfo& candidate, const CandidateContext& context, One& one);
   void saw_collective(const std::string& group, int64_t rank_in_group, const IssuedCollective& issued);
   Status play(const std::vector<Visit>& visits, Pass::Stream stream);

@@ -136,9 +136,11 @@ void RankSession::take_census(int step, bool bytes) {
   if (!model_) return;
   const bool there = stage_.world.has_bytes() || !stage_.world.devices();
   Census census = census_.take(*model_, process_tables_, step, bytes && there);
-  // What moves from window to window is looked at where it is read.
-  if (series_) std::erase_if(census.entries, [&](const CensusEntry& entry) { return stage_.the_case.in_window(entry.path, rank_); });
-  std::erase_if(run_.censuses, [&](const Census& before) { return before.step == step; });
+  if (series_) {
+    // What moves from window to window is looked at where it is read; and the last step may be the first load.
+    std::erase_if(census.entries, [&](const CensusEntry& entry) { return stage_.the_case.in_window(entry.path, rank_); });
+    std::erase_if(run_.censuses, [&](const Census& before) { return before.step == step; });
+  }
   run_.censuses.push_back(std::move(census));
 }
 

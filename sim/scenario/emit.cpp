@@ -157,8 +157,7 @@ class Writer {
     for (const SeriesSpec& spec : list) {
       out_ << YAML::Flow, begin();
       put("name", spec.name), put("layers", spec.layers), put("prefetch", spec.prefetch), put("group", spec.group);
-      if (spec.indices.empty()) put("first", spec.first);
-      if (!spec.indices.empty()) put("indices", spec.indices);
+      spec.indices.empty() ? put("first", spec.first) : put("indices", spec.indices);
       if (!spec.ranks.empty()) put("ranks", spec.ranks);
       end();
     }
