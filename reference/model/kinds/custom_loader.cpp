@@ -49,9 +49,9 @@ void by_foreach(const at::Tensor& to, const at::Tensor& from) {
   const at::Tensor tos[] = {to}, froms[] = {from};
   at::_foreach_copy_(tos, froms);
 }
-at::Tensor all_rows(const at::Tensor& to) { return at::arange(to.size(0), at::kLong); }
-void by_index_copy(const at::Tensor& to, const at::Tensor& from) { to.index_copy_(0, all_rows(to).to(to.device()), from.to(to.device())); }
-void by_index_put(const at::Tensor& to, const at::Tensor& from) { to.index_put_({all_rows(to)}, from.to(to.device())); }
+at::Tensor all_rows(const at::Tensor& to, at::Device where) { return at::arange(to.size(0), at::TensorOptions(at::kLong).device(where)); }
+void by_index_copy(const at::Tensor& to, const at::Tensor& from) { to.index_copy_(0, all_rows(to, to.device()), from.to(to.device())); }
+void by_index_put(const at::Tensor& to, const at::Tensor& from) { to.index_put_({all_rows(to, at::kCPU)}, from.to(to.device())); }
 void by_mask(const at::Tensor& to, const at::Tensor& from) {
   to.masked_scatter_(at::ones(to.sizes(), at::TensorOptions(at::kBool).device(to.device())), from.to(to.device()));
 }
