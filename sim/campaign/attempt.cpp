@@ -52,8 +52,8 @@ LawResult survives(const Evidence& evidence) {
                               .what = "an exception crossed the boundary: " + outcome.status.message()};
       }
   for (const Execution& execution : evidence.executions)
-    if (execution.stopped.starts_with("hang") && !law.finding) {
-      law.state = State::hang;
+    if (const bool hangs = execution.stopped.starts_with("hang"); (hangs || execution.stopped.starts_with("lost")) && !law.finding) {
+      law.state = hangs ? State::hang : State::fail;
       law.finding = Finding{.law = law.law,
                             .execution = execution.variation.label(),
                             .step = execution.stopped_in,

@@ -13,7 +13,9 @@ namespace {
 
 Result<Evidence> replay_named(const Case& the_case, const std::string& candidate, const EngineOptions& options) {
   RELOADLAB_ASSIGN(const CandidateInfo info, find_candidate(candidate));
-  RELOADLAB_ASSIGN(Evidence evidence, replay(the_case, info, {.prove_determinism = options.prove_determinism, .on_step = options.on_step}));
+  RELOADLAB_ASSIGN(
+      Evidence evidence,
+      replay(the_case, info, {.prove_determinism = options.prove_determinism, .on_step = options.on_step, .seat = options.seat}));
   find_witnesses(the_case, info, evidence);
   return evidence;
 }
@@ -39,6 +41,7 @@ Engine built_in_engine() {
   engine.lacks = lacks;
   engine.judge = judge;
   engine.explore = explore_named;
+  engine.meet = open_meeting_place;
   engine.watch_hangs = watch_hangs;
   for (const LawInfo& law : laws()) engine.laws.push_back({std::string(law.id), std::string(law.sentence)});
   return engine;

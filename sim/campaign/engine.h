@@ -2,6 +2,8 @@
 // What a campaign needs from the rest: candidates, replay, laws. A seam, so that the campaign itself names no LibTorch header and
 // its tests can put something small in place.
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +11,8 @@
 #include "sim/evidence/evidence.h"
 #include "sim/law/law.h"
 #include "sim/report/run_result.h"
+#include "sim/world/meeting_place.h"
+#include "sim/world/seat.h"
 
 namespace reloadlab::sim {
 
@@ -21,6 +25,7 @@ struct EngineOptions {
   bool prove_determinism = false;
   // Called as each step of each execution begins; see ReplayOptions.
   std::function<void(const Variation&, int rank, int step)> on_step;
+  std::optional<Seat> seat;  // only this rank, which this process is; the evidence is a part (rank_parts.h)
 };
 
 struct Engine {
@@ -35,6 +40,8 @@ struct Engine {
   std::function<std::vector<Verdict>(const Evidence&)> judge;
   // Code::usage: the case has no schedules, or not the one that is asked for.
   std::function<Result<ExploreReport>(const Case&, const std::string& candidate, const ExploreOptions&)> explore;
+  // Where the processes of ranks find each other.
+  std::function<Result<std::unique_ptr<MeetingPlace>>()> meet;
   // What is told before the process is ended because a candidate holds a rank for so long that it will not come back. For workers.
   std::function<void(double seconds, std::function<void(const std::string& picture)> told)> watch_hangs;
   std::vector<LawText> laws;  // in registry order

@@ -26,19 +26,36 @@ auto parsed(std::string_view text, std::string_view what, Read read) -> decltype
   }
 }
 
+Json seat_json(const Seat& seat) {
+  return {{"rank", seat.rank}, {"ranks", seat.ranks}, {"host", seat.host},
+          {"port", seat.port}, {"round", seat.round}, {"patience", seat.patience}};
+}
+
+Seat seat_from(const Json& json) {
+  return {.rank = json.at("rank").get<int>(),
+          .ranks = json.at("ranks").get<int>(),
+          .host = json.at("host").get<std::string>(),
+          .port = json.at("port").get<int>(),
+          .round = json.at("round").get<int64_t>(),
+          .patience = json.at("patience").get<double>()};
+}
+
 }  // namespace
 
 std::string job_text(const JobMessage& message) {
   Json json{{"candidate", message.job.candidate}, {"prove", message.job.prove_determinism}, {"judge", message.judge}};
   json["case"] = Json(to_json(message.job.the_case));
+  if (message.seat) json["seat"] = seat_json(*message.seat);
   return dumped(json);
 }
 
 Result<JobMessage> parse_job(std::string_view text) {
   return parsed(text, "job", [](const Json& json) -> Result<JobMessage> {
     RELOADLAB_ASSIGN(Case the_case, case_from_json(nlohmann::json(json.at("case"))));
-    return JobMessage{{std::move(the_case), json.at("candidate").get<std::string>(), json.at("prove").get<bool>()},
-                      json.at("judge").get<bool>()};
+    JobMessage message{{std::move(the_case), json.at("candidate").get<std::string>(), json.at("prove").get<bool>()},
+                       json.at("judge").get<bool>()};
+    if (json.contains("seat")) message.seat = seat_from(json.at("seat"));
+    return message;
   });
 }
 

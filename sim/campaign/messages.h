@@ -9,7 +9,8 @@ namespace reloadlab::sim {
 
 struct JobMessage {
   Job job;
-  bool judge = false;  // the worker judges; otherwise it sends evidence
+  bool judge = false;        // the worker judges; otherwise it sends evidence
+  std::optional<Seat> seat;  // the worker plays this rank and no other
 };
 std::string job_text(const JobMessage& message);
 Result<JobMessage> parse_job(std::string_view text);

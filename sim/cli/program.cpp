@@ -13,6 +13,7 @@
 
 #include "reference/base/check.h"
 #include "reference/base/nearest.h"
+#include "sim/campaign/party.h"
 #include "sim/cli/commands.h"
 
 namespace reloadlab::sim {
@@ -126,7 +127,8 @@ int with_all_printed(int code) {
 
 int run_program(int argc, const char* const* argv, const Engine& engine) {
   try {
-    return with_all_printed(dispatch(argc, argv, {engine, argc > 0 ? argv[0] : "reloadlab"}));
+    const Engine whole = with_rank_processes(engine, {.command = {own_program(), "worker"}});
+    return with_all_printed(dispatch(argc, argv, {whole, argc > 0 ? argv[0] : "reloadlab"}));
   } catch (const std::system_error& error) {  // as fmt says that it cannot print
     return say(Exit::defect, fmt::format("reloadlab: {}", error.what()));
   } catch (const std::exception& error) {

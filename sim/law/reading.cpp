@@ -62,6 +62,8 @@ Verdict Tally::unusable() const {
 
 bool has_bytes(const Evidence& evidence) { return evidence.the_case.world != WorldKind::meta; }
 
+bool sees_order(const Evidence& evidence) { return evidence.the_case.world != WorldKind::cuda; }
+
 const Execution* warm_of(const Evidence& evidence) { return evidence.find(Variation::Kind::warm); }
 
 const Census* census_after(const RankRun& run, int step) {

@@ -25,7 +25,8 @@ class Tally {
   int64_t checks_ = 0;
 };
 
-bool has_bytes(const Evidence& evidence);  // false on meta
+bool has_bytes(const Evidence& evidence);   // false on meta
+bool sees_order(const Evidence& evidence);  // of accesses, and what each takes: false on real devices
 const Execution* warm_of(const Evidence& evidence);
 
 const Census* census_after(const RankRun& run, int step);     // null: none was taken

@@ -119,6 +119,7 @@ Verdict judge_ring_sequence(const Evidence& evidence) {
 }
 
 Verdict judge_ring_happens_before(const Evidence& evidence) {
+  if (!sees_order(evidence)) return Tally("ring_happens_before").unsupported("this world does not see what orders accesses");
   return judge_ranks(evidence, "ring_happens_before", "nothing was read",
                      [&](const Execution& execution, size_t rank, Tally& tally) { return judge_races(execution, rank, tally); });
 }

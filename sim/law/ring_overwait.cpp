@@ -139,6 +139,7 @@ Verdict judge_ring_overwait(const Evidence& evidence) {
   const Execution* warm = warm_of(evidence);
   if (evidence.the_case.series.empty()) return tally.unsupported("the model has no series");
   if (!evidence.the_case.timing) return tally.unsupported("the scenario does not say what things take");
+  if (!sees_order(evidence)) return tally.unsupported("what things take on this device is nobody's to say");
   if (!warm) return tally.done("the scenario's own execution is missing");
   if (std::ranges::none_of(warm->steps, is_timed))
     return tally.unsupported("the recurrence is that of passes that deviate nowhere, outside of graphs and on streams that are joined");

@@ -121,6 +121,7 @@ class Replayer {
     evidence_.classes = rank_classes(catalogue_, case_);
     for (const RankClass& each : evidence_.classes) numbers_.insert(numbers_.end(), each.played.begin(), each.played.end());
     std::ranges::sort(numbers_);
+    if (options_.seat) numbers_ = {options_.seat->rank};
     if (numbers_.size() < static_cast<size_t>(case_.ranks)) evidence_.numbers = numbers_;
   }
 
@@ -183,6 +184,7 @@ class Replayer {
     const bool plain = variation.kind == Kind::cold && !case_.series.empty() && case_.world != WorldKind::meta;
     WorldRequest request{.kind = plain ? WorldKind::cpu : case_.world, .ranks = case_.ranks, .local = numbers_, .poison = poison};
     request.devices = !case_.series.empty();
+    if (!plain) request.seat = options_.seat;
     if (case_.timing) request.collective_picoseconds = case_.timing->broadcast * 1000;
     RELOADLAB_ASSIGN(std::unique_ptr<World> world, options_.make_world ? options_.make_world(request) : make_world(request));
     const bool together = !case_.series.empty() && variation.kind != Kind::cold;

@@ -19,7 +19,7 @@ Result<std::unique_ptr<World>> make_world(const WorldRequest& request) {
     case WorldKind::cuda:
       break;
   }
-  if (request.devices) return Status(Code::unsupported, "the world cuda has no communicators for series");
+  if (request.devices && !request.seat) return Status(Code::unsupported, "series in the world cuda need a process for each rank");
   return make_from_module(request);
 }
 

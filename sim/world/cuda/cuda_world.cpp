@@ -8,13 +8,17 @@
 
 namespace reloadlab::sim::cuda {
 
-CudaWorld::CudaWorld(const WorldRequest& request) : CpuWorld(request.ranks, request.local, request.poison) {
+CudaWorld::CudaWorld(const WorldRequest& request)
+    : CpuWorld(request.ranks, request.local, request.poison),
+      device_(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(request.seat ? request.seat->rank : 0)) {
   at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);
   install_ledger();
+  const c10::DeviceGuard guard(device_);
+  if (request.seat) devices_.emplace(*request.seat, device_, account(request.seat->rank));
 }
 
 void CudaWorld::each_rank(const std::function<void(int)>& body) {
-  const c10::DeviceGuard guard(device(0));
+  const c10::DeviceGuard guard(device_);
   for (const int rank : local_ranks()) {
     charge(account(rank));
     body(rank);

@@ -1,6 +1,10 @@
 #pragma once
-// Ranks that do not talk, one after the other on one GPU of this process. What hosts hold is nobody's, and poisoned all the same.
+// Ranks that do not talk, one after the other on one GPU of this process; or the one rank that this process is, on the GPU of its number.
+// What hosts hold is nobody's, and poisoned all the same.
+#include <optional>
+
 #include "sim/world/cpu/cpu_world.h"
+#include "sim/world/cuda/cuda_devices.h"
 
 namespace reloadlab::sim::cuda {
 
@@ -9,8 +13,13 @@ class CudaWorld final : public CpuWorld {
   // Throws c10::Error where there is no GPU that can be used.
   explicit CudaWorld(const WorldRequest& request);
   WorldKind kind() const override { return WorldKind::cuda; }
-  c10::Device device(int) const override { return {c10::DeviceType::CUDA, 0}; }
+  c10::Device device(int) const override { return device_; }
   void each_rank(const std::function<void(int)>& body) override;
+  Devices* devices() override { return devices_ ? &*devices_ : nullptr; }
+
+ private:
+  c10::Device device_;
+  std::optional<CudaDevices> devices_;
 };
 
 }  // namespace reloadlab::sim::cuda

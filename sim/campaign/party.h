@@ -1,0 +1,25 @@
+#pragma once
+// Cases whose ranks are processes: as many workers as ranks, each of which plays its own, side by side; what they tell is put together.
+// They live for as many cases as go well: after one that left anything under way comes a fresh set.
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/campaign/engine.h"
+
+namespace reloadlab::sim {
+
+struct PartyOptions {
+  std::vector<std::string> command;  // that makes the program a worker
+  double silence_seconds = 60;       // without anything heard from a rank: it is ended
+  std::string log;                   // what ranks print; empty: nowhere
+};
+
+// The engine, whose replay() deals out what needs a process for each rank.
+Engine with_rank_processes(Engine engine, PartyOptions options);
+
+// Whether it needs one: its ranks talk, on real devices.
+bool needs_rank_processes(const Case& the_case);
+
+}  // namespace reloadlab::sim

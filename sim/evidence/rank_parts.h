@@ -1,0 +1,23 @@
+#pragma once
+// Evidence of ranks that were played in a process each, put together: laws see one run.
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/evidence/evidence.h"
+
+namespace reloadlab::sim {
+
+struct RankPart {
+  std::optional<Evidence> evidence;  // of this rank alone (Evidence::numbers has it); none: it was lost
+  std::string lost;                  // "rank 1 was killed by signal 9 (SIGKILL)"
+};
+
+// Parts by rank. A rank that was lost leaves empty runs, and its warm execution has stopped for that reason. Code::data where parts are
+// of different runs.
+Result<Evidence> put_together(const Case& the_case, const std::string& candidate, std::vector<RankPart> parts);
+
+// Every rank did all of its steps, and issued what the others issued: nothing of this run is left in any communicator.
+bool is_settled(const Evidence& evidence);
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,108 @@
+#include "sim/world/cuda/cuda_devices.h"
+
+#include <ATen/cuda/CUDAGraph.h>
+#include <ATen/cuda/Sleep.h>
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "sim/world/cuda/ledger.h"
+
+namespace reloadlab::sim::cuda {
+namespace {
+
+constexpr double cycles_of_a_picosecond = 1.755e-3;  // H100 SXM at its boost clock, 1,755 MHz
+constexpr double picoseconds_of_a_millisecond = 1e9;
+
+class CudaGraph final : public DeviceGraph {
+ public:
+  // What other threads of the process do meanwhile is none of this capture's business.
+  void capture_begin() override { graph_.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal); }
+  void capture_end() override { graph_.capture_end(); }
+  void replay() override { graph_.replay(); }
+
+ private:
+  at::cuda::CUDAGraph graph_;
+};
+
+}  // namespace
+
+CudaDevices::CudaDevices(const Seat& seat, c10::Device device, AccountPtr account)
+    : seat_(seat),
+      device_(device),
+      account_(std::move(account)),
+      communicators_(Communicators::of(seat)),
+      stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device.index())) {}
+
+Devices::Ended CudaDevices::run(const std::function<void(int)>& body, bool) {
+  const c10::cuda::CUDAStreamGuard stream(stream_);
+  Patience patience(seat_.patience, [this] { give_up(); });
+  patience_ = &patience;
+  charge(account_);
+  std::exception_ptr failure;
+  try {
+    body(seat_.rank);
+    c10::cuda::device_synchronize();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  charge(nullptr);
+  patience_ = nullptr;
+  const std::lock_guard lock(mutex_);
+  if (gave_up_.empty() && failure) std::rethrow_exception(failure);
+  if (gave_up_.empty()) return {};
+  return {.why = "deadlock: what a rank waits for never comes",
+          .waits = {fmt::format("rank {}: waits behind {}", seat_.rank, gave_up_)},
+          .about = {gave_up_}};
+}
+
+void CudaDevices::give_up() {
+  {
+    const std::lock_guard lock(mutex_);
+    gave_up_ = about_;
+  }
+  communicators_.abort();
+}
+
+c10::intrusive_ptr<c10d::ProcessGroup> CudaDevices::group(const std::string& name, const std::vector<int64_t>& ranks) {
+  if (patience_) patience_->rest(true);  // the others may still be loading libraries
+  auto group = communicators_.group(name, ranks);
+  if (patience_) patience_->rest(false);
+  return group;
+}
+
+c10::intrusive_ptr<c10d::Store> CudaDevices::store(const std::string& name) { return communicators_.store(name, seat_.round); }
+
+std::unique_ptr<DeviceGraph> CudaDevices::make_graph() { return std::make_unique<CudaGraph>(); }
+
+at::Tensor CudaDevices::bytes_now(const at::Tensor& tensor) const {
+  c10::cuda::device_synchronize();
+  return tensor.cpu();
+}
+
+void CudaDevices::label(const std::string& about) {
+  if (patience_) patience_->goes_on();
+  const std::lock_guard lock(mutex_);
+  about_ = about;
+}
+
+void CudaDevices::spend(int64_t picoseconds) {
+  at::cuda::sleep(static_cast<int64_t>(static_cast<double>(picoseconds) * cycles_of_a_picosecond));
+}
+
+int64_t CudaDevices::mark() {
+  marks_.emplace_back(cudaEventDefault);  // with a time
+  marks_.back().record();
+  return static_cast<int64_t>(marks_.size()) - 1;
+}
+
+int64_t CudaDevices::time_of(int64_t mark) const {
+  const at::cuda::CUDAEvent& event = marks_.at(static_cast<size_t>(mark));
+  if (!event.query()) return -1;
+  return static_cast<int64_t>(static_cast<double>(marks_.front().elapsed_time(event)) * picoseconds_of_a_millisecond);
+}
+
+}  // namespace reloadlab::sim::cuda

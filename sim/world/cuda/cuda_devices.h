@@ -1,0 +1,51 @@
+#pragma once
+// The GPU of a process that is one rank, and its communicators. Order between accesses is not seen here yet: races() is empty, and laws of
+// order say so.
+#include <ATen/cuda/CUDAEvent.h>
+#include <c10/cuda/CUDAStream.h>
+
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "sim/world/account.h"
+#include "sim/world/cuda/communicators.h"
+#include "sim/world/cuda/patience.h"
+#include "sim/world/devices.h"
+
+namespace reloadlab::sim::cuda {
+
+class CudaDevices final : public Devices {
+ public:
+  // Throws c10::Error. The account is charged with what the rank allocates.
+  CudaDevices(const Seat& seat, c10::Device device, AccountPtr account);
+
+  Ended run(const std::function<void(int rank)>& body, bool open) override;
+  void apart(const std::function<void()>& doings) override { doings(); }
+  c10::intrusive_ptr<c10d::ProcessGroup> group(const std::string& name, const std::vector<int64_t>& ranks) override;
+  c10::intrusive_ptr<c10d::Store> store(const std::string& name) override;
+  std::unique_ptr<DeviceGraph> make_graph() override;
+  at::Tensor read(const at::Tensor& tensor) override { return tensor.clone(); }
+  at::Tensor bytes_now(const at::Tensor& tensor) const override;
+  std::vector<SeenRace> races() const override { return {}; }
+  std::vector<DeviceStep> timeline() const override { return {}; }
+  void label(const std::string& about) override;
+  void spend(int64_t picoseconds) override;
+  int64_t mark() override;
+  int64_t time_of(int64_t mark) const override;
+
+ private:
+  void give_up();
+  Seat seat_;
+  c10::Device device_;
+  AccountPtr account_;
+  Communicators& communicators_;
+  c10::cuda::CUDAStream stream_;  // never the default one, which cannot be captured
+  Patience* patience_ = nullptr;  // while ranks run
+  std::mutex mutex_;
+  std::string about_;    // what was said last
+  std::string gave_up_;  // what was about then; empty: nothing was
+  std::vector<at::cuda::CUDAEvent> marks_;
+};
+
+}  // namespace reloadlab::sim::cuda
