@@ -60,6 +60,11 @@ bool narrow(const Selection& selection, Case& one) {
   return !one.laws.empty();
 }
 
+// What has bytes is played on devices that are as real or more.
+bool replaces(WorldKind on, WorldKind world) {
+  return world == WorldKind::cpu || (world == WorldKind::sim && on == WorldKind::cuda);
+}
+
 Status check_names(const Selection& selection, const std::vector<Case>& cases) {
   std::set<std::string> tags, names;
   for (const Case& one : cases) {
@@ -95,7 +100,7 @@ Result<Selected> select_cases(const Selection& selection, const Engine& engine) 
   RELOADLAB_TRY(check_names(selection, selected_cases.all));
   for (Case one : selected_cases.all) {
     if (!selected(selection, one) || !narrow(selection, one)) continue;
-    if (selection.on && one.world != WorldKind::cpu) continue;
+    if (selection.on && !replaces(*selection.on, one.world)) continue;
     one.world = selection.on.value_or(one.world);
     selected_cases.cases.push_back(std::move(one));
   }
@@ -112,6 +117,8 @@ std::string why_no_case(const Selection& selection, const std::vector<Case>& all
     return fmt::format("no case is for world {}; the {} are for {}", world_name(*selection.world), there, fmt::join(worlds, ", "));
   if (selection.ranks && !ranks.contains(*selection.ranks))
     return fmt::format("no case has {} ranks; the {} have {}", *selection.ranks, there, fmt::join(ranks, ", "));
+  if (selection.on && std::none_of(all.begin(), all.end(), [&](const Case& one) { return replaces(*selection.on, one.world); }))
+    return fmt::format("no case can be played on {}; the {} are for {}", world_name(*selection.on), there, fmt::join(worlds, ", "));
   if (std::any_of(all.begin(), all.end(), [&](Case one) { return selected(selection, one) && narrow(selection, one); }))
     return fmt::format("no case is for {}; the {} are of system {}",
                        selection.candidates.empty() ? "a candidate of this program" : fmt::to_string(fmt::join(selection.candidates, ", ")),
