@@ -87,7 +87,8 @@ Status Series::build(SeriesOffset offset) {
 // Sends the weight that was loaded, and runs the step on it.
 Status Series::process(Member& member, const at::Tensor& weight) {
   std::vector<at::Tensor> wire = {wire_of(weight)};
-  broadcast(member, wire, false)->wait();
+  // What runs on the current stream need not have a Work: NCCL's group gives none.
+  if (const auto work = broadcast(member, wire, false)) work->wait();
   const model::DeviceScope scope(context_.device);
   return member.step ? member.step->process_weights_after_loading(*member.layer) : Status();
 }

@@ -204,6 +204,7 @@ class ModelledBackend final : public c10d::Backend {
     }
     PointPtr done = part.done;
     machine.issue(stream, std::move(part));
+    if (options_.mode == GroupMode::nccl && !async) return {};
     return c10::make_intrusive<ModelledWork>(done, std::move(kept), device_, options_.mode == GroupMode::gloo);
   }
 

@@ -2,8 +2,9 @@
 // Process groups whose collectives are actions of the modelled machine: an operation starts when every rank's part is at the head of
 // its stream, and then moves the data in one step.
 //
-//   nccl   as since PyTorch 2.8: asyncOp = false runs on the current stream; true on the group's own stream, after an event of the
-//          current one. Work::wait() orders the current stream and does not block the host. Tensors are kept alive until wait().
+//   nccl   as since PyTorch 2.8: asyncOp = false runs on the current stream and gives no Work; true on the group's own stream, after an
+//          event of the current one. Work::wait() orders the current stream and does not block the host. Tensors are kept alive until
+//          wait().
 //   gloo   operations go to one of the group's workers in turn, after an event of the current stream; Work::wait() blocks the host. With
 //          two workers, operations that nobody waited for are not ordered among each other.
 //
