@@ -182,9 +182,11 @@ class Replayer {
     using Kind = Variation::Kind;
     const int poison = variation.kind == Kind::poison || (variation.kind == Kind::cold && variation.index == 1) ? 1 : 0;
     const bool plain = variation.kind == Kind::cold && !case_.series.empty() && case_.world != WorldKind::meta;
-    WorldRequest request{.kind = plain ? WorldKind::cpu : case_.world, .ranks = case_.ranks, .local = numbers_, .poison = poison};
-    request.devices = !case_.series.empty();
-    if (!plain) request.seat = options_.seat;
+    // Post-load steps round as their device does, so real ones load cold themselves.
+    const WorldKind kind = plain && case_.world == WorldKind::sim ? WorldKind::cpu : case_.world;
+    WorldRequest request{.kind = kind, .ranks = case_.ranks, .local = numbers_, .poison = poison};
+    request.devices = !case_.series.empty() && !plain;
+    request.seat = options_.seat;
     if (case_.timing) request.collective_picoseconds = case_.timing->broadcast * 1000;
     RELOADLAB_ASSIGN(std::unique_ptr<World> world, options_.make_world ? options_.make_world(request) : make_world(request));
     const bool together = !case_.series.empty() && variation.kind != Kind::cold;

@@ -52,7 +52,7 @@ struct WorldRequest {
   bool devices = false;    // streams, events and communicators are needed
   // Modelled devices: a collective takes that long and nothing else any time; otherwise what a device of today takes.
   std::optional<int64_t> collective_picoseconds;
-  std::optional<Seat> seat;  // cuda with devices: this process is that rank, and the only local one
+  std::optional<Seat> seat;  // cuda: this process is that rank, and the only local one
 };
 // Code::unsupported for kinds not built in.
 Result<std::unique_ptr<World>> make_world(const WorldRequest& request);

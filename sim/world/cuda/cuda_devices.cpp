@@ -15,7 +15,6 @@ namespace reloadlab::sim::cuda {
 namespace {
 
 constexpr double cycles_of_a_picosecond = 1.755e-3;  // H100 SXM at its boost clock, 1,755 MHz
-constexpr double picoseconds_of_a_millisecond = 1e9;
 
 class CudaGraph final : public DeviceGraph {
  public:
@@ -91,18 +90,6 @@ void CudaDevices::label(const std::string& about) {
 
 void CudaDevices::spend(int64_t picoseconds) {
   at::cuda::sleep(static_cast<int64_t>(static_cast<double>(picoseconds) * cycles_of_a_picosecond));
-}
-
-int64_t CudaDevices::mark() {
-  marks_.emplace_back(cudaEventDefault);  // with a time
-  marks_.back().record();
-  return static_cast<int64_t>(marks_.size()) - 1;
-}
-
-int64_t CudaDevices::time_of(int64_t mark) const {
-  const at::cuda::CUDAEvent& event = marks_.at(static_cast<size_t>(mark));
-  if (!event.query()) return -1;
-  return static_cast<int64_t>(static_cast<double>(marks_.front().elapsed_time(event)) * picoseconds_of_a_millisecond);
 }
 
 }  // namespace reloadlab::sim::cuda
