@@ -77,7 +77,7 @@ class Party {
                           .ranks = static_cast<int>(members_.size()),
                           .port = place_->port(),
                           .round = round_,
-                          .patience = options_.silence_seconds / 12};
+                          .patience = options_.silence_seconds / 30};
       member.process->send(FrameKind::job, job_text(message));
       member.process->pump();
     }
@@ -103,7 +103,7 @@ class Party {
     }
     if (member.done()) return;
     if (member.process->gone()) return lose(rank, member.process->end());
-    if (member.process->silent_seconds() > options_.silence_seconds) lose(rank, "fell silent, and was ended");
+    if (member.process->silent_seconds() > options_.silence_seconds) lose(rank, "fell silent, and was ended", true);
   }
 
   void take(size_t rank, const Frame& frame, const EngineOptions& engine) {
@@ -122,10 +122,14 @@ class Party {
         return;
       }
       case FrameKind::failed:
-        member.failed = parse_status(frame.body);
+        // A device that can no longer be used is the rank's loss; what the case or this machine lacks, all ranks say alike.
+        if (const Status status = parse_status(frame.body); status.code() == Code::failed)
+          lose(rank, status.message());
+        else
+          member.failed = status;
         return;
       case FrameKind::hang:
-        return lose(rank, frame.body);
+        return lose(rank, frame.body, true);
       case FrameKind::answer:
       case FrameKind::job:
         break;
@@ -134,8 +138,9 @@ class Party {
   }
 
   // The others notice that it is gone, and tell what they waited for.
-  void lose(size_t rank, const std::string& how) {
+  void lose(size_t rank, const std::string& how, bool hangs = false) {
     members_[rank].part.lost = fmt::format("rank {}: {}", rank, how);
+    members_[rank].part.hangs = hangs;
     members_[rank].process.reset();
   }
 

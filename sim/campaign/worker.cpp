@@ -22,7 +22,8 @@ bool send_outcome(int socket, const JobMessage& message, const Engine& engine, c
     }
     failure = evidence.status();
   } catch (const std::exception& error) {
-    failure = Status(Code::failed, error.what());
+    const std::string_view text = error.what();  // LibTorch's go on with a stack
+    failure = Status(Code::failed, std::string(text.substr(0, text.find('\n'))));
   }
   return send_frame(socket, FrameKind::failed, status_text(failure));
 }

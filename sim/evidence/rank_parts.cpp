@@ -23,8 +23,9 @@ void take_stop(Execution& whole, const Execution& part) {
 }
 
 // A rank that is gone is why others wait, and says more than that they do.
-void take_loss(Execution& whole, const std::string& lost) {
-  if (!whole.stopped.starts_with("lost: ")) whole.stopped = "lost: " + lost;
+void take_loss(Execution& whole, const RankPart& part) {
+  if (whole.stopped.starts_with("lost: ") || whole.stopped.starts_with("hang: ")) return;
+  whole.stopped = (part.hangs ? "hang: " : "lost: ") + part.lost;
 }
 
 Status take(Evidence& whole, Evidence part, size_t rank) {
@@ -56,7 +57,7 @@ Result<Evidence> put_together(const Case& the_case, const std::string& candidate
     if (parts[rank].evidence) RELOADLAB_TRY(take(whole, *std::move(parts[rank].evidence), rank));
     if (parts[rank].lost.empty()) continue;
     for (Execution& execution : whole.executions)
-      if (execution.variation.kind == Variation::Kind::warm) take_loss(execution, parts[rank].lost);
+      if (execution.variation.kind == Variation::Kind::warm) take_loss(execution, parts[rank]);
   }
   return whole;
 }

@@ -10,7 +10,8 @@ namespace reloadlab::sim {
 
 struct RankPart {
   std::optional<Evidence> evidence;  // of this rank alone (Evidence::numbers has it); none: it was lost
-  std::string lost;                  // "rank 1 was killed by signal 9 (SIGKILL)"
+  std::string lost;                  // "rank 1: killed by signal 9 (SIGKILL)"
+  bool hangs = false;                // it was ended because it never came back
 };
 
 // Parts by rank. A rank that was lost leaves empty runs, and its warm execution has stopped for that reason. Code::data where parts are

@@ -54,12 +54,17 @@ class Ledger {
     block.account->change(-block.bytes, block.serial);
   }
 
-  // In a capture it would become a part of the graph.
+  // In a capture it would become a part of the graph. Whoever frees may be on another device, whose default stream is another one.
   static void poison(const Entry& entry, std::byte byte) {
     const auto stream = static_cast<cudaStream_t>(entry.stream_);
+    int current = 0;
     cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
-    if (cudaStreamIsCapturing(stream, &capturing) != cudaSuccess || capturing != cudaStreamCaptureStatusNone) return;
-    (void)cudaMemsetAsync(reinterpret_cast<void*>(entry.addr_), static_cast<int>(byte), entry.size_, stream);
+    const bool filled = cudaGetDevice(&current) == cudaSuccess && cudaSetDevice(entry.device_) == cudaSuccess &&
+                        cudaStreamIsCapturing(stream, &capturing) == cudaSuccess &&
+                        (capturing != cudaStreamCaptureStatusNone ||
+                         cudaMemsetAsync(reinterpret_cast<void*>(entry.addr_), static_cast<int>(byte), entry.size_, stream) == cudaSuccess);
+    (void)cudaSetDevice(current);
+    if (!filled) (void)cudaGetLastError();  // nobody else's: the next call of the allocator would take it for its own
   }
 
   mutable std::mutex mutex_;

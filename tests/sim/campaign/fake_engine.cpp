@@ -17,7 +17,7 @@ using namespace sim;
 
 constexpr std::string_view kNames[] = {"fake@good",    "fake@bad",      "fake@moving", "fake@unsure", "fake@throws", "fake@unlike",
                                        "fake@crash",   "fake@abort",    "fake@exit",   "fake@loop",   "fake@lies",   "fake@nonsense",
-                                       "fake@no_data", "fake@not_here", "fake@broken", "fake@hidden", "fake@drawn"};
+                                       "fake@no_data", "fake@not_here", "fake@broken", "fake@hidden", "fake@drawn",  "fake@one_dies"};
 
 Result<EngineCandidate> find(const std::string& spelling) {
   for (const std::string_view name : kNames)
@@ -35,14 +35,16 @@ void misbehave(const std::string& candidate) {
 }
 
 Execution run_of(const Case& the_case, const std::string& candidate, Variation::Kind kind, const EngineOptions& options) {
+  const int first = options.seat ? options.seat->rank : 0, end = options.seat ? first + 1 : the_case.ranks;
   Execution execution{
-      .variation = {.kind = kind}, .steps = the_case.steps, .ranks = std::vector<RankRun>(static_cast<size_t>(the_case.ranks))};
+      .variation = {.kind = kind}, .steps = the_case.steps, .ranks = std::vector<RankRun>(static_cast<size_t>(end - first))};
   static int64_t serial = 0;
   for (int step = 0; step < static_cast<int>(the_case.steps.size()); ++step)
-    for (int rank = 0; rank < the_case.ranks; ++rank) {
+    for (int rank = first; rank < end; ++rank) {
       if (options.on_step) options.on_step(execution.variation, rank, step);
       if (step == 1) misbehave(candidate);
-      RankRun& run = execution.ranks[static_cast<size_t>(rank)];
+      if (step == 1 && rank == 1 && candidate == "fake@one_dies") misbehave("fake@crash");
+      RankRun& run = execution.ranks[static_cast<size_t>(rank - first)];
       run.events.push_back({.kind = EventKind::load_begin, .step = step, .layer = 0, .text = "up.weight"});
       run.events.push_back(
           {.kind = EventKind::load_counted, .step = step, .layer = 0, .numel = candidate == "fake@unlike" ? ++serial : 24});
@@ -58,7 +60,8 @@ Result<Evidence> replay(const Case& the_case, const std::string& candidate, cons
   if (candidate == "fake@not_here") return Status(Code::unsupported, "no such world here");
   if (candidate == "fake@broken") throw std::runtime_error("the harness slipped");
   Evidence evidence{.the_case = the_case, .candidate = candidate, .layers = {"up"}};
-  evidence.plan.resize(static_cast<size_t>(the_case.ranks + (candidate == "fake@lies")));
+  evidence.plan.resize(static_cast<size_t>((options.seat ? 1 : the_case.ranks) + (candidate == "fake@lies")));
+  if (options.seat) evidence.numbers = {options.seat->rank};
   evidence.executions.push_back(run_of(the_case, candidate, Variation::Kind::warm, options));
   if (options.prove_determinism) evidence.executions.push_back(run_of(the_case, candidate, Variation::Kind::again, options));
   if (candidate == "fake@hidden") evidence.executions.push_back(run_of(the_case, "fake@unlike", Variation::Kind::cold, options));
