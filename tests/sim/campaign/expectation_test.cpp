@@ -81,6 +81,30 @@ TEST_F(CampaignTest, AKnownFailureHoldsWithAnySeed) {
   }
 }
 
+// Real devices decide for themselves who comes first, so what a known race does to bytes is chance there, and nowhere else.
+TEST_F(CampaignTest, WhatAKnownRaceDoesOnRealDevicesIsChance) {
+  scenario("small");
+  write(kFile, kHead + "  - {candidate: fake@bad, law: ring_happens_before, rule: SW1, execution: warm, step: -1}\n" +
+                   "  - {candidate: fake@bad, law: graph_replay, rule: SW1, execution: warm, step: 2}\n");
+  const Case one{
+      .scenario = "small", .file = (folder / "scenarios/layerwise/small.yaml").string(), .variant = "ranks=1", .system = "layerwise"};
+  const auto book = ExpectationBook::open({&one, 1}, {"ring_happens_before", "ring_content", "graph_replay", "ring_memory"});
+  ASSERT_TRUE(book.ok()) << book.status().message();
+  auto states = [&](const std::string& world) {
+    CaseResult result{.scenario = one.scenario, .variant = one.variant, .file = one.file, .candidate = "fake@bad", .world = world};
+    result.laws = {{.law = "ring_happens_before", .state = State::unsupported},
+                   {.law = "ring_content", .state = State::fail, .finding = Finding{.execution = "warm", .step = 1}},
+                   {.law = "graph_replay", .state = State::pass},
+                   {.law = "ring_memory", .state = State::fail, .finding = Finding{.execution = "warm", .step = 1}}};
+    book->apply(result);
+    std::vector<State> seen;
+    for (const LawResult& law : result.laws) seen.push_back(law.state);
+    return seen;
+  };
+  EXPECT_EQ(states("cuda"), (std::vector<State>{State::unsupported, State::known, State::pass, State::fail}));
+  EXPECT_EQ(states("sim"), (std::vector<State>{State::inconclusive, State::fail, State::unexpected_pass, State::fail}));
+}
+
 TEST(Expectations, ARuleIsOneThatExists) {
   const auto with_rule = [](const std::string& rule) {
     return message_of(kHead + "  - {candidate: c, law: law_a, rule: " + rule + ", execution: warm, step: 1}\n");
