@@ -82,6 +82,7 @@ class PlainRing final : public sim::WeightSeries {
   Status check_alike() const;
   Status build();
   Status build_one(int64_t offset);
+  void send_and_wait(One& one, const at::Tensor& weight);
   Status send_and_process(One& one, const at::Tensor& weight);
   void make_windows(const at::Tensor& processed);
   void settle_in(int64_t offset);

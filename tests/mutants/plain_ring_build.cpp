@@ -136,12 +136,17 @@ Status PlainRing::build_one(int64_t offset) {
   return {};
 }
 
+// On the current stream, where NCCL's group gives no Work.
+void PlainRing::send_and_wait(One& one, const at::Tensor& weight) {
+  if (const auto work = send(one, {weight}, false)) work->wait();
+}
+
 Status PlainRing::send_and_process(One& one, const at::Tensor& weight) {
   const model::DeviceScope device(context_.device);
   const bool steps = one.step && !(is(RingWrong::step_lost) && reloading_);
-  if (!is(RingWrong::processed_apart)) send(one, {flat(weight)}, false)->wait();
+  if (!is(RingWrong::processed_apart)) send_and_wait(one, flat(weight));
   if (steps) RELOADLAB_TRY(one.step->process_weights_after_loading(*one.layer));
-  if (is(RingWrong::processed_apart)) send(one, {flat(one.layer->tensor("weight")->tensor)}, false)->wait();
+  if (is(RingWrong::processed_apart)) send_and_wait(one, flat(one.layer->tensor("weight")->tensor));
   return {};
 }
 
