@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "reference/base/check.h"
+#include "reference/model/guard.h"
 #include "sim/scenario/spelling.h"
 #include "sim/world/recording_group.h"
 
@@ -314,7 +315,7 @@ Status SeriesPlayer::capture(const Step& step) {
   if (Status drained = drain(); !drained.ok() && drained.code() != Code::unsupported) return drained;
   return scene_.supervised([&]() -> Status {
     graph_ = scene_.world.devices()->make_graph();
-    graph_->capture_begin();
+    RELOADLAB_TRY(graph_call(&DeviceGraph::capture_begin));
     capturing_ = true;
     Status status = scene_.supervised([&] { return pass(step); });  // whatever comes out of it, the capture ends
     capturing_ = false;
@@ -324,13 +325,18 @@ Status SeriesPlayer::capture(const Step& step) {
   });
 }
 
+// The harness calls it, and no candidate: what comes out of it is why the step fails, and nobody's crash.
+Status SeriesPlayer::graph_call(void (DeviceGraph::*call)()) {
+  return model::guarded([&] {
+    (graph_.get()->*call)();
+    return Status();
+  });
+}
+
 // A pass that failed may leave what cannot be captured: why it failed is told, and not what comes of that.
 Status SeriesPlayer::end_capture(Status status) {
-  try {
-    graph_->capture_end();
-  } catch (const std::exception&) {
-    if (status.ok()) throw;
-  }
+  Status ended = graph_call(&DeviceGraph::capture_end);
+  if (status.ok()) status = std::move(ended);
   if (!status.ok()) graph_.reset();
   return status;
 }
@@ -338,12 +344,12 @@ Status SeriesPlayer::end_capture(Status status) {
 Status SeriesPlayer::replay() {
   about("replay");
   if (!graph_) return {Code::failed, "there is no graph: its capture failed"};
-  return scene_.supervised([&] {
-    graph_->replay();
+  return scene_.supervised([&]() -> Status {
+    RELOADLAB_TRY(graph_call(&DeviceGraph::replay));
     AccountScope nobody(nullptr);
     const model::TapPause unseen(model::Tap::harness);
     for (const Taken& each : captured_) seen(each.read, each.copy.defined() ? each.copy.clone() : at::Tensor());
-    return Status();
+    return {};
   });
 }
 

@@ -100,7 +100,7 @@ class PlainRing final : public sim::WeightSeries {
   void begin_pass();
 
   // Between passes.
-  void settle();
+  Status settle();
   Status prime();
   Status commit();
   void move_windows();

@@ -61,6 +61,7 @@ constexpr RingMutant kMutants[] = {
     {moved_by_reload, "ring_static_moved_by_reload", "graph_replay", true},
     {resets_nothing, "ring_resets_nothing", "rank_agreement"},
     {reset_keeps_offset, "ring_reset_keeps_offset", "ring_tenancy"},
+    {waits_in_vain, "ring_waits_in_vain", "rank_agreement"},
     {process_wide, "ring_process_wide", "rank_agreement"},
     {one_refuses, "ring_one_refuses", "rank_agreement"},
 };
