@@ -27,8 +27,8 @@ Status Series::reset() {
   RELOADLAB_TRY(whole());
   if (reload_ == Arrival::checkpoint)
     for (Member& member : members_) close_layer(member);
-  // Owners may have been written to.
-  if (reload_) ++version_;
+  // Owners may have been written to; and what is open here may have been closed on other ranks.
+  version_ = announced_;
   reload_ = std::nullopt;
   return prime();
 }
@@ -53,6 +53,7 @@ Status Series::prime() {
 Status Series::begin_reload(Arrival arrival) {
   RELOADLAB_TRY(may_recover("reload"));
   if (reload_) return misuse("a reload is open");
+  ++announced_;
   RELOADLAB_TRY(drain());
   reload_ = arrival;
   if (arrival == Arrival::in_place) return {};
@@ -69,7 +70,7 @@ Status Series::reload() {
   const Status taken = arrival == Arrival::checkpoint ? model::guarded([&] { return take_checkpoint(); }) : Status();
   for (Member& member : members_) close_layer(member);
   RELOADLAB_TRY(Status(taken));
-  if (arrival == Arrival::in_place) ++version_;
+  version_ = announced_;
   torn_ = false;
   return prime();
 }

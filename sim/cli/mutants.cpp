@@ -49,6 +49,7 @@ struct MutantTexts {
                                  "scenarios/shared_series/reload_from_a_checkpoint.yaml",
                                  "scenarios/shared_series/reload_in_place.yaml",
                                  "scenarios/shared_series/reload_mid_pass.yaml",
+                                 "scenarios/shared_series/reload_refused.yaml",
                                  "scenarios/shared_series/replaced_parameter.yaml",
                                  "scenarios/shared_series/resets.yaml",
                                  "scenarios/shared_series/second_reader.yaml",

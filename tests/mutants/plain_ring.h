@@ -77,6 +77,8 @@ class PlainRing final : public sim::WeightSeries {
   // Building.
   void gate(One& one, model::Parameter& handle);
   Status loads(One& one, bool is_weight, int64_t elements, bool& here);
+  Status try_elsewhere(const One& one, const model::Loader& loader, const model::Parameter& to, const at::Tensor& loaded,
+                       const model::LoadArgs& args) const;
   void wrap_forward(const One& one);
   std::weak_ptr<PlainRing*>& registered(const std::string& path) const;
   Status check_alike() const;

@@ -52,6 +52,7 @@ constexpr RingMutant kMutants[] = {
     {primes_in_turn, "ring_primes_in_turn", "ring_overwait"},
     {committed_on_one, "ring_committed_on_one", "ring_content"},
     {reload_undrained, "ring_reload_undrained", "ring_happens_before"},
+    {refused_on_one, "ring_refused_on_one", "rank_agreement"},
     {loads_at_any_time, "ring_loads_at_any_time", "rank_agreement"},
     {trusting, "ring_trusting", "ring_content"},
     {any_look_ahead, "ring_any_look_ahead", "rank_agreement"},

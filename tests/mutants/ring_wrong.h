@@ -58,6 +58,7 @@ enum class RingWrong {
   primes_in_turn,     // a reload waits for the windows that it fills again
   committed_on_one,   // but for the first rank, what a reload sends is put aside
   reload_undrained,   // does not wait for what is in flight when a reload begins
+  refused_on_one,     // a tensor that its owner refuses is as good as any for the others, whose loaders do nothing
   loads_at_any_time,  // loaders write whenever they are called
 
   // What is asked and answered.
