@@ -279,33 +279,46 @@ Status SeriesPlayer::reset() {
 }
 
 // Owners hold their weights for good, so what is written there is what is broadcast from then on. What stands beside a weight is on every
-// rank.
-Status SeriesPlayer::overwrite_owned(const std::string& checkpoint) {
+// rank; and ranks that do not share hold all of it.
+Status SeriesPlayer::overwrite(const std::string& checkpoint, bool also_shared) {
   AccountScope nobody(nullptr);
   const model::TapPause unseen(model::Tap::harness);
   return scene_.supervised([&] {
-    for (const SeriesSpec& spec : scene_.the_case.series)
+    for (const SeriesSpec& spec : scene_.the_case.series) {
+      const bool shares = spec.has_rank(scene_.rank);
       for (const std::string& layer : spec.layers) {
+        if (shares && !also_shared) continue;
         const int64_t owner = spec.global(spec.owner(spec.index_of(layer), scene_.the_case.ranks));
         model::for_each_tensor(*scene_.model.find(layer), [&](const model::Slot& slot, bool) {
-          if (slot.name == "weight" && owner != scene_.rank) return;
+          if (slot.name == "weight" && shares && owner != scene_.rank) return;
           slot.handle->tensor.copy_(scene_.processed(checkpoint, layer + "." + slot.name), true);
         });
       }
+    }
     return Status();
   });
 }
 
 Status SeriesPlayer::update_owner(const Step& step) {
   about("update of owners");
-  return overwrite_owned(step.plan.checkpoint);
+  return overwrite(step.plan.checkpoint, true);
 }
 
-Status SeriesPlayer::reload(const Step& step, const std::function<Status()>& loads) {
+// What a rank does not share no series reloads for it: there it gets what a cold load leaves.
+Status SeriesPlayer::reload(const Step& step, const std::function<Status(const Step&)>& loads) {
   about("reload");
   RELOADLAB_TRY(each([&](WeightSeries& series) { return series.begin_reload(step.in_place); }));
-  RELOADLAB_TRY(step.in_place ? overwrite_owned(step.plan.checkpoint) : loads());
+  if (!step.in_place) RELOADLAB_TRY(loads(shared_part(step)));
+  if (step.in_place || step.outcome == Step::Outcome::ok) RELOADLAB_TRY(overwrite(step.plan.checkpoint, step.in_place));
   return each([](WeightSeries& series) { return series.reload(); });
+}
+
+Step SeriesPlayer::shared_part(Step step) const {
+  for (const model::Delivery& delivery : scene_.catalogue.deliveries()) {
+    const SeriesSpec* spec = scene_.the_case.series_of(delivery.layer);
+    if (spec && !spec->has_rank(scene_.rank)) step.plan.omit.push_back(delivery.name);
+  }
+  return step;
 }
 
 // Graphs.

@@ -51,8 +51,8 @@ class SeriesPlayer {
   Status capture(const Step& step);
   Status replay();
   Status host_sync();
-  // A reload by way of the series; `loads` delivers.
-  Status reload(const Step& step, const std::function<Status()>& loads);
+  // A reload by way of the series; `loads` delivers what the step says.
+  Status reload(const Step& step, const std::function<Status(const Step&)>& loads);
 
   // Series die with their model, and graphs with what they read.
   void destroy();
@@ -85,7 +85,8 @@ class SeriesPlayer {
   Status read_on(const Visit& visit, const c10::Stream& stream);
   void take(const std::string& layer);
   void seen(const RankRun::Read& read, at::Tensor copy);
-  Status overwrite_owned(const std::string& checkpoint);
+  Status overwrite(const std::string& checkpoint, bool also_shared);
+  Step shared_part(Step step) const;
   int layer_of(const std::string& path) const { return scene_.catalogue.find_layer(path); }
   c10::Stream current() const;
   c10::Stream side();
