@@ -18,8 +18,23 @@ Status Series::drain() {
   RELOADLAB_TRY(may_recover("drain"));
   return model::guarded([&] {
     ring_.drain(current());
-    return Status();
+    return refuse_capture();
   });
+}
+
+// A graph holds the windows of the pass that was captured. Where the next pass finds its layers in others, no replay could follow another
+// one, and no pass a capture that is not replayed.
+Status Series::refuse_capture() {
+  if (!checked() || policy_.binding == Binding::fixed || count() % (prefetch_ + 1) == 0) return {};
+  if (ring_.in_capture(current())) {
+    stopped_ =
+        misuse(fmt::format("a pass of {} layers was captured, whose {} windows do not come back to where they were: binding=static "
+                           "has graphs, and reset() begins anew",
+                           count(), prefetch_ + 1));
+    return stopped_;
+  }
+  ring_.note_outside(current());
+  return {};
 }
 
 Status Series::reset() {

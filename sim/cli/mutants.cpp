@@ -29,6 +29,7 @@ struct MutantTexts {
                                  "scenarios/online_quant/oq_layers_not_sent.yaml",
                                  "scenarios/online_quant/oq_several_calls.yaml",
                                  "scenarios/shared_series/captured_and_reloaded.yaml",
+                                 "scenarios/shared_series/captured_between_turns.yaml",
                                  "scenarios/shared_series/captured_in_vain.yaml",
                                  "scenarios/shared_series/captured_pass.yaml",
                                  "scenarios/shared_series/companions.yaml",

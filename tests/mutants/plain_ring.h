@@ -103,6 +103,7 @@ class PlainRing final : public sim::WeightSeries {
 
   // Between passes.
   Status settle();
+  Status refuse_capture();
   Status prime();
   Status commit();
   void move_windows();
@@ -120,7 +121,8 @@ class PlainRing final : public sim::WeightSeries {
   int64_t next_ = 0, expected_ = 0, reached_ = -1, version_ = 1;
   bool loading_ = true, in_place_ = false, reloading_ = false, built_ = false, primed_by_reload_ = false;
   std::optional<c10::Stream> side_;
-  std::shared_ptr<PlainRing*> self_;  // null once it is gone
+  std::optional<c10::Event> outside_;  // recorded at the last drain
+  std::shared_ptr<PlainRing*> self_;   // null once it is gone
   // Of single mistakes.
   WorkPtr previous_;                                 // wait_of_previous
   std::optional<std::pair<int64_t, int64_t>> late_;  // late_on_odd: target and window

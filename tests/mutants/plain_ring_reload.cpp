@@ -32,7 +32,23 @@ Status PlainRing::drain() {
   if (!built_) return {Code::misuse, "nothing is in flight before loading was finished"};
   if (is(RingWrong::drains_nothing)) return {};
   RELOADLAB_TRY(settle());
+  RELOADLAB_TRY(refuse_capture());
   return is(RingWrong::one_refuses) && rank_ == size_ - 1 ? Status(Code::failed, "cannot drain") : Status();
+}
+
+// Where the next pass has other windows, a graph is of no use. A capture cannot wait for what was recorded before it began.
+Status PlainRing::refuse_capture() {
+  if (fixed_ || count() % (ahead_ + 1) == 0 || is(RingWrong::captures_any)) return {};
+  const Status outside = model::guarded([&] {
+    if (outside_) outside_->block(current());
+    return Status();
+  });
+  if (!outside.ok()) {
+    expected_ = count();  // nothing, before a reset
+    return {Code::misuse, "the windows of a graph are those of one pass"};
+  }
+  outside_.emplace(context_.device.type()).record(current());
+  return {};
 }
 
 Status PlainRing::reset() {

@@ -55,6 +55,7 @@ constexpr RingMutant kMutants[] = {
     {refused_on_one, "ring_refused_on_one", "rank_agreement"},
     {loads_at_any_time, "ring_loads_at_any_time", "rank_agreement"},
     {trusting, "ring_trusting", "ring_content"},
+    {captures_any, "ring_captures_any", "rank_agreement"},
     {any_look_ahead, "ring_any_look_ahead", "rank_agreement"},
     {any_indices, "ring_any_indices", "rank_agreement"},
     {asserts_absence, "ring_asserts_absence", "rank_agreement"},

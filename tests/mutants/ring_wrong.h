@@ -63,6 +63,7 @@ enum class RingWrong {
 
   // What is asked and answered.
   trusting,            // takes layers in any order, and reads what there is
+  captures_any,        // lets passes be captured whose windows are others the next time
   any_look_ahead,      // does not ask whether there are layers enough
   any_indices,         // does not ask whether layers follow one another
   asserts_absence,     // fails where the window holds the layer already
