@@ -80,6 +80,7 @@ class Series final : public SharedSeries {
   // Recovery.
   Status may_recover(std::string_view call) const;
   Status refuse_capture();
+  void forget();
   Status whole() const;  // the weights are of one version
   Status prime();
 

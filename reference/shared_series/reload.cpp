@@ -48,10 +48,12 @@ Status Series::reset() {
   return prime();
 }
 
+// The current stream comes after what is in flight. What cannot be waited for, as what a capture issued that was given up, never writes.
+void Series::forget() { (void)drain(); }
+
 // The state that finish_loading() leaves, and new bytes.
 Status Series::prime() {
-  // What cannot be waited for, as what a capture issued that was given up, never writes.
-  (void)drain();
+  forget();
   ring_.next = WindowSlot{prefetch_};
   expected_ = {0};
   reached_ = std::nullopt;
@@ -69,7 +71,7 @@ Status Series::begin_reload(Arrival arrival) {
   RELOADLAB_TRY(may_recover("reload"));
   if (reload_) return misuse("a reload is open");
   ++announced_;
-  RELOADLAB_TRY(drain());
+  forget();
   reload_ = arrival;
   if (arrival == Arrival::in_place) return {};
   return model::guarded([&] {

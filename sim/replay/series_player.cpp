@@ -148,7 +148,7 @@ Status SeriesPlayer::pass(const Step& step) {
   if (timed) paces_.push_back({step_, scene_.world.devices()->mark(), -1});
   Status status = play(visits(scene_.the_case, step.pass, scene_.rank), step.pass.stream);
   if (timed) paces_.back().end = scene_.world.devices()->mark();
-  if (step.pass.stream == Pass::Stream::unjoined && side_) order(*side_, current());
+  join();
   return status;
 }
 
@@ -170,8 +170,9 @@ Status SeriesPlayer::play(const std::vector<Visit>& visits, Pass::Stream stream)
         break;
       case Visit::Act::second_read:
         forked_->block(side());
+        forks_ = true;
         RELOADLAB_TRY(read_on(visit, side()));
-        order(side(), current());
+        join();
         break;
       case Visit::Act::sync:
         RELOADLAB_TRY(host_sync());
@@ -198,9 +199,14 @@ Status SeriesPlayer::read(const Visit& visit, Pass::Stream stream) {
   if (stream == Pass::Stream::current) return read_on(visit, current());
   const c10::Stream outer = current();
   order(outer, side());
+  forks_ = true;
   Status status = read_on(visit, side());
-  if (stream == Pass::Stream::joined) order(side(), outer);
+  if (stream == Pass::Stream::joined) join();
   return status;
+}
+
+void SeriesPlayer::join() {
+  if (std::exchange(forks_, false)) order(side(), current());
 }
 
 Status SeriesPlayer::read_on(const Visit& visit, const c10::Stream& stream) {

@@ -91,6 +91,7 @@ class SeriesPlayer {
   c10::Stream current() const;
   c10::Stream side();
   void order(const c10::Stream& first, const c10::Stream& then) const;
+  void join();  // the current stream comes after what branched off
 
   Scene scene_;
   void about(std::string_view what, const std::string& layer = {}) const;
@@ -110,6 +111,7 @@ class SeriesPlayer {
   std::vector<Taken> captured_;  // what each replay reads anew
   bool capturing_ = false;
   std::optional<c10::Stream> side_;
+  bool forks_ = false;                // it holds forwards that nothing has joined
   std::optional<c10::Event> forked_;  // where the stream of a second reader branches off
   int step_ = -1;
   bool lost_ = false;
