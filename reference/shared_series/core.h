@@ -104,6 +104,7 @@ class Series final : public SharedSeries {
   SeriesOffset unfilled_{0};             // of the first k + 1 layers, the one that no window holds at the beginning of a pass
   SeriesOffset expected_{0};             // whose reach() is next
   std::optional<SeriesOffset> reached_;  // whose reach() was the last
+  bool read_ = false;                    // and whether its forward has been done since
   int64_t version_ = 1;
   int64_t announced_ = 1;          // the version of the last reload that began, whatever became of it
   std::optional<Arrival> reload_;  // while one is open

@@ -11,13 +11,6 @@ namespace {
 
 std::string outcome_text(const StepOutcome& outcome) { return outcome.status.ok() ? "is ok" : outcome.status.message(); }
 
-// Whether the two share something, directly: what one of them refuses, the other one refuses as well.
-bool share(const Evidence& evidence, size_t rank, size_t other) {
-  return rank == other || std::ranges::any_of(evidence.the_case.series, [&](const SeriesSpec& series) {
-           return series.has_rank(evidence.number(rank)) && series.has_rank(evidence.number(other));
-         });
-}
-
 bool is_refused_by_others(const Evidence& evidence, const Execution& execution, int step, size_t rank) {
   bool refused = false;
   for (size_t other = 0; other < execution.ranks.size(); ++other) {

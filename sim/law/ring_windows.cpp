@@ -107,9 +107,6 @@ Resident resident(const Evidence& evidence, const Census& cold, int64_t rank) {
   return total;
 }
 
-// Nothing passes while a reload is open.
-bool ends_reload(StepKind kind) { return kind == StepKind::reset || kind == StepKind::pass || kind == StepKind::destroy; }
-
 // While a pass is under way and after it; what a reload takes for itself is judged where it has ended.
 std::optional<Finding> judge_memory(const Evidence& evidence, const Execution& execution, size_t rank, Tally& tally) {
   const Census* cold =
@@ -118,12 +115,9 @@ std::optional<Finding> judge_memory(const Evidence& evidence, const Execution& e
   const Resident meant = resident(evidence, *cold, evidence.number(rank));
   // Where there are several models, the last one has done the step when all have.
   if (execution.variation.index + 1 < evidence.the_case.models) return std::nullopt;
-  bool open = false;  // a reload failed, and has perhaps not been given up yet
   for (const StepOutcome& outcome : execution.ranks[rank].outcomes) {
-    if (outcome.step < 0) continue;
+    if (outcome.step < 0 || !outcome.status.ok() || reload_left_open(execution, execution.ranks[rank], outcome.step)) continue;
     const StepKind kind = execution.steps[static_cast<size_t>(outcome.step)].kind;
-    if (kind == StepKind::reload || (outcome.status.ok() && ends_reload(kind))) open = !outcome.status.ok();
-    if (!outcome.status.ok() || open) continue;
     if (kind == StepKind::destroy) {
       tally.check();
       if (outcome.live_bytes == 0) continue;

@@ -315,7 +315,7 @@ Status SeriesPlayer::reload(const Step& step, const std::function<Status(const S
   about("reload");
   RELOADLAB_TRY(each([&](WeightSeries& series) { return series.begin_reload(step.in_place); }));
   if (!step.in_place) RELOADLAB_TRY(loads(shared_part(step)));
-  if (step.in_place || step.outcome == Step::Outcome::ok) RELOADLAB_TRY(overwrite(step.plan.checkpoint, step.in_place));
+  RELOADLAB_TRY(overwrite(step.plan.checkpoint, step.in_place));
   return each([](WeightSeries& series) { return series.reload(); });
 }
 
