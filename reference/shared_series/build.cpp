@@ -21,6 +21,7 @@ Status Series::finish_loading() {
   room_ = at::Tensor();
   ring_.next = WindowSlot{prefetch_};
   phase_ = Phase::running;
+  ring_.note_outside(current());
   return end_pass();
 }
 

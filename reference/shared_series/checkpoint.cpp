@@ -39,9 +39,8 @@ void Series::open_layer(Member& member) {
   layer.parameters = layer.buffers = model::Slots();
   for (const Template& slot : member.templates) {
     model::ParameterPtr handle = slot.made ? std::make_shared<model::Parameter>(*slot.made) : nullptr;
-    Strided layout = slot.layout.value_or(Strided());
-    if (slot.name == "weight" && !member.mine) layout.device = c10::kMeta;
-    if (handle && slot.layout) handle->tensor = make(layout);
+    const bool elsewhere = slot.name == "weight" && !member.mine;
+    if (handle && slot.layout) handle->tensor = elsewhere ? make_on(c10::kMeta, *slot.layout) : make(*slot.layout);
     if (handle && slot.layout && slot.name != "weight")
       keep_old(handle->tensor, member.step.get(), slot.name, find(*member.processed, slot.name));
     put(layer, slot, std::move(handle));
@@ -68,7 +67,7 @@ Status Series::check_loads() const {
 // A failure after the first layer leaves weights of two versions.
 Status Series::take_checkpoint() {
   RELOADLAB_TRY(check_loads());
-  ++version_;
+  version_ = announced_;
   torn_ = true;
   for (Member& member : members_) {
     const model::ParameterPtr weight = member.layer->tensor("weight");

@@ -53,7 +53,8 @@ class Series final : public SharedSeries {
   void take_loaders(Member& member);
   void take_loader(Member& member, model::Parameter& handle);
   void take_forward(const Member& member);
-  Result<bool> admit_load(LayerIndex index, bool is_weight, int64_t elements);  // whether its loader writes on this rank
+  struct Load;
+  Status take_load(LayerIndex index, bool is_weight, const Load& load);
 
   // Building.
   Status check_members() const;
@@ -78,6 +79,8 @@ class Series final : public SharedSeries {
 
   // Recovery.
   Status may_recover(std::string_view call) const;
+  Status refuse_capture();
+  void forget();
   Status whole() const;  // the weights are of one version
   Status prime();
 
@@ -101,7 +104,9 @@ class Series final : public SharedSeries {
   SeriesOffset unfilled_{0};             // of the first k + 1 layers, the one that no window holds at the beginning of a pass
   SeriesOffset expected_{0};             // whose reach() is next
   std::optional<SeriesOffset> reached_;  // whose reach() was the last
+  bool read_ = false;                    // and whether its forward has been done since
   int64_t version_ = 1;
+  int64_t announced_ = 1;          // the version of the last reload that began, whatever became of it
   std::optional<Arrival> reload_;  // while one is open
   bool torn_ = false;              // a reload stopped between two layers
   Status stopped_;                 // why nothing goes on before reset(), or before a reload

@@ -15,6 +15,7 @@ Status Series::reach(LayerIndex index) {
   // ranks need not agree on what windows hold.
   RELOADLAB_TRY(fetch(target, slot));
   reached_ = offset;
+  read_ = false;
   expected_ = {offset.value + 1 < count() ? offset.value + 1 : 0};
   return expected_.value == 0 ? end_pass() : Status();
 }
@@ -97,6 +98,7 @@ Status Series::done(LayerIndex index) {
   if (checked()) RELOADLAB_TRY(readable(offset));
   Window* window = window_of(offset);
   if (!window) return {};
+  read_ = true;
   return model::guarded([&] {
     ring_.add_reader(*window, current());
     return Status();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "reference/model/guard.h"
 #include "reference/shared_series/core.h"
 
 namespace reloadlab::shared_series {
@@ -81,6 +82,14 @@ void Series::take_step(Member& member) {
   method = std::make_shared<TakenOver>(method);
 }
 
+// A call of a loader that the series has taken over.
+struct Series::Load {
+  const model::Loader& inner;
+  Parameter& to;
+  const at::Tensor& loaded;
+  const LoadArgs& args;
+};
+
 void Series::take_loaders(Member& member) {
   if (policy_.loads == Loads::in_reload) {
     model::for_each_tensor(*member.layer, [&](const model::Slot& slot, bool) { take_loader(member, *slot.handle); });
@@ -98,22 +107,29 @@ void Series::take_loader(Member& member, Parameter& handle) {
   auto gate = [self = self_, index = member.index, inner, is_weight](Layer*, Parameter& to, const at::Tensor& loaded,
                                                                      const LoadArgs& args) -> Status {
     if (!*self) return misuse(fmt::format("a load into layer {} of a series that is gone", index.value));
-    RELOADLAB_ASSIGN(const bool here, (*self)->admit_load(index, is_weight, loaded.numel()));
-    return here ? (*inner)(to, loaded, args) : Status();
+    return model::guarded([&] { return (*self)->take_load(index, is_weight, {*inner, to, loaded, args}); });
   };
   handle.loader =
       std::make_shared<const model::Loader>(model::Loader{.name = std::string(gate_name), .function = std::move(gate), .wrapped = inner});
 }
 
-// Every rank sees every load, so what is counted is the same on all of them.
-Result<bool> Series::admit_load(LayerIndex index, bool is_weight, int64_t elements) {
+// Every rank sees every load, so what is counted is the same on all of them. Where the weight lives elsewhere its loader writes to a
+// tensor without memory: what its owner refuses is refused by all.
+Status Series::take_load(LayerIndex index, bool is_weight, const Load& load) {
   Member& member = *std::ranges::find(members_, index, &Member::index);
   const bool open = phase_ == Phase::registering || reload_ == Arrival::checkpoint;
   if (!open)
     return misuse(
         fmt::format("{} takes loads before finish_loading() and between begin_reload(checkpoint) and reload()", member.layer->path()));
-  if (is_weight) member.loads += elements;
-  return member.mine || !is_weight;
+  if (is_weight && !member.mine) {
+    Parameter nowhere(load.to);
+    nowhere.tensor = make_on(c10::kMeta, member.registered);
+    RELOADLAB_TRY(load.inner(nowhere, load.loaded, load.args));
+  } else {
+    RELOADLAB_TRY(load.inner(load.to, load.loaded, load.args));
+  }
+  if (is_weight) member.loads += load.loaded.numel();
+  return {};
 }
 
 // SW1: the forward first waits for its weight. What was wrapped around it before stays inside.

@@ -14,12 +14,32 @@ Status Series::may_recover(std::string_view call) const {
 
 Status Series::whole() const { return torn_ ? misuse("the weights are of two versions: a reload has to succeed first") : Status(); }
 
+// A pass that has ended is over then: in a capture it has not even begun. What was in flight is forgotten in any case: where it could not
+// be waited for, nobody knows what windows hold.
 Status Series::drain() {
   RELOADLAB_TRY(may_recover("drain"));
-  return model::guarded([&] {
+  const Status drained = model::guarded([&] {
     ring_.drain(current());
-    return Status();
+    return refuse_capture();
   });
+  if (expected_.value == 0 && read_) reached_ = std::nullopt;
+  if (!drained.ok() && stopped_.ok()) stopped_ = misuse("what was in flight could not be waited for: reset() begins anew");
+  return drained;
+}
+
+// A graph holds the windows of the pass that was captured. Where the next pass finds its layers in others, no replay could follow another
+// one, and no pass a capture that is not replayed.
+Status Series::refuse_capture() {
+  if (!checked() || policy_.binding == Binding::fixed || count() % (prefetch_ + 1) == 0) return {};
+  if (ring_.in_capture(current())) {
+    stopped_ =
+        misuse(fmt::format("a pass of {} layers was captured, whose {} windows do not come back to where they were: binding=static "
+                           "has graphs, and reset() begins anew",
+                           count(), prefetch_ + 1));
+    return stopped_;
+  }
+  ring_.note_outside(current());
+  return {};
 }
 
 Status Series::reset() {
@@ -27,16 +47,18 @@ Status Series::reset() {
   RELOADLAB_TRY(whole());
   if (reload_ == Arrival::checkpoint)
     for (Member& member : members_) close_layer(member);
-  // Owners may have been written to.
-  if (reload_) ++version_;
+  // Owners may have been written to; and what is open here may have been closed on other ranks.
+  version_ = announced_;
   reload_ = std::nullopt;
   return prime();
 }
 
+// The current stream comes after what is in flight. What cannot be waited for, as what a capture issued that was given up, never writes.
+void Series::forget() { (void)drain(); }
+
 // The state that finish_loading() leaves, and new bytes.
 Status Series::prime() {
-  // What cannot be waited for, as what a capture issued that was given up, never writes.
-  (void)drain();
+  forget();
   ring_.next = WindowSlot{prefetch_};
   expected_ = {0};
   reached_ = std::nullopt;
@@ -53,7 +75,8 @@ Status Series::prime() {
 Status Series::begin_reload(Arrival arrival) {
   RELOADLAB_TRY(may_recover("reload"));
   if (reload_) return misuse("a reload is open");
-  RELOADLAB_TRY(drain());
+  ++announced_;
+  forget();
   reload_ = arrival;
   if (arrival == Arrival::in_place) return {};
   return model::guarded([&] {
@@ -69,7 +92,7 @@ Status Series::reload() {
   const Status taken = arrival == Arrival::checkpoint ? model::guarded([&] { return take_checkpoint(); }) : Status();
   for (Member& member : members_) close_layer(member);
   RELOADLAB_TRY(Status(taken));
-  if (arrival == Arrival::in_place) ++version_;
+  version_ = announced_;
   torn_ = false;
   return prime();
 }

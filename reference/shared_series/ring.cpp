@@ -54,6 +54,22 @@ void Ring::refill(Window& window, const c10::Stream& current) {
   for (Reader& one : window.readers) finish(one, current);
 }
 
+void Ring::note_outside(const c10::Stream& current) {
+  if (!has_streams_) return;
+  if (!outside_) outside_.emplace(current.device_type());
+  outside_->record(current);
+}
+
+bool Ring::in_capture(const c10::Stream& current) {
+  if (!outside_) return false;
+  try {
+    outside_->block(current);
+  } catch (const std::exception&) {
+    return true;
+  }
+  return false;
+}
+
 // Readers of layers whose windows were filled again since come before those fills, and so before what arrived.
 void Ring::drain(const c10::Stream& current) {
   std::exception_ptr first;

@@ -60,12 +60,17 @@ class Ring {
   void refill(Window& window, const c10::Stream& current);      // `current` may issue the next broadcast into the window
   // `current` comes after everything; all of it is forgotten, also what cannot be waited for (then it throws at the end).
   void drain(const c10::Stream& current);
+  // What comes from now on may be in a capture.
+  void note_outside(const c10::Stream& current);
+  // Whether a capture has begun since: it cannot wait for what was noted. Costs a capture its life.
+  bool in_capture(const c10::Stream& current);
 
  private:
   static Reader& reader(Window& window, const c10::Stream& stream);
   void finish(Reader& one, const c10::Stream& current) const;  // `current` comes after it
   SeriesPolicy policy_;
   bool has_streams_;
+  std::optional<c10::Event> outside_;  // recorded in no capture
 };
 
 }  // namespace reloadlab::shared_series

@@ -26,9 +26,11 @@
 // Readers.   A window is filled again after every stream that waited for its layer: after its done(), or after all that it holds where
 //            done() was not called on it. wait() and done() may come more than once, by the hooks and by hand.
 // Failure.   A broadcast that could not be issued, or a difference between ranks, stops the series: reach() says why until reset().
-// Graphs.    drain() before a capture begins and, inside of it, before it ends. Replays need binding=static, whose addresses and state
-//            are those of any other pass; capture whole passes. What a capture that was given up had issued is forgotten by reset().
-// Loads.     Loaders of registered layers refuse outside of the first load and a reload from a checkpoint, on every rank.
+// Graphs.    drain() before a capture begins and, inside of it, before it ends. Replays need passes whose addresses and state are those
+//            of any other one: binding=static, or a number of windows that divides the layers; else that drain refuses. Capture whole
+//            passes. What a capture that was given up had issued is forgotten by reset().
+// Loads.     Loaders of registered layers refuse outside of the first load and a reload from a checkpoint, on every rank. What a weight's
+//            loader refuses on its owner is refused on the others, which let it write to a tensor without memory.
 // Weights.   Layers are alike before and after their post-load steps; a weight has no gaps and nothing else in its layer is a view of
 //            it. Its strides may be any: windows have them too. The step may put another parameter in its place.
 // Sequence.  Where the context has a store, ranks publish at the end of each pass what they have issued to the communicator, for whichever
@@ -66,10 +68,11 @@ class SharedSeries {
   virtual Status wait(LayerIndex index) = 0;
   // The layer's readers are all issued: to the current stream, or to streams that it comes after.
   virtual Status done(LayerIndex index) = 0;
-  // The current stream comes after every broadcast in flight and every reader. A second one finds nothing to do.
+  // The current stream comes after every broadcast in flight and every reader, and a pass that has ended is over. A second one finds
+  // nothing to do.
   virtual Status drain() = 0;
   // The next pass begins at the first layer, wherever the last one stopped: k broadcasts. Gives an open reload up: what was written in
-  // place stays written; a checkpoint's tensors are dropped.
+  // place stays written; a checkpoint's tensors are dropped. Ranks are alike again wherever each of them had given a reload up.
   virtual Status reset() = 0;
   // Owners are about to get new weights, which may be written when it has returned: what is in flight comes first. Until reload()
   // nothing is read. For a checkpoint, layers have the tensors that they were registered with, and loaders write on owners.

@@ -27,6 +27,11 @@ at::Tensor make(const Strided& strided) {
   return at::empty_strided(strided.sizes, strided.strides, at::TensorOptions(strided.dtype).device(strided.device));
 }
 
+at::Tensor make_on(c10::Device device, Strided strided) {
+  strided.device = device;
+  return make(strided);
+}
+
 // Not all communicators know 8-bit floats; as bytes they need not.
 at::Tensor on_the_wire(const at::Tensor& tensor) {
   at::Tensor flat = tensor.is_contiguous() ? tensor : tensor.as_strided({tensor.numel()}, {1}, tensor.storage_offset());

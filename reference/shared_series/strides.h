@@ -16,6 +16,7 @@ struct Strided {
 Strided strided(const at::Tensor& tensor);
 std::string describe(const Strided& strided);  // "Float [8, 8] by [1, 8]": the same on all ranks
 at::Tensor make(const Strided& strided);
+at::Tensor make_on(c10::Device device, Strided strided);
 
 // A contiguous tensor over the same memory, of a type that every communicator knows. REQUIRES memory without gaps.
 at::Tensor on_the_wire(const at::Tensor& tensor);

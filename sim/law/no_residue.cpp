@@ -85,7 +85,10 @@ Verdict judge_no_residue(const Evidence& evidence) {
     }
   }
   if (updates_of(*warm_of(evidence)).empty()) return tally.unsupported("the scenario updates nothing");
-  return left_unusable(evidence) ? tally.unusable() : tally.done("no update leaves the model at rest");
+  const Verdict verdict = tally.done("no update leaves the model at rest");
+  if (!evidence.the_case.series.empty() && verdict.outcome == Outcome::inconclusive)
+    return tally.unsupported("it is not known how what stands beside the windows ended");
+  return left_unusable(evidence) ? tally.unusable() : verdict;
 }
 
 }  // namespace reloadlab::sim

@@ -11,26 +11,44 @@ namespace {
 
 std::string outcome_text(const StepOutcome& outcome) { return outcome.status.ok() ? "is ok" : outcome.status.message(); }
 
-// The step as the scenario means it: `error` on each rank that ends it, or `ok` on each.
-std::optional<Finding> judge_outcome(const Execution& execution, int step, const StepOutcome& outcome, Tally& tally) {
+bool is_refused_by_others(const Evidence& evidence, const Execution& execution, int step, size_t rank) {
+  bool refused = false;
+  for (size_t other = 0; other < execution.ranks.size(); ++other) {
+    const StepOutcome* outcome = outcome_of(execution.ranks[other], step);
+    if (!outcome || outcome->status.ok()) continue;
+    if (share(evidence, rank, other)) return false;
+    refused = true;
+  }
+  return refused;
+}
+
+// The step as the scenario means it: `error` on each rank that ends it, or `ok` on each. Where others refuse with whom it shares
+// nothing, there may be nothing to refuse.
+std::optional<Finding> judge_outcome(const Evidence& evidence, const Execution& execution, size_t rank, const StepOutcome& outcome,
+                                     Tally& tally) {
+  const int step = outcome.step;
   const Step::Outcome meant = step < 0 ? Step::Outcome::ok : execution.steps[static_cast<size_t>(step)].outcome;
   if (meant == Step::Outcome::unspecified) return std::nullopt;
   tally.check();
   if (outcome.status.ok() == (meant == Step::Outcome::ok)) return std::nullopt;
+  if (outcome.status.ok() && is_refused_by_others(evidence, execution, step, rank)) return std::nullopt;
   return Finding{.step = step,
                  .what = outcome.status.ok() ? "ends well, expected a refusal" : "fails: " + outcome.status.message(),
                  .why = outcome.crashed ? "an exception came out of it" : ""};
 }
 
-// Every rank that ends the step ends it alike.
-std::optional<Finding> judge_alike(const Evidence& evidence, const Execution& execution, int step, const StepOutcome& outcome,
+// Every rank that ends the step ends it as those do with whom it shares.
+std::optional<Finding> judge_alike(const Evidence& evidence, const Execution& execution, size_t rank, const StepOutcome& outcome,
                                    Tally& tally) {
-  const StepOutcome* first = outcome_of(execution.ranks.front(), step);
-  if (!first) return std::nullopt;
-  tally.check();
-  if (first->status.ok() == outcome.status.ok()) return std::nullopt;
-  return Finding{.step = step,
-                 .what = fmt::format("{}; on rank {} it {}", outcome_text(outcome), evidence.number(0), outcome_text(*first))};
+  for (size_t other = 0; other < rank; ++other) {
+    const StepOutcome* its = share(evidence, rank, other) ? outcome_of(execution.ranks[other], outcome.step) : nullptr;
+    if (!its) continue;
+    tally.check();
+    if (its->status.ok() == outcome.status.ok()) return std::nullopt;
+    return Finding{.step = outcome.step,
+                   .what = fmt::format("{}; on rank {} it {}", outcome_text(outcome), evidence.number(other), outcome_text(*its))};
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -39,8 +57,8 @@ Verdict judge_rank_agreement(const Evidence& evidence) {
   return judge_ranks(evidence, "rank_agreement", "no step was done", [&](const Execution& execution, size_t rank, Tally& tally) {
     std::optional<Finding> finding;
     for (const StepOutcome& outcome : execution.ranks[rank].outcomes) {
-      finding = judge_outcome(execution, outcome.step, outcome, tally);
-      if (!finding) finding = judge_alike(evidence, execution, outcome.step, outcome, tally);
+      finding = judge_outcome(evidence, execution, rank, outcome, tally);
+      if (!finding) finding = judge_alike(evidence, execution, rank, outcome, tally);
       if (finding) return finding;
     }
     if (!execution.stopped.empty())

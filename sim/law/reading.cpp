@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "sim/law/ring.h"
+
 namespace reloadlab::sim {
 namespace {
 
@@ -161,12 +163,34 @@ bool means_to_update(const Evidence& evidence, size_t rank) {
 
 namespace {
 
+// Nothing passes while a reload is open.
+bool ends_reload(const Step& step) {
+  return step.kind == StepKind::reload || step.kind == StepKind::reset || step.kind == StepKind::destroy ||
+         (step.kind == StepKind::pass && is_plain(step.pass));
+}
+
+}  // namespace
+
+bool reload_left_open(const Execution& execution, const RankRun& run, int step) {
+  bool open = false;
+  for (const StepOutcome& outcome : run.outcomes) {
+    if (outcome.step < 0 || outcome.step > step) continue;
+    const Step& done = execution.steps[static_cast<size_t>(outcome.step)];
+    if (done.kind == StepKind::reload && !outcome.status.ok()) open = true;
+    if (ends_reload(done) && outcome.status.ok()) open = false;
+  }
+  return open;
+}
+
+namespace {
+
 // With series hosts run ahead of their devices from the first load on, and meet them at the end.
 std::vector<RestingState> first_and_last(const Execution& warm, const RankRun& run) {
   std::vector<RestingState> resting;
   if (!warm.stopped.empty()) return resting;
   for (const int step : std::set<int>{0, static_cast<int>(warm.steps.size()) - 1})
-    if (const Census* census = census_after(run, step)) resting.push_back({{.step = step, .checkpoint = {}, .partial = false}, census});
+    if (const Census* census = census_after(run, step); census && !reload_left_open(warm, run, step))
+      resting.push_back({{.step = step, .checkpoint = {}, .partial = false}, census});
   return resting;
 }
 

@@ -32,6 +32,8 @@ const Execution* warm_of(const Evidence& evidence);
 const Census* census_after(const RankRun& run, int step);     // null: none was taken
 const StepOutcome* outcome_of(const RankRun& run, int step);  // null: the step was not run
 const Step* step_at(const Execution& execution, int step);    // null: no such step
+// With series: whether a reload has failed on the rank, and nothing that ended well by then has shown that it is over.
+bool reload_left_open(const Execution& execution, const RankRun& run, int step);
 // What a forward step gave on the rank; null: no forward, or no output.
 const Blob* output_of(const RankRun& run, int step);
 int layer_index(const Evidence& evidence, std::string_view layer);  // -1: none

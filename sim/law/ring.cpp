@@ -13,11 +13,13 @@ std::string_view group_of(const Event& event) {
   return of == std::string::npos ? std::string_view() : std::string_view(event.text).substr(of + 4);
 }
 
-bool ended_well(const Execution& execution, int step) {
-  return std::ranges::all_of(execution.ranks, [&](const RankRun& run) {
-    const StepOutcome* outcome = outcome_of(run, step);
-    return outcome && outcome->status.ok();
-  });
+// On the rank, and on all with whom it shares.
+bool ended_well(const Evidence& evidence, const Execution& execution, size_t rank, int step) {
+  for (size_t other = 0; other < execution.ranks.size(); ++other) {
+    const StepOutcome* outcome = outcome_of(execution.ranks[other], step);
+    if ((!outcome || !outcome->status.ok()) && share(evidence, rank, other)) return false;
+  }
+  return true;
 }
 
 // A step that was to end well did not: rank_agreement says so, and others may have nothing to judge.
@@ -59,12 +61,17 @@ bool owns(const Evidence& evidence, const Place& place, int64_t rank) {
   return place.series->global(place.series->owner(place.index, evidence.the_case.ranks)) == rank;
 }
 
-std::string committed(const Evidence& evidence, const Execution& execution, int step) {
-  (void)evidence;
+bool share(const Evidence& evidence, size_t rank, size_t other) {
+  return rank == other || std::ranges::any_of(evidence.the_case.series, [&](const SeriesSpec& series) {
+           return series.has_rank(evidence.number(rank)) && series.has_rank(evidence.number(other));
+         });
+}
+
+std::string committed(const Evidence& evidence, const Execution& execution, size_t rank, int step) {
   std::string checkpoint;
   for (int i = 0; i < step; ++i) {
     const Step& each = execution.steps[static_cast<size_t>(i)];
-    if (brings(each.kind) && (each.kind == StepKind::load || ended_well(execution, i))) checkpoint = each.plan.checkpoint;
+    if (brings(each.kind) && (each.kind == StepKind::load || ended_well(evidence, execution, rank, i))) checkpoint = each.plan.checkpoint;
   }
   return checkpoint;
 }

@@ -26,8 +26,11 @@ bool is_static(const Evidence& evidence);
 // Whether the layer lives on the rank.
 bool owns(const Evidence& evidence, const Place& place, int64_t rank);
 
-// The checkpoint that reads of the step must return: what the last update before it, which ended well on every rank, brought.
-std::string committed(const Evidence& evidence, const Execution& execution, int step);
+// Whether the two ranks share something, directly: what one of them refuses, the other one refuses as well.
+bool share(const Evidence& evidence, size_t rank, size_t other);
+// The checkpoint that reads of the step must return: what the last update before it, which ended well on the rank and on all with whom it
+// shares, brought.
+std::string committed(const Evidence& evidence, const Execution& execution, size_t rank, int step);
 
 // An operation of a communicator, as one rank issued it.
 struct Issued {

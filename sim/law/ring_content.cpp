@@ -22,7 +22,7 @@ std::string identity(const Evidence& evidence, size_t rank, const RankRun::Read&
 
 std::optional<Finding> judge_read(const Evidence& evidence, const Execution& execution, size_t rank, const RankRun::Read& read,
                                   Tally& tally) {
-  const std::string checkpoint = committed(evidence, execution, read.step);
+  const std::string checkpoint = committed(evidence, execution, rank, read.step);
   const Census* cold = cold_census(evidence, checkpoint, rank);
   const std::string path = evidence.layers[static_cast<size_t>(read.layer)] + "." + read.slot;
   const CensusEntry* entry = cold ? cold->find(path) : nullptr;

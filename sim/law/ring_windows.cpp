@@ -116,8 +116,9 @@ std::optional<Finding> judge_memory(const Evidence& evidence, const Execution& e
   // Where there are several models, the last one has done the step when all have.
   if (execution.variation.index + 1 < evidence.the_case.models) return std::nullopt;
   for (const StepOutcome& outcome : execution.ranks[rank].outcomes) {
-    if (outcome.step < 0 || !outcome.status.ok()) continue;
-    if (execution.steps[static_cast<size_t>(outcome.step)].kind == StepKind::destroy) {
+    if (outcome.step < 0 || !outcome.status.ok() || reload_left_open(execution, execution.ranks[rank], outcome.step)) continue;
+    const StepKind kind = execution.steps[static_cast<size_t>(outcome.step)].kind;
+    if (kind == StepKind::destroy) {
       tally.check();
       if (outcome.live_bytes == 0) continue;
       return Finding{.step = outcome.step, .what = fmt::format("{} bytes outlive the model", outcome.live_bytes)};

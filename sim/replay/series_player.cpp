@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "reference/base/check.h"
+#include "reference/model/guard.h"
 #include "sim/scenario/spelling.h"
 #include "sim/world/recording_group.h"
 
@@ -147,7 +148,7 @@ Status SeriesPlayer::pass(const Step& step) {
   if (timed) paces_.push_back({step_, scene_.world.devices()->mark(), -1});
   Status status = play(visits(scene_.the_case, step.pass, scene_.rank), step.pass.stream);
   if (timed) paces_.back().end = scene_.world.devices()->mark();
-  if (step.pass.stream == Pass::Stream::unjoined && side_) order(*side_, current());
+  join();
   return status;
 }
 
@@ -169,8 +170,9 @@ Status SeriesPlayer::play(const std::vector<Visit>& visits, Pass::Stream stream)
         break;
       case Visit::Act::second_read:
         forked_->block(side());
+        forks_ = true;
         RELOADLAB_TRY(read_on(visit, side()));
-        order(side(), current());
+        join();
         break;
       case Visit::Act::sync:
         RELOADLAB_TRY(host_sync());
@@ -197,9 +199,14 @@ Status SeriesPlayer::read(const Visit& visit, Pass::Stream stream) {
   if (stream == Pass::Stream::current) return read_on(visit, current());
   const c10::Stream outer = current();
   order(outer, side());
+  forks_ = true;
   Status status = read_on(visit, side());
-  if (stream == Pass::Stream::joined) order(side(), outer);
+  if (stream == Pass::Stream::joined) join();
   return status;
+}
+
+void SeriesPlayer::join() {
+  if (std::exchange(forks_, false)) order(side(), current());
 }
 
 Status SeriesPlayer::read_on(const Visit& visit, const c10::Stream& stream) {
@@ -278,33 +285,46 @@ Status SeriesPlayer::reset() {
 }
 
 // Owners hold their weights for good, so what is written there is what is broadcast from then on. What stands beside a weight is on every
-// rank.
-Status SeriesPlayer::overwrite_owned(const std::string& checkpoint) {
+// rank; and ranks that do not share hold all of it.
+Status SeriesPlayer::overwrite(const std::string& checkpoint, bool also_shared) {
   AccountScope nobody(nullptr);
   const model::TapPause unseen(model::Tap::harness);
   return scene_.supervised([&] {
-    for (const SeriesSpec& spec : scene_.the_case.series)
+    for (const SeriesSpec& spec : scene_.the_case.series) {
+      const bool shares = spec.has_rank(scene_.rank);
       for (const std::string& layer : spec.layers) {
+        if (shares && !also_shared) continue;
         const int64_t owner = spec.global(spec.owner(spec.index_of(layer), scene_.the_case.ranks));
         model::for_each_tensor(*scene_.model.find(layer), [&](const model::Slot& slot, bool) {
-          if (slot.name == "weight" && owner != scene_.rank) return;
+          if (slot.name == "weight" && shares && owner != scene_.rank) return;
           slot.handle->tensor.copy_(scene_.processed(checkpoint, layer + "." + slot.name), true);
         });
       }
+    }
     return Status();
   });
 }
 
 Status SeriesPlayer::update_owner(const Step& step) {
   about("update of owners");
-  return overwrite_owned(step.plan.checkpoint);
+  return overwrite(step.plan.checkpoint, true);
 }
 
-Status SeriesPlayer::reload(const Step& step, const std::function<Status()>& loads) {
+// What a rank does not share no series reloads for it: there it gets what a cold load leaves.
+Status SeriesPlayer::reload(const Step& step, const std::function<Status(const Step&)>& loads) {
   about("reload");
   RELOADLAB_TRY(each([&](WeightSeries& series) { return series.begin_reload(step.in_place); }));
-  RELOADLAB_TRY(step.in_place ? overwrite_owned(step.plan.checkpoint) : loads());
+  if (!step.in_place) RELOADLAB_TRY(loads(shared_part(step)));
+  RELOADLAB_TRY(overwrite(step.plan.checkpoint, step.in_place));
   return each([](WeightSeries& series) { return series.reload(); });
+}
+
+Step SeriesPlayer::shared_part(Step step) const {
+  for (const model::Delivery& delivery : scene_.catalogue.deliveries()) {
+    const SeriesSpec* spec = scene_.the_case.series_of(delivery.layer);
+    if (spec && !spec->has_rank(scene_.rank)) step.plan.omit.push_back(delivery.name);
+  }
+  return step;
 }
 
 // Graphs.
@@ -314,7 +334,7 @@ Status SeriesPlayer::capture(const Step& step) {
   if (Status drained = drain(); !drained.ok() && drained.code() != Code::unsupported) return drained;
   return scene_.supervised([&]() -> Status {
     graph_ = scene_.world.devices()->make_graph();
-    graph_->capture_begin();
+    RELOADLAB_TRY(graph_call(&DeviceGraph::capture_begin));
     capturing_ = true;
     Status status = scene_.supervised([&] { return pass(step); });  // whatever comes out of it, the capture ends
     capturing_ = false;
@@ -324,13 +344,18 @@ Status SeriesPlayer::capture(const Step& step) {
   });
 }
 
+// The harness calls it, and no candidate: what comes out of it is why the step fails, and nobody's crash.
+Status SeriesPlayer::graph_call(void (DeviceGraph::*call)()) {
+  return model::guarded([&] {
+    (graph_.get()->*call)();
+    return Status();
+  });
+}
+
 // A pass that failed may leave what cannot be captured: why it failed is told, and not what comes of that.
 Status SeriesPlayer::end_capture(Status status) {
-  try {
-    graph_->capture_end();
-  } catch (const std::exception&) {
-    if (status.ok()) throw;
-  }
+  Status ended = graph_call(&DeviceGraph::capture_end);
+  if (status.ok()) status = std::move(ended);
   if (!status.ok()) graph_.reset();
   return status;
 }
@@ -338,12 +363,12 @@ Status SeriesPlayer::end_capture(Status status) {
 Status SeriesPlayer::replay() {
   about("replay");
   if (!graph_) return {Code::failed, "there is no graph: its capture failed"};
-  return scene_.supervised([&] {
-    graph_->replay();
+  return scene_.supervised([&]() -> Status {
+    RELOADLAB_TRY(graph_call(&DeviceGraph::replay));
     AccountScope nobody(nullptr);
     const model::TapPause unseen(model::Tap::harness);
     for (const Taken& each : captured_) seen(each.read, each.copy.defined() ? each.copy.clone() : at::Tensor());
-    return Status();
+    return {};
   });
 }
 

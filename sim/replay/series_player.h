@@ -51,8 +51,8 @@ class SeriesPlayer {
   Status capture(const Step& step);
   Status replay();
   Status host_sync();
-  // A reload by way of the series; `loads` delivers.
-  Status reload(const Step& step, const std::function<Status()>& loads);
+  // A reload by way of the series; `loads` delivers what the step says.
+  Status reload(const Step& step, const std::function<Status(const Step&)>& loads);
 
   // Series die with their model, and graphs with what they read.
   void destroy();
@@ -75,6 +75,7 @@ class SeriesPlayer {
 
   std::string own_name(const std::string& group) const;
   Status each(const std::function<Status(WeightSeries&)>& call);
+  Status graph_call(void (DeviceGraph::*call)());
   Status end_capture(Status status);
   Status make_one(const SeriesSpec& spec, const CandidateInfo& candidate, const CandidateContext& context, One& one);
   void saw_collective(const std::string& group, int64_t rank_in_group, const IssuedCollective& issued);
@@ -84,11 +85,13 @@ class SeriesPlayer {
   Status read_on(const Visit& visit, const c10::Stream& stream);
   void take(const std::string& layer);
   void seen(const RankRun::Read& read, at::Tensor copy);
-  Status overwrite_owned(const std::string& checkpoint);
+  Status overwrite(const std::string& checkpoint, bool also_shared);
+  Step shared_part(Step step) const;
   int layer_of(const std::string& path) const { return scene_.catalogue.find_layer(path); }
   c10::Stream current() const;
   c10::Stream side();
   void order(const c10::Stream& first, const c10::Stream& then) const;
+  void join();  // the current stream comes after what branched off
 
   Scene scene_;
   void about(std::string_view what, const std::string& layer = {}) const;
@@ -108,6 +111,7 @@ class SeriesPlayer {
   std::vector<Taken> captured_;  // what each replay reads anew
   bool capturing_ = false;
   std::optional<c10::Stream> side_;
+  bool forks_ = false;                // it holds forwards that nothing has joined
   std::optional<c10::Event> forked_;  // where the stream of a second reader branches off
   int step_ = -1;
   bool lost_ = false;

@@ -232,7 +232,7 @@ Status RankSession::load_first(const Step& step) {
 }
 
 Status RankSession::reload(const Step& step) {
-  if (series_ && step.via == Via::series) return series_->reload(step, [&] { return loads(step); });
+  if (series_ && step.via == Via::series) return series_->reload(step, [&](const Step& own) { return loads(own); });
   Status status = prepare(step);
   if (status.ok()) status = loads(step);
   if (status.ok() && step.abort_after) return abort();

@@ -146,8 +146,8 @@ std::vector<Key> series_step_keys() {
        .name = "capture",
        .forms = object,
        .about =
-           "Series are drained, and a pass and another drain go into a graph. Nothing is done yet: before another pass comes a replay, "
-           "or a reset.",
+           "Series are drained, and a pass and another drain go into a graph; nothing is done yet. Passes whose windows are others each "
+           "time cannot be captured: series have to be bound to them, or the windows to divide the layers.",
        .child = "pass",
        .group = "kind"},
       {.object = "step",

@@ -74,7 +74,7 @@ Status PlainRing::reach(int64_t index) {
 
 void PlainRing::begin_pass() {
   if (is(RingWrong::fresh_windows)) {
-    settle();
+    (void)settle();
     for (Window& each : windows_) each.memory = each.memory.clone();
     for (int64_t offset = 0; offset < count(); ++offset) {
       const bool here = at(offset).slot >= 0 && window(at(offset).slot).tenant == offset;

@@ -77,6 +77,8 @@ class PlainRing final : public sim::WeightSeries {
   // Building.
   void gate(One& one, model::Parameter& handle);
   Status loads(One& one, bool is_weight, int64_t elements, bool& here);
+  Status try_elsewhere(const One& one, const model::Loader& loader, const model::Parameter& to, const at::Tensor& loaded,
+                       const model::LoadArgs& args) const;
   void wrap_forward(const One& one);
   std::weak_ptr<PlainRing*>& registered(const std::string& path) const;
   Status check_alike() const;
@@ -101,7 +103,8 @@ class PlainRing final : public sim::WeightSeries {
   void begin_pass();
 
   // Between passes.
-  void settle();
+  Status settle();
+  Status refuse_capture();
   Status prime();
   Status commit();
   void move_windows();
@@ -119,7 +122,8 @@ class PlainRing final : public sim::WeightSeries {
   int64_t next_ = 0, expected_ = 0, reached_ = -1, version_ = 1;
   bool loading_ = true, in_place_ = false, reloading_ = false, built_ = false, primed_by_reload_ = false;
   std::optional<c10::Stream> side_;
-  std::shared_ptr<PlainRing*> self_;  // null once it is gone
+  std::optional<c10::Event> outside_;  // recorded at the last drain
+  std::shared_ptr<PlainRing*> self_;   // null once it is gone
   // Of single mistakes.
   WorkPtr previous_;                                 // wait_of_previous
   std::optional<std::pair<int64_t, int64_t>> late_;  // late_on_odd: target and window

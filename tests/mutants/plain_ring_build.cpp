@@ -50,7 +50,7 @@ void PlainRing::gate(One& one, model::Parameter& handle) {
     One& self_one = *std::ranges::find((*self)->ones_, index, &One::index);
     bool here = false;
     RELOADLAB_TRY((*self)->loads(self_one, is_weight, loaded.numel(), here));
-    return here ? (*inner)(to, loaded, args) : Status();
+    return model::guarded([&] { return here ? (*inner)(to, loaded, args) : (*self)->try_elsewhere(self_one, *inner, to, loaded, args); });
   };
   handle.loader = std::make_shared<const model::Loader>(model::Loader{.name = std::string(kGate), .function = function, .wrapped = inner});
 }
@@ -62,6 +62,16 @@ Status PlainRing::loads(One& one, bool is_weight, int64_t elements, bool& here) 
   if (is_weight) one.loaded += elements;
   here = one.mine || !is_weight;
   return {};
+}
+
+// What the weight's owner refuses is refused here as well.
+Status PlainRing::try_elsewhere(const One& one, const model::Loader& loader, const model::Parameter& to, const at::Tensor& loaded,
+                                const model::LoadArgs& args) const {
+  if (is(RingWrong::refused_on_one)) return {};
+  const auto original = std::ranges::find(one.originals, "weight", &Original::slot);
+  model::Parameter nowhere(to);
+  nowhere.tensor = at::empty(original->shape, at::TensorOptions(original->dtype).device(at::kMeta));
+  return loader(nowhere, loaded, args);
 }
 
 // Of all ranks and models of the process, by what models call a layer: whoever registered it last.

@@ -10,26 +10,45 @@
 
 namespace reloadlab::mutants {
 
-// The current stream comes after every broadcast and every reader.
-void PlainRing::settle() {
+// The current stream comes after every broadcast and every reader; all of them are forgotten, also what cannot be waited for.
+Status PlainRing::settle() {
   if (late_) (void)issue(late_->first, window(late_->second));
   late_.reset();
+  Status first;
   for (Window& each : windows_) {
-    if (each.arrival) each.arrival->wait();
-    each.arrival = nullptr;
-    for (c10::Event& reader : each.readers) reader.block(current());
-    each.readers.clear();
+    const WorkPtr arrival = std::exchange(each.arrival, nullptr);
+    std::vector<c10::Event> readers = std::exchange(each.readers, {});
+    const Status settled = model::guarded([&] {
+      if (arrival) arrival->wait();
+      for (c10::Event& reader : readers) reader.block(current());
+      return Status();
+    });
+    if (first.ok()) first = settled;
   }
+  return first;
 }
 
 Status PlainRing::drain() {
   if (!built_) return {Code::misuse, "nothing is in flight before loading was finished"};
   if (is(RingWrong::drains_nothing)) return {};
-  RELOADLAB_TRY(model::guarded([&] {
-    settle();
-    return Status();
-  }));
+  RELOADLAB_TRY(settle());
+  RELOADLAB_TRY(refuse_capture());
   return is(RingWrong::one_refuses) && rank_ == size_ - 1 ? Status(Code::failed, "cannot drain") : Status();
+}
+
+// Where the next pass has other windows, a graph is of no use. A capture cannot wait for what was recorded before it began.
+Status PlainRing::refuse_capture() {
+  if (fixed_ || count() % (ahead_ + 1) == 0 || is(RingWrong::captures_any)) return {};
+  const Status outside = model::guarded([&] {
+    if (outside_) outside_->block(current());
+    return Status();
+  });
+  if (!outside.ok()) {
+    expected_ = count();  // nothing, before a reset
+    return {Code::misuse, "the windows of a graph are those of one pass"};
+  }
+  outside_.emplace(context_.device.type()).record(current());
+  return {};
 }
 
 Status PlainRing::reset() {
@@ -50,7 +69,9 @@ Status PlainRing::reset() {
 // As finish_loading() left it: the first layers are in the first windows.
 Status PlainRing::prime() {
   return model::guarded([&]() -> Status {
-    settle();
+    // What a capture issued that was given up never arrives.
+    const Status settled = settle();
+    if (!settled.ok() && is(RingWrong::waits_in_vain)) return settled;
     expected_ = 0;
     reached_ = -1;
     if (!is(RingWrong::reset_keeps_offset) || primed_by_reload_) next_ = ahead_ % window_count();
@@ -75,13 +96,13 @@ void PlainRing::tell_a_peer() {
 Status PlainRing::begin_reload(bool in_place) {
   if (!built_) return {Code::misuse, "a reload before loading was finished"};
   if (reloading_) return {Code::misuse, "a reload is open"};
-  return model::guarded([&] {
-    if (!is(RingWrong::reload_undrained)) settle();
+  return model::guarded([&]() -> Status {
+    if (!is(RingWrong::reload_undrained)) RELOADLAB_TRY(settle());
     reloading_ = true;
     in_place_ = in_place;
     for (One& one : ones_)
       if (!in_place) take_tensors_away(one);
-    return Status();
+    return {};
   });
 }
 
@@ -127,10 +148,10 @@ Status PlainRing::commit() {
   } else {
     if (is(RingWrong::moved_by_reload)) move_windows();
     outcome = prime();
-    if (is(RingWrong::primes_in_turn)) settle();
+    if (is(RingWrong::primes_in_turn)) (void)settle();
   }
   if (is(RingWrong::committed_on_one)) {
-    settle();
+    (void)settle();
     kept_.clear();
   }
   primed_by_reload_ = false;
@@ -138,7 +159,7 @@ Status PlainRing::commit() {
 }
 
 void PlainRing::move_windows() {
-  settle();
+  (void)settle();
   for (Window& each : windows_) each.memory = at::empty_like(each.memory);
   for (One& one : ones_)
     if (!one.mine) dispose(one.weight->tensor);

@@ -52,8 +52,10 @@ constexpr RingMutant kMutants[] = {
     {primes_in_turn, "ring_primes_in_turn", "ring_overwait"},
     {committed_on_one, "ring_committed_on_one", "ring_content"},
     {reload_undrained, "ring_reload_undrained", "ring_happens_before"},
+    {refused_on_one, "ring_refused_on_one", "rank_agreement"},
     {loads_at_any_time, "ring_loads_at_any_time", "rank_agreement"},
     {trusting, "ring_trusting", "ring_content"},
+    {captures_any, "ring_captures_any", "rank_agreement"},
     {any_look_ahead, "ring_any_look_ahead", "rank_agreement"},
     {any_indices, "ring_any_indices", "rank_agreement"},
     {asserts_absence, "ring_asserts_absence", "rank_agreement"},
@@ -61,6 +63,7 @@ constexpr RingMutant kMutants[] = {
     {moved_by_reload, "ring_static_moved_by_reload", "graph_replay", true},
     {resets_nothing, "ring_resets_nothing", "rank_agreement"},
     {reset_keeps_offset, "ring_reset_keeps_offset", "ring_tenancy"},
+    {waits_in_vain, "ring_waits_in_vain", "rank_agreement"},
     {process_wide, "ring_process_wide", "rank_agreement"},
     {one_refuses, "ring_one_refuses", "rank_agreement"},
 };

@@ -58,16 +58,19 @@ enum class RingWrong {
   primes_in_turn,     // a reload waits for the windows that it fills again
   committed_on_one,   // but for the first rank, what a reload sends is put aside
   reload_undrained,   // does not wait for what is in flight when a reload begins
+  refused_on_one,     // a tensor that its owner refuses is as good as any for the others, whose loaders do nothing
   loads_at_any_time,  // loaders write whenever they are called
 
   // What is asked and answered.
   trusting,            // takes layers in any order, and reads what there is
+  captures_any,        // lets passes be captured whose windows are others the next time
   any_look_ahead,      // does not ask whether there are layers enough
   any_indices,         // does not ask whether layers follow one another
   asserts_absence,     // fails where the window holds the layer already
   drains_nothing,      // drain() orders nothing
   resets_nothing,      // reset() does nothing
   reset_keeps_offset,  // reset() goes on with the window that was next
+  waits_in_vain,       // reset() fails where a capture that was given up had issued what never arrives
   process_wide,        // forwards ask the series that was registered last under the layer's path, whichever model it is of
   one_refuses,         // the last rank says that it cannot drain, when it has
 };

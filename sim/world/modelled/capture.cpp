@@ -17,11 +17,11 @@ Clock& Capture::clock_of(const Stream& stream) {
 
 void Capture::add(const std::shared_ptr<Capture>& self, Stream& stream, Action action) {
   if (auto* wait = std::get_if<Wait>(&action)) {
+    TORCH_CHECK(!ended_, "capture: ", stream.name(), " waits for ", *wait->point->name, ", which belongs to a capture that has ended");
     TORCH_CHECK(wait->point->capture, "capture: ", stream.name(), " waits for ", *wait->point->name,
                 ", which was recorded before the capture began");
     TORCH_CHECK(wait->point->capture == self, "capture: ", stream.name(), " waits for ", *wait->point->name, " of another capture");
     if (!stream.capture) {
-      TORCH_CHECK(stream.idle() || stream.actor != origin_->actor, "capture: the origin cannot join itself");
       stream.capture = self;
       streams_.push_back(&stream);
     }
@@ -36,6 +36,11 @@ void Capture::add(const std::shared_ptr<Capture>& self, Stream& stream, Action a
   if (auto* record = std::get_if<Record>(&action)) mark(record->point);
   if (auto* part = std::get_if<Part>(&action)) mark(part->done);
   actions_.push_back({stream.actor, std::move(action)});
+}
+
+void Capture::end() {
+  ended_ = true;
+  for (Stream* stream : streams_) stream->capture = nullptr;
 }
 
 std::string Capture::unjoined() const {
@@ -63,7 +68,7 @@ void Graph::capture_end() {
   Machine& machine = Machine::required();
   TORCH_CHECK(capture_ && !finished_, "capture: none is open");
   std::string unjoined = capture_->unjoined();
-  for (Stream* stream : capture_->streams()) stream->capture = nullptr;
+  capture_->end();
   if (!unjoined.empty()) {
     machine.memory().end_pool(capture_.get());
     capture_ = nullptr;

@@ -16,6 +16,8 @@ class Capture {
     Action action;
   };
   explicit Capture(Stream& origin);
+  // Its streams run again; nothing can join it any more.
+  void end();
   // Adds an action of one of the capture's streams. Throws c10::Error where CUDA would refuse it.
   void add(const std::shared_ptr<Capture>& self, Stream& stream, Action action);
   const Stream& origin() const { return *origin_; }
@@ -29,6 +31,7 @@ class Capture {
   std::vector<Stream*> streams_;  // in the order in which they joined
   std::vector<std::pair<ActorId, Clock>> clocks_;
   std::vector<Captured> actions_;
+  bool ended_ = false;
 };
 
 class Graph {

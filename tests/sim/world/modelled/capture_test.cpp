@@ -102,6 +102,23 @@ TEST_F(CaptureOnOneDevice, WaitingForWhatCameBeforeIsRefused) {
   graph.capture_end();
 }
 
+TEST_F(CaptureOnOneDevice, WhatAnEndedCaptureRecordedIsWaitedForByNobody) {
+  c10::Stream side = side_stream(0);
+  c10::Event inside(modelled_kind);
+  graph.capture_begin();
+  order(here(0), side);
+  inside.record(here(0));
+  EXPECT_NE(message_of([&] { graph.capture_end(); }), "nothing thrown");  // the side stream was not joined
+  for (const c10::Stream& stream : {here(0), side}) {
+    EXPECT_NE(message_of([&] { inside.block(stream); }).find("belongs to a capture that has ended"), std::string::npos);
+    c10::StreamGuard guard(stream);
+    EXPECT_EQ(values(at::full({4}, 3.0, on(0))), repeated(3, 4));  // runs, and is swallowed by no graph
+  }
+  Graph next;
+  next.capture_begin();  // the stream is in no capture
+  next.capture_end();
+}
+
 TEST_F(CaptureOnOneDevice, TheHostCannotWaitForACapture) {
   graph.capture_begin();
   c10::Event inside(modelled_kind);
