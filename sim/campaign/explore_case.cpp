@@ -10,7 +10,9 @@
 #include "sim/explore/strategy.h"
 #include "sim/explore/witness.h"
 #include "sim/law/law.h"
+#include "sim/law/ring.h"
 #include "sim/replay/replay.h"
+#include "sim/world/modelled/device.h"
 #include "sim/world/modelled/modelled_world.h"
 #include "sim/world/modelled/watchdog.h"
 
@@ -34,14 +36,34 @@ class CaseProgram {
       return std::unique_ptr<World>(std::make_unique<modelled::ModelledWorld>(request, std::move(chooser), modelled::Stores::quiet));
     };
     options.after_run = [&](World& world) { outcome.races = dynamic_cast<modelled::ModelledWorld&>(world).machine().races().races(); };
+    std::vector<Copy> copies;
+    options.on_copy = [&](int model, int rank, size_t read, const at::Tensor& copy) {
+      copies.push_back({model, static_cast<size_t>(rank), read, modelled::access_to(copy, false).region});
+    };
     const Result<Evidence> evidence = replay(case_, candidate_, options);
     TORCH_CHECK(evidence.ok(), evidence.status().message());
     outcome.verdict = verdict_of(*evidence);
     outcome.state = state_of(*evidence);
+    for (const Execution& execution : evidence->executions) judge_copies(*evidence, execution, copies, outcome);
     return outcome;
   }
 
  private:
+  // Where the bytes that a forward read are kept.
+  struct Copy {
+    int model;
+    size_t rank, read;
+    modelled::Region region;
+  };
+  static void judge_copies(const Evidence& evidence, const Execution& execution, const std::vector<Copy>& copies,
+                           explore::Outcome& outcome) {
+    if (execution.variation.kind != Variation::Kind::warm) return;
+    outcome.stopped |= !execution.stopped.empty();
+    if (!execution.stopped.empty()) return;  // what hosts had issued may never have been read
+    for (const Copy& copy : copies)
+      if (copy.model == execution.variation.index)
+        if (is_wrong(evidence, execution, copy.rank, execution.ranks[copy.rank].reads[copy.read])) outcome.wrong.push_back(copy.region);
+  }
   // Races are told apart: they are there in every schedule, whatever it makes of them.
   static std::string verdict_of(const Evidence& evidence) {
     std::string text;

@@ -17,6 +17,8 @@ struct Outcome {
   std::string state;    // what was read and left behind, or a digest of it
   int ranks = 1;        // of the machine, to name its actors
   std::vector<modelled::Race> races;
+  std::vector<modelled::Region> wrong = {};  // memory in which, when all is over, lies what was read or made from wrong bytes
+  bool stopped = false;                      // it came to no end of its own: what it would have read is not known
 };
 using Program = std::function<Outcome(std::unique_ptr<modelled::Chooser>)>;
 

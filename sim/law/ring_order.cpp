@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "sim/evidence/text.h"
 #include "sim/law/laws.h"
 #include "sim/law/ring.h"
 
@@ -99,7 +100,7 @@ std::optional<Finding> judge_races(const Execution& execution, size_t rank, Tall
   const RankRun::Race& shown = wrong == races.end() ? races.front() : *wrong;
   return Finding{.what = fmt::format("{} pair{} of accesses that nothing orders", races.size(), races.size() == 1 ? "" : "s"),
                  .first = fmt::format("{} || {}", access_text(shown.first), access_text(shown.second)),
-                 .why = fmt::format("{}{}", missing_edge(shown), shown.witness.empty() ? "" : "; in the other order: " + shown.witness)};
+                 .why = fmt::format("{}{}", missing_edge(shown), shown.witness.empty() ? "" : "; " + in_both_orders(shown.witness))};
 }
 
 }  // namespace
