@@ -39,8 +39,11 @@ std::string valid_utf8(std::string_view text) {
   return out;
 }
 
-std::string in_both_orders(std::string_view witness) {
-  return std::string(witness) + (witness == "benign" ? " in both orders" : " in one of the two orders");
+std::string in_both_orders(std::string_view witness, std::string_view reader) {
+  std::string text(witness);
+  text += witness == "benign" ? " in both orders" : " in one of the two orders";
+  if (!reader.empty()) text.append(": ").append(reader);
+  return text;
 }
 
 std::string base64(std::span<const std::byte> bytes) {

@@ -30,9 +30,7 @@ class Flow {
     for (const Access& access : turn.footprint.accesses)
       if (access.write) write(access.region, true);
   }
-  bool reached(const std::vector<Region>& any) const {
-    return std::ranges::any_of(any, [&](const Region& region) { return meet(reached_, region); });
-  }
+  bool reached(const Region& region) const { return meet(reached_, region); }
 
  private:
   std::vector<Region> reached_;
@@ -59,7 +57,7 @@ Conflict conflict_of(const Turn& first, const Turn& second, BlockId block) {
 
 }  // namespace
 
-bool left_wrong(const Execution& run, int64_t one_turn, int64_t other_turn, BlockId block) {
+const Wrong* left_wrong(const Execution& run, int64_t one_turn, int64_t other_turn, BlockId block) {
   const auto [first, second] = std::minmax(one_turn, other_turn);
   const auto turn = [&](int64_t number) -> const Turn& { return run.turns[static_cast<size_t>(number)]; };
   const Conflict conflict = conflict_of(turn(first), turn(second), block);
@@ -70,7 +68,8 @@ bool left_wrong(const Execution& run, int64_t one_turn, int64_t other_turn, Bloc
     for (const Region& region : conflict.written_twice)
       if (number == second) flow.write(region, true);
   }
-  return flow.reached(run.outcome.wrong);
+  const auto found = std::ranges::find_if(run.outcome.wrong, [&](const Wrong& wrong) { return flow.reached(wrong.where); });
+  return found == run.outcome.wrong.end() ? nullptr : &*found;
 }
 
 }  // namespace reloadlab::sim::explore

@@ -10,7 +10,8 @@
 
 namespace reloadlab::sim::explore {
 
-// Of the race's accesses, by turn in this run. False where the memory that the run has left wrong holds nothing of theirs.
-bool left_wrong(const Execution& run, int64_t one_turn, int64_t other_turn, modelled::BlockId block);
+// Of what the run has left wrong, the first that holds something of the race's accesses, which are those of the two turns; null: nothing
+// does.
+const Wrong* left_wrong(const Execution& run, int64_t one_turn, int64_t other_turn, modelled::BlockId block);
 
 }  // namespace reloadlab::sim::explore

@@ -90,12 +90,14 @@ std::string common_ancestor(const Execution& run, const modelled::Race& race) {
 
 std::optional<Witness> reverse_race(const Program& program, const Execution& run, const modelled::Race& race) {
   std::optional<Witness> witness;
-  const bool seen_wrong = left_wrong(run, race.first.turn, race.second.turn, race.block);
+  const Wrong* seen = left_wrong(run, race.first.turn, race.second.turn, race.block);
   for (bool let_go : {true, false}) {
     std::optional<Reversed> other = reversed(program, run, race, let_go);
     if (!other || other->run.outcome.stopped) continue;
-    const bool wrong = seen_wrong || left_wrong(other->run, other->first, other->second, race.block);
-    if (!witness || wrong) witness = Witness{std::move(other->run), wrong};
+    const Wrong* wrong = left_wrong(other->run, other->first, other->second, race.block);
+    if (!wrong) wrong = seen;
+    const std::string reader = wrong ? wrong->what : std::string();
+    if (!witness || wrong) witness = Witness{std::move(other->run), wrong != nullptr, reader};
     if (wrong) break;
   }
   return witness;

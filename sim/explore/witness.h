@@ -12,6 +12,7 @@ struct Witness {
   // What the pair itself read, or what was read of the bytes that both wrote, is wrong in that order or in the one that was seen. False:
   // benign, as far as was tried, whatever else is wrong.
   bool wrong_bytes = false;
+  std::string reader = {};  // of wrong bytes, as the program calls it
 };
 
 // The first access is held back until the second has been; what is tried in turn is to let it go then, and only at the end. Nothing

@@ -49,7 +49,8 @@ inline Outcome ended(const modelled::Machine& machine, const CellsPtr& cells, st
 inline Outcome ended(const modelled::Machine& machine, const CellsPtr& cells, std::string verdict, const std::vector<uint64_t>& wanted) {
   Outcome outcome = ended(machine, cells, std::move(verdict));
   for (size_t number = 0; number < wanted.size(); ++number)
-    if (cells->reads[number] != wanted[number]) outcome.wrong.push_back(Cells::result(number, false).region);
+    if (cells->reads[number] != wanted[number])
+      outcome.wrong.push_back({Cells::result(number, false).region, fmt::format("read {}", number)});
   return outcome;
 }
 

@@ -33,7 +33,7 @@ Program two_streams(bool reads, uint64_t first, uint64_t second) {
     machine.issue(other, store(cells, 0, second));
     machine.drain();
     Outcome outcome = ended(machine, cells, "", {first});
-    if (cells->values[0] != second) outcome.wrong.push_back(cells->access(0, false).region);
+    if (cells->values[0] != second) outcome.wrong.push_back({cells->access(0, false).region, "cell 0"});
     return outcome;
   };
 }
