@@ -37,6 +37,7 @@ struct ExploreReport {
   struct Race {
     std::string accesses, missing;
     std::string witness;   // "wrong bytes", "benign", or empty: the machine cannot reverse the two
+    std::string reader;    // of wrong bytes
     std::string schedule;  // of the witness
     bool tried = false;    // to reverse them: there was time for it
   };

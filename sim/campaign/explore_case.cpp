@@ -10,7 +10,9 @@
 #include "sim/explore/strategy.h"
 #include "sim/explore/witness.h"
 #include "sim/law/law.h"
+#include "sim/law/ring.h"
 #include "sim/replay/replay.h"
+#include "sim/world/modelled/device.h"
 #include "sim/world/modelled/modelled_world.h"
 #include "sim/world/modelled/watchdog.h"
 
@@ -34,14 +36,41 @@ class CaseProgram {
       return std::unique_ptr<World>(std::make_unique<modelled::ModelledWorld>(request, std::move(chooser), modelled::Stores::quiet));
     };
     options.after_run = [&](World& world) { outcome.races = dynamic_cast<modelled::ModelledWorld&>(world).machine().races().races(); };
+    std::vector<Copy> copies;
+    options.on_copy = [&](int model, int rank, size_t read, const at::Tensor& copy) {
+      copies.push_back({model, static_cast<size_t>(rank), read, modelled::access_to(copy, false).region});
+    };
     const Result<Evidence> evidence = replay(case_, candidate_, options);
     TORCH_CHECK(evidence.ok(), evidence.status().message());
     outcome.verdict = verdict_of(*evidence);
     outcome.state = state_of(*evidence);
+    for (const Execution& execution : evidence->executions) judge_copies(*evidence, execution, copies, outcome);
     return outcome;
   }
 
  private:
+  // Where the bytes that a forward read are kept.
+  struct Copy {
+    int model;
+    size_t rank, read;
+    modelled::Region region;
+  };
+  static void judge_copies(const Evidence& evidence, const Execution& execution, const std::vector<Copy>& copies,
+                           explore::Outcome& outcome) {
+    if (execution.variation.kind != Variation::Kind::warm) return;
+    outcome.stopped |= !execution.stopped.empty();
+    if (!execution.stopped.empty()) return;  // what hosts had issued may never have been read
+    for (const Copy& copy : copies) {
+      if (copy.model != execution.variation.index) continue;
+      const RankRun::Read& read = execution.ranks[copy.rank].reads[copy.read];
+      if (!is_wrong(evidence, execution, copy.rank, read)) continue;
+      const std::string text =
+          fmt::format("{} on rank {} in step {}", evidence.layers[static_cast<size_t>(read.layer)], evidence.number(copy.rank), read.step);
+      // What somebody else owns is named first: there it came through a window.
+      const bool own = owns(evidence, place_of(evidence, read.layer), evidence.number(copy.rank));
+      outcome.wrong.insert(own ? outcome.wrong.end() : outcome.wrong.begin(), {copy.region, text});
+    }
+  }
   // Races are told apart: they are there in every schedule, whatever it makes of them.
   static std::string verdict_of(const Evidence& evidence) {
     std::string text;
@@ -123,6 +152,7 @@ ExploreReport::Race told(const explore::Program& program, const explore::Explora
   if (!told.tried) return told;
   if (const auto witness = explore::reverse_race(program, found.run, race)) {
     told.witness = witness->wrong_bytes ? "wrong bytes" : "benign";
+    told.reader = witness->reader;
     told.schedule = explore::print_schedule(explore::stored(witness->run));
   }
   return told;
@@ -198,6 +228,7 @@ void copy_witnesses(const Execution& from, Execution& to) {
   for (size_t rank = 0; rank < from.ranks.size(); ++rank)
     for (size_t i = 0; i < from.ranks[rank].races.size() && i < to.ranks[rank].races.size(); ++i) {
       to.ranks[rank].races[i].witness = from.ranks[rank].races[i].witness;
+      to.ranks[rank].races[i].reader = from.ranks[rank].races[i].reader;
       to.ranks[rank].races[i].schedule = from.ranks[rank].races[i].schedule;
     }
 }
@@ -235,6 +266,7 @@ void find_witnesses(const Case& the_case, const CandidateInfo& candidate, Eviden
       const auto witness = explore::reverse_race(program, run, *same);
       if (!witness) continue;
       race.witness = witness->wrong_bytes ? "wrong bytes" : "benign";
+      race.reader = witness->reader;
       race.schedule = explore::print_schedule(explore::stored(witness->run));
     }
   // What proves that the execution is deterministic has the same races.

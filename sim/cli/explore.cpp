@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "sim/cli/commands.h"
+#include "sim/evidence/text.h"
 #include "sim/report/text.h"
 
 namespace reloadlab::sim {
@@ -49,7 +50,7 @@ void print(const ExploreReport& report) {
   }
   for (const ExploreReport::Race& each : report.races) {
     fmt::print("  race    {}\n          {}\n", each.accesses, each.missing);
-    if (!each.witness.empty()) fmt::print("          in the other order: {} --schedule {}\n", each.witness, each.schedule);
+    if (!each.witness.empty()) fmt::print("          {}: --schedule {}\n", in_both_orders(each.witness, each.reader), each.schedule);
     if (!each.tried) fmt::print("          not tried in the other order: the time of --for was up\n");
   }
   if (report.races_left_out > 0) fmt::print("  … and {} more\n", plural(static_cast<int64_t>(report.races_left_out), "race"));

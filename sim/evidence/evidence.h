@@ -171,8 +171,10 @@ struct RankRun {
     bool turned = false;                                               // the second one was issued before the first
     const Access& earlier() const { return turned ? second : first; }  // issued before the other, which is to wait for it
     const Access& later() const { return turned ? first : second; }
-    // A run in which they changed places: what became of it, "wrong bytes" or "benign", and its schedule. Empty: none was found.
+    // A run in which they changed places, and its schedule. "wrong bytes": there, or as they were seen, what was read of them is wrong.
+    // "benign": it is right in both, whatever else is wrong. Empty: none was found.
     std::string witness, schedule;
+    std::string reader;  // of wrong bytes: "blocks.3.o_proj on rank 1 in step 2"
     int64_t number = 0;  // among the races of all ranks, in the order of the run
   };
   std::vector<Race> races;

@@ -162,7 +162,7 @@ template <class V>
 void describe(V&& visit, const RankRun::Race*) {
   visit("first", &RankRun::Race::first), visit("second", &RankRun::Race::second), visit("witness", &RankRun::Race::witness);
   visit("schedule", &RankRun::Race::schedule), visit("number", &RankRun::Race::number);
-  visit("turned", &RankRun::Race::turned);
+  visit("turned", &RankRun::Race::turned), visit("reader", &RankRun::Race::reader);
 }
 template <class V>
 void describe(V&& visit, const RankRun::Pace*) {

@@ -39,6 +39,13 @@ std::string valid_utf8(std::string_view text) {
   return out;
 }
 
+std::string in_both_orders(std::string_view witness, std::string_view reader) {
+  std::string text(witness);
+  text += witness == "benign" ? " in both orders" : " in one of the two orders";
+  if (!reader.empty()) text.append(": ").append(reader);
+  return text;
+}
+
 std::string base64(std::span<const std::byte> bytes) {
   std::string out;
   out.reserve((bytes.size() + 2) / 3 * 4);

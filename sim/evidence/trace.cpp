@@ -67,6 +67,7 @@ void append_races(std::string& out, const Evidence& evidence, const Execution& e
       put_access(out, "first", race.earlier());
       put_access(out, "second", race.later());
       if (!race.witness.empty()) put(out, "witness", race.witness);
+      if (!race.reader.empty()) put(out, "reader", race.reader);
       if (!race.schedule.empty()) put(out, "schedule", race.schedule);
       out += "}\n";
     }

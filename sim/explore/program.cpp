@@ -55,6 +55,7 @@ Execution run_with(const Program& program, std::unique_ptr<Chooser> chooser) {
     run.outcome = program(std::make_unique<Keeper>(std::move(chooser), run));
   } catch (const c10::Error& error) {
     run.outcome.verdict = error.what_without_backtrace();
+    run.outcome.stopped = true;
   }
   return run;
 }

@@ -12,11 +12,19 @@
 
 namespace reloadlab::sim::explore {
 
+// Memory in which, when all is over, lies what was read or made from wrong bytes.
+struct Wrong {
+  modelled::Region where;
+  std::string what;  // that was read
+};
+
 struct Outcome {
   std::string verdict;  // what is wrong; empty where nothing is
   std::string state;    // what was read and left behind, or a digest of it
   int ranks = 1;        // of the machine, to name its actors
   std::vector<modelled::Race> races;
+  std::vector<Wrong> wrong = {};
+  bool stopped = false;  // it came to no end of its own: what it would have read is not known
 };
 using Program = std::function<Outcome(std::unique_ptr<modelled::Chooser>)>;
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "sim/explore/flow.h"
 #include "sim/explore/follow.h"
 
 namespace reloadlab::sim::explore {
@@ -31,26 +32,30 @@ class Ticks {
   std::map<ActorId, uint32_t> ticks_;
 };
 
+// A run in which the two accesses have changed places, and their turns there.
+struct Reversed {
+  Execution run;
+  int64_t first, second;
+};
+
 // Runs as before up to the first access, which then waits for the second one.
-std::optional<Execution> reversed(const Program& program, const Execution& run, const modelled::Race& race, bool let_go) {
+std::optional<Reversed> reversed(const Program& program, const Execution& run, const modelled::Race& race, bool let_go) {
   const Turn& held = run.turns[static_cast<size_t>(race.first.turn)];
   Ticks ticks;
-  int64_t turns = 0;
-  bool second_done = false, first_done = false, in_order = false;
+  int64_t turns = 0, first = -1, second = -1;
   auto told = [&](const Turn& turn) {
     ticks.take(turn);
+    if (first < 0 && ticks.of(race.first.actor) >= race.first.tick) first = turns;
+    if (second < 0 && ticks.of(race.second.actor) >= race.second.tick) second = turns;
     ++turns;
-    first_done |= ticks.of(race.first.actor) >= race.first.tick;
-    second_done |= ticks.of(race.second.actor) >= race.second.tick;
-    in_order |= second_done && !first_done;
   };
   auto allowed = [&](ActorId actor) {
-    bool holding = turns >= race.first.turn && !first_done && (!second_done || !let_go);
+    bool holding = turns >= race.first.turn && first < 0 && (second < 0 || !let_go);
     return !holding || actor != held.actor;
   };
   Execution other = run_with(program, follow(order_of(run), allowed, told));
-  if (!in_order) return std::nullopt;
-  return other;
+  if (first < 0 || second < 0 || first <= second) return std::nullopt;
+  return Reversed{std::move(other), first, second};
 }
 
 const modelled::Clock* clock_of(const Execution& run, const AccessSite& site) {
@@ -85,11 +90,14 @@ std::string common_ancestor(const Execution& run, const modelled::Race& race) {
 
 std::optional<Witness> reverse_race(const Program& program, const Execution& run, const modelled::Race& race) {
   std::optional<Witness> witness;
+  const Wrong* seen = left_wrong(run, race.first.turn, race.second.turn, race.block);
   for (bool let_go : {true, false}) {
-    std::optional<Execution> other = reversed(program, run, race, let_go);
-    if (!other) continue;
-    bool wrong = !other->outcome.verdict.empty() || other->outcome.state != run.outcome.state;
-    if (!witness || wrong) witness = Witness{std::move(*other), wrong};
+    std::optional<Reversed> other = reversed(program, run, race, let_go);
+    if (!other || other->run.outcome.stopped) continue;
+    const Wrong* wrong = left_wrong(other->run, other->first, other->second, race.block);
+    if (!wrong) wrong = seen;
+    const std::string reader = wrong ? wrong->what : std::string();
+    if (!witness || wrong) witness = Witness{std::move(other->run), wrong != nullptr, reader};
     if (wrong) break;
   }
   return witness;

@@ -1,5 +1,5 @@
 #pragma once
-// What a race means: a schedule in which its two accesses come in the other order, and what becomes of the program then; and in words
+// What a race means: a schedule in which its two accesses come in the other order, and what is read of them then; and in words
 // what would have ordered them.
 #include <optional>
 
@@ -8,8 +8,11 @@
 namespace reloadlab::sim::explore {
 
 struct Witness {
-  Execution run;             // of the reversed order
-  bool wrong_bytes = false;  // it ends otherwise than the run that had the race, or with a verdict; false: benign, as far as was tried
+  Execution run;  // of the reversed order
+  // What the pair itself read, or what was read of the bytes that both wrote, is wrong in that order or in the one that was seen. False:
+  // benign, as far as was tried, whatever else is wrong.
+  bool wrong_bytes = false;
+  std::string reader = {};  // of wrong bytes, as the program calls it
 };
 
 // The first access is held back until the second has been; what is tried in turn is to let it go then, and only at the end. Nothing

@@ -73,6 +73,9 @@ Verdict concluded(const Evidence& evidence, const Tally& tally, std::string_view
 // What is in no window, at the end, against a cold load of what brought it.
 std::optional<Finding> judge_beside_windows(const Evidence& evidence, const Execution& execution, size_t rank, Tally& tally);
 
+// Whether the bytes that were read are not those of the layer as its last update brought it. REQUIRES a run that came to its end.
+bool is_wrong(const Evidence& evidence, const Execution& execution, size_t rank, const RankRun::Read& read);
+
 // "blocks.2.o_proj (index 2)"
 std::string layer_text(const Evidence& evidence, int layer);
 

@@ -20,13 +20,17 @@ std::string identity(const Evidence& evidence, size_t rank, const RankRun::Read&
   return {};
 }
 
+// What is to be read; null: there are no bytes.
+const CensusEntry* wanted(const Evidence& evidence, const Execution& execution, size_t rank, const RankRun::Read& read) {
+  const Census* cold = cold_census(evidence, committed(evidence, execution, rank, read.step), rank);
+  const std::string path = evidence.layers[static_cast<size_t>(read.layer)] + "." + read.slot;
+  return cold && read.content ? cold->find(path) : nullptr;
+}
+
 std::optional<Finding> judge_read(const Evidence& evidence, const Execution& execution, size_t rank, const RankRun::Read& read,
                                   Tally& tally) {
-  const std::string checkpoint = committed(evidence, execution, rank, read.step);
-  const Census* cold = cold_census(evidence, checkpoint, rank);
-  const std::string path = evidence.layers[static_cast<size_t>(read.layer)] + "." + read.slot;
-  const CensusEntry* entry = cold ? cold->find(path) : nullptr;
-  if (!entry || !read.content) return std::nullopt;
+  const CensusEntry* entry = wanted(evidence, execution, rank, read);
+  if (!entry) return std::nullopt;
   tally.check();
   CensusEntry got = *entry;
   got.shape = read.shape;
@@ -34,9 +38,9 @@ std::optional<Finding> judge_read(const Evidence& evidence, const Execution& exe
   got.content = read.content;
   const auto difference = compare(&got, {.entry = entry, .bytes = &entry->content->bytes, .other = nullptr, .origin = {}});
   if (!difference) return std::nullopt;
-  const std::string whose = identity(evidence, rank, read);
+  const std::string whose = identity(evidence, rank, read), checkpoint = committed(evidence, execution, rank, read.step);
   return Finding{.step = read.step,
-                 .tensor = path,
+                 .tensor = entry->path,
                  .what = difference->what,
                  .first = difference->first,
                  .why = whose.empty()
@@ -67,6 +71,12 @@ std::optional<Finding> judge_steps(const Evidence& evidence, const Execution& ex
 }
 
 }  // namespace
+
+bool is_wrong(const Evidence& evidence, const Execution& execution, size_t rank, const RankRun::Read& read) {
+  const CensusEntry* entry = wanted(evidence, execution, rank, read);
+  if (!entry) return false;
+  return read.shape != entry->shape || read.dtype != entry->dtype || read.content->fingerprint != entry->content->fingerprint;
+}
 
 Verdict judge_ring_content(const Evidence& evidence) {
   Verdict verdict =

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "sim/evidence/text.h"
 #include "sim/law/laws.h"
 #include "sim/law/ring.h"
 
@@ -97,9 +98,10 @@ std::optional<Finding> judge_races(const Execution& execution, size_t rank, Tall
   if (races.empty()) return std::nullopt;
   const auto wrong = std::ranges::find(races, "wrong bytes", &RankRun::Race::witness);
   const RankRun::Race& shown = wrong == races.end() ? races.front() : *wrong;
-  return Finding{.what = fmt::format("{} pair{} of accesses that nothing orders", races.size(), races.size() == 1 ? "" : "s"),
-                 .first = fmt::format("{} || {}", access_text(shown.first), access_text(shown.second)),
-                 .why = fmt::format("{}{}", missing_edge(shown), shown.witness.empty() ? "" : "; in the other order: " + shown.witness)};
+  return Finding{
+      .what = fmt::format("{} pair{} of accesses that nothing orders", races.size(), races.size() == 1 ? "" : "s"),
+      .first = fmt::format("{} || {}", access_text(shown.first), access_text(shown.second)),
+      .why = fmt::format("{}{}", missing_edge(shown), shown.witness.empty() ? "" : "; " + in_both_orders(shown.witness, shown.reader))};
 }
 
 }  // namespace

@@ -230,7 +230,7 @@ class Replayer {
     stage.world.devices()->apart([&] {
       for (const Sessions& sessions : party.models)
         for (const auto& session : sessions)
-          if (session) session->collect();
+          if (session) session->collect(options_.on_copy);
     });
     for (const Status& status : party.statuses) RELOADLAB_TRY(status);
     return {};

@@ -18,6 +18,8 @@ struct ReplayOptions {
   // a call while the world is as the steps have left it.
   const Evidence* cold = nullptr;
   std::function<void(World& world)> after_run;
+  // And one for each read, with the copy that was made of what was read, wherever it lies.
+  std::function<void(int model, int rank, size_t read, const at::Tensor& copy)> on_copy;
   // Called before each step of each execution on each rank, for whoever watches from outside: a worker announces it, so that a
   // crash or a hang can be placed. Step -1: before the first one (construction). May be empty.
   std::function<void(const Variation& variation, int rank, int step)> on_step;

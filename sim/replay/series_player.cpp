@@ -251,9 +251,9 @@ void SeriesPlayer::seen(const RankRun::Read& read, at::Tensor copy) {
   copies_.push_back(std::move(copy));
 }
 
-void SeriesPlayer::collect(const std::function<BlobPtr(const at::Tensor& here)>& keep) {
+void SeriesPlayer::collect(const std::function<BlobPtr(size_t read, const at::Tensor& here)>& keep) {
   for (size_t i = 0; i < copies_.size(); ++i)
-    if (copies_[i].defined()) scene_.run.reads[i].content = keep(copies_[i]);
+    if (copies_[i].defined()) scene_.run.reads[i].content = keep(i, copies_[i]);
   copies_.clear();
   for (const Pace& pace : paces_)
     if (pace.end >= 0)

@@ -60,7 +60,7 @@ class SeriesPlayer {
   bool lost() const { return lost_; }
   void at_step(int step, const Step& what);
   // After the run: reads get their contents.
-  void collect(const std::function<BlobPtr(const at::Tensor& here)>& keep);
+  void collect(const std::function<BlobPtr(size_t read, const at::Tensor& here)>& keep);
 
  private:
   struct One {

@@ -144,9 +144,12 @@ void RankSession::take_census(int step, bool bytes) {
   run_.censuses.push_back(std::move(census));
 }
 
-void RankSession::collect() {
+void RankSession::collect(const std::function<void(int model, int rank, size_t read, const at::Tensor& copy)>& on_copy) {
   if (!series_) return;
-  series_->collect([&](const at::Tensor& here) { return stage_.blobs.keep(stage_.world.devices()->bytes_now(here)); });
+  series_->collect([&](size_t read, const at::Tensor& here) {
+    if (on_copy) on_copy(model_number_, rank_, read, here);
+    return stage_.blobs.keep(stage_.world.devices()->bytes_now(here));
+  });
   if (run_.outcomes.empty() || run_.outcomes.back().step < 0) return;
   if (!model_) recount();  // other ranks' models, which are counted with it, may have gone later
   try {

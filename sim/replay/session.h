@@ -63,8 +63,8 @@ class RankSession {
   const Chances& chances() const { return watch_.chances(); }
   // Whether the rank does nothing any more (Pass::lost).
   bool lost() const { return series_ && series_->lost(); }
-  // Of cases with series, when the run is over: what forwards read, and a last census.
-  void collect();
+  // Of cases with series, when the run is over: what forwards read, and a last census. Tells of each copy, unless that is empty.
+  void collect(const std::function<void(int model, int rank, size_t read, const at::Tensor& copy)>& on_copy);
 
  private:
   Status supervised(c10::function_ref<Status()> fn);

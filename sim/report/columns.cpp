@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "sim/evidence/text.h"
 #include "sim/report/text.h"
 
 namespace reloadlab::sim {
@@ -244,7 +245,8 @@ std::string race_text(const TracedRace& race, size_t line) {
   std::string out = row(race.first.stream, "", race.second.stream);
   out += row(does(race.first, race.first_writes), "--- ? -->", does(race.second, race.second_writes));
   out += row(race.first.about, "no edge", race.second.about);
-  if (!race.witness.empty()) out += continued(fmt::format("  in the other order: {} --schedule ", race.witness), race.schedule, line);
+  if (!race.witness.empty())
+    out += continued(fmt::format("  {}: --schedule ", in_both_orders(race.witness, race.reader)), race.schedule, line);
   return out;
 }
 

@@ -22,7 +22,7 @@ struct TracedRace {
   int rank = -1;
   TracedStep first, second;
   bool first_writes = false, second_writes = false;
-  std::string witness, schedule;
+  std::string witness, reader, schedule;
 };
 struct TracedExecution {
   std::string id, candidate, execution;

@@ -84,7 +84,10 @@ void PlainRing::begin_pass() {
   }
   for (int64_t slot = 0; is(RingWrong::evicts_at_start) && slot < window_count(); ++slot) {
     if (!window(slot).arrival) continue;
-    window(slot).memory.zero_();
+    {
+      const c10::StreamGuard elsewhere(side());
+      window(slot).memory.zero_();
+    }
     (void)issue(window(slot).tenant, window(slot));
   }
 }

@@ -20,7 +20,7 @@ enum class RingWrong {
   readers_forgotten,  // refills a window without waiting for its readers
   fork_missing,       // issues broadcasts from a stream of its own, which comes after nobody's
   copy_dropped,       // sends a copy, and frees it while it is being sent
-  evicts_at_start,    // clears its windows as a pass begins, and fetches again, without waiting for what is in flight
+  evicts_at_start,    // clears its windows as a pass begins, on a stream that waits for nobody and nobody for it, and fetches again
 
   // Who sends what, and where to.
   absolute_target,   // adds the absolute index of the layer
@@ -57,7 +57,7 @@ enum class RingWrong {
   none_primed,        // a reload fills no window again
   primes_in_turn,     // a reload waits for the windows that it fills again
   committed_on_one,   // but for the first rank, what a reload sends is put aside
-  reload_undrained,   // does not wait for what is in flight when a reload begins
+  reload_undrained,   // a reload does not wait for what is in flight as it begins, nor fetches it again
   refused_on_one,     // a tensor that its owner refuses is as good as any for the others, whose loaders do nothing
   loads_at_any_time,  // loaders write whenever they are called
 

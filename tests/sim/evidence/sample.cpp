@@ -74,6 +74,7 @@ RankRun full_run() {
                      .turned = true,
                      .witness = "benign",
                      .schedule = "s1",
+                     .reader = "fc on rank 0 in step 0",
                      .number = 3}},
           .paces = {{0, 10, 20}}};
 }

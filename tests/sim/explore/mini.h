@@ -17,6 +17,10 @@ struct Cells {
   modelled::Access access(size_t cell, bool write) const {
     return {modelled::Region::bytes(static_cast<modelled::BlockId>(1000 + cell), 0, 8), write};
   }
+  // Where action `number` keeps what it reads.
+  static modelled::Access result(size_t number, bool write) {
+    return {modelled::Region::bytes(static_cast<modelled::BlockId>(10'000 + number), 0, 8), write};
+  }
   std::string text() const { return fmt::format("{:x}|{:x}", fmt::join(values, " "), fmt::join(reads, " ")); }
 };
 using CellsPtr = std::shared_ptr<Cells>;
@@ -32,13 +36,22 @@ inline modelled::Kernel write_cell(const CellsPtr& cells, size_t number, size_t 
   return kernel;
 }
 inline modelled::Kernel read_cell(const CellsPtr& cells, size_t number, size_t from) {
-  modelled::Kernel kernel{.name = fmt::format("read {}", number), .accesses = {cells->access(from, false)}};
+  modelled::Kernel kernel{.name = fmt::format("read {}", number), .accesses = {cells->access(from, false), Cells::result(number, true)}};
   kernel.run = [cells, number, from] { cells->reads[number] = cells->values[from]; };
   return kernel;
 }
 
+// With no reads wrong.
 inline Outcome ended(const modelled::Machine& machine, const CellsPtr& cells, std::string verdict) {
-  return {std::move(verdict), cells->text(), machine.config().ranks, machine.races().races()};
+  return {.verdict = std::move(verdict), .state = cells->text(), .ranks = machine.config().ranks, .races = machine.races().races()};
+}
+// Reads that are not what was wanted are wrong, those with a number.
+inline Outcome ended(const modelled::Machine& machine, const CellsPtr& cells, std::string verdict, const std::vector<uint64_t>& wanted) {
+  Outcome outcome = ended(machine, cells, std::move(verdict));
+  for (size_t number = 0; number < wanted.size(); ++number)
+    if (cells->reads[number] != wanted[number])
+      outcome.wrong.push_back({Cells::result(number, false).region, fmt::format("read {}", number)});
+  return outcome;
 }
 
 }  // namespace reloadlab::sim::explore

@@ -97,7 +97,7 @@ struct RingRun {
       for (int rank = 0; rank < ring.ranks; ++rank) forward(rank, step % ring.layers);
     }
     if (!machine.drain()) return ended(machine, cells, "deadlock");
-    return ended(machine, cells, cells->reads == wanted ? "" : "a forward read something else than its layer");
+    return ended(machine, cells, cells->reads == wanted ? "" : "a forward read something else than its layer", wanted);
   }
 };
 

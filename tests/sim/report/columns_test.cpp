@@ -73,12 +73,20 @@ TEST(Races, HaveSchedulesThatAShellPutsTogetherAgain) {
       .rank = 0, .stream = "stream 6 of sim:0", .operation = "broadcast #5 of all", .about = "step 1: reach blocks.0.o_proj"};
   std::string schedule = "s1-";
   for (int i = 0; i < 200; ++i) schedule += fmt::format("{},", i);
-  run.races = {{.rank = 0, .first = first, .second = first, .first_writes = true, .witness = "wrong bytes", .schedule = schedule}};
+  run.races = {{.rank = 0,
+                .first = first,
+                .second = first,
+                .first_writes = true,
+                .witness = "wrong bytes",
+                .reader = "blocks.0.o_proj on rank 1 in step 2",
+                .schedule = schedule}};
   std::string text = races_text(run, {});
   for (const std::string& line : lines(text)) EXPECT_LE(line.size(), 120u) << line;
   EXPECT_EQ(text.find(schedule), std::string::npos);
   for (size_t at; (at = text.find("\\\n")) != std::string::npos;) text.erase(at, 2);
-  EXPECT_NE(text.find("wrong bytes --schedule " + schedule + "\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("wrong bytes in one of the two orders: blocks.0.o_proj on rank 1 in step 2: --schedule " + schedule + "\n"),
+            std::string::npos)
+      << text;
   EXPECT_EQ(races_text(run, {.step = 2}), "");
   EXPECT_EQ(races_text(run, {.ranks = {1}}), "");
 }

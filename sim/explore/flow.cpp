@@ -1,0 +1,75 @@
+#include "sim/explore/flow.h"
+
+#include <algorithm>
+
+namespace reloadlab::sim::explore {
+namespace {
+
+using modelled::Access;
+using modelled::BlockId;
+using modelled::Region;
+using modelled::Turn;
+
+bool meet(const std::vector<Region>& some, const Region& region) {
+  return std::ranges::any_of(some, [&](const Region& each) { return each.overlaps(region); });
+}
+
+class Flow {
+ public:
+  void take(const Turn& turn) {
+    const std::vector<Access>& accesses = turn.footprint.accesses;
+    const bool reads = std::ranges::any_of(accesses, [&](const Access& access) { return !access.write && meet(reached_, access.region); });
+    for (const Access& access : accesses)
+      if (access.write) write(access.region, reads);
+  }
+  void write(const Region& region, bool reached) {
+    std::erase_if(reached_, [&](const Region& each) { return region.covers(each); });
+    if (reached) reached_.push_back(region);
+  }
+  void all_written_by(const Turn& turn) {
+    for (const Access& access : turn.footprint.accesses)
+      if (access.write) write(access.region, true);
+  }
+  bool reached(const Region& region) const { return meet(reached_, region); }
+
+ private:
+  std::vector<Region> reached_;
+};
+
+// What the two do to the block's bytes at the same place.
+struct Conflict {
+  bool first_reads = false, second_reads = false;
+  std::vector<Region> written_twice;
+};
+
+Conflict conflict_of(const Turn& first, const Turn& second, BlockId block) {
+  Conflict conflict;
+  for (const Access& one : first.footprint.accesses)
+    for (const Access& other : second.footprint.accesses) {
+      if (one.region.block() != block || !(one.write || other.write) || !one.region.overlaps(other.region)) continue;
+      conflict.first_reads |= !one.write;
+      conflict.second_reads |= !other.write;
+      const bool inside = one.region.covers(other.region);
+      if (one.write && other.write) conflict.written_twice.push_back(inside ? other.region : one.region);
+    }
+  return conflict;
+}
+
+}  // namespace
+
+const Wrong* left_wrong(const Execution& run, int64_t one_turn, int64_t other_turn, BlockId block) {
+  const auto [first, second] = std::minmax(one_turn, other_turn);
+  const auto turn = [&](int64_t number) -> const Turn& { return run.turns[static_cast<size_t>(number)]; };
+  const Conflict conflict = conflict_of(turn(first), turn(second), block);
+  Flow flow;
+  for (int64_t number = first; number < static_cast<int64_t>(run.turns.size()); ++number) {
+    flow.take(turn(number));
+    if ((number == first && conflict.first_reads) || (number == second && conflict.second_reads)) flow.all_written_by(turn(number));
+    for (const Region& region : conflict.written_twice)
+      if (number == second) flow.write(region, true);
+  }
+  const auto found = std::ranges::find_if(run.outcome.wrong, [&](const Wrong& wrong) { return flow.reached(wrong.where); });
+  return found == run.outcome.wrong.end() ? nullptr : &*found;
+}
+
+}  // namespace reloadlab::sim::explore
