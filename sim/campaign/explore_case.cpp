@@ -219,7 +219,7 @@ Result<ExploreReport> explore_case(const Case& the_case, const CandidateInfo& ca
 }
 
 void watch_hangs(double seconds, std::function<void(const std::string& picture)> told) {
-  modelled::watchdog() = {.seconds = std::max<int64_t>(1, static_cast<int64_t>(seconds)), .before_end = std::move(told)};
+  modelled::watchdog() = {.seconds = seconds, .before_end = std::move(told)};
 }
 
 namespace {

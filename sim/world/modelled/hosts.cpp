@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -18,9 +19,10 @@ namespace {
 thread_local Host* rank_host = nullptr;  // null on threads that are no rank's: the driver's
 
 constexpr int exit_hang = 6;
+using namespace std::chrono_literals;
 
 // The host neither parks nor ends, and a thread cannot be ended from outside: the process is given up, with the picture.
-[[noreturn]] void give_up(const Host& host, int64_t seconds, const std::string& picture) {
+[[noreturn]] void give_up(const Host& host, double seconds, const std::string& picture) {
   const std::string text = fmt::format("rank {} has reached no operation of the modelled world for {} s\n{}", host.actor, seconds, picture);
   if (watchdog().before_end) watchdog().before_end(text);
   fmt::print(stderr, "{}", text);
@@ -46,7 +48,7 @@ bool is_blocked(const Host& host) {
 
 }  // namespace
 
-Hosts::Hosts(int ranks, int64_t stuck_seconds) : stuck_seconds_(watchdog().seconds > 0 ? watchdog().seconds : stuck_seconds) {
+Hosts::Hosts(int ranks, double stuck_seconds) : stuck_seconds_(watchdog().seconds > 0 ? watchdog().seconds : stuck_seconds) {
   for (int index = 0; index <= ranks; ++index) {
     auto host = std::make_unique<Host>();
     host->actor = index;
@@ -117,7 +119,8 @@ void Hosts::go_on(Host& host, const std::function<std::string()>& picture) {
   host.baton.give();
   // What counts is the host's own time: its processor's while it computes, the wall's while it is blocked. Where others keep it from the
   // processor, it is not to blame.
-  constexpr std::chrono::milliseconds slice(100);
+  const auto allowed = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(stuck_seconds_));
+  const std::chrono::nanoseconds slice = std::clamp<std::chrono::nanoseconds>(allowed / 8, 1ms, 100ms);
   std::chrono::nanoseconds used(0), before(-1);
   while (!scheduler_.take_within(slice)) {
     std::chrono::nanoseconds now = processor_time(host);
@@ -127,7 +130,7 @@ void Hosts::go_on(Host& host, const std::function<std::string()>& picture) {
       used += now - before;
     }
     before = now;
-    if (used >= std::chrono::seconds(stuck_seconds_)) give_up(host, stuck_seconds_, picture());
+    if (used >= allowed) give_up(host, stuck_seconds_, picture());
   }
 }
 

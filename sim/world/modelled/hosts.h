@@ -49,7 +49,7 @@ struct Host {
 
 class Hosts {
  public:
-  Hosts(int ranks, int64_t stuck_seconds);
+  Hosts(int ranks, double stuck_seconds);
   int ranks() const { return static_cast<int>(hosts_.size()) - 1; }
   // The calling thread's host.
   Host& here();
@@ -72,7 +72,7 @@ class Hosts {
 
  private:
   void thread_body(Host& host, const std::function<void(int)>& body, int rank);
-  int64_t stuck_seconds_;
+  double stuck_seconds_;
   std::vector<std::unique_ptr<Host>> hosts_;  // the ranks, then the driver
   Baton scheduler_;
   bool stopping_ = false;

@@ -39,7 +39,7 @@ struct MachineConfig {
   int concurrent_collectives = 0;   // how many a device runs at once; 0: any number
   int64_t step_limit = 10'000'000;  // more steps in one run count as a hang
   int64_t poll_limit = 100'000;     // so many questions in a row that nothing can change the answer of are one, too
-  int64_t stuck_seconds = 60;       // a host that reaches no visible operation for so long ends the process with exit code 6
+  double stuck_seconds = 60;        // a host that reaches no visible operation for so long ends the process with exit code 6
   Picoseconds host_call = 0;        // what it takes a host to issue one action
   std::vector<Picoseconds> skew;    // by rank: how much later its host begins a run; none: no rank does
 };

@@ -337,5 +337,15 @@ TEST_F(Running, SeriesThatNeverComeBackAreHangsWithThePictureOfWhoWaits) {
   EXPECT_EQ(said[4], "shared_series@hardened pass");
 }
 
+// However little patience there is, who knows what everybody waits for speaks before who only knows that nothing was heard.
+TEST_F(Running, AHangHasItsPictureWhereItIsToBeFoundQuickly) {
+  write("scenarios/ring.yaml", kRing);
+  const Ran ran = naughty(
+      "run --isolate=case --hang-after 1s --no-expectations --candidate stuck@forever --candidate stuck@catches --law ring_content");
+  EXPECT_EQ(ran.exit_code, 6) << ran.err;
+  for (const std::string& said : survival(ran))
+    EXPECT_NE(said.find(" hang: rank 0 has reached no operation of the modelled world for 0.25 s; host 0 runs"), std::string::npos) << said;
+}
+
 }  // namespace
 }  // namespace reloadlab::tests
