@@ -139,7 +139,9 @@ class StepBinder {
       diagnostics_.error(reader.at("in_place"), "in_place with via: layerwise, expected it with via: series");
     if (step.via != Via::series || !step.plan.only.empty() || !context_.names) return;
     for (const model::Delivery& delivery : context_.names->deliveries())
-      if (context_.the_case->series_of(delivery.layer)) step.plan.only.push_back(delivery.name);
+      if (context_.the_case->series_of(delivery.layer) && !std::ranges::count(step.plan.omit, delivery.name))
+        step.plan.only.push_back(delivery.name);
+    if (step.plan.only.empty()) diagnostics_.error(own.at, "nothing of a series is left to deliver, expected at least one tensor");
   }
 
   void bind_repeat(Step& step, const Node& own) {

@@ -104,6 +104,7 @@ class PlainRing final : public sim::WeightSeries {
 
   // Between passes.
   Status settle();
+  Status settle_or_forget();
   Status refuse_capture();
   Status prime();
   Status commit();

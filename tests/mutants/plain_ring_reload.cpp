@@ -28,6 +28,12 @@ Status PlainRing::settle() {
   return first;
 }
 
+// What a capture issued that was given up never arrives.
+Status PlainRing::settle_or_forget() {
+  const Status settled = settle();
+  return is(RingWrong::waits_in_vain) ? settled : Status();
+}
+
 Status PlainRing::drain() {
   if (!built_) return {Code::misuse, "nothing is in flight before loading was finished"};
   if (is(RingWrong::drains_nothing)) return {};
@@ -73,9 +79,7 @@ Status PlainRing::prime() {
     const auto in_flight = [&](int64_t slot) {
       return trusting && window(slot).arrival && window(slot).readers.empty() && window(slot).tenant == slot;
     };
-    // What a capture issued that was given up never arrives.
-    const Status settled = trusting ? Status() : settle();
-    if (!settled.ok() && is(RingWrong::waits_in_vain)) return settled;
+    if (!trusting) RELOADLAB_TRY(settle_or_forget());
     expected_ = 0;
     reached_ = -1;
     if (!is(RingWrong::reset_keeps_offset) || primed_by_reload_) next_ = ahead_ % window_count();
@@ -102,7 +106,7 @@ Status PlainRing::begin_reload(bool in_place) {
   if (!built_) return {Code::misuse, "a reload before loading was finished"};
   if (reloading_) return {Code::misuse, "a reload is open"};
   return model::guarded([&]() -> Status {
-    if (!is(RingWrong::reload_undrained)) RELOADLAB_TRY(settle());
+    if (!is(RingWrong::reload_undrained)) RELOADLAB_TRY(settle_or_forget());
     reloading_ = true;
     in_place_ = in_place;
     for (One& one : ones_)

@@ -70,7 +70,7 @@ enum class RingWrong {
   drains_nothing,      // drain() orders nothing
   resets_nothing,      // reset() does nothing
   reset_keeps_offset,  // reset() goes on with the window that was next
-  waits_in_vain,       // reset() fails where a capture that was given up had issued what never arrives
+  waits_in_vain,       // reset() and reloads fail where a capture that was given up had issued what never arrives
   process_wide,        // forwards ask the series that was registered last under the layer's path, whichever model it is of
   one_refuses,         // the last rank says that it cannot drain, when it has
 };
