@@ -33,7 +33,7 @@ struct Engine {
   // What the case requires and this machine or program lacks; empty when it can run here.
   std::function<std::string(const Case&)> lacks;
   std::function<std::vector<Verdict>(const Evidence&)> judge;
-  // Code::usage: the case has no schedules, or not the one that is asked for.
+  // Code::usage: the case has no schedules. Code::data: a checkpoint is missing, or the schedule that is asked for is of another case.
   std::function<Result<ExploreReport>(const Case&, const std::string& candidate, const ExploreOptions&)> explore;
   // What is told before the process is ended because a candidate holds a rank for so long that it will not come back. For workers.
   std::function<void(double seconds, std::function<void(const std::string& picture)> told)> watch_hangs;
