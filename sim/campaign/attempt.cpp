@@ -36,7 +36,15 @@ void explain(const Evidence& evidence, LawResult& law) {
   law.finding->rank = evidence.number(static_cast<size_t>(law.finding->rank));  // from here on for readers
 }
 
-// Every execution counts, also those in which something is made to fail: an injected fault must not become an exception that escapes.
+}  // namespace
+
+std::vector<std::string> judged_law_ids(const Engine& engine) {
+  std::vector<std::string> ids = engine.law_ids();
+  ids.emplace_back(kSurvives);
+  ids.emplace_back(kSameAgain);
+  return ids;
+}
+
 LawResult survives(const Evidence& evidence) {
   LawResult law{.law = std::string(kSurvives)};
   for (const Execution& execution : evidence.executions)
@@ -62,6 +70,8 @@ LawResult survives(const Evidence& evidence) {
     }
   return law;
 }
+
+namespace {
 
 LawResult same_again(const std::string& difference, int64_t checks) {
   LawResult law{.law = std::string(kSameAgain), .checks = checks};

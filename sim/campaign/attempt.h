@@ -30,6 +30,13 @@ Answer judge_evidence(const Job& job, const Evidence& evidence, const Engine& en
 // What a replay's failure means: unsupported is skipped, data is bad data, anything else a defect.
 Answer failed_replay(const Job& job, const Status& status);
 
+// Of the registry, and those that are judged by whoever runs the case.
+std::vector<std::string> judged_law_ids(const Engine& engine);
+
+// The law that the candidate comes back from every call. Every execution counts, also those in which something is made to fail: an
+// injected fault must not become an exception that escapes.
+LawResult survives(const Evidence& evidence);
+
 // Where two runs of one seed first differ ("ranks/0/events/17/text"); empty when nowhere.
 std::string first_difference(const Execution& one, const Execution& other);
 std::string first_difference(const Answer& one, const Answer& other);

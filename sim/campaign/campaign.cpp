@@ -89,7 +89,7 @@ class Campaign {
       return {};
     }
     if (options_.expectations) {
-      RELOADLAB_ASSIGN(book_, ExpectationBook::open(selected.all, all_law_ids()));
+      RELOADLAB_ASSIGN(book_, ExpectationBook::open(selected.all, judged_law_ids(engine_)));
     }
     result_.name = run_name(options_.selection);
     result_.seed = options_.selection.seed;
@@ -101,13 +101,6 @@ class Campaign {
     result_.laws.push_back({std::string(kSurvives), std::string(kSurvivesSentence)});
     result_.laws.push_back({std::string(kSameAgain), std::string(kSameAgainSentence)});
     return {};
-  }
-
-  std::vector<std::string> all_law_ids() const {
-    std::vector<std::string> ids = engine_.law_ids();
-    ids.emplace_back(kSurvives);
-    ids.emplace_back(kSameAgain);
-    return ids;
   }
 
   std::unique_ptr<Runner> make_runner() const {

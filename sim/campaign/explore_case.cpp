@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
+#include "sim/campaign/attempt.h"
+#include "sim/explore/flow.h"
 #include "sim/explore/shrink.h"
 #include "sim/explore/stopwatch.h"
 #include "sim/explore/strategy.h"
@@ -19,13 +22,21 @@
 namespace reloadlab::sim {
 namespace {
 
-constexpr size_t races_witnessed = 8;  // of one run; each costs a replay or two
+constexpr size_t races_witnessed = 8;            // of one run; each costs a replay or two
+constexpr int64_t shrinking_executions = 2'000;  // of one ending
+
+// What laws came to in the runs of a program.
+struct Judged {
+  std::map<std::string, std::vector<LawResult>> failed;  // by the verdict that they make
+  std::map<std::string, State> by_law;                   // fail where it failed in some run, pass where it passed in some
+  std::vector<LawResult> order;                          // the first failure of the law of order
+};
 
 // The case as a program: each run makes a world with the chooser that it is given, and plays the scenario's own execution there.
 class CaseProgram {
  public:
-  CaseProgram(const Case& the_case, const CandidateInfo& candidate, const Evidence& cold)
-      : case_(the_case), candidate_(candidate), cold_(cold) {}
+  CaseProgram(const Case& the_case, const CandidateInfo& candidate, const Evidence& cold, Judged& judged)
+      : case_(the_case), candidate_(candidate), cold_(cold), judged_(judged) {}
 
   explore::Outcome operator()(std::unique_ptr<modelled::Chooser> chooser) const {
     explore::Outcome outcome{.ranks = case_.ranks};
@@ -72,16 +83,29 @@ class CaseProgram {
     }
   }
   // Races are told apart: they are there in every schedule, whatever it makes of them.
-  static std::string verdict_of(const Evidence& evidence) {
-    std::string text;
+  std::string verdict_of(const Evidence& evidence) const {
+    std::vector<LawResult> failed;
     for (const Verdict& verdict : judge(evidence)) {
-      if (verdict.outcome != sim::Outcome::fail || verdict.law == "ring_happens_before") continue;
-      const Finding& finding = *verdict.finding;
-      text += fmt::format("{}{}: rank {}, step {}{}: {}", text.empty() ? "" : "\n", verdict.law, finding.rank, finding.step,
-                          finding.tensor.empty() ? "" : ", " + finding.tensor, finding.what);
-      if (!finding.first.empty()) text += "; " + finding.first;
+      const bool fails = verdict.outcome == sim::Outcome::fail;
+      note(verdict.law, fails ? State::fail : verdict.outcome == sim::Outcome::pass ? State::pass : State::unsupported);
+      if (!fails) continue;
+      LawResult law{.law = verdict.law, .state = State::fail, .finding = verdict.finding};
+      if (verdict.law != "ring_happens_before")
+        failed.push_back(std::move(law));
+      else if (judged_.order.empty())
+        judged_.order.push_back(std::move(law));
     }
+    LawResult alive = survives(evidence);
+    note(alive.law, alive.state == State::pass ? State::pass : State::fail);
+    if (alive.state != State::pass) failed.push_back(std::move(alive));
+    std::string text;
+    for (const LawResult& law : failed) text += fmt::format("{}{}", text.empty() ? "" : "\n", failure_text(law));
+    if (!failed.empty()) judged_.failed.emplace(text, std::move(failed));
     return text;
+  }
+  void note(const std::string& law, State state) const {
+    const auto known = judged_.by_law.emplace(law, state).first;
+    if (state == State::fail || known->second == State::unsupported) known->second = state;
   }
   static std::string state_of(const Evidence& evidence) {
     std::string text;
@@ -96,7 +120,17 @@ class CaseProgram {
   const Case& case_;
   const CandidateInfo& candidate_;
   const Evidence& cold_;
+  Judged& judged_;
 };
+
+// Of verdicts that no laws made: something was thrown, or the search itself ended the run.
+std::vector<LawResult> failed_by(const Judged& judged, const std::string& verdict) {
+  if (verdict.empty()) return {};
+  if (const auto found = judged.failed.find(verdict); found != judged.failed.end()) return found->second;
+  const State state = verdict.starts_with("hang") ? State::hang : State::fail;
+  const std::string law(kSurvives);
+  return {{.law = law, .state = state, .finding = Finding{.law = law, .execution = "warm", .what = verdict}}};
+}
 
 Result<explore::Strategy> strategy_of(const ExploreOptions& options) {
   using Kind = explore::Strategy::Kind;
@@ -158,15 +192,21 @@ ExploreReport::Race told(const explore::Program& program, const explore::Explora
   return told;
 }
 
-Result<ExploreReport::Ending> told(const explore::Program& program, const explore::Ending& ending, const explore::Limits& limits) {
-  ExploreReport::Ending told{ending.runs, ending.verdict, explore::print_schedule(ending.schedule), ending.preemptions, false};
-  if (ending.verdict.empty() || limits.seconds <= 0) return told;
+Result<ExploreReport::Ending> told(const explore::Program& program, const explore::Ending& ending, const Judged& judged,
+                                   const explore::Limits& limits) {
+  ExploreReport::Ending told{.runs = ending.runs,
+                             .failed = failed_by(judged, ending.verdict),
+                             .schedule = explore::print_schedule(ending.schedule),
+                             .preemptions = ending.preemptions};
+  if (ending.verdict.empty()) return told;
   RELOADLAB_ASSIGN(const explore::Execution run, explore::replay_stored(program, ending.schedule));
+  told.raced = !run.outcome.wrong.empty() && explore::wrong_by_races(run);
   const auto same = [&](const explore::Outcome& outcome) { return outcome.verdict == ending.verdict; };
   const explore::Shrunk shrunk = explore::shrink(program, run, same, limits);
   told.schedule = explore::print_schedule(explore::stored(shrunk.run));
   told.preemptions = shrunk.preemptions;
   told.fewest = shrunk.fewest;
+  told.limit = shrunk.limit;
   return told;
 }
 
@@ -184,14 +224,14 @@ std::vector<explore::Ending> by_verdict(const std::vector<explore::Ending>& endi
 }
 
 // Each ending that failed is made small in its share of the time that is left; another share is for races.
-Status tell_endings(const explore::Program& program, const explore::Exploration& seen, bool shrinks, const Time& time,
+Status tell_endings(const explore::Program& program, const explore::Exploration& seen, const Judged& judged, bool shrinks, const Time& time,
                     ExploreReport& report) {
   const auto fails = [](const explore::Ending& ending) { return !ending.verdict.empty(); };
   const std::vector<explore::Ending> endings = by_verdict(seen.endings);
   auto shares = std::ranges::count_if(endings, fails) + (seen.races.empty() ? 0 : 1);
   for (const explore::Ending& ending : endings) {
     const double share = shrinks && fails(ending) ? time.left() / static_cast<double>(shares--) : 0;
-    RELOADLAB_ASSIGN(ExploreReport::Ending each, told(program, ending, {.executions = 2000, .seconds = share}));
+    RELOADLAB_ASSIGN(ExploreReport::Ending each, told(program, ending, judged, {.executions = shrinking_executions, .seconds = share}));
     report.endings.push_back(std::move(each));
   }
   return {};
@@ -205,11 +245,18 @@ Result<ExploreReport> explore_case(const Case& the_case, const CandidateInfo& ca
   RELOADLAB_ASSIGN(const explore::Strategy strategy, strategy_of(options));
   const Time allowed(options.most_seconds);
   RELOADLAB_ASSIGN(const Evidence cold, replay(the_case, candidate, {}));
-  const explore::Program program = CaseProgram(the_case, candidate, cold);
+  Judged judged;
+  const explore::Program program = CaseProgram(the_case, candidate, cold, judged);
   const explore::Limits limits{.executions = options.most_executions, .seconds = std::max(0.0, allowed.left() * 3 / 4)};
   RELOADLAB_ASSIGN(const explore::Exploration seen, explore::explore(program, strategy, limits));
-  ExploreReport report{.covered = explore::told(seen.coverage), .cut_off = seen.coverage.cut_off};
-  RELOADLAB_TRY(tell_endings(program, seen, options.shrink, allowed, report));
+  ExploreReport report{.covered = explore::told(seen.coverage),
+                       .chance = seen.chance ? explore::told(*seen.chance, options.schedules) : std::string(),
+                       .cut_off = seen.coverage.cut_off,
+                       .exhausted = seen.coverage.exhausted,
+                       .order = judged.order};
+  for (const auto& [law, state] : judged.by_law)
+    if (state == State::pass) report.held.push_back({.law = law});
+  RELOADLAB_TRY(tell_endings(program, seen, judged, options.shrink, allowed, report));
   for (const auto& race : seen.races) {
     if (report.races.size() == races_witnessed) break;
     report.races.push_back(told(program, race, allowed));
@@ -254,7 +301,8 @@ void find_witnesses(const Case& the_case, const CandidateInfo& candidate, Eviden
   const bool any =
       warm != evidence.executions.end() && std::ranges::any_of(warm->ranks, [](const RankRun& rank) { return !rank.races.empty(); });
   if (!any || the_case.world != WorldKind::sim) return;
-  const explore::Program program = CaseProgram(the_case, candidate, evidence);
+  Judged judged;
+  const explore::Program program = CaseProgram(the_case, candidate, evidence, judged);
   const explore::Execution run = explore::run_with(program, modelled::round_robin());
   std::set<const modelled::Race*> taken;
   const size_t first = static_cast<size_t>(warm - evidence.executions.begin());

@@ -1,8 +1,12 @@
 // explore: the schedules of a case, instead of one.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <optional>
+#include <set>
 
+#include "sim/campaign/expectation_book.h"
 #include "sim/cli/commands.h"
 #include "sim/evidence/text.h"
 #include "sim/report/text.h"
@@ -17,7 +21,8 @@ struct ExploreTexts {
   bool exhaustive = false, unreduced = false, timed = false;
   int64_t schedules = 0;
   int depth = 0;
-  std::string seconds = "60s";
+  std::string seconds = "60s", silence = "60s";
+  bool no_expectations = false;
 };
 
 Result<ExploreOptions> read_options(const ExploreTexts& texts) {
@@ -29,34 +34,180 @@ Result<ExploreOptions> read_options(const ExploreTexts& texts) {
   if (texts.timed) options.way = Way::timed;
   if (texts.schedule) options.way = Way::replay, options.schedule = *texts.schedule;
   RELOADLAB_ASSIGN(options.most_seconds, read_duration(texts.seconds));
+  RELOADLAB_ASSIGN(options.hang_seconds, read_duration(texts.silence));
   if (!texts.selection.seed.empty()) {
     RELOADLAB_ASSIGN(options.seed, read_seed(texts.selection.seed));
   }
   return options;
 }
 
-std::string indented(std::string text) {
-  for (size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 1)) text.replace(at, 1, "\n          ");
-  return text;
+bool is_known(const LawResult& law) { return law.state == State::known; }
+
+// Where races are known, so is what they do to bytes, in whichever schedule.
+void excuse(ExploreReport& report) {
+  for (ExploreReport::Ending& ending : report.endings)
+    for (LawResult& law : ending.failed) {
+      if (!ending.raced || law.state != State::fail || (law.law != "ring_content" && law.law != "graph_replay")) continue;
+      law.state = State::known;
+      law.rule = report.order.front().rule;
+      law.reason = "of the races";
+    }
 }
 
-void print(const ExploreReport& report) {
-  fmt::print("  {}\n", report.covered);
-  for (const ExploreReport::Ending& each : report.endings) {
-    fmt::print("  {:>5} × {}\n", each.runs, each.verdict.empty() ? "all laws but that of order held" : indented(each.verdict));
-    if (!each.verdict.empty())
-      fmt::print("          {}, {}: --schedule {}\n", plural(each.preemptions, "preemption"), each.fewest ? "no fewer do" : "fewer may do",
-                 each.schedule);
-  }
-  for (const ExploreReport::Race& each : report.races) {
-    fmt::print("  race    {}\n          {}\n", each.accesses, each.missing);
-    if (!each.witness.empty()) fmt::print("          {}: --schedule {}\n", in_both_orders(each.witness, each.reader), each.schedule);
-    if (!each.tried) fmt::print("          not tried in the other order: the time of --for was up\n");
-  }
-  if (report.races_left_out > 0) fmt::print("  … and {} more\n", plural(static_cast<int64_t>(report.races_left_out), "race"));
+// What expectation files know of it. A law that is to fail and held is only known to have held where every schedule has run.
+void apply(const ExpectationBook& book, const Job& job, ExploreReport& report) {
+  const auto each = [&](std::vector<LawResult>& laws) {
+    CaseResult one = blank_result(job);
+    one.laws = std::move(laws);
+    book.apply(one);
+    laws = std::move(one.laws);
+  };
+  for (ExploreReport::Ending& ending : report.endings) each(ending.failed);
+  each(report.order);
+  each(report.held);
+  if (!report.order.empty() && is_known(report.order.front())) excuse(report);
 }
+
+std::set<State> states_of(const ExploreReport& report) {
+  std::set<State> states;
+  const auto add = [&](const LawResult& law) { states.insert(law.state); };
+  for (const ExploreReport::Ending& ending : report.endings) std::ranges::for_each(ending.failed, add);
+  std::ranges::for_each(report.order, add);
+  if (report.exhausted) std::ranges::for_each(report.held, add);
+  return states;
+}
+
+std::string told(const LawResult& law) {
+  std::string text = failure_text(law);
+  if (is_known(law)) text = fmt::format("known ({}): {}", law.rule, text);
+  return law.reason.empty() ? text : fmt::format("{}; {}", text, law.reason);
+}
+
+// Prints a case by a candidate. Schedules stand in lines to paste.
+class Teller {
+ public:
+  Teller(const Job& job, const Program& program, uint64_t seed)
+      : again_(fmt::format("{} explore {} --name '{}' --candidate {}{} --schedule ", program.name, job.the_case.file, job.the_case.id(),
+                           job.candidate, seed == 0 ? "" : fmt::format(" --seed {}", seed))) {}
+
+  void tell(const ExploreReport& report) const {
+    fmt::print("  {}\n", report.covered);
+    if (!report.chance.empty()) fmt::print("  {}\n", report.chance);
+    for (const ExploreReport::Ending& each : report.endings) tell(each);
+    for (const LawResult& law : report.order) fmt::print("  order   {}\n", told(law));
+    for (const ExploreReport::Race& each : report.races) tell(each);
+    if (report.races_left_out > 0) fmt::print("  … and {} more\n", plural(static_cast<int64_t>(report.races_left_out), "race"));
+    for (const LawResult& law : report.held)
+      if (report.exhausted && law.state == State::unexpected_pass) fmt::print("  held    {}: {}\n", law.law, law.reason);
+  }
+
+ private:
+  void tell(const ExploreReport::Ending& ending) const {
+    if (ending.failed.empty()) return fmt::print("  {:>5} × all laws but that of order held\n", ending.runs);
+    for (const LawResult& law : ending.failed) {
+      if (&law == &ending.failed.front())
+        fmt::print("  {:>5} × {}\n", ending.runs, told(law));
+      else
+        fmt::print("          {}\n", told(law));
+    }
+    const std::string fewer = ending.fewest ? "no fewer do" : "fewer may do: the search for them ended after " + ending.limit;
+    fmt::print("          {}, {}\n          {}{}\n", plural(ending.preemptions, "preemption"), fewer, again_, ending.schedule);
+  }
+  void tell(const ExploreReport::Race& race) const {
+    fmt::print("  race    {}\n          {}\n", race.accesses, race.missing);
+    if (!race.tried) return fmt::print("          not tried in the other order: the time of --for was up\n");
+    if (race.witness.empty()) return fmt::print("          no schedule has them in the other order\n");
+    fmt::print("          {}\n          {}{}\n", in_both_orders(race.witness, race.reader), again_, race.schedule);
+  }
+
+  const std::string again_;
+};
 
 // All cases that are selected, by all candidates of each.
+class Explorer {
+ public:
+  Explorer(const ExploreOptions& options, const Program& program, uint64_t seed) : options_(options), program_(program), seed_(seed) {}
+
+  Result<Exit> all(const std::vector<Job>& jobs, const std::optional<ExpectationBook>& book) {
+    for (const Job& job : jobs) RELOADLAB_TRY(one(job, jobs.size() == 1, book));
+    const auto left_out = [&](size_t count, const char* why) {
+      if (count > 0) fmt::print("{} of {} left out: {}\n", count, jobs.size(), why);
+    };
+    left_out(no_schedules_, "only cases with series in the world sim have schedules");
+    if (others_ > 0 && done_ == 0) return Status(Code::data, refusal_);
+    left_out(others_, "the schedule is of another case");
+    if (cut_off_ > 0) fmt::print("{} of {} cut off before all of its schedules had run; --for gives more time\n", cut_off_, jobs.size());
+    return exit();
+  }
+
+ private:
+  Status one(const Job& job, bool alone, const std::optional<ExpectationBook>& book) {
+    if (!alone && !has_schedules(job.the_case)) {
+      ++no_schedules_;
+      return {};
+    }
+    Result<ExploreReport> report = explored(job);
+    if (!report.ok()) return refused(job, report.status());
+    if (book) apply(*book, job, *report);
+    const std::set<State> states = states_of(*report);
+    fmt::print("{:<5} {}  {}\n", word(states, report->cut_off), job.the_case.id(), job.candidate);
+    Teller(job, program_, seed_).tell(*report);
+    seen_.insert(states.begin(), states.end());
+    cut_off_ += report->cut_off ? 1 : 0;
+    ++done_;
+    return {};
+  }
+
+  // A rank that never comes back takes the process with it: what was found so far is told, and whose case it was.
+  Result<ExploreReport> explored(const Job& job) {
+    if (program_.engine.watch_hangs)
+      program_.engine.watch_hangs(options_.hang_seconds, [&job](const std::string& picture) {
+        fmt::print("HANG  {}  {}\n  {}\n", job.the_case.id(), job.candidate, picture);
+        std::fflush(stdout);
+      });
+    return program_.engine.explore(job.the_case, job.candidate, options_);
+  }
+
+  // What is wrong with one case is no reason to leave the others.
+  Status refused(const Job& job, const Status& status) {
+    if (status.code() != Code::data) return status;
+    const bool replays = options_.way == ExploreOptions::Way::replay;
+    if (replays && !status.message().starts_with(kOtherProgram)) return status;
+    if (replays) {
+      ++others_;
+      refusal_ = status.message();
+    } else {
+      bad_data_ = true;
+      fmt::print(stderr, "{}  {}: {}\n", job.the_case.id(), job.candidate, status.message());
+    }
+    return {};
+  }
+
+  static const char* word(const std::set<State>& states, bool cut_off) {
+    if (states.contains(State::hang)) return "HANG";
+    if (states.contains(State::fail) || states.contains(State::unexpected_pass)) return "FAIL";
+    if (cut_off) return "cut";
+    return states.contains(State::known) ? "known" : "ok";
+  }
+
+  Exit exit() const {
+    if (seen_.contains(State::hang)) return Exit::hang;
+    if (seen_.contains(State::fail)) return Exit::failed;
+    if (seen_.contains(State::unexpected_pass)) return Exit::unexpected_pass;
+    if (cut_off_ > 0) return Exit::inconclusive;
+    if (bad_data_) return Exit::bad_scenario;
+    return done_ == 0 ? Exit::nothing_ran : Exit::held;
+  }
+
+  const ExploreOptions& options_;
+  const Program& program_;
+  const uint64_t seed_;
+  std::set<State> seen_;
+  size_t done_ = 0, cut_off_ = 0, no_schedules_ = 0, others_ = 0;
+  bool bad_data_ = false;
+  std::string refusal_;
+};
+
 Result<Exit> explore(const ExploreTexts& texts, const Program& program) {
   RELOADLAB_ASSIGN(const Selection selection, read_selection(texts.selection));
   RELOADLAB_ASSIGN(const ExploreOptions options, read_options(texts));
@@ -66,23 +217,11 @@ Result<Exit> explore(const ExploreTexts& texts, const Program& program) {
     fmt::print(stderr, "nothing ran: {}\n", why_no_case(selection, selected.all));
     return Exit::nothing_ran;
   }
-  bool failed = false;
-  size_t cut_off = 0, left_out = 0;
-  for (const Job& job : jobs) {
-    if (jobs.size() > 1 && !has_schedules(job.the_case)) {
-      ++left_out;
-      continue;
-    }
-    RELOADLAB_ASSIGN(const ExploreReport report, program.engine.explore(job.the_case, job.candidate, options));
-    fmt::print("{}  {}  {}\n", report.failed() ? "FAIL" : report.cut_off ? "cut " : "ok  ", job.the_case.id(), job.candidate);
-    print(report);
-    failed |= report.failed();
-    cut_off += report.cut_off ? 1 : 0;
+  std::optional<ExpectationBook> book;
+  if (!texts.no_expectations) {
+    RELOADLAB_ASSIGN(book, ExpectationBook::open(selected.all, judged_law_ids(program.engine)));
   }
-  if (left_out > 0) fmt::print("{} of {} left out: only cases with series in the world sim have schedules\n", left_out, jobs.size());
-  if (left_out == jobs.size()) return Exit::nothing_ran;
-  if (cut_off > 0) fmt::print("{} of {} cut off before all of its schedules had run; --for gives more time\n", cut_off, jobs.size());
-  return failed ? Exit::failed : cut_off > 0 ? Exit::inconclusive : Exit::held;
+  return Explorer(options, program, selection.seed).all(jobs, book);
 }
 
 }  // namespace
@@ -109,6 +248,10 @@ Command add_explore(CLI::App& app, const Program& program) {
   parser->add_option("--for", texts->seconds, "What a case may take: 500ms, 30s, 2m, 1h; a quarter is for shrinking and witnesses")
       ->type_name("TIME")
       ->capture_default_str();
+  parser->add_option("--hang-after", texts->silence, "How long a rank may come to no operation of its device: 500ms, 30s, 2m, 1h")
+      ->type_name("TIME")
+      ->capture_default_str();
+  parser->add_flag("--no-expectations", texts->no_expectations, "Known failures count as failures");
   return {parser, [texts, &program] { return explore(*texts, program); }};
 }
 

@@ -10,7 +10,7 @@ namespace {
 struct RunTexts {
   SelectionTexts selection;
   CampaignOptions options;
-  std::string seconds, silence = "60s", isolate, out = "out";
+  std::string seconds, silence, isolate, out = "out";
   bool no_expectations = false;
 };
 
@@ -26,7 +26,13 @@ Result<Exit> run(RunTexts texts, const Program& program) {
   CampaignOptions& options = texts.options;
   RELOADLAB_ASSIGN(options.selection, read_selection(texts.selection));
   RELOADLAB_ASSIGN(options.isolation, read_isolation(texts.isolate));
-  RELOADLAB_ASSIGN(options.silence_seconds, read_duration(texts.silence));
+  if (!texts.silence.empty()) {
+    RELOADLAB_ASSIGN(options.silence_seconds, read_duration(texts.silence));
+    if (options.isolation == Isolation::none && options.jobs == 1)
+      return Status(Code::usage, "--hang-after needs --isolate or --jobs: without workers nobody is left to see a hang");
+  } else {
+    texts.silence = fmt::format("{}s", options.silence_seconds);
+  }
   if (!texts.seconds.empty()) {
     RELOADLAB_ASSIGN(options.seconds, read_duration(texts.seconds));
   }
@@ -56,7 +62,9 @@ Command add_run(CLI::App& app, const Program& program) {
   parser->add_option("--for", texts->seconds, "Start no case after so long: 500ms, 30s, 2m, 1h")->type_name("TIME");
   parser->add_flag("--fail-fast", options.fail_fast, "Stop at the first failure");
   parser->add_flag("--isolate{workers}", texts->isolate, "Candidates run in worker processes; --isolate=case: a new one for each case");
-  parser->add_option("--hang-after", texts->silence, "Isolated: how long without a step beginning is a hang: 500ms, 30s, 2m, 1h")
+  parser
+      ->add_option("--hang-after", texts->silence,
+                   "With workers: how long without a step beginning is a hang: 500ms, 30s, 2m, 1h (default 60s)")
       ->type_name("TIME");
   CLI::Option* none = parser->add_flag("--no-expectations", texts->no_expectations, "Known failures count as failures");
   parser->add_flag("--update-expectations", options.update_expectations, "Write down what fails, as known")->excludes(none);

@@ -29,9 +29,7 @@ class Search {
       if (cut == Cut::asking) run.outcome.verdict = "hang: hosts only ask whether something is done, and nothing else can go on";
       ++coverage_.executions;
       learn(run, fixed);
-      if (cut == Cut::redundant) {
-        ++coverage_.redundant;
-      } else {
+      if (cut != Cut::redundant) {
         coverage_.traces.insert(trace_.mark());
         wanted = visit(run);
       }

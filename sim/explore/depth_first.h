@@ -30,9 +30,10 @@ struct DepthFirst {
 };
 
 struct Coverage {
-  int64_t executions = 0;  // runs, redundant ones included
-  int64_t redundant = 0;
+  int64_t executions = 0;
   std::set<uint64_t> traces;  // the marks of those that were run to their end
+  // Executions that showed nothing new: ended because only sleepers could go on, or of a trace that had been run.
+  int64_t redundant() const { return executions - static_cast<int64_t>(traces.size()); }
   double seconds = 0;
   bool exhausted = false;
   bool cut_off = false;  // by a limit, before all that was asked for had run

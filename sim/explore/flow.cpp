@@ -55,9 +55,8 @@ Conflict conflict_of(const Turn& first, const Turn& second, BlockId block) {
   return conflict;
 }
 
-}  // namespace
-
-const Wrong* left_wrong(const Execution& run, int64_t one_turn, int64_t other_turn, BlockId block) {
+// What holds something of the two turns' accesses to the block, when all is over.
+Flow flow_of(const Execution& run, int64_t one_turn, int64_t other_turn, BlockId block) {
   const auto [first, second] = std::minmax(one_turn, other_turn);
   const auto turn = [&](int64_t number) -> const Turn& { return run.turns[static_cast<size_t>(number)]; };
   const Conflict conflict = conflict_of(turn(first), turn(second), block);
@@ -68,8 +67,23 @@ const Wrong* left_wrong(const Execution& run, int64_t one_turn, int64_t other_tu
     for (const Region& region : conflict.written_twice)
       if (number == second) flow.write(region, true);
   }
+  return flow;
+}
+
+}  // namespace
+
+const Wrong* left_wrong(const Execution& run, int64_t one_turn, int64_t other_turn, BlockId block) {
+  const Flow flow = flow_of(run, one_turn, other_turn, block);
   const auto found = std::ranges::find_if(run.outcome.wrong, [&](const Wrong& wrong) { return flow.reached(wrong.where); });
   return found == run.outcome.wrong.end() ? nullptr : &*found;
+}
+
+bool wrong_by_races(const Execution& run) {
+  std::vector<Flow> flows;
+  for (const modelled::Race& race : run.outcome.races) flows.push_back(flow_of(run, race.first.turn, race.second.turn, race.block));
+  return std::ranges::all_of(run.outcome.wrong, [&](const Wrong& wrong) {
+    return std::ranges::any_of(flows, [&](const Flow& flow) { return flow.reached(wrong.where); });
+  });
 }
 
 }  // namespace reloadlab::sim::explore

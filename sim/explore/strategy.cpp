@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "sim/explore/stopwatch.h"
 
@@ -71,23 +72,20 @@ Exploration sample(const Program& program, int64_t count, const Limits& limits,
   return collector.take(std::move(coverage));
 }
 
-int64_t steps_of(const Program& program) {
-  Execution run = run_with(program, modelled::round_robin());
-  return std::count_if(run.decisions.begin(), run.decisions.end(),
-                       [](const Decision& decision) { return decision.kind == ChoiceKind::next; });
+// Turns that are no choice count as well: in other schedules they may be one.
+Chance chance_of(const Program& program, int depth) {
+  const Execution run = run_with(program, modelled::round_robin());
+  std::set<modelled::ActorId> actors;
+  for (const modelled::Turn& turn : run.turns) actors.insert(turn.actor);
+  return {static_cast<int64_t>(actors.size()), static_cast<int64_t>(run.turns.size()), depth};
 }
 
 Result<Exploration> replayed(const Program& program, const StoredSchedule& schedule) {
   RELOADLAB_ASSIGN(Execution run, replay_stored(program, schedule));
   Collector collector;
   collector.add(run);
-  return collector.take({.executions = 1,
-                         .redundant = 0,
-                         .traces = {mark_of(run)},
-                         .seconds = 0,
-                         .exhausted = false,
-                         .cut_off = false,
-                         .limit = "one schedule"});
+  return collector.take(
+      {.executions = 1, .traces = {mark_of(run)}, .seconds = 0, .exhausted = false, .cut_off = false, .limit = "one schedule"});
 }
 
 Exploration searched(const Program& program, bool reduced, const Limits& limits) {
@@ -116,8 +114,11 @@ Result<Exploration> explore(const Program& program, const Strategy& strategy, co
     case Kind::random:
       return sample(program, strategy.schedules, limits, [&](int64_t i) { return modelled::random_choices(seed(i)); });
     case Kind::pct: {
-      int64_t steps = steps_of(program);
-      return sample(program, strategy.schedules, limits, [&](int64_t i) { return modelled::pct(seed(i), strategy.depth, steps); });
+      const Chance chance = chance_of(program, strategy.depth);
+      const auto chooser = [&](int64_t i) { return modelled::pct(seed(i), chance.depth, chance.steps); };
+      Exploration seen = sample(program, strategy.schedules, limits, chooser);
+      seen.chance = chance;
+      return seen;
     }
     case Kind::round_robin:
       return sample(program, 1, limits, [](int64_t) { return modelled::round_robin(); });
@@ -133,7 +134,18 @@ std::string told(const Coverage& coverage) {
   const auto counted = [](size_t count, std::string_view one) { return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s"); };
   const std::string end = coverage.exhausted ? "exhausted" : (coverage.cut_off ? "cut off after " : "not exhausted: ") + coverage.limit;
   return fmt::format("{}, {}, {} redundant, {:.1f} s, {}", counted(static_cast<size_t>(coverage.executions), "execution"),
-                     counted(coverage.traces.size(), "trace"), coverage.redundant, coverage.seconds, end);
+                     counted(coverage.traces.size(), "trace"), coverage.redundant(), coverage.seconds, end);
+}
+
+double Chance::of_one() const {
+  return 1 / (static_cast<double>(std::max<int64_t>(actors, 1)) * std::pow(static_cast<double>(std::max<int64_t>(steps, 1)), depth - 1));
+}
+
+std::string told(const Chance& chance, int64_t schedules) {
+  const double all = -std::expm1(static_cast<double>(schedules) * std::log1p(-chance.of_one()));
+  return fmt::format(
+      "a schedule finds a bug of depth {} with probability 1/({} actors x {}^{} steps) = {:.2g} at least, {} of them with {:.2g}",
+      chance.depth, chance.actors, chance.steps, chance.depth - 1, chance.of_one(), schedules, all);
 }
 
 }  // namespace reloadlab::sim::explore

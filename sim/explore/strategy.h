@@ -13,7 +13,7 @@ struct Strategy {
     exhaustive,   // every trace once (DPOR)
     unreduced,    // every interleaving: for small programs, and as a check of the former
     random,       // `schedules` of them
-    pct,          // `schedules` of them, of bugs of `depth`; the number of steps is measured
+    pct,          // `schedules` of them, of bugs of `depth`
     round_robin,  // one
     timed,        // one: in the order of the cost model
     replay,       // `schedule`
@@ -33,9 +33,18 @@ struct Ending {
   int64_t preemptions = 0;  // of that schedule
 };
 
+// What one schedule of PCT finds any bug of the depth with, at least: one of the actors is first by chance, and so are the steps at which
+// others take over. Both are counted in the round-robin run.
+struct Chance {
+  int64_t actors = 0, steps = 0;
+  int depth = 0;
+  double of_one() const;
+};
+
 struct Exploration {
   Coverage coverage;
-  std::vector<Ending> endings;  // by verdict and state, in the order in which they were found
+  std::optional<Chance> chance = {};  // pct
+  std::vector<Ending> endings;        // by verdict and state, in the order in which they were found
   // Each pair of accesses once, whichever order it was seen in, as in the first run that had it.
   struct FoundRace {
     modelled::Race race;
@@ -51,5 +60,7 @@ Result<Exploration> explore(const Program& program, const Strategy& strategy, co
 
 // "164052 executions, 164052 traces, 0 redundant, 33.1 s, exhausted", or "cut off after" a limit.
 std::string told(const Coverage& coverage);
+// "a schedule finds a bug of depth 3 with probability 1/(7 actors x 120^2 steps) = 9.9e-06 at least, 100 of them with 0.00099"
+std::string told(const Chance& chance, int64_t schedules);
 
 }  // namespace reloadlab::sim::explore

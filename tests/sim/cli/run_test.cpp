@@ -281,6 +281,49 @@ TEST_F(Running, AnExplorationThatIsCutOffIs2AndSaysSo) {
   EXPECT_EQ(reloadlab("explore scenarios/ring.yaml --candidate shared_series@hardened --schedules 3").exit_code, 0);
 }
 
+std::string line_with(const std::string& text, const std::string& words) {
+  const size_t at = text.find(words), begin = text.rfind('\n', at) + 1;
+  return at == std::string::npos ? "" : text.substr(begin, text.find('\n', at) - begin);
+}
+
+// Wrong bytes that come of known races are known, whichever schedule they need; without the file nothing is.
+TEST_F(Running, ExploreKnowsWhatIsWrittenDown) {
+  write("scenarios/ring.yaml", kRing);
+  const std::string explore = "explore scenarios/ring.yaml --candidate mutant@ring_no_wait --schedules 5";
+  EXPECT_EQ(reloadlab(explore).exit_code, 1);
+  write("scenarios/expectations/shared_series/ring.yaml",
+        "reloadlab: 1\nscenario: ring\nknown:\n"
+        "  - {candidate: mutant@ring_no_wait, law: ring_happens_before, rule: SW3, execution: warm, step: -1}\n");
+  const Ran known = reloadlab(explore);
+  EXPECT_EQ(known.exit_code, 0) << known.out << known.err;
+  EXPECT_TRUE(known.out.starts_with("known ring  mutant@ring_no_wait\n")) << known.out;
+  EXPECT_NE(known.out.find(" × known (SW3): ring_content: "), std::string::npos) << known.out;
+  EXPECT_EQ(reloadlab(explore + " --no-expectations").exit_code, 1);
+  write("scenarios/expectations/shared_series/ring.yaml",
+        "reloadlab: 1\nscenario: ring\nknown:\n"
+        "  - {candidate: shared_series@hardened, law: ring_content, rule: SW3, execution: warm, step: 1}\n");
+  EXPECT_EQ(reloadlab("explore scenarios/ring.yaml --candidate shared_series@hardened").exit_code, 5);
+  EXPECT_EQ(reloadlab("explore scenarios/ring.yaml --candidate shared_series@hardened --schedules 3").exit_code, 0);
+}
+
+TEST_F(Running, ExploreTellsHangs) {
+  write("scenarios/ring.yaml", kRing);
+  const Ran polls = naughty("explore scenarios/ring.yaml --candidate stuck@polls --for 3s");
+  EXPECT_EQ(polls.exit_code, 6) << polls.out << polls.err;
+  EXPECT_NE(polls.out.find("HANG  ring  stuck@polls\n"), std::string::npos) << polls.out;
+  const Ran stuck = naughty("explore scenarios/ring.yaml --candidate shared_series@hardened --candidate stuck@mutex --hang-after 2s");
+  EXPECT_EQ(stuck.exit_code, 6) << stuck.out << stuck.err;
+  EXPECT_NE(stuck.out.find("ok    ring  shared_series@hardened\n"), std::string::npos) << stuck.out;
+  EXPECT_NE(stuck.out.find("HANG  ring  stuck@mutex\n  rank 0 has reached no operation of the modelled world for 2 s\n"), std::string::npos)
+      << stuck.out;
+}
+
+TEST_F(Running, WithoutWorkersNobodySeesAHang) {
+  small_scenario();
+  EXPECT_EQ(reloadlab("run --hang-after 3s").exit_code, 64);
+  EXPECT_NE(reloadlab("run --hang-after 3s").err.find("--hang-after needs --isolate or --jobs"), std::string::npos);
+}
+
 TEST_F(Running, ExploreGoesThroughEveryScheduleThatDiffers) {
   write("scenarios/ring.yaml", kRing);
   const Ran held = reloadlab("explore scenarios/ring.yaml --candidate shared_series@seed");
@@ -290,12 +333,16 @@ TEST_F(Running, ExploreGoesThroughEveryScheduleThatDiffers) {
   const Ran raced = reloadlab("explore scenarios/ring.yaml --candidate mutant@ring_no_wait");
   EXPECT_EQ(raced.exit_code, 1) << raced.err;
   EXPECT_NE(raced.out.find("wrong bytes in one of the two orders: blocks."), std::string::npos) << raced.out;
-  const size_t at = raced.out.find("--schedule ");
-  const std::string schedule = raced.out.substr(at, raced.out.find('\n', at) - at);
-  const Ran again = reloadlab("explore scenarios/ring.yaml --candidate mutant@ring_no_wait " + schedule);
-  EXPECT_EQ(again.exit_code, 1) << again.err;
+  const std::string command = line_with(raced.out, "--schedule ");
+  const Ran again = reloadlab(command.substr(command.find(" explore ") + 1));
+  EXPECT_EQ(again.exit_code, 1) << command << again.err;
+  EXPECT_TRUE(again.out.starts_with("FAIL  ring  mutant@ring_no_wait\n  1 execution, ")) << again.out;
+  const std::string schedule = command.substr(command.find("--schedule "));
   const Ran other = reloadlab("explore scenarios/ring.yaml --candidate shared_series@hardened " + schedule);
   EXPECT_EQ(other.exit_code, 65) << other.out << other.err;
+  const Ran both = reloadlab("explore scenarios/ring.yaml --candidate mutant@ring_no_wait --candidate shared_series@hardened " + schedule);
+  EXPECT_EQ(both.exit_code, 1) << both.out << both.err;
+  EXPECT_NE(both.out.find("1 of 2 left out: the schedule is of another case"), std::string::npos) << both.out;
   EXPECT_EQ(reloadlab("explore scenarios/ring.yaml --schedule nonsense").exit_code, 65);
   EXPECT_EQ(reloadlab("explore scenarios/ring.yaml --schedules 3 --timed").exit_code, 64);
 }

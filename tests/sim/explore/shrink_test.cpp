@@ -77,6 +77,7 @@ TEST(Shrink, SaysWhereItCouldNotSearchAll) {
   ASSERT_FALSE(run.outcome.verdict.empty());
   Shrunk small = shrunk(lost_updates(), run, {.executions = 1});
   EXPECT_FALSE(small.fewest);
+  EXPECT_EQ(small.limit, "1 executions");
   EXPECT_LE(small.executions, 1);
   EXPECT_EQ(small.run.outcome.verdict, run.outcome.verdict);
 }
@@ -88,6 +89,32 @@ TEST(Shrink, ARingWithoutWaitsNeedsFewPreemptions) {
   ASSERT_GT(preemptions(run), 10);
   Shrunk small = shrunk(program, run, {.executions = 3000, .seconds = 5});
   EXPECT_EQ(small.preemptions, 0);  // a computing stream that simply goes on reads too early
+}
+
+// Without a search: whoever goes on as long as it can reads too early here and there.
+TEST(Shrink, SchedulesWithoutPreemptionsAreTriedFirst) {
+  const Program program = ring_program({.ranks = 3, .layers = 5, .prefetch = 2, .passes = 3, .lacks = Lacks::wait});
+  for (uint64_t seed = 0; seed < 5; ++seed) {
+    const Execution run = run_with(program, modelled::random_choices(seed));
+    ASSERT_FALSE(run.outcome.verdict.empty());
+    ASSERT_GT(preemptions(run), 20);
+    const Shrunk small = shrunk(program, run, {.executions = 5});
+    EXPECT_EQ(small.preemptions, 0);
+    EXPECT_TRUE(small.fewest);
+    EXPECT_EQ(small.limit, "");
+  }
+}
+
+// Those that are needed are few among many, and are found by halves.
+TEST(Shrink, PreemptionsAreTriedAwayManyAtATime) {
+  const Program program = lost_updates(12);
+  const Execution run = run_with(program, modelled::random_choices(1));
+  const int64_t before = preemptions(run);
+  ASSERT_GT(before, 30);
+  const Shrunk small = shrunk(program, run, {.executions = 200 + before / 4});
+  EXPECT_LE(small.preemptions, 2);
+  EXPECT_FALSE(small.fewest);
+  EXPECT_EQ(small.limit, fmt::format("{} executions", 200 + before / 4));
 }
 
 TEST(Shrink, RandomProgramsKeepTheirVerdictsAndChoices) {

@@ -123,5 +123,43 @@ TEST(Strategy, AFailingScheduleFailsAgainWhenReplayed) {
   EXPECT_EQ(explore(ring_program({.ranks = 3}), {.kind = Kind::replay, .schedule = failing->schedule}, {}).status().code(), Code::data);
 }
 
+// A reader that must come before a writer on another stream: a bug of depth 1 where it is the other way round, found by one schedule in
+// as many as there are actors, at least.
+TEST(Strategy, PctFindsWhatItPromises) {
+  const Program program = [](std::unique_ptr<modelled::Chooser> chooser) {
+    modelled::Machine machine({.ranks = 1}, std::move(chooser));
+    auto cells = std::make_shared<Cells>();
+    cells->values = {1};
+    cells->reads = {0};
+    machine.issue(machine.stream(0, 0), read_cell(cells, 0, 0));
+    machine.issue(machine.new_stream(0), write_cell(cells, 1, 0, 0));
+    machine.drain();
+    return ended(machine, cells, cells->reads[0] == 1 ? "" : "read too late");
+  };
+  for (int depth : {1, 2}) {
+    const Exploration seen = explored(program, {.kind = Kind::pct, .schedules = 1000, .depth = depth});
+    ASSERT_TRUE(seen.chance);
+    EXPECT_EQ(seen.chance->depth, depth);
+    ASSERT_NE(seen.failing(), nullptr);
+    EXPECT_GE(static_cast<double>(seen.failing()->runs), 1000 * seen.chance->of_one());
+  }
+  EXPECT_FALSE(explored(program, {.kind = Kind::random}).chance);
+}
+
+TEST(Strategy, ChancesAreTold) {
+  const Chance chance{.actors = 4, .steps = 10, .depth = 3};
+  EXPECT_DOUBLE_EQ(chance.of_one(), 1.0 / 400);
+  EXPECT_EQ(told(chance, 100),
+            "a schedule finds a bug of depth 3 with probability 1/(4 actors x 10^2 steps) = 0.0025 at least, 100 of them with 0.22");
+  EXPECT_DOUBLE_EQ((Chance{.actors = 2, .steps = 10, .depth = 1}.of_one()), 0.5);
+}
+
+// One trace, which is run again and again.
+TEST(Strategy, RunsThatShowNothingNewAreRedundant) {
+  const Exploration seen = explored(ring_program({.ranks = 2, .layers = 3}), {.kind = Kind::random, .schedules = 7});
+  EXPECT_EQ(seen.coverage.traces.size(), 1u);
+  EXPECT_EQ(seen.coverage.redundant(), 6);
+}
+
 }  // namespace
 }  // namespace reloadlab::sim::explore

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "sim/explore/flow.h"
 #include "sim/explore/strategy.h"
 #include "tests/sim/explore/ring.h"
 
@@ -123,6 +124,16 @@ TEST(Witness, ABenignRaceBesideAnotherMistakeIsBenign) {
   ASSERT_TRUE(benign && wrong);
   EXPECT_FALSE(benign->wrong_bytes);
   EXPECT_TRUE(wrong->wrong_bytes);
+}
+
+TEST(Witness, WhatIsWrongByRacesAloneIsTold) {
+  const Program alone = two_streams(true, 5, 6), beside = beside_another_mistake(6);
+  const Execution right = run_with(alone, modelled::replay({}));
+  const auto wrong = witness_of(alone), both = witness_of(beside);
+  ASSERT_TRUE(wrong && both);
+  EXPECT_NE(right.outcome.wrong.empty(), wrong->run.outcome.wrong.empty());
+  EXPECT_TRUE(wrong_by_races(right) && wrong_by_races(wrong->run));
+  EXPECT_FALSE(wrong_by_races(both->run));
 }
 
 TEST(Witness, BytesAreFollowedToWhereTheyAreRead) {
