@@ -14,7 +14,8 @@ namespace reloadlab::sim::explore {
 // does.
 const Wrong* left_wrong(const Execution& run, int64_t one_turn, int64_t other_turn, modelled::BlockId block);
 
-// Whether all that the run has left wrong holds something of some race of the run.
+// Whether all that the run has left wrong holds something of turns that race, those included that Outcome::races leaves out because they
+// follow from others.
 bool wrong_by_races(const Execution& run);
 
 }  // namespace reloadlab::sim::explore

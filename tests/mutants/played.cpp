@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 
 #include "sim/candidate/candidate.h"
 #include "sim/replay/replay.h"
@@ -15,16 +17,26 @@ bool Played::fails(std::string_view law) const {
   return std::ranges::any_of(verdicts, [&](const sim::Verdict& each) { return each.law == law && each.outcome == sim::Outcome::fail; });
 }
 
-std::vector<Played> play(const std::string& file, const std::string& candidate) {
+std::vector<sim::Case> cases_of(std::string_view text, const std::string& file) {
   sim::ParseOptions options;
   for (const sim::LawInfo& law : sim::laws()) options.known_laws.emplace_back(law.id);
-  const auto cases = sim::read_scenario(file, options);
+  auto cases = sim::parse_scenario(text, file, options);
   EXPECT_TRUE(cases.ok()) << cases.status().message();
+  return cases.ok() ? *std::move(cases) : std::vector<sim::Case>();
+}
+
+std::vector<Played> play(const std::string& file, const std::string& candidate) {
+  std::ifstream in(file, std::ios::binary);
+  EXPECT_TRUE(in) << file;
+  return play(cases_of(std::string(std::istreambuf_iterator<char>(in), {}), file), candidate);
+}
+
+std::vector<Played> play(const std::vector<sim::Case>& cases, const std::string& candidate) {
   const auto info = sim::find_candidate(candidate);
   EXPECT_TRUE(info.ok()) << info.status().message();
   std::vector<Played> all;
-  if (!cases.ok() || !info.ok()) return all;
-  for (const sim::Case& the_case : *cases) {
+  if (!info.ok()) return all;
+  for (const sim::Case& the_case : cases) {
     auto evidence = sim::replay(the_case, *info);
     EXPECT_TRUE(evidence.ok()) << evidence.status().message();
     if (!evidence.ok()) continue;

@@ -1,6 +1,7 @@
 #pragma once
 // Scenario files, played by a candidate in the test's own process.
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sim/evidence/evidence.h"
@@ -14,8 +15,11 @@ struct Played {
   bool fails(std::string_view law) const;
 };
 
+// The cases that the text of a scenario file expands into. What cannot be read is the running test's failure.
+std::vector<sim::Case> cases_of(std::string_view text, const std::string& file);
 // Every case of the file. What cannot be read or played is the running test's failure.
 std::vector<Played> play(const std::string& file, const std::string& candidate);
+std::vector<Played> play(const std::vector<sim::Case>& cases, const std::string& candidate);
 std::string told(const sim::Verdict& verdict);
 
 }  // namespace reloadlab::mutants
