@@ -32,6 +32,7 @@ class LookAhead {
     }
     return std::nullopt;
   }
+  bool saw_unknown() const { return saw_unknown_; }
 
  private:
   // SW3, as it should be: t = (i - s + k) mod L + s.
@@ -69,6 +70,7 @@ class LookAhead {
         for (const Issued& issued : communication_.of(series.group, rank_)) {
           if (issued.event->step != step || !issued.event->text.starts_with("broadcast")) continue;
           ++(issued.layer >= 0 ? sent[issued.layer] : unknown[series.group]);
+          saw_unknown_ |= issued.layer < 0;
         }
     for (const SeriesSpec& series : evidence_.the_case.series) {
       if (!series.has_rank(evidence_.number(rank_))) continue;
@@ -88,6 +90,7 @@ class LookAhead {
   const Execution& execution_;
   size_t rank_;
   const Communication& communication_;
+  bool saw_unknown_ = false;
 };
 
 // --- memory ---
@@ -227,12 +230,18 @@ Verdict judge_ring_lookahead(const Evidence& evidence) {
   // Static binding sends what a window is free for: then it is only judged that everything is sent once.
   static constexpr Subject plain_passes{[](const Step& step) { return step.kind == StepKind::pass && is_plain(step.pass); },
                                         "it judges passes that deviate nowhere, outside of graphs, and the scenario has none"};
-  return judge_ranks(
-      evidence, "ring_lookahead", "no pass sends what is known to be a layer's weight",
+  bool unknown = false;
+  Verdict verdict = judge_ranks(
+      evidence, "ring_lookahead", "no pass sends a layer's weight",
       [&](const Execution& execution, size_t rank, Tally& tally) {
-        return LookAhead(evidence, execution, rank, all.of(execution)).judge(tally);
+        LookAhead ahead(evidence, execution, rank, all.of(execution));
+        auto finding = ahead.judge(tally);
+        unknown |= ahead.saw_unknown();
+        return finding;
       },
       is_static(evidence) ? plain_passes : passes);
+  if (!unknown || verdict.outcome == Outcome::pass || verdict.outcome == Outcome::fail) return verdict;
+  return Tally("ring_lookahead").unsupported("whose weight passes send is not known: it lies where no layer's does, or its owner is lost");
 }
 
 Verdict judge_ring_memory(const Evidence& evidence) {

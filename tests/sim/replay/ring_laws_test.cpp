@@ -71,6 +71,12 @@ TEST(RingLookahead, CountsBroadcastsOfTensorsThatAreNoLayers) {
     for (Event& event : run.events)
       if (event.kind == EventKind::collective && event.step == 1 && event.layer == layer) event.layer = -1;
   EXPECT_EQ(said(evidence, "ring_lookahead"), "pass");
+  Evidence none = evidence;
+  for (RankRun& run : warm_of(none).ranks)
+    for (Event& event : run.events)
+      if (event.kind == EventKind::collective) event.layer = -1;
+  EXPECT_EQ(said(none, "ring_lookahead"),
+            "unsupported: whose weight passes send is not known: it lies where no layer's does, or its owner is lost");
   for (RankRun& run : warm.ranks) {
     int64_t number = 0;
     std::erase_if(run.events,
