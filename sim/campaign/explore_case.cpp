@@ -162,7 +162,7 @@ Result<explore::Strategy> strategy_of(const ExploreOptions& options) {
 
 std::string site_text(const modelled::AccessSite& site, int ranks) {
   return fmt::format("{} on {} {}{}", site.operation, modelled::actor_name(site.actor, ranks), site.write ? "writes" : "reads",
-                     site.label ? " (" + *site.label + ")" : "");
+                     site.label ? " (" + site.label->text + ")" : "");
 }
 
 // What one case may take.
@@ -282,7 +282,7 @@ void copy_witnesses(const Execution& from, Execution& to) {
 
 bool is_access(const RankRun::Access& seen, const modelled::AccessSite& site, int ranks) {
   return seen.stream == modelled::actor_name(site.actor, ranks) && seen.operation == site.operation && seen.writes == site.write &&
-         seen.about == (site.label ? *site.label : "");
+         seen.about == (site.label ? site.label->text : "");
 }
 
 // The race that was seen, in a run that may have others before it: there the harness's store was no choice. Each is taken once.

@@ -164,6 +164,7 @@ struct RankRun {
     std::string stream;     // "stream 2 of sim:1"
     std::string operation;  // "broadcast #3 of all"
     std::string about;      // "step 2: reach blocks.3.o_proj"
+    int step = -1;          // the same as a number; -1: nobody said
     bool writes = false;
   };
   struct Race {
@@ -208,6 +209,7 @@ struct Variation {
 struct StreamStep {
   int rank = -1;
   std::string stream, operation, about;
+  int step = -1, model = 0;  // what it is about, as numbers; step -1: nobody said
   int64_t start = 0, end = 0;
 };
 

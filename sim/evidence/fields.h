@@ -156,7 +156,8 @@ void describe(V&& visit, const RankRun::Read*) {
 template <class V>
 void describe(V&& visit, const RankRun::Access*) {
   using S = RankRun::Access;
-  visit("stream", &S::stream), visit("operation", &S::operation), visit("about", &S::about), visit("writes", &S::writes);
+  visit("stream", &S::stream), visit("operation", &S::operation), visit("about", &S::about), visit("step", &S::step);
+  visit("writes", &S::writes);
 }
 template <class V>
 void describe(V&& visit, const RankRun::Race*) {
@@ -172,7 +173,7 @@ template <class V>
 void describe(V&& visit, const StreamStep*) {
   using S = StreamStep;
   visit("rank", &S::rank), visit("stream", &S::stream), visit("operation", &S::operation), visit("about", &S::about);
-  visit("start", &S::start), visit("end", &S::end);
+  visit("step", &S::step), visit("model", &S::model), visit("start", &S::start), visit("end", &S::end);
 }
 template <class V>
 void describe(V&& visit, const RankRun*) {

@@ -4,6 +4,7 @@
 
 #include "sim/evidence/store.h"
 #include "sim/evidence/text.h"
+#include "sim/scenario/spelling.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -37,7 +38,7 @@ void put(std::string& out, std::string_view name, int64_t number) {
   out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
 }
 
-void append_event(std::string& out, const Evidence& evidence, const Event& event) {
+void append_event(std::string& out, const Evidence& evidence, const RankRun& run, const Event& event) {
   put(out, "event", event_name(event.kind));
   put(out, "step", event.step);
   if (event.load >= 0) put(out, "load", event.load);
@@ -45,6 +46,7 @@ void append_event(std::string& out, const Evidence& evidence, const Event& event
     put(out, "layer", evidence.layers[static_cast<size_t>(event.layer)]);
   if (event.numel) put(out, "numel", event.numel);
   if (event.value) put(out, "value", event.value);
+  if (event.kind == EventKind::read) put(out, "storage", run.reads.at(static_cast<size_t>(event.value)).storage);
   if (!event.text.empty()) put(out, "text", event.text);
 }
 
@@ -54,6 +56,7 @@ void put_access(std::string& out, std::string_view name, const RankRun::Access& 
   put(out, "stream", access.stream);
   put(out, "operation", access.operation);
   put(out, "about", access.about);
+  if (access.step >= 0) put(out, "step", access.step);
   key(out, "writes");
   out += access.writes ? "true}" : "false}";
 }
@@ -73,6 +76,38 @@ void append_races(std::string& out, const Evidence& evidence, const Execution& e
     }
 }
 
+template <class T, class Put>
+void put_list(std::string& out, std::string_view name, const std::vector<T>& list, Put&& put_one) {
+  key(out, name);
+  out += '[';
+  for (const T& one : list) {
+    if (out.back() != '[') out += ',';
+    put_one(one);
+  }
+  out += ']';
+}
+
+// What tells whose layers and windows the lines that follow are about.
+void append_series(std::string& out, const Evidence& evidence, const Execution& execution, std::string_view id) {
+  if (evidence.the_case.series.empty()) return;
+  out += '{';
+  put(out, "case", id);
+  put(out, "candidate", evidence.candidate);
+  put(out, "execution", execution.variation.label());
+  put(out, "world", spell(world_spellings, evidence.the_case.world));
+  put(out, "model", execution.variation.index);
+  put(out, "models", evidence.the_case.models);
+  put_list(out, "steps", execution.steps, [&](const Step& step) { quote(out, spell(step_spellings, step.kind)); });
+  put_list(out, "series", evidence.the_case.series, [&](const SeriesSpec& series) {
+    out += '{';
+    put(out, "name", series.name);
+    put(out, "prefetch", series.prefetch);
+    put_list(out, "layers", series.layers, [&](const std::string& layer) { quote(out, layer); });
+    out += '}';
+  });
+  out += "}\n";
+}
+
 void append_timeline(std::string& out, const Evidence& evidence, const Execution& execution, std::string_view id) {
   if (execution.timeline.empty()) return;
   out += '{';
@@ -87,6 +122,8 @@ void append_timeline(std::string& out, const Evidence& evidence, const Execution
     put(out, "stream", step.stream);
     put(out, "operation", step.operation);
     if (!step.about.empty()) put(out, "about", step.about);
+    if (step.step >= 0) put(out, "step", step.step);
+    if (step.model > 0) put(out, "model", step.model);
     put(out, "start", step.start);
     put(out, "end", step.end);
     out += "}\n";
@@ -97,6 +134,7 @@ void append_timeline(std::string& out, const Evidence& evidence, const Execution
 }  // namespace
 
 void append_trace(std::string& out, const Evidence& evidence, const Execution& execution, std::string_view id) {
+  append_series(out, evidence, execution, id);
   for (size_t rank = 0; rank < execution.ranks.size(); ++rank) {
     out += '{';
     put(out, "case", id);
@@ -108,7 +146,7 @@ void append_trace(std::string& out, const Evidence& evidence, const Execution& e
     for (const Event& event : execution.ranks[rank].events) {
       out += '{';
       put(out, "clock", clock++);
-      append_event(out, evidence, event);
+      append_event(out, evidence, execution.ranks[rank], event);
       out += "}\n";
     }
   }

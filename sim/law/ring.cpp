@@ -22,21 +22,15 @@ bool ended_well(const Evidence& evidence, const Execution& execution, size_t ran
   return true;
 }
 
-// A step that was to end well did not: rank_agreement says so, and others may have nothing to judge.
-bool stopped_early(const Evidence& evidence) {
-  const Execution* warm = warm_of(evidence);
-  if (warm && !warm->stopped.empty()) return true;
-  return warm && std::ranges::any_of(warm->ranks, [&](const RankRun& run) {
-           return std::ranges::any_of(run.outcomes, [&](const StepOutcome& outcome) {
-             const bool meant = outcome.step < 0 || warm->steps[static_cast<size_t>(outcome.step)].outcome == Step::Outcome::ok;
-             return meant && !outcome.status.ok();
-           });
-         });
-}
-
-bool passes_plainly(const Evidence& evidence) {
-  const Execution* warm = warm_of(evidence);
-  return !warm || std::ranges::any_of(warm->steps, [](const Step& step) { return step.kind == StepKind::pass && is_plain(step.pass); });
+// The first step that was to end well and did not, which rank_agreement tells; behind the last one where there is none.
+int first_failed(const Execution& execution) {
+  int first = execution.stopped.empty() ? static_cast<int>(execution.steps.size()) : execution.stopped_in;
+  for (const RankRun& run : execution.ranks)
+    for (const StepOutcome& outcome : run.outcomes) {
+      const bool meant = outcome.step < 0 || execution.steps[static_cast<size_t>(outcome.step)].outcome == Step::Outcome::ok;
+      if (meant && !outcome.status.ok()) first = std::min(first, outcome.step);
+    }
+  return first;
 }
 
 bool brings(StepKind kind) { return kind == StepKind::load || kind == StepKind::reload || kind == StepKind::update_owner; }
@@ -116,7 +110,8 @@ const Communication& Communications::of(const Execution& execution) {
 
 bool is_plain(const Pass& pass) { return pass.deviations.empty() && pass.ranks.empty() && !pass.lost; }
 
-Verdict judge_ranks(const Evidence& evidence, std::string_view law, std::string_view nothing_checked, const JudgeRank& judge) {
+Verdict judge_ranks(const Evidence& evidence, std::string_view law, std::string_view nothing_checked, const JudgeRank& judge,
+                    const Subject& subject) {
   Tally tally(law);
   if (evidence.the_case.series.empty()) return tally.unsupported("the model has no series");
   for (const Execution& execution : evidence.executions) {
@@ -128,14 +123,18 @@ Verdict judge_ranks(const Evidence& evidence, std::string_view law, std::string_
         return tally.fail(*std::move(finding));
       }
   }
-  return concluded(evidence, tally, nothing_checked);
+  return concluded(evidence, tally, nothing_checked, subject);
 }
 
-Verdict concluded(const Evidence& evidence, const Tally& tally, std::string_view nothing_checked) {
+Verdict concluded(const Evidence& evidence, const Tally& tally, std::string_view nothing_checked, const Subject& subject) {
   Verdict verdict = tally.done(nothing_checked);
-  if (verdict.outcome != Outcome::inconclusive) return verdict;
-  if (stopped_early(evidence)) return tally.unsupported("what it would judge comes after steps that failed");
-  return passes_plainly(evidence) ? verdict : tally.unsupported("it judges passes that deviate nowhere, outside of graphs");
+  const Execution* warm = warm_of(evidence);
+  if (verdict.outcome != Outcome::inconclusive || !warm) return verdict;
+  int last = static_cast<int>(warm->steps.size()) - 1;
+  while (last >= 0 && !subject.has(warm->steps[static_cast<size_t>(last)])) --last;
+  if (last < 0) return tally.unsupported(subject.otherwise);
+  if (first_failed(*warm) <= last) return tally.unsupported("what it would judge failed, or comes after steps that failed");
+  return warm->stopped.empty() ? verdict : tally.unsupported("the run was stopped before it was known what it would judge");
 }
 
 std::string layer_text(const Evidence& evidence, int layer) {

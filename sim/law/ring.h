@@ -63,12 +63,23 @@ class Communications {
 // Passes that the rank has ended well, as steps of the execution. `plain`: only those that deviate nowhere.
 bool is_plain(const Pass& pass);
 
+// Which steps a law judges, and what it says of scenarios that have none of them.
+struct Subject {
+  bool (*has)(const Step& step);
+  std::string_view otherwise;
+};
+inline constexpr Subject any_step{[](const Step&) { return true; }, ""};
+inline constexpr Subject passes{[](const Step& step) { return step.kind == StepKind::pass; },
+                                "it judges passes outside of graphs, and the scenario has none"};
+
 // Judges the warm execution, and what proves that it is deterministic, rank by rank. Unsupported where the case has no series.
 using JudgeRank = std::function<std::optional<Finding>(const Execution& execution, size_t rank, Tally& tally)>;
-Verdict judge_ranks(const Evidence& evidence, std::string_view law, std::string_view nothing_checked, const JudgeRank& judge);
+Verdict judge_ranks(const Evidence& evidence, std::string_view law, std::string_view nothing_checked, const JudgeRank& judge,
+                    const Subject& subject = any_step);
 
-// The tally's verdict; where nothing was checked because steps failed before there was anything, that is another law's finding.
-Verdict concluded(const Evidence& evidence, const Tally& tally, std::string_view nothing_checked);
+// The tally's verdict. Where nothing was checked because the scenario has nothing of the kind, or because steps failed before there was
+// anything, which is another law's finding, the law is unsupported.
+Verdict concluded(const Evidence& evidence, const Tally& tally, std::string_view nothing_checked, const Subject& subject);
 
 // What is in no window, at the end, against a cold load of what brought it.
 std::optional<Finding> judge_beside_windows(const Evidence& evidence, const Execution& execution, size_t rank, Tally& tally);

@@ -79,13 +79,15 @@ bool is_wrong(const Evidence& evidence, const Execution& execution, size_t rank,
 }
 
 Verdict judge_ring_content(const Evidence& evidence) {
-  Verdict verdict =
-      judge_ranks(evidence, "ring_content", "no pass read anything", [&](const Execution& execution, size_t rank, Tally& tally) {
+  Verdict verdict = judge_ranks(
+      evidence, "ring_content", "no pass read anything",
+      [&](const Execution& execution, size_t rank, Tally& tally) {
         auto finding = judge_steps(evidence, execution, rank, StepKind::pass, tally);
         for (int step = 0; !finding && step < static_cast<int>(execution.steps.size()); ++step)
           finding = judge_count(evidence, execution, rank, step);
         return finding;
-      });
+      },
+      passes);
   // That everything was read is seen in every world.
   if (has_bytes(evidence) || verdict.outcome == Outcome::fail) return verdict;
   return Tally("ring_content").unsupported("this world has no bytes to compare");

@@ -108,9 +108,12 @@ std::optional<Finding> judge_races(const Execution& execution, size_t rank, Tall
 
 Verdict judge_ring_tenancy(const Evidence& evidence) {
   Communications all(evidence);
-  return judge_ranks(evidence, "ring_tenancy", "nothing was read", [&](const Execution& execution, size_t rank, Tally& tally) {
-    return Tenants(evidence, execution, rank, all.of(execution)).judge(tally);
-  });
+  return judge_ranks(
+      evidence, "ring_tenancy", "nothing was read",
+      [&](const Execution& execution, size_t rank, Tally& tally) {
+        return Tenants(evidence, execution, rank, all.of(execution)).judge(tally);
+      },
+      passes);
 }
 
 Verdict judge_ring_sequence(const Evidence& evidence) {
@@ -123,7 +126,9 @@ Verdict judge_ring_sequence(const Evidence& evidence) {
 Verdict judge_ring_happens_before(const Evidence& evidence) {
   if (!sees_order(evidence)) return Tally("ring_happens_before").unsupported("this world does not see what orders accesses");
   return judge_ranks(evidence, "ring_happens_before", "nothing was read",
-                     [&](const Execution& execution, size_t rank, Tally& tally) { return judge_races(execution, rank, tally); });
+                     [&](const Execution& execution, size_t rank, Tally& tally) { return judge_races(execution, rank, tally); },
+                     {[](const Step& step) { return step.kind == StepKind::pass || step.kind == StepKind::replay; },
+                      "it judges what is read, and no step of the scenario reads"});
 }
 
 }  // namespace reloadlab::sim

@@ -13,6 +13,40 @@ namespace {
 
 bool is_timed(const Step& step) { return step.kind == StepKind::pass && is_plain(step.pass) && step.pass.stream != Pass::Stream::unjoined; }
 
+// What a step that ended well, and is no timed pass, does to what is known of what is in flight.
+enum class Effect { none, anew, anew_primed, drained, reset, lost };
+
+Effect effect_of(const Step& step) {
+  switch (step.kind) {
+    case StepKind::load:
+      return Effect::anew;
+    case StepKind::reload:
+      return step.via == Via::series ? Effect::anew_primed : Effect::lost;
+    case StepKind::drain:
+      return Effect::drained;
+    case StepKind::reset:
+      return Effect::reset;
+    case StepKind::host_sync:
+    case StepKind::update_owner:
+      return Effect::none;
+    default:
+      return Effect::lost;
+  }
+}
+
+// Whether it is known of some timed pass what is in flight as it begins, if all goes well.
+bool knows_any(const std::vector<Step>& steps) {
+  bool known = false;
+  for (const Step& step : steps) {
+    if (is_timed(step) && known) return true;
+    if (is_timed(step)) continue;
+    const Effect effect = effect_of(step);
+    if (effect == Effect::lost) known = false;
+    if (effect == Effect::anew || effect == Effect::anew_primed || effect == Effect::reset) known = true;
+  }
+  return false;
+}
+
 // One execution, step by step, as long as it is known what is in flight: that is so behind a load, a reset and a reload, and not behind a
 // pass that deviates or a graph.
 class Course {
@@ -47,23 +81,22 @@ class Course {
   }
 
   void ended_well(const Step& each) {
-    switch (each.kind) {
-      case StepKind::load:
+    switch (effect_of(each)) {
+      case Effect::none:
+        return;
+      case Effect::anew:
         return start_anew(false);
-      case StepKind::reload:
-        return each.via == Via::series ? start_anew(true) : recurrence_.reset();
-      case StepKind::drain:
+      case Effect::anew_primed:
+        return start_anew(true);
+      case Effect::drained:
         if (primed_unseen_) return start_anew(false);
         if (recurrence_) recurrence_->drain();
         return;
-      case StepKind::reset:
+      case Effect::reset:
         if (!recurrence_ || primed_unseen_) return start_anew(true);
         recurrence_->drain();
         return recurrence_->prime();
-      case StepKind::host_sync:
-      case StepKind::update_owner:
-        return;
-      default:
+      case Effect::lost:
         return recurrence_.reset();
     }
   }
@@ -143,6 +176,10 @@ Verdict judge_ring_overwait(const Evidence& evidence) {
   if (!warm) return tally.done("the scenario's own execution is missing");
   if (std::ranges::none_of(warm->steps, is_timed))
     return tally.unsupported("the recurrence is that of passes that deviate nowhere, outside of graphs and on streams that are joined");
+  if (!knows_any(warm->steps))
+    return tally.unsupported(
+        "each pass that deviates nowhere comes after a graph or a pass that does, behind which it is not known what is "
+        "in flight");
   for (const Execution& execution : evidence.executions) {
     if (execution.variation.kind != Variation::Kind::warm) continue;
     if (auto finding = Course(evidence, execution).judge(tally)) {
@@ -151,7 +188,7 @@ Verdict judge_ring_overwait(const Evidence& evidence) {
       return tally.fail(*std::move(finding));
     }
   }
-  return concluded(evidence, tally, "no pass that deviates nowhere ended on all ranks");
+  return concluded(evidence, tally, "no pass that deviates nowhere ended on all ranks", {is_timed, ""});
 }
 
 }  // namespace reloadlab::sim

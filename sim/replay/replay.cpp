@@ -258,7 +258,7 @@ class Replayer {
     Execution& execution = evidence_.executions[party.first_execution];
     execution.stopped = ended.why;
     execution.waits = ended.waits;
-    execution.stopped_in = earliest_step(ended.about);
+    execution.stopped_in = ended.in_step;
   }
 
   Status play_step(Party& party, size_t at, int step) {
@@ -275,7 +275,9 @@ class Replayer {
 
   // A race is its memory's rank's.
   void note_races(World& world, Execution& execution) const {
-    const auto access = [](const RacingAccess& seen) { return RankRun::Access{seen.stream, seen.operation, seen.about, seen.writes}; };
+    const auto access = [](const RacingAccess& seen) {
+      return RankRun::Access{seen.stream, seen.operation, seen.about.text, seen.about.step, seen.writes};
+    };
     int64_t number = 0;
     for (const SeenRace& race : world.devices()->races()) {
       const auto at = static_cast<size_t>(std::ranges::lower_bound(numbers_, race.second.rank) - numbers_.begin());
@@ -289,7 +291,9 @@ class Replayer {
       execution.timeline.push_back({.rank = step.rank,
                                     .stream = std::move(step.stream),
                                     .operation = std::move(step.operation),
-                                    .about = std::move(step.about),
+                                    .about = std::move(step.about.text),
+                                    .step = step.about.step,
+                                    .model = step.about.model,
                                     .start = step.start,
                                     .end = step.end});
   }

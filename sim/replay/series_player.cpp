@@ -15,8 +15,6 @@
 namespace reloadlab::sim {
 namespace {
 
-constexpr std::string_view step_head = "step ";  // of what is said about what is issued
-
 c10::impl::VirtualGuardImpl device_impl(const World& world, int rank) { return c10::impl::VirtualGuardImpl(world.device(rank).type()); }
 
 }  // namespace
@@ -107,23 +105,15 @@ Status SeriesPlayer::finish_loading() {
 
 // What is issued from here on is said to be about that.
 void SeriesPlayer::about(std::string_view what, const std::string& layer) const {
-  scene_.world.devices()->label(fmt::format("{}{}: {}{}{}", step_head, step_, what, layer.empty() ? "" : " ", layer));
+  const std::string whose = scene_.the_case.models > 1 ? fmt::format(", model {}", scene_.model_number) : "";
+  const std::string text = fmt::format("step {}{}: {}{}{}", step_, whose, what, layer.empty() ? "" : " ", layer);
+  scene_.world.devices()->label({.text = text, .step = step_, .model = scene_.model_number});
 }
 
 // From here on nothing is about what the step before did.
 void SeriesPlayer::at_step(int step, const Step& what) {
   step_ = step;
   about(spell(step_spellings, what.kind));
-}
-
-int earliest_step(const std::vector<std::string>& about) {
-  int earliest = -1;
-  for (const std::string& each : about) {
-    if (!each.starts_with(step_head)) continue;
-    const int step = std::atoi(each.c_str() + step_head.size());
-    earliest = earliest < 0 ? step : std::min(earliest, step);
-  }
-  return earliest;
 }
 
 size_t SeriesPlayer::position(const std::string& layer) const {

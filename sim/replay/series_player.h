@@ -21,9 +21,6 @@
 
 namespace reloadlab::sim {
 
-// Of what Devices::label() was told, the earliest step; -1 where none is named.
-int earliest_step(const std::vector<std::string>& about);
-
 class SeriesPlayer {
  public:
   // What it shares with its rank's session; all of it outlives the player.

@@ -20,8 +20,23 @@ TracedStep step_of(const Json& line) {
           .stream = text_of(line, "stream"),
           .operation = text_of(line, "operation"),
           .about = text_of(line, "about"),
+          .step = number_of(line, "step", -1),
+          .model = number_of(line, "model"),
           .start = number_of(line, "start"),
           .end = number_of(line, "end")};
+}
+
+TracedExecution execution_of(const Json& line) {
+  TracedExecution one{.id = text_of(line, "case"),
+                      .candidate = text_of(line, "candidate"),
+                      .execution = text_of(line, "execution"),
+                      .world = text_of(line, "world"),
+                      .model = number_of(line, "model"),
+                      .models = number_of(line, "models", 1),
+                      .steps = line.value("steps", std::vector<std::string>())};
+  for (const Json& each : line["series"])
+    one.series.push_back({text_of(each, "name"), number_of(each, "prefetch"), each.value("layers", std::vector<std::string>())});
+  return one;
 }
 
 class TraceReader {
@@ -39,7 +54,8 @@ class TraceReader {
       open_->timeline.push_back(step_of(line));
     } else if (!open_->ranks.empty()) {
       open_->ranks.back().second.push_back({text_of(line, "event"), text_of(line, "layer"), text_of(line, "text"),
-                                            number_of(line, "step", -1), number_of(line, "numel"), number_of(line, "value")});
+                                            number_of(line, "step", -1), number_of(line, "numel"), number_of(line, "value"),
+                                            number_of(line, "storage", -1)});
     }
   }
   std::vector<TracedExecution> done() { return std::move(all_); }
@@ -49,8 +65,11 @@ class TraceReader {
     const std::string id = text_of(line, "case"), candidate = text_of(line, "candidate"), execution = text_of(line, "execution");
     open_ = nullptr;
     if (id != id_) return;
-    if (all_.empty() || all_.back().candidate != candidate || all_.back().execution != execution)
-      all_.push_back({.id = id, .candidate = candidate, .execution = execution});
+    if (line.contains("series")) {
+      all_.push_back(execution_of(line));
+      return;
+    }
+    if (all_.empty() || all_.back().candidate != candidate || all_.back().execution != execution) return;  // without series
     open_ = &all_.back();
     if (line.contains("rank")) open_->ranks.push_back({static_cast<int>(number_of(line, "rank")), {}});
   }
@@ -61,6 +80,11 @@ class TraceReader {
 };
 
 }  // namespace
+
+std::string TracedExecution::step_name(int64_t step) const {
+  const bool known = step >= 0 && static_cast<size_t>(step) < steps.size();
+  return known ? fmt::format("{} {}", step, steps[static_cast<size_t>(step)]) : fmt::format("{}", step);
+}
 
 Result<std::vector<TracedExecution>> read_trace(const std::filesystem::path& file, const std::string& id) {
   std::ifstream in(file);

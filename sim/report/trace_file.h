@@ -12,10 +12,12 @@ namespace reloadlab::sim {
 struct TracedEvent {
   std::string event, layer, text;
   int64_t step = -1, numel = 0, value = 0;
+  int64_t storage = -1;  // of a read: where it lies
 };
 struct TracedStep {
   int rank = -1;
   std::string stream, operation, about;
+  int64_t step = -1, model = 0;  // what it is about
   int64_t start = 0, end = 0;
 };
 struct TracedRace {
@@ -24,14 +26,24 @@ struct TracedRace {
   bool first_writes = false, second_writes = false;
   std::string witness, reader, schedule;
 };
+struct TracedSeries {
+  std::string name;
+  int64_t prefetch = 0;
+  std::vector<std::string> layers;
+};
+// Of one model of a case with series; the timeline and the races of all of them are the first one's.
 struct TracedExecution {
-  std::string id, candidate, execution;
+  std::string id, candidate, execution, world;
+  int64_t model = 0, models = 1;
+  std::vector<std::string> steps;
+  std::vector<TracedSeries> series;
   std::vector<std::pair<int, std::vector<TracedEvent>>> ranks;  // by number
   std::vector<TracedStep> timeline;
   std::vector<TracedRace> races;
+  std::string step_name(int64_t step) const;  // "1 pass"
 };
 
-// Executions of the case, in the file's order. Code::data for a file that is no trace.
+// Executions of the case, if it has series, in the file's order. Code::data for a file that is no trace.
 Result<std::vector<TracedExecution>> read_trace(const std::filesystem::path& file, const std::string& id);
 
 }  // namespace reloadlab::sim

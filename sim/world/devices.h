@@ -10,6 +10,8 @@
 #include <torch/csrc/distributed/c10d/Store.hpp>
 #include <vector>
 
+#include "sim/world/about.h"
+
 namespace reloadlab::sim {
 
 // What is issued between begin and end is recorded, and queued again by each replay, without any host code.
@@ -26,7 +28,7 @@ struct RacingAccess {
   int rank = -1;          // whose device
   std::string stream;     // "stream 2 of sim:1"
   std::string operation;  // "broadcast #3 of all"
-  std::string about;      // as Devices::label() said
+  About about;            // as Devices::label() said
   bool writes = false;
 };
 struct SeenRace {
@@ -37,7 +39,8 @@ struct SeenRace {
 // Something that a stream did. Times are picoseconds of the device's clock.
 struct DeviceStep {
   int rank = -1;
-  std::string stream, operation, about;
+  std::string stream, operation;
+  About about;
   int64_t start = 0, end = 0;
 };
 
@@ -45,11 +48,13 @@ class Devices {
  public:
   virtual ~Devices() = default;
   // Runs body(rank) for every local rank, all at the same time, then what is left in their streams. `why` is empty where all came to
-  // their end; otherwise `waits` has a line for each rank and stream that waits, and `about` what label() said of it. What a body throws
-  // is thrown here. Where a world has schedules, those of this run are the same each time unless it is `open`.
+  // their end; otherwise `waits` has a line for each rank and stream that waits, and `in_step` is the earliest step that one of them is
+  // about, as label() said. What a body throws is thrown here. Where a world has schedules, those of this run are the same each time unless
+  // it is `open`.
   struct Ended {
     std::string why;
-    std::vector<std::string> waits = {}, about = {};
+    std::vector<std::string> waits = {};
+    int in_step = -1;  // none, or nobody said
   };
   virtual Ended run(const std::function<void(int rank)>& body, bool open) = 0;
   // The harness's own doings on the devices when a run is over: no schedule has them.
@@ -68,7 +73,7 @@ class Devices {
   virtual std::vector<DeviceStep> timeline() const = 0;
 
   // What the calling rank is about, for what it issues from here on.
-  virtual void label(const std::string& about) = 0;
+  virtual void label(About about) = 0;
   // Work of that duration on the calling rank's current stream.
   virtual void spend(int64_t picoseconds) = 0;
   // Remembers when the calling rank's current stream comes to this point; time_of() tells after the run, and -1 where it never did.

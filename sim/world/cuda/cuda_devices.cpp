@@ -51,11 +51,11 @@ Devices::Ended CudaDevices::run(const std::function<void(int)>& body, bool) {
   charge(nullptr);
   patience_ = nullptr;
   const std::lock_guard lock(mutex_);
-  if (gave_up_.empty() && failure) std::rethrow_exception(failure);
-  if (gave_up_.empty()) return {};
+  if (!gave_up_ && failure) std::rethrow_exception(failure);
+  if (!gave_up_) return {};
   return {.why = "deadlock: what a rank waits for never comes",
-          .waits = {fmt::format("rank {}: waits behind {}", seat_.rank, gave_up_)},
-          .about = {gave_up_}};
+          .waits = {fmt::format("rank {}: waits behind {}", seat_.rank, gave_up_->text)},
+          .in_step = gave_up_->step};
 }
 
 void CudaDevices::give_up() {
@@ -82,10 +82,10 @@ at::Tensor CudaDevices::bytes_now(const at::Tensor& tensor) const {
   return tensor.cpu();
 }
 
-void CudaDevices::label(const std::string& about) {
+void CudaDevices::label(About about) {
   if (patience_) patience_->goes_on();
   const std::lock_guard lock(mutex_);
-  about_ = about;
+  about_ = std::move(about);
 }
 
 void CudaDevices::spend(int64_t picoseconds) {

@@ -4,6 +4,7 @@
 #include <c10/cuda/CUDAStream.h>
 
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,7 @@ class CudaDevices final : public Devices {
   at::Tensor bytes_now(const at::Tensor& tensor) const override;
   std::vector<SeenRace> races() const override { return {}; }
   std::vector<DeviceStep> timeline() const override { return {}; }
-  void label(const std::string& about) override;
+  void label(About about) override;
   void spend(int64_t picoseconds) override;
   // What clocks of real devices say differs from run to run, and is no evidence.
   int64_t mark() override { return 0; }
@@ -43,8 +44,8 @@ class CudaDevices final : public Devices {
   c10::cuda::CUDAStream stream_;  // never the default one, which cannot be captured
   Patience* patience_ = nullptr;  // while ranks run
   std::mutex mutex_;
-  std::string about_;    // what was said last
-  std::string gave_up_;  // what was about then; empty: nothing was
+  About about_;                   // what was said last
+  std::optional<About> gave_up_;  // what was about then
 };
 
 }  // namespace reloadlab::sim::cuda

@@ -243,7 +243,7 @@ size_t Machine::choose(ChoiceKind kind, size_t count) {
 
 std::string Machine::actor_name(ActorId actor) const { return modelled::actor_name(actor, config_.ranks); }
 
-void Machine::set_label(std::string label) { hosts_->here().label = std::make_shared<const std::string>(std::move(label)); }
+void Machine::set_label(About label) { hosts_->here().label = std::make_shared<const About>(std::move(label)); }
 
 int Machine::device_of(ActorId actor) const { return actor <= config_.ranks ? actor % config_.ranks : stream_of(actor).device; }
 
@@ -251,8 +251,8 @@ Picoseconds Machine::elapsed() const { return elapsed_; }
 
 void Machine::show_waits(RunReport& report) const {
   const auto show = [&](const std::string& line, const LabelPtr& label) {
-    report.about.push_back(label ? *label : "");
-    report.waits.push_back(label ? fmt::format("{} ({})", line, *label) : line);
+    report.waits.push_back(label ? fmt::format("{} ({})", line, label->text) : line);
+    if (label && label->step >= 0 && (report.stopped_in < 0 || label->step < report.stopped_in)) report.stopped_in = label->step;
   };
   for (int rank = 0; rank < config_.ranks; ++rank) {
     const Host& host = hosts_->host(rank);

@@ -55,7 +55,7 @@ struct Step {
 struct RunReport {
   std::string stopped;                       // why the run was stopped; empty where every host and stream came to its end
   std::vector<std::string> waits;            // the waits-for picture at that moment, one line for each host and stream that waits
-  std::vector<std::string> about;            // of each line, what that is about, as set_label() said; empty where it did not
+  int stopped_in = -1;                       // the earliest step that one of them is about, as set_label() said; -1: none
   std::vector<std::exception_ptr> failures;  // by rank; null where the body returned (or was stopped)
 };
 
@@ -118,7 +118,7 @@ class Machine {
   void set_current_stream(int device, int64_t id);
 
   // What the calling host is about, said of all that it issues from here on.
-  void set_label(std::string label);
+  void set_label(About label);
 
   // Puts the action at the end of the stream, or into the stream's capture.
   void issue(Stream& stream, Action action);

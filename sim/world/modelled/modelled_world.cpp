@@ -52,7 +52,7 @@ Devices::Ended ModelledWorld::run(const std::function<void(int)>& body, bool ope
   });
   for (const std::exception_ptr& failure : report.failures)
     if (failure) std::rethrow_exception(failure);
-  return {report.stopped, report.waits, report.about};
+  return {report.stopped, report.waits, report.stopped_in};
 }
 
 void ModelledWorld::apart(const std::function<void()>& doings) {
@@ -112,7 +112,7 @@ std::vector<SeenRace> ModelledWorld::races() const {
     return RacingAccess{.rank = local_[static_cast<size_t>(machine_.device_of(site.actor))],
                         .stream = machine_.actor_name(site.actor),
                         .operation = site.operation,
-                        .about = site.label ? *site.label : "",
+                        .about = site.label ? *site.label : About(),
                         .writes = site.write};
   };
   std::vector<SeenRace> seen;
@@ -126,7 +126,7 @@ std::vector<DeviceStep> ModelledWorld::timeline() const {
     steps.push_back({.rank = local_[static_cast<size_t>(machine_.device_of(step.actor))],
                      .stream = machine_.actor_name(step.actor),
                      .operation = step.name,
-                     .about = step.label ? *step.label : "",
+                     .about = step.label ? *step.label : About(),
                      .start = step.start,
                      .end = step.end});
   return steps;

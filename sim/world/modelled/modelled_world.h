@@ -32,7 +32,7 @@ class ModelledWorld final : public World, public Devices {
   at::Tensor bytes_now(const at::Tensor& tensor) const override;
   std::vector<SeenRace> races() const override;
   std::vector<DeviceStep> timeline() const override;
-  void label(const std::string& about) override { machine_.set_label(about); }
+  void label(About about) override { machine_.set_label(std::move(about)); }
   void spend(int64_t picoseconds) override;
   int64_t mark() override;
   int64_t time_of(int64_t mark) const override;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/world/about.h"
 #include "sim/world/modelled/clock.h"
 #include "sim/world/modelled/region.h"
 
@@ -18,7 +19,7 @@ struct Access {
 };
 
 // What a host was about when it issued something.
-using LabelPtr = std::shared_ptr<const std::string>;
+using LabelPtr = std::shared_ptr<const About>;
 
 // Who touched what, as reports name it.
 struct AccessSite {

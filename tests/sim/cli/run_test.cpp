@@ -347,23 +347,6 @@ TEST_F(Running, ExploreGoesThroughEveryScheduleThatDiffers) {
   EXPECT_EQ(reloadlab("explore scenarios/ring.yaml --schedules 3 --timed").exit_code, 64);
 }
 
-TEST_F(Running, ShowHasAColumnForEachStream) {
-  write("scenarios/ring.yaml", kRing);
-  EXPECT_EQ(reloadlab("run --no-expectations --candidate mutant@ring_no_wait").exit_code, 1);
-  const Ran shown = reloadlab("show --case ring");
-  EXPECT_EQ(shown.exit_code, 0) << shown.err;
-  EXPECT_NE(shown.out.find("| rank 0, stream 0"), std::string::npos) << shown.out;
-  EXPECT_NE(shown.out.find("| into "), std::string::npos) << shown.out;
-  EXPECT_NE(shown.out.find("no edge"), std::string::npos) << shown.out;
-  for (size_t at = 0; at < shown.out.size();) {
-    const size_t end = shown.out.find('\n', at);
-    const std::string line = shown.out.substr(at, end - at);
-    EXPECT_LE(line.size(), 120u) << line;
-    at = end + 1;
-  }
-  EXPECT_EQ(reloadlab("show --case nosuch").exit_code, 64);
-}
-
 // Code that reaches the modelled world again is stopped there; code that does not takes its worker with it. The other cases still count.
 TEST_F(Running, SeriesThatNeverComeBackAreHangsWithThePictureOfWhoWaits) {
   write("scenarios/ring.yaml", kRing);

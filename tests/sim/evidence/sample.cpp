@@ -69,8 +69,8 @@ RankRun full_run() {
           .coverage = {{CoverageReport::Kind::unexpected, 0, "fc", "weight"}},
           .at_post_load = {{0, "fc.weight", {1}, DType::boolean, blob({1})}},
           .reads = {{0, 0, "weight", 5, 6, {1}, DType::u8, blob({7})}},
-          .races = {{.first = {"stream 1", "broadcast", "reach", true},
-                     .second = {"stream 2", "copy", "read", false},
+          .races = {{.first = {"stream 1", "broadcast", "reach", 0, true},
+                     .second = {"stream 2", "copy", "read", 0, false},
                      .turned = true,
                      .witness = "benign",
                      .schedule = "s1",
@@ -98,7 +98,8 @@ Evidence sample_evidence() {
   evidence.transforms = {{"fc.weight", model::SlotSpec::Transform::negate}};
   evidence.plan = {full_plan()};
   Variation variation{.kind = Variation::Kind::fault, .name = "n", .index = 1, .fault = Fault{Fault::At::copy_back, 2}};
-  evidence.executions = {{variation, {full_step()}, {full_run()}, "hang", {"host 0 runs"}, {{0, "stream 1", "copy", "read", 1, 2}}, 0}};
+  evidence.executions = {
+      {variation, {full_step()}, {full_run()}, "hang", {"host 0 runs"}, {{0, "stream 1", "copy", "read", 0, 1, 1, 2}}, 0}};
   return evidence;
 }
 

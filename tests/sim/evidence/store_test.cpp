@@ -35,13 +35,13 @@ constexpr std::string_view kGolden =
     R"("step":0,"text":"weight","value":7}],"outcomes":[{"crashed":true,"extra_bytes_after":2,"extra_bytes_peak":1,)"
     R"("live_allocations":5,"live_bytes":6,"live_layers":3,"live_parameters":4,"load_statuses":[null,{"code":"failed","message":"x"}],)"
     R"("output":1,"peak_bytes":9,"status":{"code":"rejected","message":"no"},"step":0,"unusable":true}],)"
-    R"("paces":[{"begin":10,"end":20,"step":0}],"races":[{"first":{"about":"reach","operation":"broadcast","stream":"stream 1",)"
+    R"("paces":[{"begin":10,"end":20,"step":0}],"races":[{"first":{"about":"reach","operation":"broadcast","step":0,"stream":"stream 1",)"
     R"("writes":true},"number":3,"reader":"fc on rank 0 in step 0","schedule":"s1",)"
-    R"("second":{"about":"read","operation":"copy","stream":"stream 2"},"turned":true,)"
+    R"("second":{"about":"read","operation":"copy","step":0,"stream":"stream 2"},"turned":true,)"
     R"("witness":"benign"}],"reads":[{"content":1,"dtype":"u8","layer":0,"offset":6,"shape":[1],"slot":"weight","step":0,)"
     R"("storage":5}]}],"steps":[STEP],"stopped":"hang","stopped_in":0,)"
-    R"("timeline":[{"about":"read","end":2,"operation":"copy","rank":0,"start":1,)"
-    R"("stream":"stream 1"}],"variation":{"fault":)"
+    R"("timeline":[{"about":"read","end":2,"model":1,"operation":"copy","rank":0,"start":1,)"
+    R"("step":0,"stream":"stream 1"}],"variation":{"fault":)"
     R"({"at":"copy_back","nth":2},"index":1,"kind":"fault","name":"n"},"waits":["host 0 runs"]}],)"
     R"("layers":["fc"],"plan":[{"loads":[{"bytes":8,)"
     R"("completes":true,"delivery":"d","excess":true,"fresh":4,"index":1,"layer":"fc","placements":[{"extent":[3],"source":[1],)"
@@ -122,23 +122,27 @@ TEST(Store, TheTraceSaysWhoseEventsFollowOneALine) {
   std::string out;
   Evidence evidence = sample_evidence();
   append_trace(out, evidence, evidence.executions[0], "padded[ranks=1]");
-  EXPECT_EQ(out, R"({"case":"padded[ranks=1]","candidate":"layerwise@seed","execution":"fault copy_back 2","rank":0})"
-                 "\n"
-                 R"({"clock":0,"event":"write_kernel","step":0,"load":4,"layer":"fc","numel":6,"value":7,"text":"weight"})"
-                 "\n"
-                 R"({"case":"padded[ranks=1]","candidate":"layerwise@seed","execution":"fault copy_back 2","timeline":1})"
-                 "\n"
-                 R"({"rank":0,"stream":"stream 1","operation":"copy","about":"read","start":1,"end":2})"
-                 "\n"
-                 R"({"race":3,"rank":0,"first":{"stream":"stream 2","operation":"copy","about":"read","writes":false},)"
-                 R"("second":{"stream":"stream 1","operation":"broadcast","about":"reach","writes":true},"witness":"benign",)"
-                 R"("reader":"fc on rank 0 in step 0","schedule":"s1"})"
-                 "\n");
+  EXPECT_EQ(out,
+            R"({"case":"padded[ranks=1]","candidate":"layerwise@seed","execution":"fault copy_back 2","world":"sim","model":1,"models":2,)"
+            R"("steps":["reload"],"series":[{"name":"o","prefetch":2,"layers":["fc"]}]})"
+            "\n"
+            R"({"case":"padded[ranks=1]","candidate":"layerwise@seed","execution":"fault copy_back 2","rank":0})"
+            "\n"
+            R"({"clock":0,"event":"write_kernel","step":0,"load":4,"layer":"fc","numel":6,"value":7,"text":"weight"})"
+            "\n"
+            R"({"case":"padded[ranks=1]","candidate":"layerwise@seed","execution":"fault copy_back 2","timeline":1})"
+            "\n"
+            R"({"rank":0,"stream":"stream 1","operation":"copy","about":"read","step":0,"model":1,"start":1,"end":2})"
+            "\n"
+            R"({"race":3,"rank":0,"first":{"stream":"stream 2","operation":"copy","about":"read","step":0,"writes":false},)"
+            R"("second":{"stream":"stream 1","operation":"broadcast","about":"reach","step":0,"writes":true},)"
+            R"("witness":"benign","reader":"fc on rank 0 in step 0","schedule":"s1"})"
+            "\n");
   evidence.executions[0].ranks[0].events[0].text = "a \"b\" \\ \xff \n";
   out.clear();
   append_trace(out, evidence, evidence.executions[0], "ü");
-  const size_t second = out.find('\n') + 1;
-  EXPECT_EQ(nlohmann::json::parse(out.substr(0, second)).at("case"), "ü");
+  const size_t first = out.find('\n') + 1, second = out.find('\n', first) + 1;
+  EXPECT_EQ(nlohmann::json::parse(out.substr(first, second - first)).at("case"), "ü");
   EXPECT_EQ(nlohmann::json::parse(out.substr(second, out.find('\n', second) - second)).at("text"), "a \"b\" \\ ? \n");
 }
 
