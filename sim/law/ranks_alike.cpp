@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <tuple>
 
 #include "sim/evidence/values.h"
 #include "sim/law/laws.h"
@@ -67,7 +68,8 @@ class Comparison {
     same(here.unusable == there.unusable, "the model can be used on one of ranks that are equal");
     same(here.live_bytes == there.live_bytes, apart("bytes are alive", here.live_bytes, there.live_bytes));
     same(here.live_allocations == there.live_allocations, apart("allocations are alive", here.live_allocations, there.live_allocations));
-    if (planned_peak(pair_.other, here.step) == planned_peak(pair_.first, here.step))
+    if (planned_peak(pair_.other, here.step) == planned_peak(pair_.first, here.step) &&
+        filled(pair_.other, here.step) == filled(pair_.first, here.step))
       same(here.extra_bytes_peak == there.extra_bytes_peak,
            apart("extra bytes at the peak", here.extra_bytes_peak, there.extra_bytes_peak));
   }
@@ -80,6 +82,17 @@ class Comparison {
       if (load.step == step && !load.placements.empty()) all[load.layer][0] += 1, all[load.layer][1] += load.fresh;
     for (const RankPlan::Missing& missing : evidence_.plan[position].missing)
       if (missing.step == step) all[missing.layer][2] += missing.elements;
+    return all;
+  }
+
+  // The places that loads fill, each as often as one does: what comes again to a rank need not be what comes again to its equal, and is
+  // laid out in another way.
+  std::vector<std::tuple<std::string, Shape, Shape>> filled(size_t position, int step) const {
+    std::vector<std::tuple<std::string, Shape, Shape>> all;
+    for (const PlannedLoad& load : evidence_.plan[position].loads)
+      for (const model::Placement& placement : load.placements)
+        if (load.step == step) all.emplace_back(load.layer + "." + load.slot, placement.target_start, placement.extent);
+    std::ranges::sort(all);
     return all;
   }
 

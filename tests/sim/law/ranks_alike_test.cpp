@@ -79,6 +79,17 @@ TEST(RanksAlike, APeakMayBeElsewhereWhereTheArrivalOrderPutsIt) {
   EXPECT_EQ(text(equals.judge(kLaw)), "pass");
 }
 
+// As where experts are dealt out, and of each rank's another projection comes twice.
+TEST(RanksAlike, APeakMayBeElsewhereWhereLoadsFillOtherPlaces) {
+  Equals equals;
+  equals.other().outcomes[kToB].extra_bytes_peak += 4;
+  auto& loads = equals.evidence.plan[1].loads;
+  const auto load = std::ranges::find_if(loads, [](const PlannedLoad& each) { return each.step == kToB && !each.placements.empty(); });
+  ASSERT_NE(load, loads.end());
+  load->placements.front().target_start.front() += 1;
+  EXPECT_EQ(text(equals.judge(kLaw)), "pass");
+}
+
 TEST(RanksAlike, FromAnUpdateOnThatBringsOneOfThemLessTheyAreNoLongerEqual) {
   Equals equals;
   equals.evidence.plan[1].missing.push_back({kToB, "fc", "weight", 2});
