@@ -110,6 +110,7 @@ class PlainRing final : public sim::WeightSeries {
   Status commit();
   void move_windows();
   Status take_checkpoint(One& one);
+  static void make_buffers(model::Layer& layer);
   void take_tensors_away(One& one);
   void tell_a_peer();
 

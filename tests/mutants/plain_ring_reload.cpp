@@ -174,6 +174,15 @@ void PlainRing::move_windows() {
     if (!one.mine) dispose(one.weight->tensor);
 }
 
+void PlainRing::make_buffers(model::Layer& layer) {
+  const model::Slots parameters = layer.parameters;
+  for (const model::Slot& slot : parameters) {
+    if (slot.name == "weight") continue;
+    layer.parameters.erase(slot.name);
+    layer.buffers.set(slot.name, slot.handle);
+  }
+}
+
 // Every rank has the layer whole for a moment; what its forward reads stays where it was.
 Status PlainRing::take_checkpoint(One& one) {
   model::Layer& layer = *one.layer;
@@ -185,12 +194,14 @@ Status PlainRing::take_checkpoint(One& one) {
     const model::Slot* kept = one.kernel->parameters.find(slot.name);
     if (!kept) kept = one.kernel->buffers.find(slot.name);
     if (!kept) outcome = Status(Code::failed, "a new tensor " + slot.name);
+    if (kept && slot.name != "weight" && is(RingWrong::scales_moved)) kept->handle->tensor = at::empty_like(kept->handle->tensor);
     if (kept && (one.mine || slot.name != "weight")) kept->handle->tensor.copy_(slot.handle->tensor);
   });
   layer.parameters = std::move(one.kernel->parameters);
   layer.buffers = std::move(one.kernel->buffers);
   layer.extra = std::move(one.kernel->extra);
   one.kernel.reset();
+  if (is(RingWrong::scales_as_buffers)) make_buffers(layer);
   return outcome;
 }
 

@@ -50,6 +50,8 @@ constexpr RingMutant kMutants[] = {
     {first_not_primed, "ring_first_not_primed", "ring_content"},
     {none_primed, "ring_none_primed", "ring_content"},
     {primes_in_turn, "ring_primes_in_turn", "ring_overwait"},
+    {scales_moved, "ring_scales_moved", "address_stable"},
+    {scales_as_buffers, "ring_scales_as_buffers", "no_residue"},
     {committed_on_one, "ring_committed_on_one", "ring_content"},
     {reload_undrained, "ring_reload_undrained", "ring_happens_before"},
     {refused_on_one, "ring_refused_on_one", "rank_agreement"},

@@ -56,6 +56,9 @@ TEST_F(RingMutants, EveryLawKillsOneThatNoOtherLawKills) {
       {"ring_spare_window", "plain_ring", "ring_memory"},
       {"ring_fresh_windows", "plain_ring", "ring_address"},
       {"ring_one_refuses", "drains", "rank_agreement"},
+      // Of what is in no window.
+      {"ring_scales_moved", "reload_from_a_checkpoint", "address_stable"},
+      {"ring_scales_as_buffers", "reload_from_a_checkpoint", "no_residue"},
   };
   Laws covered;
   for (const auto& [mutant, scenario, law] : lone) {

@@ -56,6 +56,8 @@ enum class RingWrong {
   first_not_primed,   // a reload fills all windows again but the first
   none_primed,        // a reload fills no window again
   primes_in_turn,     // a reload waits for the windows that it fills again
+  scales_moved,       // a reload gives what stands beside a weight other memory
+  scales_as_buffers,  // a reload registers what stands beside a weight as buffers
   committed_on_one,   // but for the first rank, what a reload sends is put aside
   reload_undrained,   // a reload does not wait for what is in flight as it begins, nor fetches it again
   refused_on_one,     // a tensor that its owner refuses is as good as any for the others, whose loaders do nothing
