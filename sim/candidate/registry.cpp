@@ -37,6 +37,13 @@ Family* find_family(const std::string& name) {
   return found == families().end() ? nullptr : &*found;
 }
 
+std::vector<std::string> names_of(const Family& family) {
+  std::vector<std::string> names;
+  if (family.profiles.empty()) names.push_back(family.name);
+  for (const std::string& profile : family.profiles) names.push_back(family.name + "@" + profile);
+  return names;
+}
+
 }  // namespace
 
 void register_candidate(const std::string& name, Make make) {
@@ -57,7 +64,7 @@ Result<CandidateInfo> find_candidate(const std::string& spelling) {
   const std::vector<std::string> names = candidate_names();
   if (!family) return Status(Code::usage, fmt::format("no candidate is called \"{}\"{}", spelling, did_you_mean(spelling, names)));
   if (at == std::string::npos && !family->profiles.empty())
-    return Status(Code::usage, fmt::format("candidate {} needs a profile: {}", spelling, fmt::join(names, ", ")));
+    return Status(Code::usage, fmt::format("candidate {} needs a profile: {}", spelling, fmt::join(names_of(*family), ", ")));
   Result<CandidateInfo> info = family->make(at == std::string::npos ? spelling : spelling.substr(at + 1));
   return info.ok() ? info : info.status().within(spelling);
 }
@@ -65,17 +72,13 @@ Result<CandidateInfo> find_candidate(const std::string& spelling) {
 std::vector<std::string> default_candidates(const std::string& system) {
   std::vector<std::string> names;
   for (const Family& family : all_families())
-    if (family.name == system)
-      for (const std::string& profile : family.profiles) names.push_back(family.name + "@" + profile);
+    if (family.name == system && !family.profiles.empty()) names = names_of(family);
   return names;
 }
 
 std::vector<std::string> candidate_names() {
   std::vector<std::string> names;
-  for (const Family& family : all_families()) {
-    if (family.profiles.empty()) names.push_back(family.name);
-    for (const std::string& profile : family.profiles) names.push_back(family.name + "@" + profile);
-  }
+  for (const Family& family : all_families()) std::ranges::move(names_of(family), std::back_inserter(names));
   return names;
 }
 

@@ -1,6 +1,7 @@
 #include "sim/scenario/bind_series.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
@@ -9,6 +10,7 @@
 #include "sim/scenario/schema.h"
 #include "sim/scenario/spelling.h"
 #include "sim/scenario/structure.h"
+#include "sim/scenario/visits.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -36,12 +38,20 @@ std::vector<std::string> resolve_layers(const Node& node, const std::vector<std:
   return layers;
 }
 
+// In the same words for each number of ranks that is too small.
+void check_rank(int64_t rank, const Case& the_case, Position at, Diagnostics& diagnostics) {
+  if (rank >= the_case.ranks)
+    diagnostics.error(at, fmt::format("rank {} is in no world with fewer ranks, expected a number below each of world.ranks", rank));
+}
+
 std::vector<int64_t> bind_ranks(const Reader& reader, const Case& the_case, Diagnostics& diagnostics) {
   if (!reader.has("ranks")) return {};
   std::vector<int64_t> ranks = integers_of(*reader.node("ranks"));
   const bool ascending = std::ranges::adjacent_find(ranks, std::ranges::greater_equal()) == ranks.end();
-  if (ranks.empty() || !ascending || ranks.back() >= the_case.ranks)
-    diagnostics.error(reader.at("ranks"), fmt::format("ranks: expected ascending numbers below {}, at least one", the_case.ranks));
+  if (ranks.empty() || !ascending)
+    diagnostics.error(reader.at("ranks"), fmt::format("ranks: [{}], expected ascending numbers, at least one", fmt::join(ranks, ", ")));
+  else
+    check_rank(ranks.back(), the_case, reader.at("ranks"), diagnostics);
   return ranks;
 }
 
@@ -68,13 +78,18 @@ class SeriesBinder {
     check_indices(reader, spec);
     for (const SeriesSpec& other : all_)
       if (other.group == spec.group && other.ranks != spec.ranks)
-        diagnostics_.error(node.at, fmt::format("group {} with other ranks than for series {}", spec.group, other.name));
+        diagnostics_.error(node.at,
+                           fmt::format("group {} with other ranks than for series {}, expected the same ones", spec.group, other.name));
     all_.push_back(std::move(spec));
   }
   std::vector<SeriesSpec> take() { return std::move(all_); }
 
  private:
   void check_indices(const Reader& reader, const SeriesSpec& spec) {
+    const auto last = spec.first + static_cast<int64_t>(spec.layers.size()) - 1;
+    if (reader.has("first") && last > series_index_max)
+      diagnostics_.error(reader.at("first"),
+                         fmt::format("first: {} makes the last layer's index {}, expected at most {}", spec.first, last, series_index_max));
     if (!reader.has("indices")) return;
     const std::vector<int64_t>& indices = spec.indices;
     if (reader.has("first")) diagnostics_.error(reader.at("indices"), "`first` and `indices`, expected one of them");
@@ -82,7 +97,7 @@ class SeriesBinder {
       diagnostics_.error(reader.at("indices"),
                          fmt::format("{} indices, expected {}: one for each layer", indices.size(), spec.layers.size()));
     if (std::ranges::adjacent_find(indices, std::ranges::greater_equal()) != indices.end())
-      diagnostics_.error(reader.at("indices"), "indices that do not ascend");
+      diagnostics_.error(reader.at("indices"), "indices that do not ascend, expected each above the one before it");
   }
 
   const Case& case_;
@@ -95,8 +110,6 @@ class SeriesBinder {
 }  // namespace
 
 std::vector<SeriesSpec> bind_series(const Node& list, const Case& the_case, Diagnostics& diagnostics) {
-  if (the_case.world == WorldKind::cpu)
-    diagnostics.error(list.at, "series in the world cpu, which has no streams, expected sim, meta or cuda");
   SeriesBinder binder(the_case, diagnostics);
   for (const NodePtr& item : list.items) binder.bind(*item);
   return binder.take();
@@ -119,6 +132,47 @@ Timing bind_timing(const Node& node, const Case& the_case, Diagnostics& diagnost
           .slow = times("slow", static_cast<size_t>(the_case.ranks), "ranks")};
 }
 
+namespace {
+
+// What judging one pass may cost; larger ones are taken as they are.
+constexpr int64_t deviations_judged = 64, visits_judged = 1 << 22;
+
+bool changes(const Pass& pass, const Pass& without, const Case& the_case) {
+  for (int64_t rank = 0; rank < the_case.ranks; ++rank)
+    if (visits(the_case, pass, rank) != visits(the_case, without, rank)) return true;
+  return false;
+}
+
+bool passes_by(const Pass& pass, const std::string& layer, const Case& the_case) {
+  for (int64_t rank = 0; rank < the_case.ranks; ++rank)
+    if (const auto seen = visits(the_case, pass, rank); std::ranges::find(seen, layer, &Visit::layer) != seen.end()) return true;
+  return false;
+}
+
+// What is asked for and changes nothing was not meant so. A pass may end where it ends anyway: that is the last of all places to end at.
+void check_effect(const Reader& reader, const Pass& pass, const Case& the_case, Diagnostics& diagnostics) {
+  if (static_cast<int64_t>(pass.deviations.size()) > deviations_judged) return;
+  const auto layers = static_cast<int64_t>(the_case.model.layers.size());
+  if (layers * layers * the_case.ranks > visits_judged) return;
+  for (size_t i = 0; i < pass.deviations.size(); ++i) {
+    Pass without = pass;
+    without.deviations.erase(without.deviations.begin() + static_cast<std::ptrdiff_t>(i));
+    const std::string_view word = spell(deviation_spellings, pass.deviations[i].deviation);
+    const bool ends = pass.deviations[i].deviation == Deviation::until && passes_by(pass, pass.deviations[i].layer, the_case);
+    if (!ends && !changes(pass, without, the_case))
+      diagnostics.error(reader.at(word), fmt::format("{}: {} changes nothing in this pass, expected a layer at which it does", word,
+                                                     pass.deviations[i].layer));
+  }
+  if (!pass.lost || pass.lost->rank >= the_case.ranks) return;
+  Pass without = pass;
+  without.lost.reset();
+  if (!changes(pass, without, the_case))
+    diagnostics.error(reader.at("lost"), fmt::format("lost: rank {} does not pass {}, expected a rank and a layer that it passes",
+                                                     pass.lost->rank, pass.lost->after));
+}
+
+}  // namespace
+
 Pass bind_pass(const Node& node, const Case& the_case, Diagnostics& diagnostics) {
   const Reader reader(node, "pass");
   std::vector<std::string> known;
@@ -133,9 +187,9 @@ Pass bind_pass(const Node& node, const Case& the_case, Diagnostics& diagnostics)
     const Reader who(*lost, "lost");
     const std::vector<std::string> after = resolve_layers(*who.node("after"), known, "series", diagnostics);
     pass.lost = Pass::Lost{.rank = who.integer("rank"), .after = after.empty() ? "" : after.front()};
-    if (pass.lost->rank >= the_case.ranks)
-      diagnostics.error(who.at("rank"), fmt::format("rank: expected a number below {}", the_case.ranks));
+    check_rank(pass.lost->rank, the_case, who.at("rank"), diagnostics);
   }
+  check_effect(reader, pass, the_case, diagnostics);
   return pass;
 }
 

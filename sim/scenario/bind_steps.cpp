@@ -97,7 +97,7 @@ class StepBinder {
       case StepKind::pass:
       case StepKind::capture:
         captured_ = captured_ || step.kind == StepKind::capture;
-        if (has_series()) step.pass = bind_pass(own, *context_.the_case, diagnostics_);
+        if (series_bound()) step.pass = bind_pass(own, *context_.the_case, diagnostics_);
         if (step.kind == StepKind::capture && Reader(own, "pass").has("sync"))
           diagnostics_.error(Reader(own, "pass").at("sync"),
                              "sync in capture, expected it in pass: a host cannot wait for what is captured");
@@ -123,7 +123,8 @@ class StepBinder {
     updated_ = updated_ || step.kind == StepKind::reload || step.kind == StepKind::loads;
   }
 
-  bool has_series() const { return context_.the_case && !context_.the_case->series.empty(); }
+  bool has_series() const { return context_.series_given || series_bound(); }
+  bool series_bound() const { return context_.the_case && !context_.the_case->series.empty(); }
 
   // How a reload reaches a model with series: their own way brings their layers.
   void bind_way(Step& step, const Node& own) {
@@ -137,7 +138,7 @@ class StepBinder {
     if (map) step.in_place = std::get<bool>(reader.value("in_place"));
     if (step.in_place && step.via != Via::series)
       diagnostics_.error(reader.at("in_place"), "in_place with via: layerwise, expected it with via: series");
-    if (step.via != Via::series || !step.plan.only.empty() || !context_.names) return;
+    if (step.via != Via::series || !step.plan.only.empty() || !context_.names || !series_bound()) return;
     for (const model::Delivery& delivery : context_.names->deliveries())
       if (context_.the_case->series_of(delivery.layer) && !std::ranges::count(step.plan.omit, delivery.name))
         step.plan.only.push_back(delivery.name);

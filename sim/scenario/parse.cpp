@@ -30,7 +30,7 @@ class FileParser {
       return {};
     }
     if (good(*root, "world") && good(*root, "vary")) variants_ = expand_matrix(root, diagnostics_);
-    if (variants_.empty()) variants_.push_back({.tree = root});
+    if (variants_.empty()) variants_.push_back({.tree = root}), world_known_ = false;
     if (variants_.size() > 1 && root->find("variant"))
       diagnostics_.error(root->find("variant")->at, "variant together with lists that multiply, expected one case");
     std::vector<Case> cases;
@@ -64,9 +64,10 @@ class FileParser {
     bind_world(result, root);
     const BoundModel* model = given(root, "model") ? &bound_model(*root.find("model")->value, result.parallel(0)) : nullptr;
     if (model) result.model = model->spec;
+    if (given(root, "series")) needs_devices(result, root.find("series")->value->at);
     if (model && given(root, "series")) result.series = bind_series(*root.find("series")->value, result, diagnostics_);
     if (given(root, "timing")) bind_timing_of_series(result, root);
-    if (result.models > 1 && result.series.empty())
+    if (result.models > 1 && !root.find("series"))
       diagnostics_.error(root.find("models")->at, "models without series, expected a model with series");
     if (given(root, "steps")) bind_what_happens(result, root, model);
     return result;
@@ -97,9 +98,16 @@ class FileParser {
     result.tensor_parallel = 0;
   }
 
+  // A world that is not known, for what is wrong with it, is none to complain about.
+  void needs_devices(const Case& result, Position at) {
+    if (world_known_ && result.world == WorldKind::cpu)
+      diagnostics_.error(at, "series in the world cpu, which has no streams, expected sim, meta or cuda");
+  }
+
   void bind_timing_of_series(Case& result, const Node& root) {
     const Node& timing = *root.find("timing")->value;
-    if (result.series.empty()) return diagnostics_.error(timing.at, "timing without series, expected a model with series");
+    if (!root.find("series")) return diagnostics_.error(timing.at, "timing without series, expected a model with series");
+    if (result.series.empty()) return;
     result.timing = bind_timing(timing, result, diagnostics_);
   }
 
@@ -116,7 +124,11 @@ class FileParser {
     std::vector<std::string> names;
     if (const Node::Entry* checkpoints = root.find("checkpoints"))
       for (const Node::Entry& entry : checkpoints->value->entries) names.push_back(entry.key);
-    StepContext context{.names = model ? model->names.get() : nullptr, .checkpoints = names, .the_case = &result};
+    StepContext context{.names = model ? model->names.get() : nullptr,
+                        .checkpoints = names,
+                        .the_case = &result,
+                        .series_given = root.find("series") != nullptr};
+
     if (given(root, "expect")) context.outcome = outcome_from(Reader(*root.find("expect")->value, "expect").text("outcome"));
     result.steps = bind_steps(*root.find("steps")->value, context, diagnostics_);
     if (result.series.empty() && (result.sample > 0 || result.parallel(0).replicas > 1)) refuse_forward(result.steps);
@@ -171,6 +183,7 @@ class FileParser {
   std::map<const Node*, BoundModel> models_;
   std::set<std::tuple<const Node*, int, int>> splits_checked_;
   int64_t layers_ = 0;
+  bool world_known_ = true;
 };
 
 }  // namespace

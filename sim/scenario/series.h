@@ -7,6 +7,8 @@
 
 namespace reloadlab::sim {
 
+inline constexpr int64_t series_index_max = 1 << 20;
+
 struct SeriesSpec {
   std::string name;
   std::vector<std::string> layers;  // in the order of their indices

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "reference/base/nearest.h"
 #include "sim/candidate/builtin.h"
 #include "tests/mutants/around.h"
 #include "tests/mutants/plain_reloader.h"
@@ -47,7 +48,18 @@ constexpr Mutant kMutants[] = {
     {Wrong::nothing_received, "nothing_received", "cold_load_equal"},
 };
 
+std::vector<std::string> all_names() {
+  std::vector<std::string> names;
+  for (const Mutant& mutant : kMutants) names.emplace_back(mutant.name);
+  for (const Around& mutant : around_mutants()) names.emplace_back(mutant.name);
+  for (const RingMutant& mutant : ring_mutants()) names.emplace_back(mutant.name);
+  return names;
+}
+
 Result<sim::CandidateInfo> make(const std::string& name) {
+  const std::vector<std::string> names = all_names();
+  if (std::ranges::find(names, name) == names.end())
+    return Status(Code::usage, "no mutant is called \"" + name + "\"" + did_you_mean(name, names));
   if (name.starts_with("ring_")) return make_ring(name);
   const auto found = std::ranges::find(kMutants, name, &Mutant::name);
   if (found == std::end(kMutants)) return make_around(name);
@@ -68,11 +80,7 @@ std::span<const Mutant> all_mutants() { return kMutants; }
 
 void register_mutants() {
   sim::register_candidate("mutant", make);
-  std::vector<std::string> names;
-  for (const Mutant& mutant : kMutants) names.emplace_back(mutant.name);
-  for (const Around& mutant : around_mutants()) names.emplace_back(mutant.name);
-  for (const RingMutant& mutant : ring_mutants()) names.emplace_back(mutant.name);
-  sim::register_profiles("mutant", names);
+  sim::register_profiles("mutant", all_names());
 }
 
 }  // namespace reloadlab::mutants

@@ -35,6 +35,8 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"time", "run --for 30", "write 500ms, 30s, 2m or 1h"}, Wrong{"isolate", "run --isolate=cas", "did you mean \"case\"?"},
         Wrong{"both", "run --no-expectations --update-expectations", "--no-expectations"},
         Wrong{"candidate", "run --candidate layerwise@sed", "did you mean"},
+        Wrong{"profile", "run --candidate shared_series", "needs a profile: shared_series@seed, shared_series@hardened\n"},
+        Wrong{"mutant", "run --candidate mutant@ring_truting", "no mutant is called \"ring_truting\"; did you mean \"ring_trusting\"?"},
         Wrong{"candidate_twice", "run --candidate layerwise@seed --candidate layerwise@seed", "layerwise@seed is given twice"},
         Wrong{"law", "run --law cold_load", "no law is called \"cold_load\""},
         Wrong{"near_law", "run --law no_leek", "did you mean \"no_leak\"?"}, Wrong{"tag", "run --tag smok", "did you mean \"smoke\"?"},
