@@ -61,9 +61,7 @@ bool narrow(const Selection& selection, Case& one) {
 }
 
 // What has bytes is played on devices that are as real or more.
-bool replaces(WorldKind on, WorldKind world) {
-  return world == WorldKind::cpu || (world == WorldKind::sim && on == WorldKind::cuda);
-}
+bool replaces(WorldKind on, WorldKind world) { return world == WorldKind::cpu || (world == WorldKind::sim && on == WorldKind::cuda); }
 
 Status check_names(const Selection& selection, const std::vector<Case>& cases) {
   std::set<std::string> tags, names;
