@@ -44,6 +44,7 @@ Result<Selection> read_selection(const SelectionTexts& texts);
 
 std::string own_program();                              // the path of this program, to start workers with
 Result<double> read_duration(const std::string& text);  // "500ms", "30s", "2m", "1h": seconds
+Result<double> read_patience(const std::string& text);  // the same for --hang-after, which has a least
 Result<uint64_t> read_seed(const std::string& text);    // a number, or a commit's 40 hexadecimal digits
 
 }  // namespace reloadlab::sim

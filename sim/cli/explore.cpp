@@ -34,7 +34,7 @@ Result<ExploreOptions> read_options(const ExploreTexts& texts) {
   if (texts.timed) options.way = Way::timed;
   if (texts.schedule) options.way = Way::replay, options.schedule = *texts.schedule;
   RELOADLAB_ASSIGN(options.most_seconds, read_duration(texts.seconds));
-  RELOADLAB_ASSIGN(options.hang_seconds, read_duration(texts.silence));
+  RELOADLAB_ASSIGN(options.hang_seconds, read_patience(texts.silence));
   if (!texts.selection.seed.empty()) {
     RELOADLAB_ASSIGN(options.seed, read_seed(texts.selection.seed));
   }

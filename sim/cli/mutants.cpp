@@ -125,7 +125,7 @@ Result<Exit> mutants(const MutantTexts& texts, const Program& program) {
   CampaignOptions options{.jobs = texts.jobs, .isolation = Isolation::workers, .expectations = false, .out = texts.out};
   options.program = program.name;
   options.worker_command = {own_program(), "worker", "--hang-after", texts.silence};
-  RELOADLAB_ASSIGN(options.silence_seconds, read_duration(texts.silence));
+  RELOADLAB_ASSIGN(options.silence_seconds, read_patience(texts.silence));
   options.selection.paths = texts.paths;
   for (const std::string& name : program.engine.candidate_names())
     if (name.starts_with(kFamily)) options.selection.candidates.push_back(name);

@@ -66,6 +66,13 @@ Result<double> read_duration(const std::string& text) {
   return Status(Code::usage, fmt::format("\"{}\" is no time: write 500ms, 30s, 2m or 1h", text));
 }
 
+Result<double> read_patience(const std::string& text) {
+  constexpr double least = 0.1;
+  RELOADLAB_ASSIGN(const double seconds, read_duration(text));
+  if (seconds >= least) return seconds;
+  return Status(Code::usage, fmt::format("--hang-after \"{}\" is shorter than a worker takes to start, expected 100ms or more", text));
+}
+
 Result<uint64_t> read_seed(const std::string& text) {
   constexpr std::string_view kHex = "0123456789abcdef";
   if (text.size() == 40 && text.find_first_not_of(kHex) == std::string::npos) return hash_name(text);

@@ -59,7 +59,7 @@ Command add_worker(CLI::App& app, const Program& program) {
   auto silence = std::make_shared<std::string>("60s");
   parser->add_option("--hang-after", *silence, "As the campaign was told");
   return {parser, [&program, silence]() -> Result<Exit> {
-            RELOADLAB_ASSIGN(const double seconds, read_duration(*silence));
+            RELOADLAB_ASSIGN(const double seconds, read_patience(*silence));
             return static_cast<Exit>(serve_jobs(kWorkerSocket, program.engine, seconds));
           }};
 }

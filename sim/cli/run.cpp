@@ -27,7 +27,7 @@ Result<Exit> run(RunTexts texts, const Program& program) {
   RELOADLAB_ASSIGN(options.selection, read_selection(texts.selection));
   RELOADLAB_ASSIGN(options.isolation, read_isolation(texts.isolate));
   if (!texts.silence.empty()) {
-    RELOADLAB_ASSIGN(options.silence_seconds, read_duration(texts.silence));
+    RELOADLAB_ASSIGN(options.silence_seconds, read_patience(texts.silence));
     if (options.isolation == Isolation::none && options.jobs == 1)
       return Status(Code::usage, "--hang-after needs --isolate or --jobs: without workers nobody is left to see a hang");
   } else {

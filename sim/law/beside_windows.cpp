@@ -16,7 +16,7 @@ std::optional<std::string> loaded_last(const Execution& execution, const RankRun
     const bool whole = step.kind == StepKind::load || (step.kind == StepKind::reload && step.via == Via::layerwise);
     const StepOutcome* outcome = outcome_of(run, i);
     if (!outcome || ((whole || step.kind == StepKind::reload) && !outcome->status.ok())) return std::nullopt;
-    if (whole) checkpoint = step.plan.checkpoint;
+    if (whole && !step.abort_after) checkpoint = step.plan.checkpoint;
   }
   return checkpoint;
 }

@@ -65,7 +65,8 @@ std::string committed(const Evidence& evidence, const Execution& execution, size
   std::string checkpoint;
   for (int i = 0; i < step; ++i) {
     const Step& each = execution.steps[static_cast<size_t>(i)];
-    if (brings(each.kind) && (each.kind == StepKind::load || ended_well(evidence, execution, rank, i))) checkpoint = each.plan.checkpoint;
+    if (brings(each.kind) && !each.abort_after && (each.kind == StepKind::load || ended_well(evidence, execution, rank, i)))
+      checkpoint = each.plan.checkpoint;
   }
   return checkpoint;
 }
@@ -79,7 +80,7 @@ Communication::Communication(const Evidence& evidence, const Execution& executio
   for (auto& [group, lists] : lists_) share_layers(lists);
 }
 
-// What the root knows of an operation all ranks know.
+// What the root knows of an operation all ranks know, as long as they issue the same: behind that, numbers are of different operations.
 void Communication::share_layers(std::vector<std::vector<Issued>>& lists) {
   std::vector<int> layers;  // by number of the operation
   for (const auto& list : lists) {
@@ -87,8 +88,17 @@ void Communication::share_layers(std::vector<std::vector<Issued>>& lists) {
     for (size_t i = 0; i < list.size(); ++i)
       if (list[i].layer >= 0) layers[i] = list[i].layer;
   }
-  for (auto& list : lists)
-    for (size_t i = 0; i < list.size(); ++i) list[i].layer = layers[i];
+  const auto others = [&](size_t i) {  // not the first one's
+    const std::vector<Issued>* first = nullptr;
+    return std::ranges::any_of(lists, [&](const std::vector<Issued>& list) {
+      if (i >= list.size()) return false;
+      if (!first) first = &list;
+      return list[i].event->text != (*first)[i].event->text;
+    });
+  };
+  for (size_t i = 0; i < layers.size() && !others(i); ++i)
+    for (auto& list : lists)
+      if (i < list.size()) list[i].layer = layers[i];
 }
 
 const std::vector<Issued>& Communication::of(std::string_view group, size_t rank) const {

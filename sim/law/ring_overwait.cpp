@@ -23,10 +23,10 @@ Effect effect_of(const Step& step) {
     case StepKind::reload:
       return step.via == Via::series ? Effect::anew_primed : Effect::lost;
     case StepKind::drain:
+    case StepKind::host_sync:
       return Effect::drained;
     case StepKind::reset:
       return Effect::reset;
-    case StepKind::host_sync:
     case StepKind::update_owner:
       return Effect::none;
     default:
@@ -93,7 +93,7 @@ class Course {
         if (recurrence_) recurrence_->drain();
         return;
       case Effect::reset:
-        if (!recurrence_ || primed_unseen_) return start_anew(true);
+        if (!recurrence_ || !time_known_ || primed_unseen_) return start_anew(true);  // at a time that only the next pass tells
         recurrence_->drain();
         return recurrence_->prime();
       case Effect::lost:

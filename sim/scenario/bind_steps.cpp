@@ -89,6 +89,8 @@ class StepBinder {
         step.plan = bind_delivery(own, "load", context_, diagnostics_);
         if (step.plan.direct && step.kind != StepKind::load)
           diagnostics_.error(Reader(own, "load").at("direct"), "direct in loads, expected it in load: an update comes through loaders");
+        if (step.plan.direct && has_series())
+          diagnostics_.error(Reader(own, "load").at("direct"), "direct with series, expected a load through loaders: they hold no places");
         break;
       case StepKind::reload:
         step.plan = bind_delivery(own, "reload", context_, diagnostics_);
@@ -138,11 +140,20 @@ class StepBinder {
     if (map) step.in_place = std::get<bool>(reader.value("in_place"));
     if (step.in_place && step.via != Via::series)
       diagnostics_.error(reader.at("in_place"), "in_place with via: layerwise, expected it with via: series");
+    if (step.in_place) return refuse_delivery(own);
     if (step.via != Via::series || !step.plan.only.empty() || !context_.names || !series_bound()) return;
     for (const model::Delivery& delivery : context_.names->deliveries())
       if (context_.the_case->series_of(delivery.layer) && !std::ranges::count(step.plan.omit, delivery.name))
         step.plan.only.push_back(delivery.name);
     if (step.plan.only.empty()) diagnostics_.error(own.at, "nothing of a series is left to deliver, expected at least one tensor");
+  }
+
+  // Nothing is delivered: owners' weights are overwritten where they lie.
+  void refuse_delivery(const Node& own) {
+    for (const Node::Entry& each : own.entries)
+      if (each.key != "to" && each.key != "via" && each.key != "in_place")
+        diagnostics_.error(each.at,
+                           fmt::format("{} in a reload in place, expected nothing about deliveries: no loader is called", each.key));
   }
 
   void bind_repeat(Step& step, const Node& own) {
