@@ -13,8 +13,9 @@ std::vector<std::string> Engine::law_ids() const {
 std::string failure_text(const LawResult& law) {
   if (!law.finding) return law.law;
   const Finding& finding = *law.finding;
-  return fmt::format("{}: rank {}, step {}{}: {}{}", law.law, finding.rank, finding.step,
-                     finding.tensor.empty() ? "" : ", " + finding.tensor, finding.what, finding.first.empty() ? "" : "; " + finding.first);
+  const std::string step = finding.step < 0 ? "" : fmt::format(", step {}", finding.step);
+  return fmt::format("{}: rank {}{}{}: {}{}", law.law, finding.rank, step, finding.tensor.empty() ? "" : ", " + finding.tensor,
+                     finding.what, finding.first.empty() ? "" : "; " + finding.first);
 }
 
 }  // namespace reloadlab::sim

@@ -46,7 +46,7 @@ std::optional<Finding> judge_alike(const Evidence& evidence, const Execution& ex
     tally.check();
     if (its->status.ok() == outcome.status.ok()) return std::nullopt;
     return Finding{.step = outcome.step,
-                   .what = fmt::format("{}; on rank {} it {}", outcome_text(outcome), evidence.number(other), outcome_text(*its))};
+                   .what = fmt::format("{}; on rank {}: {}", outcome_text(outcome), evidence.number(other), outcome_text(*its))};
   }
   return std::nullopt;
 }
