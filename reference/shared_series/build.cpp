@@ -123,8 +123,7 @@ Status Series::check_processed(const Member& member) const {
   auto shares = [&](const at::Tensor& other) { return other.defined() && !other.is_same(weight) && other.is_alias_of(weight); };
   std::string shared;
   model::for_each_tensor(*member.layer, [&](const model::Slot& slot, bool) { shared = shares(slot.handle->tensor) ? slot.name : shared; });
-  // What stands beside the slots stays where it was made, a kernel's own weight too.
-  for (const auto& [name, tensor] : member.layer->extra.tensors) shared = tensor.defined() && tensor.is_alias_of(weight) ? name : shared;
+  for (const auto& [name, tensor] : member.layer->extra.tensors) shared = shares(tensor) ? name : shared;
   return shared.empty() ? Status()
                         : misuse(fmt::format("{} of {} is a view into the weight, which moves from window to window", shared, path));
 }
