@@ -38,7 +38,7 @@ struct Engine {
   // What the case requires and this machine or program lacks; empty when it can run here.
   std::function<std::string(const Case&)> lacks;
   std::function<std::vector<Verdict>(const Evidence&)> judge;
-  // Code::usage: the case has no schedules. Code::data: a checkpoint is missing, or the schedule that is asked for is of another case.
+  // Code::usage: the case has no schedules. Code::data: a checkpoint is missing, or what is asked for is no schedule.
   std::function<Result<ExploreReport>(const Case&, const std::string& candidate, const ExploreOptions&)> explore;
   // Where the processes of ranks find each other.
   std::function<Result<std::unique_ptr<MeetingPlace>>()> meet;

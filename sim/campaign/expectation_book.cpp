@@ -27,12 +27,6 @@ const Expectation* known_race(const ExpectationFile& file, const CaseResult& res
   return result.world == world_name(WorldKind::cuda) ? file.find(result.candidate, "ring_happens_before", result.variant) : nullptr;
 }
 
-void judge_by_chance(const Expectation& race, LawResult& law) {
-  if (!race.explained() || law.state != State::fail || (law.law != "ring_content" && law.law != "graph_replay")) return;
-  law.state = State::known;
-  law.rule = race.rule;
-}
-
 void judge_against(const Expectation& known, const fs::path& path, LawResult& law) {
   if (known.explained()) law.rule = known.rule;
   switch (law.state) {
@@ -59,6 +53,12 @@ void judge_against(const Expectation& known, const fs::path& path, LawResult& la
 }
 
 }  // namespace
+
+void excuse_by_race(const std::string& rule, LawResult& law) {
+  if (law.state != State::fail || (law.law != "ring_content" && law.law != "graph_replay")) return;
+  law.state = State::known;
+  law.rule = rule;
+}
 
 Evidenced evidenced_by(const Finding& finding) {
   const std::string_view lasting = lasting_execution(finding.execution);
@@ -101,7 +101,7 @@ void ExpectationBook::apply(CaseResult& result) const {
   const Page& page = found->second;
   const Expectation* race = known_race(page.file, result);
   for (LawResult& law : result.laws) {
-    if (race) judge_by_chance(*race, law);
+    if (race && race->explained()) excuse_by_race(race->rule, law);
     const Expectation* known = page.file.find(result.candidate, law.law, result.variant);
     if (known && (!race || failed(law))) judge_against(*known, page.path, law);
   }

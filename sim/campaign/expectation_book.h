@@ -12,6 +12,9 @@
 
 namespace reloadlab::sim {
 
+// What a known race does to bytes is known by the race's rule, where a law of bytes that were read failed for it.
+void excuse_by_race(const std::string& rule, LawResult& law);
+
 class ExpectationBook {
  public:
   // Reads the file of every scenario among the cases. `cases` are all that the scenario files expand into, selected or not.

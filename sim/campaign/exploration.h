@@ -2,7 +2,6 @@
 // What exploring the schedules of a case came to, as plain data: no LibTorch header.
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "sim/report/run_result.h"
@@ -22,9 +21,6 @@ struct ExploreOptions {
   bool shrink = true;
 };
 
-// How the refusal of a schedule begins that is not one of the case's.
-inline constexpr std::string_view kOtherProgram = "the schedule is of another program";
-
 // A law that failed, in one line: "ring_content: rank 1, step 2, blocks.0.o_proj: 64 of 64 elements differ …".
 std::string failure_text(const LawResult& law);
 
@@ -32,6 +28,7 @@ std::string failure_text(const LawResult& law);
 inline bool has_schedules(const Case& the_case) { return !the_case.series.empty() && the_case.world == WorldKind::sim; }
 
 struct ExploreReport {
+  std::string refusal;     // why the schedule that is asked for is none of the case's; then there is nothing else
   std::string covered;     // "1 execution, 1 trace, 0 redundant, 0.0 s, exhausted"
   std::string chance;      // pct: what it finds with which probability
   bool cut_off = false;    // by a limit, before every schedule that was asked for had run

@@ -248,7 +248,10 @@ Result<ExploreReport> explore_case(const Case& the_case, const CandidateInfo& ca
   Judged judged;
   const explore::Program program = CaseProgram(the_case, candidate, cold, judged);
   const explore::Limits limits{.executions = options.most_executions, .seconds = std::max(0.0, allowed.left() * 3 / 4)};
-  RELOADLAB_ASSIGN(const explore::Exploration seen, explore::explore(program, strategy, limits));
+  const Result<explore::Exploration> explored = explore::explore(program, strategy, limits);
+  if (!explored.ok() && options.way == ExploreOptions::Way::replay) return ExploreReport{.refusal = explored.status().message()};
+  RELOADLAB_TRY(Status(explored.status()));
+  const explore::Exploration& seen = *explored;
   ExploreReport report{.covered = explore::told(seen.coverage),
                        .chance = seen.chance ? explore::told(*seen.chance, options.schedules) : std::string(),
                        .cut_off = seen.coverage.cut_off,

@@ -69,6 +69,8 @@ Result<StepMessage> parse_step(std::string_view text) {
   });
 }
 
+Result<Evidence> parse_evidence(std::string_view cbor) { return evidence_from_cbor(std::as_bytes(std::span(cbor.data(), cbor.size()))); }
+
 std::string answer_text(const Answer& answer) {
   return dumped({{"result", result_to_json(answer.result)}, {"trace", answer.trace}, {"print", answer.print}});
 }

@@ -24,6 +24,8 @@ struct StepMessage {
 std::string step_message_text(const StepMessage& message);
 Result<StepMessage> parse_step(std::string_view text);
 
+Result<Evidence> parse_evidence(std::string_view cbor);
+
 std::string answer_text(const Answer& answer);
 Result<Answer> parse_answer(std::string_view text);
 

@@ -1,14 +1,12 @@
 #include "sim/campaign/party.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 
 #include <algorithm>
 
 #include "sim/campaign/messages.h"
 #include "sim/campaign/worker_process.h"
 #include "sim/evidence/rank_parts.h"
-#include "sim/evidence/store.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -86,8 +84,7 @@ class Party {
   void wait() {
     std::vector<pollfd> watched;
     for (const Member& member : members_)
-      if (!member.done())
-        watched.push_back({member.process->socket(), static_cast<short>(member.process->wants_to_send() ? POLLIN | POLLOUT : POLLIN), 0});
+      if (!member.done()) watched.push_back(member.process->watched());
     ::poll(watched.data(), watched.size(), poll_ms);
   }
 
@@ -116,7 +113,7 @@ class Party {
           engine.on_step({.kind = Variation::Kind::warm}, static_cast<int>(rank), where->step);
         return;
       case FrameKind::evidence: {
-        auto evidence = evidence_from_cbor(std::as_bytes(std::span(frame.body)));
+        auto evidence = parse_evidence(frame.body);
         if (!evidence.ok()) return lose(rank, "tells what does not hold together: " + evidence.status().message());
         member.part.evidence = *std::move(evidence);
         return;

@@ -1,13 +1,11 @@
 // Workers side by side: each serves one job at a time; one that dies, talks nonsense or falls silent costs its job and is replaced.
 #include <fmt/format.h>
-#include <poll.h>
 
 #include <algorithm>
 
 #include "sim/campaign/messages.h"
 #include "sim/campaign/runner.h"
 #include "sim/campaign/worker_process.h"
-#include "sim/evidence/store.h"
 #include "sim/report/steps.h"
 
 namespace reloadlab::sim {
@@ -87,8 +85,7 @@ class Pool : public Runner {
   void wait() {
     std::vector<pollfd> watched;
     for (const Desk& desk : desks_)
-      if (desk.worker)
-        watched.push_back({desk.worker->socket(), static_cast<short>(desk.worker->wants_to_send() ? POLLIN | POLLOUT : POLLIN), 0});
+      if (desk.worker) watched.push_back(desk.worker->watched());
     ::poll(watched.data(), watched.size(), kPollMs);
   }
 
@@ -138,7 +135,7 @@ class Pool : public Runner {
   }
 
   Status judge(Desk& desk, std::string_view cbor) {
-    auto evidence = evidence_from_cbor(std::as_bytes(std::span(cbor.data(), cbor.size())));
+    auto evidence = parse_evidence(cbor);
     if (!evidence.ok()) return lose(desk, State::fail, "evidence that does not hold together: " + evidence.status().message());
     if (!desk.job) return lose(desk, State::fail, "evidence that nobody asked for");
     finish(desk, judge_evidence(jobs_[*desk.job], *evidence, engine_));

@@ -7,6 +7,7 @@
 #include "sim/campaign/frame.h"
 #include "sim/campaign/messages.h"
 #include "sim/evidence/store.h"
+#include "sim/evidence/text.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -22,8 +23,7 @@ bool send_outcome(int socket, const JobMessage& message, const Engine& engine, c
     }
     failure = evidence.status();
   } catch (const std::exception& error) {
-    const std::string_view text = error.what();  // LibTorch's go on with a stack
-    failure = Status(Code::failed, std::string(text.substr(0, text.find('\n'))));
+    failure = Status(Code::failed, first_line(error.what()));
   }
   return send_frame(socket, FrameKind::failed, status_text(failure));
 }

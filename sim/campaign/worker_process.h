@@ -1,5 +1,6 @@
 #pragma once
 // One worker process as the campaign sees it. Nothing here blocks.
+#include <poll.h>
 #include <sys/types.h>
 
 #include <chrono>
@@ -18,8 +19,8 @@ class WorkerProcess {
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
 
-  int socket() const { return socket_; }
-  bool wants_to_send() const { return !outgoing_.empty(); }
+  // What poll() is to look for: its messages, and room for those that are left to send.
+  pollfd watched() const { return {socket_, static_cast<short>(outgoing_.empty() ? POLLIN : POLLIN | POLLOUT), 0}; }
   // Also begins to count its silence anew.
   void send(FrameKind kind, std::string_view body);
   // Writes and reads what it can without waiting.

@@ -47,10 +47,9 @@ bool is_known(const LawResult& law) { return law.state == State::known; }
 void excuse(ExploreReport& report) {
   for (ExploreReport::Ending& ending : report.endings)
     for (LawResult& law : ending.failed) {
-      if (!ending.raced || law.state != State::fail || (law.law != "ring_content" && law.law != "graph_replay")) continue;
-      law.state = State::known;
-      law.rule = report.order.front().rule;
-      law.reason = "of the races";
+      if (!ending.raced || law.state != State::fail) continue;
+      excuse_by_race(report.order.front().rule, law);
+      if (is_known(law)) law.reason = "of the races";
     }
 }
 
@@ -148,6 +147,11 @@ class Explorer {
     }
     Result<ExploreReport> report = explored(job);
     if (!report.ok()) return refused(job, report.status());
+    if (!report->refusal.empty()) {
+      ++others_;
+      refusal_ = report->refusal;
+      return {};
+    }
     if (book) apply(*book, job, *report);
     const std::set<State> states = states_of(*report);
     fmt::print("{:<5} {}  {}\n", word(states, report->cut_off), job.the_case.id(), job.candidate);
@@ -170,16 +174,9 @@ class Explorer {
 
   // What is wrong with one case is no reason to leave the others.
   Status refused(const Job& job, const Status& status) {
-    if (status.code() != Code::data) return status;
-    const bool replays = options_.way == ExploreOptions::Way::replay;
-    if (replays && !status.message().starts_with(kOtherProgram)) return status;
-    if (replays) {
-      ++others_;
-      refusal_ = status.message();
-    } else {
-      bad_data_ = true;
-      fmt::print(stderr, "{}  {}: {}\n", job.the_case.id(), job.candidate, status.message());
-    }
+    if (status.code() != Code::data || options_.way == ExploreOptions::Way::replay) return status;
+    bad_data_ = true;
+    fmt::print(stderr, "{}  {}: {}\n", job.the_case.id(), job.candidate, status.message());
     return {};
   }
 

@@ -73,7 +73,9 @@ bool is_settled(const Evidence& evidence) {
     const bool done = execution.stopped.empty() && std::ranges::all_of(execution.ranks, [](const RankRun& run) {
                         return std::ranges::all_of(run.outcomes, [](const StepOutcome& outcome) { return outcome.status.ok(); });
                       });
-    return done && std::ranges::all_of(execution.ranks, [&](const RankRun& run) { return issued(run) == issued(execution.ranks.front()); });
+    if (!done) return false;
+    const std::vector<std::string> first = issued(execution.ranks.front());
+    return std::ranges::all_of(execution.ranks, [&](const RankRun& run) { return issued(run) == first; });
   });
 }
 

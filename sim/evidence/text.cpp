@@ -28,6 +28,8 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+std::string first_line(std::string_view text) { return std::string(text.substr(0, text.find('\n'))); }
+
 std::string valid_utf8(std::string_view text) {
   std::string out;
   out.reserve(text.size());

@@ -10,6 +10,7 @@
 namespace reloadlab::sim {
 
 bool is_utf8(std::string_view text);
+std::string first_line(std::string_view text);  // LibTorch's messages go on with a stack
 std::string valid_utf8(std::string_view text);  // bytes that are not UTF-8 become '?'
 
 // Of a race's witness: "wrong bytes in one of the two orders: fc on rank 1 in step 2", "benign in both orders".

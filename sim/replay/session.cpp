@@ -9,6 +9,7 @@
 #include "reference/base/check.h"
 #include "reference/model/device.h"
 #include "reference/model/guard.h"
+#include "sim/evidence/text.h"
 #include "sim/replay/plan.h"
 
 namespace reloadlab::sim {
@@ -103,8 +104,7 @@ Status RankSession::supervised(c10::function_ref<Status()> fn) {
     throw;
   } catch (const std::exception& error) {
     outcome_.crashed = true;
-    std::string_view text = error.what();
-    return Status(Code::failed, std::string(text.substr(0, text.find('\n'))));
+    return Status(Code::failed, first_line(error.what()));
   }
 }
 

@@ -14,8 +14,8 @@ namespace reloadlab::sim {
 namespace {
 
 std::string cut(const std::string& text, size_t width) {
-  if (text.size() <= width) return fmt::format("{:<{}}", text, width);
-  return width < 2 ? std::string(width, ' ') : text.substr(0, width - 1) + "~";
+  if (width < 2 && text.size() > width) return std::string(width, ' ');
+  return fmt::format("{:<{}}", shortened(text, width), width);
 }
 
 // "step 1: reach blocks.2.o_proj" is about that.

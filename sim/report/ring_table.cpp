@@ -17,8 +17,6 @@ constexpr size_t name_most = 12, step_most = 20, beside_most = 50;  // character
 
 bool is_of(const TracedSeries& series, const std::string& layer) { return std::ranges::find(series.layers, layer) != series.layers.end(); }
 
-std::string cut(const std::string& text, size_t most) { return text.size() <= most ? text : text.substr(0, most - 1) + "~"; }
-
 // The root alone knows whose weight it sends: the n-th operation of a communicator is the same on all ranks.
 class Operations {
  public:
@@ -228,7 +226,7 @@ class RingTables {
     std::vector<std::vector<std::string>> columns{{"step"}, {"reach"}};
     for (size_t i = 0; i < shown; ++i) {
       const bool same = i > 0 && rows[i]->step == rows[i - 1]->step;
-      columns[0].push_back(same ? "" : cut(execution_.step_name(rows[i]->step), step_most));
+      columns[0].push_back(same ? "" : shortened(execution_.step_name(rows[i]->step), step_most));
       columns[1].push_back(rows[i]->reached.empty() ? "-" : name(rows[i]->reached));
     }
     return columns;
@@ -246,10 +244,10 @@ class RingTables {
   std::string beside_text(const Ring::Row& row) const {
     std::vector<std::string> words;
     for (const auto& [what, layer] : row.beside) words.push_back(layer.empty() ? what : fmt::format("{} {}", what, name(layer)));
-    return cut(fmt::format("{}", fmt::join(words, ", ")), beside_most);
+    return shortened(fmt::format("{}", fmt::join(words, ", ")), beside_most);
   }
 
-  std::string name(const std::string& layer) const { return cut(brief_(layer), name_most); }
+  std::string name(const std::string& layer) const { return shortened(brief_(layer), name_most); }
 
   static size_t width_of(const std::vector<std::string>& column) { return std::ranges::max(column, {}, &std::string::size).size(); }
   static std::vector<std::vector<std::string>> turned(const std::vector<std::vector<std::string>>& columns) {

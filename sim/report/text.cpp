@@ -17,6 +17,8 @@ std::string padded(std::string text, size_t width) {
   return text;
 }
 
+std::string shortened(const std::string& text, size_t most) { return text.size() <= most ? text : text.substr(0, most - 1) + "~"; }
+
 std::string grouped(int64_t number) {
   std::string digits = fmt::format("{}", number);
   const size_t first = number < 0 ? 1 : 0;

@@ -128,7 +128,6 @@ class FileParser {
                         .checkpoints = names,
                         .the_case = &result,
                         .series_given = root.find("series") != nullptr};
-
     if (given(root, "expect")) context.outcome = outcome_from(Reader(*root.find("expect")->value, "expect").text("outcome"));
     result.steps = bind_steps(*root.find("steps")->value, context, diagnostics_);
     if (result.series.empty() && (result.sample > 0 || result.parallel(0).replicas > 1)) refuse_forward(result.steps);

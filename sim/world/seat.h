@@ -12,7 +12,6 @@ struct Seat {
   int port = 0;         // of the TCPStore that all of them know
   int64_t round = 0;    // of cases that these processes play, counted by whoever deals them out
   double patience = 5;  // seconds without anything issued or done, after which a rank gives up what it waits for
-  bool operator==(const Seat&) const = default;
 };
 
 }  // namespace reloadlab::sim
