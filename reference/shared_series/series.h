@@ -80,7 +80,8 @@ class SharedSeries {
   // Owners hold the weights that begin_reload() announced, issued to their current streams: a new version from the next pass on, k
   // broadcasts. From a checkpoint there are L more: each layer goes the way of the first load, and the results are copied into the
   // tensors that were there; Code::rejected, and the old version goes on, where a weight got fewer elements than in the first load.
-  // A failure in the middle keeps the series shut until a reload succeeds.
+  // A failure in the middle keeps the series shut until a reload succeeds. Other series of the model know nothing of it: an engine that
+  // wants all or nothing delivers again what was refused, before it serves.
   virtual Status reload() = 0;
   // For a timeout: publishes what this rank has issued, and compares with what others have published. A failure names the first
   // operation that differs, or else the rank that has not come so far. Issues nothing and waits for nobody.

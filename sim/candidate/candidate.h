@@ -51,7 +51,8 @@ class WeightSeries {
   virtual Status drain() { return Status(Code::unsupported, "no drain"); }
   // The next pass begins at the first layer, wherever the last one stopped.
   virtual Status reset() { return Status(Code::unsupported, "no reset"); }
-  // Owners get new weights between the two calls: in place and processed, or through loaders as checkpoints have them.
+  // Owners get new weights between the two calls: in place and processed, or through loaders as checkpoints have them. Where a model has
+  // several series each takes or refuses the reload by itself: what one of them refuses, the others have all the same.
   virtual Status begin_reload(bool in_place) {
     (void)in_place;
     return Status(Code::unsupported, "no reload");

@@ -82,7 +82,7 @@ Names names_of(CheckpointSpec::Source) { return kSource; }
 Names names_of(model::SlotSpec::Transform) { return kTransform; }
 
 Names names_of(EventKind) {
-  static const auto names = names_up_to(EventKind::lost, event_name);
+  static const auto names = names_up_to(EventKind::reloaded, event_name);
   return names;
 }
 Names names_of(DType) {

@@ -100,6 +100,7 @@ enum class EventKind {
   read,        // `value`: index into RankRun::reads
   collective,  // issued: `text` says which ("broadcast root 1 of all"), `numel` its bytes, `value` the storage of this rank's part
   lost,        // the rank does nothing any more
+  reloaded,    // a series has taken its reload: `text` is its name
 };
 std::string_view event_name(EventKind kind);
 

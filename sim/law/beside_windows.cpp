@@ -31,7 +31,8 @@ std::optional<Finding> judge_beside_windows(const Evidence& evidence, const Exec
   if (!census || !outside || !execution.stopped.empty()) return std::nullopt;
   for (const CensusEntry& entry : census->entries) {
     const Place place = place_of(evidence, layer_index(evidence, entry.layer));
-    const Census* cold = cold_census(evidence, place.series ? committed(evidence, execution, rank, last + 1) : *outside, rank);
+    const Census* cold =
+        cold_census(evidence, place.series ? committed(evidence, execution, *place.series, rank, last + 1) : *outside, rank);
     const CensusEntry* meant = cold ? cold->find(entry.path) : nullptr;
     if (!meant || !meant->content) continue;
     tally.check();

@@ -22,6 +22,25 @@ bool ended_well(const Evidence& evidence, const Execution& execution, size_t ran
   return true;
 }
 
+// By the series, on all its ranks.
+bool reloaded(const Evidence& evidence, const Execution& execution, const SeriesSpec& series, int step) {
+  for (size_t rank = 0; rank < execution.ranks.size(); ++rank) {
+    const auto by_it = [&](const Event& event) {
+      return event.kind == EventKind::reloaded && event.step == step && event.text == series.name;
+    };
+    if (series.has_rank(evidence.number(rank)) && std::ranges::none_of(execution.ranks[rank].events, by_it)) return false;
+  }
+  return true;
+}
+
+bool took(const Evidence& evidence, const Execution& execution, const SeriesSpec& series, size_t rank, int step) {
+  const Step& update = execution.steps[static_cast<size_t>(step)];
+  if (update.abort_after) return false;
+  if (update.kind == StepKind::reload && update.via == Via::series && series.has_rank(evidence.number(rank)))
+    return reloaded(evidence, execution, series, step);
+  return update.kind == StepKind::load || ended_well(evidence, execution, rank, step);
+}
+
 // The first step that was to end well and did not, which rank_agreement tells; behind the last one where there is none.
 int first_failed(const Execution& execution) {
   int first = execution.stopped.empty() ? static_cast<int>(execution.steps.size()) : execution.stopped_in;
@@ -61,14 +80,12 @@ bool share(const Evidence& evidence, size_t rank, size_t other) {
          });
 }
 
-std::string committed(const Evidence& evidence, const Execution& execution, size_t rank, int step) {
-  std::string checkpoint;
-  for (int i = 0; i < step; ++i) {
-    const Step& each = execution.steps[static_cast<size_t>(i)];
-    if (brings(each.kind) && !each.abort_after && (each.kind == StepKind::load || ended_well(evidence, execution, rank, i)))
-      checkpoint = each.plan.checkpoint;
+std::string committed(const Evidence& evidence, const Execution& execution, const SeriesSpec& series, size_t rank, int step) {
+  while (--step >= 0) {
+    const Step& update = execution.steps[static_cast<size_t>(step)];
+    if (brings(update.kind) && took(evidence, execution, series, rank, step)) return update.plan.checkpoint;
   }
-  return checkpoint;
+  return {};
 }
 
 Communication::Communication(const Evidence& evidence, const Execution& execution) {

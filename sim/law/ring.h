@@ -28,9 +28,9 @@ bool owns(const Evidence& evidence, const Place& place, int64_t rank);
 
 // Whether the two ranks share something, directly: what one of them refuses, the other one refuses as well.
 bool share(const Evidence& evidence, size_t rank, size_t other);
-// The checkpoint that reads of the step must return: what the last update before it, which ended well on the rank and on all with whom it
-// shares, brought.
-std::string committed(const Evidence& evidence, const Execution& execution, size_t rank, int step);
+// The checkpoint that reads of a series' layer in the step must return: what the last update before it brought that ended well on the
+// rank and on all with whom it shares. Each series takes or refuses a reload by itself.
+std::string committed(const Evidence& evidence, const Execution& execution, const SeriesSpec& series, size_t rank, int step);
 
 // An operation of a communicator, as one rank issued it.
 struct Issued {

@@ -20,9 +20,13 @@ std::string identity(const Evidence& evidence, size_t rank, const RankRun::Read&
   return {};
 }
 
+std::string meant(const Evidence& evidence, const Execution& execution, size_t rank, const RankRun::Read& read) {
+  return committed(evidence, execution, *place_of(evidence, read.layer).series, rank, read.step);
+}
+
 // What is to be read; null: there are no bytes.
 const CensusEntry* wanted(const Evidence& evidence, const Execution& execution, size_t rank, const RankRun::Read& read) {
-  const Census* cold = cold_census(evidence, committed(evidence, execution, rank, read.step), rank);
+  const Census* cold = cold_census(evidence, meant(evidence, execution, rank, read), rank);
   const std::string path = evidence.layers[static_cast<size_t>(read.layer)] + "." + read.slot;
   return cold && read.content ? cold->find(path) : nullptr;
 }
@@ -38,7 +42,7 @@ std::optional<Finding> judge_read(const Evidence& evidence, const Execution& exe
   got.content = read.content;
   const auto difference = compare(&got, {.entry = entry, .bytes = &entry->content->bytes, .other = nullptr, .origin = {}});
   if (!difference) return std::nullopt;
-  const std::string whose = identity(evidence, rank, read), checkpoint = committed(evidence, execution, rank, read.step);
+  const std::string whose = identity(evidence, rank, read), checkpoint = meant(evidence, execution, rank, read);
   return Finding{.step = read.step,
                  .tensor = entry->path,
                  .what = difference->what,

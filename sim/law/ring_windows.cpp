@@ -102,11 +102,12 @@ struct Resident {
 
 Resident resident(const Evidence& evidence, const Census& cold, int64_t rank) {
   Resident total;
-  std::set<int64_t> seen;
+  std::set<int64_t> seen;  // a kernel object may hold what is shared
+  for (const CensusEntry& entry : cold.entries)
+    if (evidence.the_case.in_window(entry.path, rank)) seen.insert(entry.storage);
   for (const CensusEntry& entry : cold.entries) {
-    const Place place = place_of(evidence, layer_index(evidence, entry.layer));
-    const bool shared = place.series && place.series->has_rank(rank) && entry.path.ends_with(".weight");
-    if (shared) {
+    if (evidence.the_case.in_window(entry.path, rank)) {
+      const Place place = place_of(evidence, layer_index(evidence, entry.layer));
       total.placeholders += dtype_size(entry.dtype);
       if (owns(evidence, place, rank)) total.series += bytes_of(entry);
       if (place.offset == 0) total.series += (place.series->prefetch + 1) * bytes_of(entry);

@@ -306,7 +306,19 @@ Status SeriesPlayer::reload(const Step& step, const std::function<Status(const S
   RELOADLAB_TRY(each([&](WeightSeries& series) { return series.begin_reload(step.in_place); }));
   if (!step.in_place) RELOADLAB_TRY(loads(shared_part(step)));
   RELOADLAB_TRY(overwrite(step.plan.checkpoint, step.in_place));
-  return each([](WeightSeries& series) { return series.reload(); });
+  return close_reload();
+}
+
+// Each series takes or refuses it by itself; what one of them refuses leaves none open.
+Status SeriesPlayer::close_reload() {
+  Status first;
+  for (One& one : series_) {
+    if (!one.series) continue;
+    Status taken = scene_.supervised([&] { return one.series->reload(); });
+    if (taken.ok()) scene_.watch.event(EventKind::reloaded, -1, 0, one.spec->name);
+    if (first.ok()) first = std::move(taken);
+  }
+  return first;
 }
 
 Step SeriesPlayer::shared_part(Step step) const {

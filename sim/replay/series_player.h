@@ -82,6 +82,7 @@ class SeriesPlayer {
   Status read_on(const Visit& visit, const c10::Stream& stream);
   void take(const std::string& layer);
   void seen(const RankRun::Read& read, at::Tensor copy);
+  Status close_reload();
   Status overwrite(const std::string& checkpoint, bool also_shared);
   Step shared_part(Step step) const;
   int layer_of(const std::string& path) const { return scene_.catalogue.find_layer(path); }

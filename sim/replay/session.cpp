@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <set>
 
 #include "reference/base/check.h"
 #include "reference/model/device.h"
@@ -137,8 +138,14 @@ void RankSession::take_census(int step, bool bytes) {
   const bool there = stage_.world.has_bytes() || !stage_.world.devices();
   Census census = census_.take(*model_, process_tables_, step, bytes && there);
   if (series_) {
-    // What moves from window to window is looked at where it is read; and the last step may be the first load.
-    std::erase_if(census.entries, [&](const CensusEntry& entry) { return stage_.the_case.in_window(entry.path, rank_); });
+    // What moves from window to window is looked at where it is read, and so is what a kernel object holds of it; and the last step may
+    // be the first load.
+    std::set<int64_t> windows;
+    for (const CensusEntry& entry : census.entries)
+      if (entry.storage >= 0 && stage_.the_case.in_window(entry.path, rank_)) windows.insert(entry.storage);
+    std::erase_if(census.entries, [&](const CensusEntry& entry) {
+      return windows.contains(entry.storage) || stage_.the_case.in_window(entry.path, rank_);
+    });
     std::erase_if(run_.censuses, [&](const Census& before) { return before.step == step; });
   }
   run_.censuses.push_back(std::move(census));

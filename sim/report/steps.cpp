@@ -110,6 +110,8 @@ Word word_of(const Evidence& evidence, const Names& names, const Event& event) {
       return {fmt::format("read {}.{}", layer_name(evidence, event.layer), event.text), true};
     case EventKind::lost:
       return {"lost", true};
+    case EventKind::reloaded:
+      return {"→ reloaded " + event.text};
     default:
       return {};
   }
