@@ -28,7 +28,8 @@
 // Failure.   A broadcast that could not be issued, or a difference between ranks, stops the series: reach() says why until reset().
 // Graphs.    drain() before a capture begins and, inside of it, before it ends. Replays need passes whose addresses and state are those
 //            of any other one: binding=static, or a number of windows that divides the layers; else that drain refuses. Capture whole
-//            passes. What a capture that was given up had issued is forgotten by reset().
+//            passes, and replay between passes: in the middle of one, windows hold later layers. What a capture that was given up had
+//            issued is forgotten by reset().
 // Loads.     Loaders of registered layers refuse outside of the first load and a reload from a checkpoint, on every rank. What a weight's
 //            loader refuses on its owner is refused on the others, which let it write to a tensor without memory.
 // Weights.   Layers are alike before and after their post-load steps; a weight has no gaps and nothing else in its layer is a view of

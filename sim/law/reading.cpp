@@ -184,11 +184,21 @@ bool reload_left_open(const Execution& execution, const RankRun& run, int step) 
 
 namespace {
 
+// -1: none
+int loaded_in(const Execution& warm, const RankRun& run) {
+  for (const StepOutcome& outcome : run.outcomes)
+    if (outcome.step >= 0 && warm.steps[static_cast<size_t>(outcome.step)].kind == StepKind::load && outcome.status.ok())
+      return outcome.step;
+  return -1;
+}
+
 // With series hosts run ahead of their devices from the first load on, and meet them at the end.
 std::vector<RestingState> first_and_last(const Execution& warm, const RankRun& run) {
   std::vector<RestingState> resting;
   if (!warm.stopped.empty()) return resting;
-  for (const int step : std::set<int>{0, static_cast<int>(warm.steps.size()) - 1})
+  std::set<int> steps{static_cast<int>(warm.steps.size()) - 1};
+  if (const int loaded = loaded_in(warm, run); loaded >= 0) steps.insert(loaded);
+  for (const int step : steps)
     if (const Census* census = census_after(run, step); census && !reload_left_open(warm, run, step))
       resting.push_back({{.step = step, .checkpoint = {}, .partial = false}, census});
   return resting;

@@ -116,7 +116,7 @@ void RankSession::begin_outcome(int number) {
   account_->restart_peak();
 }
 
-void RankSession::end_outcome(Status status) {
+void RankSession::end_outcome(Status status, std::optional<StepKind> kind) {
   outcome_.status = std::move(status);
   if (update_seen_) {
     outcome_.extra_bytes_peak = account_->peak_bytes() - baseline_bytes_;
@@ -127,7 +127,7 @@ void RankSession::end_outcome(Status status) {
   outcome_.peak_bytes = account_->peak_bytes();
   // To look at bytes makes the host wait for its device: with series it would take away the very order that is judged.
   const bool waits = series_ && outcome_.step >= 0;
-  if (!waits || outcome_.step == 0) take_census(outcome_.step, !waits);
+  if (!waits || kind == StepKind::load) take_census(outcome_.step, !waits);
   run_.outcomes.push_back(std::move(outcome_));
 }
 
@@ -182,7 +182,7 @@ Status RankSession::run_step(int number, const Step& step) {
   watch_.event(EventKind::step_begin);
   Status status = act(step);
   watch_.event(EventKind::step_end, -1, 0, status.message());
-  end_outcome(std::move(status));
+  end_outcome(std::move(status), step.kind);
   return harness_error_;
 }
 

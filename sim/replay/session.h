@@ -90,7 +90,7 @@ class RankSession {
   void resolve_all();
   void resolve_batch(const std::vector<Sent>& sent, size_t first, size_t count);
   void begin_outcome(int number);
-  void end_outcome(Status status);
+  void end_outcome(Status status, std::optional<StepKind> kind = {});
   void destroy();
   void count_living(StepOutcome& outcome) const;
 

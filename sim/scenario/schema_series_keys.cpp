@@ -153,7 +153,8 @@ std::vector<Key> series_step_keys() {
       {.object = "step",
        .name = "replay",
        .forms = object,
-       .about = "Replays the last graph, which reads what its pass read. What is in flight, as behind a reload, has to be drained before.",
+       .about = "Replays the last graph, which reads what its pass read. What is in flight, as behind a reload, has to be drained before; "
+                "and a pass that has begun has to end, for in its middle windows hold later layers.",
        .child = "nothing",
        .group = "kind"},
       {.object = "step",

@@ -13,7 +13,8 @@ namespace {
 
 constexpr const char* kHardened = "shared_series@hardened";
 
-Evidence played(const std::string& steps, const std::string& candidate = kHardened, const std::string& timing = "") {
+Evidence played(const std::string& steps, const std::string& candidate = kHardened, const std::string& timing = "",
+                const std::string& before_load = "") {
   ParseOptions options;
   for (const LawInfo& law : laws()) options.known_laws.emplace_back(law.id);
   const auto cases = parse_scenario(fmt::format(R"(
@@ -29,9 +30,9 @@ series:
   - {{name: o, layers: "b.*.o"}}
 checkpoints: {{A: {{synthetic: 1}}}}
 {}steps:
-  - load: A
+{}  - load: A
 {})",
-                                                timing, steps),
+                                                timing, before_load, steps),
                                     "ring.yaml", options);
   EXPECT_TRUE(cases.ok()) << cases.status().message();
   auto evidence = replay(cases->front(), *find_candidate(candidate));
@@ -107,6 +108,12 @@ TEST(RingLaws, SayWhatTheScenarioLacksThatEachOfThemJudges) {
   EXPECT_EQ(said(loaded, "ring_happens_before"), "unsupported: it judges what is read, and no step of the scenario reads");
   EXPECT_EQ(said(graph, "ring_happens_before"), "pass");
   EXPECT_EQ(said(graph, "graph_replay"), "pass");
+}
+
+// What the first load leaves is what the last step's state is held against, wherever it stands.
+TEST(NoResidue, BeginsBehindTheFirstLoad) {
+  const Evidence evidence = played("  - pass: {}\n  - reload: A\n", kHardened, "", "  - pass: {}\n    outcome: error\n");
+  EXPECT_EQ(said(evidence, "no_residue"), "pass");
 }
 
 // What fails behind everything that a law judges is no reason for it to have judged nothing.
