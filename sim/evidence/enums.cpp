@@ -33,6 +33,7 @@ constexpr std::string_view kStream[] = {"current", "joined", "unjoined"};
 constexpr std::string_view kVia[] = {"series", "layerwise"};
 constexpr std::string_view kCompleted[] = {"at_last_load", "at_finish", "unspecified"};
 constexpr std::string_view kWorld[] = {"cpu", "meta", "sim", "cuda"};
+constexpr std::string_view kCollectives[] = {"nccl", "gloo"};
 constexpr std::string_view kSource[] = {"synthetic", "safetensors", "perturbed"};
 constexpr std::string_view kTransform[] = {"none", "negate", "negative_exp"};
 
@@ -51,6 +52,7 @@ static_assert(&checked(kResolve, LoadPlan::Resolve::before_prepare));
 static_assert(&checked(kRecord, Record::after_registration));
 static_assert(&checked(kCompleted, Expect::Completed::unspecified));
 static_assert(&checked(kWorld, WorldKind::cuda));
+static_assert(&checked(kCollectives, Collectives::Order::gloo));
 static_assert(&checked(kSource, CheckpointSpec::Source::perturbed));
 static_assert(&checked(kTransform, model::SlotSpec::Transform::negative_exp));
 
@@ -78,6 +80,7 @@ Names names_of(Pass::Stream) { return kStream; }
 Names names_of(Via) { return kVia; }
 Names names_of(Expect::Completed) { return kCompleted; }
 Names names_of(WorldKind) { return kWorld; }
+Names names_of(Collectives::Order) { return kCollectives; }
 Names names_of(CheckpointSpec::Source) { return kSource; }
 Names names_of(model::SlotSpec::Transform) { return kTransform; }
 

@@ -93,12 +93,17 @@ void describe(V&& visit, const Limits*) {
   visit("extra_bytes", &Limits::extra_bytes);
 }
 template <class V>
+void describe(V&& visit, const Collectives*) {
+  visit("order", &Collectives::order), visit("at_once", &Collectives::at_once);
+}
+template <class V>
 void describe(V&& visit, const Case*) {
   visit("scenario", &Case::scenario), visit("file", &Case::file), visit("variant", &Case::variant), visit("about", &Case::about);
   visit("system", &Case::system), visit("tags", &Case::tags), visit("world", &Case::world), visit("ranks", &Case::ranks);
   visit("tensor_parallel", &Case::tensor_parallel), visit("sample", &Case::sample);
-  visit("model", &Case::model), visit("models", &Case::models), visit("series", &Case::series), visit("timing", &Case::timing),
-      visit("checkpoints", &Case::checkpoints), visit("record", &Case::record), visit("steps", &Case::steps), visit("laws", &Case::laws);
+  visit("model", &Case::model), visit("models", &Case::models), visit("series", &Case::series), visit("collectives", &Case::collectives),
+      visit("timing", &Case::timing), visit("checkpoints", &Case::checkpoints), visit("record", &Case::record),
+      visit("steps", &Case::steps), visit("laws", &Case::laws);
   visit("expect", &Case::expect), visit("limits", &Case::limits), visit("seed", &Case::seed);
 }
 

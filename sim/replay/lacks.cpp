@@ -16,6 +16,7 @@ std::string lacks(const Case& the_case) {
   if (on_gpu && gpu_count() == 0) return "no GPU here";
   if (on_gpu && !the_case.series.empty() && the_case.ranks > gpu_count())
     return fmt::format("needs {} GPUs, one for each rank; there are {} here", the_case.ranks, gpu_count());
+  if (on_gpu && the_case.collectives != Collectives()) return "needs collectives that are modelled: on GPUs they are NCCL's";
   return {};
 }
 

@@ -187,6 +187,7 @@ class Replayer {
     WorldRequest request{.kind = kind, .ranks = case_.ranks, .local = numbers_, .poison = poison};
     request.devices = !case_.series.empty() && !plain;
     request.seat = options_.seat;
+    request.collectives = case_.collectives;
     if (case_.timing) request.collective_picoseconds = case_.timing->broadcast * 1000;
     RELOADLAB_ASSIGN(std::unique_ptr<World> world, options_.make_world ? options_.make_world(request) : make_world(request));
     const bool together = !case_.series.empty() && variation.kind != Kind::cold;

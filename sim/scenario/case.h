@@ -114,6 +114,13 @@ struct Expect {
   enum class Completed { at_last_load, at_finish, unspecified } completed = Completed::at_last_load;
 };
 
+// How modelled devices run what series issue to their communicators (sim/world/modelled/group.h).
+struct Collectives {
+  enum class Order { nccl, gloo } order = Order::nccl;
+  int at_once = 0;  // on a device, of all communicators; 0: any number
+  friend bool operator==(const Collectives&, const Collectives&) = default;
+};
+
 struct Limits {
   std::optional<int64_t> extra_bytes;  // none: the formula of semantics.md
 };
@@ -144,6 +151,7 @@ struct Case {
   model::ModelSpec model;
   int models = 1;  // cases with series: so many models live in each rank's process, each with series of its own
   std::vector<SeriesSpec> series;
+  Collectives collectives;
   std::optional<Timing> timing;                                     // none: what devices of today take
   std::vector<std::pair<std::string, CheckpointSpec>> checkpoints;  // in file order
   Record record = Record::after_construction;
@@ -155,9 +163,9 @@ struct Case {
 
   std::string id() const { return variant.empty() ? scenario : scenario + "[" + variant + "]"; }
   const CheckpointSpec* checkpoint(std::string_view name) const;
-  // The series that the layer is in; null where it is in none.
   // The layers of all series, in the model's order.
   std::vector<std::string> shared_layers() const;
+  // The series that the layer is in; null where it is in none.
   const SeriesSpec* series_of(const std::string& layer) const;
   // Whether the tensor is the weight of a layer of a series, on one of its ranks.
   bool in_window(std::string_view tensor, int64_t rank) const;

@@ -98,6 +98,9 @@ class Writer {
     }
     if (one.tensor_parallel > 0) put("tensor_parallel", one.tensor_parallel);
     if (one.sample > 0) put("sample", one.sample);
+    const Collectives& how = one.collectives;
+    if (how.order != Collectives::Order::nccl) put("collectives", spell(collectives_spellings, how.order));
+    if (how.at_once > 0) put("collectives_at_once", how.at_once);
   }
 
   void write_resolved(const Case& one) {

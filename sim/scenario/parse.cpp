@@ -92,10 +92,19 @@ class FileParser {
     const Reader world(*root.find("world")->value, "world");
     if (world.has("tensor_parallel")) result.tensor_parallel = static_cast<int>(world.integer("tensor_parallel"));
     result.sample = static_cast<int>(world.has("sample") ? world.integer("sample") : 0);
+    bind_collectives(result, root, world);
     if (result.tensor_parallel == 0 || result.ranks % result.tensor_parallel == 0) return;
     diagnostics_.error(world.at("tensor_parallel"),
                        fmt::format("tensor_parallel: {} ranks are no whole groups of {}", result.ranks, result.tensor_parallel));
     result.tensor_parallel = 0;
+  }
+
+  void bind_collectives(Case& result, const Node& root, const Reader& world) {
+    for (const char* key : {"collectives", "collectives_at_once"})
+      if (world.has(key) && !root.find("series"))
+        diagnostics_.error(world.at(key), fmt::format("{} without series, expected a model with series", key));
+    result.collectives.order = unspell(collectives_spellings, world.text("collectives"));
+    result.collectives.at_once = static_cast<int>(world.integer("collectives_at_once"));
   }
 
   // A world that is not known, for what is wrong with it, is none to complain about.

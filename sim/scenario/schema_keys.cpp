@@ -173,6 +173,21 @@ std::vector<Key> place_keys() {
                 "`forward` then.",
        .minimum = 1,
        .maximum = 4096},
+      {.object = "world",
+       .name = "collectives",
+       .forms = text,
+       .about =
+           "With series on modelled devices, how a communicator orders what it gets. `nccl`: on a stream of its own, and `wait` orders "
+           "streams; `gloo`: by two workers in turn, and `wait` blocks the host.",
+       .fallback = "nccl",
+       .allowed = {"nccl", "gloo"}},
+      {.object = "world",
+       .name = "collectives_at_once",
+       .forms = integer,
+       .about = "With series on modelled devices: so many collectives run on a device at one time, whatever their communicators; 0: any "
+                "number. With 1, ranks that issue to two communicators in different orders can wait for ever.",
+       .fallback = "0",
+       .maximum = 64},
       {.object = "requires", .name = "gpus", .forms = integer, .about = "GPUs on this host.", .fallback = "0", .maximum = 64},
       {.object = "requires", .name = "vram_gib", .forms = integer, .about = "Memory of each GPU in GiB.", .fallback = "0", .maximum = 4096},
       {.object = "requires",

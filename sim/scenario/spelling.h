@@ -14,6 +14,8 @@ using Spellings = std::array<std::pair<Enum, std::string_view>, count>;
 
 inline constexpr Spellings<WorldKind, 4> world_spellings{
     {{WorldKind::cpu, "cpu"}, {WorldKind::meta, "meta"}, {WorldKind::sim, "sim"}, {WorldKind::cuda, "cuda"}}};
+inline constexpr Spellings<Collectives::Order, 2> collectives_spellings{
+    {{Collectives::Order::nccl, "nccl"}, {Collectives::Order::gloo, "gloo"}}};
 inline constexpr Spellings<Record, 3> record_spellings{
     {{Record::after_construction, "after_construction"}, {Record::never, "never"}, {Record::after_registration, "after_registration"}}};
 inline constexpr Spellings<Step::Outcome, 3> outcome_spellings{

@@ -8,7 +8,6 @@
 #include "reference/base/check.h"
 #include "sim/world/modelled/capture.h"
 #include "sim/world/modelled/device.h"
-#include "sim/world/modelled/group.h"
 
 namespace reloadlab::sim::modelled {
 
@@ -19,6 +18,7 @@ constexpr int64_t steps_of_a_rank = 100'000;  // more are a hang: a pass over 61
 MachineConfig config_of(const WorldRequest& request) {
   MachineConfig config{.ranks = static_cast<int>(request.local.size()), .poison = poison_byte(request.poison)};
   config.bytes = config.timeline = request.kind != WorldKind::meta;
+  config.concurrent_collectives = request.collectives.at_once;
   config.step_limit = steps_of_a_rank * std::max(config.ranks, 2);
   if (request.collective_picoseconds) {
     config.rates = *rates_of("free");
@@ -30,7 +30,11 @@ MachineConfig config_of(const WorldRequest& request) {
 }  // namespace
 
 ModelledWorld::ModelledWorld(const WorldRequest& request, std::unique_ptr<Chooser> chooser, Stores stores)
-    : ranks_(request.ranks), local_(request.local), stores_(stores), machine_(config_of(request), std::move(chooser)) {
+    : ranks_(request.ranks),
+      mode_(request.collectives.order == Collectives::Order::gloo ? GroupMode::gloo : GroupMode::nccl),
+      local_(request.local),
+      stores_(stores),
+      machine_(config_of(request), std::move(chooser)) {
   install_counting_allocator();  // what hosts hold is nobody's, and poisoned all the same
 }
 
@@ -66,7 +70,7 @@ void ModelledWorld::each_rank(const std::function<void(int)>& body) {
 }
 
 c10::intrusive_ptr<c10d::ProcessGroup> ModelledWorld::group(const std::string& name, const std::vector<int64_t>& ranks) {
-  GroupOptions options{.name = name};
+  GroupOptions options{.name = name, .ranks = {}, .mode = mode_};
   for (const int64_t rank : ranks) options.ranks.push_back(index_of(static_cast<int>(rank)));
   if (ranks.empty()) {
     options.ranks.resize(local_.size());

@@ -2,6 +2,7 @@
 // Ranks as threads on modelled devices: rank r's tensors live on one of the machine's devices, its kernels run when their stream
 // executes, and the machine's schedule decides who goes on. What a rank reads too early is poison, or what was there before. For `meta`
 // the same without bytes: order, addresses and accounts are those of `sim`.
+#include "sim/world/modelled/group.h"
 #include "sim/world/modelled/machine.h"
 #include "sim/world/modelled/store.h"
 #include "sim/world/world.h"
@@ -42,6 +43,7 @@ class ModelledWorld final : public World, public Devices {
  private:
   int index_of(int rank) const;  // of its device
   int ranks_;
+  GroupMode mode_;
   std::vector<int> local_;
   Stores stores_;
   mutable Machine machine_;
