@@ -1,8 +1,10 @@
 // `show --case`: what a stranger sees of a run, and what becomes of questions about what is not there.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <sstream>
 
+#include "sim/report/text.h"
 #include "tests/sim/cli/program_run.h"
 
 namespace reloadlab::tests {
@@ -54,8 +56,23 @@ TEST_F(Showing, HasStreamsRingsAndRacesOfEachModel) {
   EXPECT_NE(shown.out.find("\n   0  1 pass, model 0 "), std::string::npos) << shown.out;
   EXPECT_NE(shown.out.find("no edge"), std::string::npos) << shown.out;
   EXPECT_EQ(shown.out.find("into "), std::string::npos) << shown.out;
-  std::istringstream in(shown.out);
-  for (std::string line; std::getline(in, line);) EXPECT_LE(line.size(), 120u) << line;
+}
+
+// All lines but those of a schedule, which end in a backslash to be put together again, and are no wider either.
+TEST_F(Showing, PrintsNoLineThatIsWiderThanItIsAskedTo) {
+  for (const size_t width : {40, 41, 57, 80, 120}) {
+    const Ran shown = reloadlab(fmt::format("show --case pair --width {}", width));
+    EXPECT_EQ(shown.exit_code, 0) << shown.err;
+    EXPECT_NE(shown.out.find("--schedule"), std::string::npos) << shown.out;
+    std::istringstream in(shown.out);
+    for (std::string line; std::getline(in, line);) EXPECT_LE(sim::columns(line), width) << line;
+  }
+  EXPECT_EQ(reloadlab("show --case pair --width 39").exit_code, 64);
+}
+
+TEST_F(Showing, KnowsWhatLoadingPutIntoWindows) {
+  const Ran shown = reloadlab("show --case pair --candidate shared_series@hardened --step 0 --ranks 1");
+  EXPECT_NE(shown.out.find("0 load | -     | 0 held |"), std::string::npos) << shown.out;
 }
 
 TEST_F(Showing, KeepsEveryPartToWhatIsAskedFor) {
