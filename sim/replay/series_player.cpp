@@ -123,8 +123,9 @@ void SeriesPlayer::say_where_weights_lie() const {
       if (spec.global(spec.owner(spec.index_at(i), scene_.the_case.ranks)) == scene_.rank) continue;
       const model::LayerPtr layer = scene_.model.find(spec.layers[i]);
       const model::ParameterPtr weight = layer ? layer->tensor("weight") : nullptr;
-      // Of what lies nowhere a placeholder may be left, in less room than it would need.
-      if (!weight || !weight->tensor.defined() || weight->tensor.storage().nbytes() < weight->tensor.nbytes()) continue;
+      // Of what lies nowhere a placeholder may be left: an element, or less room than it would need.
+      const bool there = weight && weight->tensor.defined() && weight->tensor.numel() > 1;
+      if (!there || weight->tensor.storage().nbytes() < weight->tensor.nbytes()) continue;
       scene_.watch.event(EventKind::lies, layer_of(spec.layers[i]), 0, {}, allocation_serial(weight->tensor.storage()));
     }
   }

@@ -11,6 +11,7 @@ Operations::Operations(const TracedExecution& execution) {
     Count count;
     for (const TracedEvent& event : events)
       if (event.event == "collective") note(rank, event, count.next(event));
+    for (const auto& [group, number] : count.next_number) counts_[group][rank] = number;
   }
 }
 
@@ -50,6 +51,12 @@ std::vector<std::string> Operations::differences() const {
     const auto issues = [](const Issued& each) { return fmt::format("rank {} issues {} of {} bytes", each.rank, each.text, each.bytes); };
     all.push_back(fmt::format("ranks differ from operation {} of {} on: {}, {}; what comes behind it is not known (?)", difference.number,
                               group, issues(difference.one), issues(difference.other)));
+  }
+  for (const auto& [group, counts] : counts_) {
+    const auto [least, most] = std::ranges::minmax_element(counts, {}, &std::pair<const int, int64_t>::second);
+    if (differences_.contains(group) || least->second == most->second) continue;
+    all.push_back(fmt::format("rank {} issues {} operations of {}, rank {} {}: what the one would have sent behind them is not known (?)",
+                              least->first, least->second, group, most->first, most->second));
   }
   return all;
 }

@@ -24,7 +24,8 @@ class Operations {
   };
   // Empty: nobody knows.
   std::string layer_of(const Key& key) const;
-  // "ranks differ from operation 12 of all on: …", for each communicator where they do.
+  // "ranks differ from operation 12 of all on: …", "rank 2 issues 12 operations of all, rank 0 20: …", for each communicator where it is
+  // so.
   std::vector<std::string> differences() const;
 
  private:
@@ -45,7 +46,8 @@ class Operations {
     int64_t number;
     Issued one, other;
   };
-  std::map<std::string, Difference> differences_;  // by communicator: the first
+  std::map<std::string, Difference> differences_;         // by communicator: the first
+  std::map<std::string, std::map<int, int64_t>> counts_;  // of operations, by communicator and rank
 };
 
 }  // namespace reloadlab::sim

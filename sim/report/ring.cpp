@@ -72,8 +72,7 @@ Ring::Row& Ring::open_row(int64_t step, const std::string& reached) {
   if (!rows_.empty()) next.windows = rows_.back().windows;
   const bool behind_graph = !rows_.empty() && rows_.back().step != step && in_graph(rows_.back().step);
   for (auto& [slot, here] : next.windows) {
-    if (here.read && here.state == Tenancy::State::arriving)
-      here.state = here.layer.empty() ? Tenancy::State::unknown : Tenancy::State::held;
+    if (here.read) arrive(here);
     here.read = false, here.read_as.clear();
     if (behind_graph) here = {Tenancy::State::unknown, {}, false, {}};
   }
@@ -111,23 +110,25 @@ void Ring::read(const TracedEvent& event) {
   if (here.layer != event.layer) here.read_as = event.layer;
 }
 
-// A load, reload or reset may put layers into windows by copying them: then pointers tell. A layer whose window was filled again since
-// may point there still.
+// Whoever drains, the series itself included, comes after what was in flight. A load, reload or reset may put layers into windows by
+// copying them, too: then pointers tell.
 void Ring::end_step(const TracedEvent& event) {
   const bool fills = is_in("load", event.step) || is_in("reload", event.step) || is_in("reset", event.step);
-  if (fills && event.text.empty()) {
-    row_of(event.step);
-    for (const auto& [storage, slot] : slots_)
-      if (!filled_.contains(slot)) settle(slot, lying_[slot]);
-  }
-  if (is_in("host_sync", event.step) && event.text.empty() && !rows_.empty()) {
-    for (auto& [slot, here] : row_of(event.step).windows)
-      if (here.state == Tenancy::State::arriving && !here.layer.empty()) here.state = Tenancy::State::held;
-  }
+  const bool waits = fills || is_in("drain", event.step) || is_in("host_sync", event.step);
+  if (!waits || !event.text.empty() || slots_.empty()) return;
+  Row& row = row_of(event.step);
+  for (auto& [slot, here] : row.windows)
+    if (!filled_.contains(slot)) arrive(here);
+  for (const auto& [storage, slot] : slots_)
+    if (fills && !filled_.contains(slot)) settle(row.windows[slot], lying_[slot]);
 }
 
-void Ring::settle(int64_t slot, const std::set<std::string>& layers) {
-  Tenancy& here = rows_.back().windows[slot];
+void Ring::arrive(Tenancy& here) {
+  if (here.state == Tenancy::State::arriving) here.state = here.layer.empty() ? Tenancy::State::unknown : Tenancy::State::held;
+}
+
+// A layer whose window was filled again since may point there still.
+void Ring::settle(Tenancy& here, const std::set<std::string>& layers) {
   if (layers.contains(here.layer)) return;
   if (layers.empty()) here = {};
   if (layers.size() == 1) here = {Tenancy::State::held, *layers.begin(), false, {}};

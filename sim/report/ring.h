@@ -1,8 +1,8 @@
 #pragma once
 // What the events of one rank say of the windows of one of its series: at each reach, who lives in which window and since when.
 //
-//   collective into a window   its tenant arrives: the broadcast is issued, and nobody has read it yet
-//   read from a window         what has arrived is there
+//   collective into a window   its tenant arrives: the broadcast is issued, and nothing has waited for it yet
+//   read, drain, host_sync     what was to arrive is there
 //   lies                       behind a load, reload or reset: which layers point into which windows, though no pass has filled them
 //   capture, replay            no host sees what a graph does: what windows hold is not known from there on
 #include <map>
@@ -47,7 +47,8 @@ class Ring {
   void collective(const TracedEvent& event, const Operations::Key& key);
   void read(const TracedEvent& event);
   void end_step(const TracedEvent& event);
-  void settle(int64_t slot, const std::set<std::string>& layers);
+  static void arrive(Tenancy& here);
+  static void settle(Tenancy& here, const std::set<std::string>& layers);
   Row& open_row(int64_t step, const std::string& reached);
   Row& row_of(int64_t step) { return rows_.empty() || rows_.back().step != step ? open_row(step, "") : rows_.back(); }
 

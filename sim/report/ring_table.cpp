@@ -14,6 +14,10 @@ constexpr size_t tables_told = 4;  // of each series, where no ranks are named
 // Characters.
 constexpr size_t name_most = 12, step_most = 20, beside_most = 50, beside_least = 20;
 
+constexpr std::string_view what_words_mean =
+    "windows: arriving: its broadcast is issued, and no read, drain or reset came since; held: it lives there; empty: no other rank's "
+    "layer does; ?: not known";
+
 class RingTables {
  public:
   RingTables(const TracedExecution& execution, const ViewOptions& options)
@@ -21,11 +25,7 @@ class RingTables {
 
   std::string text() const {
     if (execution_.series.empty()) return {};
-    std::string out = wrapped(
-        "windows: arriving: its broadcast is issued, and nobody has read it yet; held: it lives there; empty: no other rank's layer does; "
-        "?: "
-        "not known",
-        options_.width);
+    std::string out = wrapped(what_words_mean, options_.width);
     for (const std::string& difference : operations_.differences()) out += wrapped(difference, options_.width);
     out += "\n";
     for (const TracedSeries& series : execution_.series) out += tables(series);

@@ -111,13 +111,18 @@ TEST(Rings, FollowPointersWhereAReloadFillsWindows) {
   EXPECT_EQ(text.find("5 reload"), std::string::npos) << text;
 }
 
-// In flight until somebody reads it, or the host waits for its device.
-TEST(Rings, HoldWhatTheHostHasWaitedFor) {
-  TracedExecution run = ring(2, 3);
-  run.steps = {"load", "pass", "host_sync"};
-  run.ranks[0].second.push_back(step_end(2));
-  EXPECT_NE(tables(run, {.step = 1, .ranks = {0}}).find("       | 2     | 0 arriving |"), std::string::npos);
-  EXPECT_NE(tables(run, {.step = 2, .ranks = {0}}).find("2 host_sync | -     | 0 held |"), std::string::npos);
+// In flight until somebody reads it, or the series or the host waits for it.
+TEST(Rings, HoldWhatHasBeenWaitedFor) {
+  for (const char* waits : {"host_sync", "drain"}) {
+    TracedExecution run = ring(2, 3);
+    run.steps = {"load", "pass", waits};
+    run.ranks[0].second.push_back(step_end(2));
+    const std::string before = tables(run, {.step = 1, .ranks = {0}}), behind = tables(run, {.step = 2, .ranks = {0}});
+    EXPECT_NE(before.find("       | 2     | 0 arriving |"), std::string::npos) << before;
+    EXPECT_NE(behind.find(fmt::format("2 {} | -     | 0 held |", waits)), std::string::npos) << behind;
+    run.ranks[0].second.back().text = "it failed";
+    EXPECT_EQ(tables(run, {.ranks = {0}}).find("held"), std::string::npos);
+  }
 }
 
 // From where ranks issue other operations, numbers are of different ones: what a window gets is not known, and that is said.
@@ -135,6 +140,11 @@ TEST(Rings, MatchNothingBehindADifferenceBetweenRanks) {
   EXPECT_NE(text.find("| 1 arriving"), std::string::npos) << text;
   EXPECT_NE(text.find("| ? arriving"), std::string::npos) << text;
   EXPECT_EQ(text.find("3 arriving"), std::string::npos) << text;
+  run = ring(2, 5);
+  run.ranks[1].second.resize(6);  // it stops behind its second reach
+  const std::string stopped = rings_text(run, {.ranks = {0}});
+  EXPECT_NE(stopped.find("rank 1 issues 2 operations of all, rank 0 5: what the one would"), std::string::npos) << stopped;
+  EXPECT_NE(stopped.find("| ? arriving"), std::string::npos) << stopped;
   run = ring(2, 5);
   run.ranks[1].second[4].numel = 8;  // as many operations, but not the same one
   EXPECT_NE(rings_text(run, {.ranks = {0}}).find("ranks differ from operation 1"), std::string::npos);
