@@ -25,9 +25,8 @@ class RingTables {
 
   std::string text() const {
     if (execution_.series.empty()) return {};
-    std::string out = wrapped(what_words_mean, options_.width);
-    for (const std::string& difference : operations_.differences()) out += wrapped(difference, options_.width);
-    out += "\n";
+    std::string out = execution_.model == 0 ? wrapped(what_words_mean, options_.width) + "\n" : "";
+    for (const std::string& difference : operations_.differences()) out += wrapped(difference, options_.width) + "\n";
     for (const TracedSeries& series : execution_.series) out += tables(series);
     return out;
   }

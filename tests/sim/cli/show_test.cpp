@@ -73,7 +73,8 @@ TEST_F(Showing, PrintsNoLineThatIsWiderThanItIsAskedTo) {
 // Of two windows one is filled when loading is finished, from the layer's owner or, on the owner, for nobody else.
 TEST_F(Showing, KnowsWhatLoadingPutIntoWindows) {
   const Ran shown = reloadlab("show --case pair --candidate shared_series@hardened --step 0 --ranks 1");
-  EXPECT_EQ(times(shown.out, "step   | reach | slot 0 | slot 1 | beside the windows\n0 load | -     | 0 held | empty  |\n"), 1u)
+  EXPECT_EQ(times(shown.out, "windows: arriving: "), 1u) << shown.out;
+  EXPECT_EQ(times(shown.out, "step   | reach | slot 0 | slot 1 | beside the windows\n0 load | -     | 0 held | empty  |\n"), 2u)
       << shown.out;
 }
 

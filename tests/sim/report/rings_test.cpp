@@ -147,7 +147,9 @@ TEST(Rings, MatchNothingBehindADifferenceBetweenRanks) {
   EXPECT_NE(stopped.find("| ? arriving"), std::string::npos) << stopped;
   run = ring(2, 5);
   run.ranks[1].second[4].numel = 8;  // as many operations, but not the same one
-  EXPECT_NE(rings_text(run, {.ranks = {0}}).find("ranks differ from operation 1"), std::string::npos);
+  const std::string larger = rings_text(run, {.ranks = {0}});
+  EXPECT_NE(larger.find("ranks differ from operation 1"), std::string::npos) << larger;
+  EXPECT_EQ(larger.find("3 arriving"), std::string::npos) << larger;
 }
 
 TEST(Rings, OfManyLayersRanksAndWindowsSayWhatTheyLeaveOut) {
