@@ -40,7 +40,8 @@ class RaceText {
       one.clear(), other.clear();
       more = static_cast<bool>(std::getline(lefts, one)) | static_cast<bool>(std::getline(rights, other));
       if (!more) break;
-      out += fmt::format("  {} {:^9} {}\n", padded(one, width_), between, other);
+      out += fmt::format("  {} {:^9} {}", padded(one, width_), between, other);
+      out.erase(out.find_last_not_of(' ') + 1) += '\n';
     }
     return out;
   }

@@ -162,6 +162,7 @@ TEST(Races, HaveSchedulesThatAShellPutsTogetherAgain) {
   std::string text = races_text(run, {});
   for (const std::string& line : lines(text)) EXPECT_LE(line.size(), 120u) << line;
   EXPECT_EQ(text.find(schedule), std::string::npos);
+  EXPECT_EQ(races_text(run, {.width = 40}).find(" \n"), std::string::npos);
   for (size_t at; (at = text.find("\\\n")) != std::string::npos;) text.erase(at, 2);
   EXPECT_NE(text.find("wrong bytes in one of the two orders: blocks.0.o_proj on rank 1 in step 2:\n  --schedule " + schedule + "\n"),
             std::string::npos)
