@@ -11,7 +11,9 @@
 #include "sim/report/columns.h"
 #include "sim/report/console.h"
 #include "sim/report/json.h"
+#include "sim/report/races.h"
 #include "sim/report/ring_table.h"
+#include "sim/report/text.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -68,7 +70,7 @@ Status check_places(const ViewOptions& view, const Models& models) {
 
 std::string text_of(const Models& models, const ViewOptions& view) {
   const TracedExecution& run = models.front();
-  std::string out = fmt::format("{}  {}\n\n{}\n", run.id, run.candidate, columns_text(models, view));
+  std::string out = wrapped(fmt::format("{}  {}", run.id, run.candidate), view.width) + "\n" + columns_text(models, view) + "\n";
   for (const TracedExecution& model : models) out += rings_text(model, view);
   return out + races_text(run, view);
 }

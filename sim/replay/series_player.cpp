@@ -116,6 +116,21 @@ void SeriesPlayer::at_step(int step, const Step& what) {
   about(spell(step_spellings, what.kind));
 }
 
+void SeriesPlayer::say_where_weights_lie() const {
+  for (const SeriesSpec& spec : scene_.the_case.series) {
+    if (!spec.has_rank(scene_.rank)) continue;
+    for (size_t i = 0; i < spec.layers.size(); ++i) {
+      if (spec.global(spec.owner(spec.index_at(i), scene_.the_case.ranks)) == scene_.rank) continue;
+      const model::LayerPtr layer = scene_.model.find(spec.layers[i]);
+      const model::ParameterPtr weight = layer ? layer->tensor("weight") : nullptr;
+      // Of what lies nowhere a placeholder may be left: an element, or less room than it would need.
+      const bool there = weight && weight->tensor.defined() && weight->tensor.numel() > 1;
+      if (!there || weight->tensor.storage().nbytes() < weight->tensor.nbytes()) continue;
+      scene_.watch.event(EventKind::lies, layer_of(spec.layers[i]), 0, {}, allocation_serial(weight->tensor.storage()));
+    }
+  }
+}
+
 size_t SeriesPlayer::position(const std::string& layer) const {
   const std::vector<std::string> layers = scene_.the_case.shared_layers();
   return static_cast<size_t>(std::ranges::find(layers, layer) - layers.begin());

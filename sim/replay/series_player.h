@@ -56,6 +56,8 @@ class SeriesPlayer {
 
   bool lost() const { return lost_; }
   void at_step(int step, const Step& what);
+  // What is in windows though no pass has filled them: where the weights lie that other ranks own.
+  void say_where_weights_lie() const;
   // After the run: reads get their contents.
   void collect(const std::function<BlobPtr(size_t read, const at::Tensor& here)>& keep);
 

@@ -181,6 +181,8 @@ Status RankSession::run_step(int number, const Step& step) {
   begin_outcome(number);
   watch_.event(EventKind::step_begin);
   Status status = act(step);
+  const bool fills = step.kind == StepKind::load || step.kind == StepKind::reload || step.kind == StepKind::reset;
+  if (series_ && fills && status.ok()) series_->say_where_weights_lie();
   watch_.event(EventKind::step_end, -1, 0, status.message());
   end_outcome(std::move(status), step.kind);
   return harness_error_;

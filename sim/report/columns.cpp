@@ -6,8 +6,8 @@
 #include <set>
 #include <tuple>
 
-#include "sim/evidence/text.h"
 #include "sim/report/layer_names.h"
+#include "sim/report/operations.h"
 #include "sim/report/text.h"
 
 namespace reloadlab::sim {
@@ -24,20 +24,36 @@ std::string what_of(const std::string& about) {
   return colon == std::string::npos ? about : about.substr(colon + 2);
 }
 
-// Which layers' weights the broadcasts of each reach carry, as their roots know.
+// Which layers' weights broadcasts carry, as their roots know: those of each reach; and others by their number, which devices and hosts
+// count alike until a graph is replayed.
 class Sent {
  public:
   explicit Sent(std::span<const TracedExecution> models) {
-    for (const TracedExecution& model : models)
+    for (const TracedExecution& model : models) {
+      operations_.emplace(model.model, model);
       for (const auto& [rank, events] : model.ranks) note(model.model, events);
+    }
+    const auto& steps = models.front().steps;
+    first_replay_ = std::ranges::find(steps, "replay") - steps.begin();
   }
   // Empty where that is not one layer.
   std::string of(const TracedStep& step) const {
     const auto found = layers_.find({step.model, step.step, what_of(step.about)});
-    return found == layers_.end() || found->second.size() != 1 ? std::string() : *found->second.begin();
+    if (found != layers_.end()) return found->second.size() == 1 ? *found->second.begin() : std::string();
+    return step.step < first_replay_ ? by_number(step) : std::string();
   }
 
  private:
+  // Of "broadcast #4 of all of model 1".
+  std::string by_number(const TracedStep& step) const {
+    const size_t number = step.operation.find(" #"), of = step.operation.find(" of ");
+    const auto model = operations_.find(step.model);
+    if (number == std::string::npos || of == std::string::npos || model == operations_.end()) return {};
+    const std::string own = fmt::format(" of model {}", step.model);
+    std::string group = step.operation.substr(of + 4);
+    if (group.ends_with(own)) group.resize(group.size() - own.size());
+    return model->second.layer_of({group, std::strtoll(step.operation.c_str() + number + 2, nullptr, 10)});
+  }
   void note(int64_t model, const std::vector<TracedEvent>& events) {
     std::string reached;
     for (const TracedEvent& event : events) {
@@ -48,6 +64,29 @@ class Sent {
     }
   }
   std::map<std::tuple<int64_t, int64_t, std::string>, std::set<std::string>> layers_;  // by model, step and what is done
+  std::map<int64_t, Operations> operations_;                                           // by model
+  int64_t first_replay_ = 0;
+};
+
+// Which cells are one of two accesses that nothing orders: "!3" is race 3. An operation that is done twice about the same thing on the
+// same stream is marked twice.
+class Marks {
+ public:
+  explicit Marks(const std::vector<TracedRace>& races) {
+    for (const TracedRace& race : races)
+      for (const TracedStep* access : {&race.first, &race.second}) numbers_[key(*access)].insert(race.number);
+  }
+  // " !3"; " !3+" where it is in others, too.
+  std::string of(const TracedStep& step) const {
+    const auto found = numbers_.find(key(step));
+    if (found == numbers_.end()) return {};
+    return fmt::format(" !{}{}", *found->second.begin(), found->second.size() > 1 ? "+" : "");
+  }
+
+ private:
+  using Key = std::tuple<std::string, std::string, std::string>;
+  static Key key(const TracedStep& step) { return {step.stream, step.operation, step.about}; }
+  std::map<Key, std::set<int64_t>> numbers_;
 };
 
 struct Lane {
@@ -62,27 +101,28 @@ Lane lane_of(const TracedStep& step) { return {step.rank, step.stream.substr(0, 
 class Columns {
  public:
   Columns(std::span<const TracedExecution> models, const ViewOptions& options)
-      : run_(models.front()), options_(options), brief_(run_.series), sent_(models) {
+      : run_(models.front()), options_(options), brief_(run_.series), sent_(models), marks_(run_.races) {
     for (const TracedStep& step : run_.timeline)
       if (options_.has_step(step.step) && options_.has_rank(step.rank)) steps_.push_back(&step);
     for (const TracedStep* step : steps_) {
       lanes_.try_emplace(lane_of(*step), 0);
       head_ = std::max(head_, row_number + step_words(*step).size());
     }
+    head_ = std::min(head_, options_.width - least_width - between);
     leave_out();
     size_t at = 0;
     for (auto& [lane, column] : lanes_) column = at++;
   }
 
   std::string text() const {
-    if (run_.timeline.empty()) return fmt::format("no column for each stream: the world {} keeps no times\n", run_.world);
+    if (run_.timeline.empty()) return notice(fmt::format("no column for each stream: the world {} keeps no times", run_.world));
     if (lanes_.empty()) return "nothing was done on a device\n";
-    std::string out = brief_.legend() + title();
+    std::string out = notice(brief_.legend()) + title();
     int64_t row = 0;
     std::string before;
     for (size_t i = 0; i < steps_.size(); ++row) {
       const size_t next = i + together(i);
-      if (row == options_.most) return out + fmt::format("… and {} more doings: --rows, --step\n", steps_.size() - i) + left_out();
+      if (row == options_.most) return out + notice(fmt::format("… and {} more doings: --rows, --step", steps_.size() - i)) + left_out();
       std::vector<std::string> cells(lanes_.size());
       const std::string words = step_words(*steps_[i]);
       for (; i < next; ++i) cells[lanes_.at(lane_of(*steps_[i]))] = word(*steps_[i]);
@@ -106,9 +146,10 @@ class Columns {
   }
   std::string left_out() const {
     if (left_out_ == 0) return {};
-    return fmt::format("{} more stream{} left out: --ranks says whose are shown, --width how much a line holds\n", left_out_,
-                       left_out_ == 1 ? " is" : "s are");
+    return notice(fmt::format("{} more stream{} left out: --ranks says whose are shown, --width how much a line holds", left_out_,
+                              left_out_ == 1 ? " is" : "s are"));
   }
+  std::string notice(const std::string& text) const { return wrapped(text, options_.width); }
   // "1 pass", "1 pass, model 1"
   std::string step_words(const TracedStep& step) const {
     std::string words = run_.step_name(step.step);
@@ -129,19 +170,27 @@ class Columns {
     }
     return count;
   }
-  // As much as there is room for: which layer it is about matters more than what is done about it.
+  // As much as there is room for: which layer it is about matters more than what is done about it, and that it races more than either.
   std::string word(const TracedStep& step) const {
+    const std::string mark = marks_.of(step);
+    return words(step, width() - std::min(width(), mark.size())) + mark;
+  }
+  std::string words(const TracedStep& step, size_t room) const {
     std::string operation = step.operation.starts_with("aten::") ? step.operation.substr(6) : step.operation;
-    const std::string about = brief_.in(what_of(step.about)), layer = sent_.of(step);
-    if (is_collective(step)) {
-      operation = operation.substr(0, operation.find(" of "));
-      if (!layer.empty()) operation = fmt::format("{} {}", operation.substr(0, operation.find(" #")), brief_(layer));
-    }
-    if (about.empty()) return operation;
-    for (const std::string& text :
-         {fmt::format("{} ({})", operation, about), fmt::format("{} ({})", operation, about.substr(about.rfind(' ') + 1))})
-      if (text.size() <= width()) return text;
-    return operation;
+    if (is_collective(step)) operation = operation.substr(0, operation.find(" of "));
+    const std::string about = what_of(step.about), reached = brief_.layer_in(about), sent = is_collective(step) ? sent_.of(step) : "";
+    std::string plain = operation;
+    if (!sent.empty()) plain = fmt::format("{} {}", operation = operation.substr(0, operation.find(" #")), brief_(sent));
+    for (const std::string& each : {brief_.in(about), brief_(reached)})
+      if (!each.empty() && plain.size() + each.size() + 3 <= room) return fmt::format("{} ({})", plain, each);
+    if (!sent.empty()) return in_room(operation, brief_.within(sent, room), " {}", room);
+    return reached.empty() ? operation : in_room(operation, brief_.within(reached, room), " ({})", room);
+  }
+  // The layer, and as much of the operation as there is room for.
+  static std::string in_room(const std::string& operation, const std::string& layer, const char* form, size_t room) {
+    constexpr size_t operation_least = 3;
+    const std::string behind = fmt::format(fmt::runtime(form), layer);
+    return behind.size() + operation_least > room ? layer : shortened(operation, room - behind.size()) + behind;
   }
   size_t width() const { return (options_.width - std::min(options_.width, head_)) / lanes_.size() - between; }
   std::string line(const std::string& head, const std::vector<std::string>& cells) const {
@@ -157,46 +206,14 @@ class Columns {
   const ViewOptions& options_;
   LayerNames brief_;
   Sent sent_;
+  Marks marks_;
   size_t head_ = row_number + 4, left_out_ = 0;
   std::vector<const TracedStep*> steps_;
   std::map<Lane, size_t> lanes_;
 };
 
-// The text behind the head; where that is no line, in lines that end in a backslash but for the last one.
-std::string continued(const std::string& head, std::string_view text, size_t width) {
-  if (head.size() + text.size() <= width) return fmt::format("{}{}\n", head, text);
-  std::string out = head + "\\\n";
-  for (; text.size() > width; text.remove_prefix(width - 1)) out += fmt::format("{}\\\n", text.substr(0, width - 1));
-  return fmt::format("{}{}\n", out, text);
-}
-
-std::string race_text(const TracedRace& race, size_t line) {
-  const size_t width = (line - 16) / 2;
-  const auto row = [&](const std::string& left, std::string_view between, const std::string& right) {
-    return fmt::format("  {} {:^9} {}\n", cut(left, width), between, right);
-  };
-  const auto does = [](const TracedStep& step, bool writes) { return fmt::format("{} {}", step.operation, writes ? "writes" : "reads"); };
-  std::string out = row(race.first.stream, "", race.second.stream);
-  out += row(does(race.first, race.first_writes), "--- ? -->", does(race.second, race.second_writes));
-  out += row(race.first.about, "no edge", race.second.about);
-  if (!race.witness.empty())
-    out += continued(fmt::format("  {}: --schedule ", in_both_orders(race.witness, race.reader)), race.schedule, line);
-  return out;
-}
-
 }  // namespace
 
 std::string columns_text(std::span<const TracedExecution> models, const ViewOptions& options) { return Columns(models, options).text(); }
-
-std::string races_text(const TracedExecution& execution, const ViewOptions& options) {
-  const auto is_shown = [&](const TracedRace& race) {
-    const bool in_step = options.step < 0 || race.first.step == options.step || race.second.step == options.step;
-    return in_step && options.has_rank(race.rank);
-  };
-  std::string out;
-  for (const TracedRace& race : execution.races)
-    if (is_shown(race)) out += race_text(race, options.width) + "\n";
-  return out;
-}
 
 }  // namespace reloadlab::sim

@@ -1,6 +1,5 @@
 #pragma once
-// A run of a case with series to look at: what streams did, one column each, in the order of the run; and pairs of accesses that
-// nothing orders.
+// A run of a case with series to look at: what streams did, one column each, in the order of the run. "!3" marks both accesses of race 3.
 #include <span>
 #include <string>
 
@@ -11,7 +10,5 @@ namespace reloadlab::sim {
 
 // Of one run, whose first model has the timeline.
 std::string columns_text(std::span<const TracedExecution> models, const ViewOptions& options);
-// A schedule that is longer than a line goes over several, which a shell puts together again.
-std::string races_text(const TracedExecution& execution, const ViewOptions& options);
 
 }  // namespace reloadlab::sim

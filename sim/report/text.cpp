@@ -19,6 +19,21 @@ std::string padded(std::string text, size_t width) {
 
 std::string shortened(const std::string& text, size_t most) { return text.size() <= most ? text : text.substr(0, most - 1) + "~"; }
 
+std::string wrapped(std::string_view text, size_t width) {
+  std::string out;
+  while (columns(text) > width) {
+    size_t most = 0;  // bytes of so many columns
+    for (size_t have = 0; have <= width; ++most)
+      if (columns(text.substr(most, 1)) > 0 && ++have > width) break;
+    const size_t blank = text.substr(0, most + 1).rfind(' ');
+    const size_t end = blank == std::string_view::npos || blank <= text.find_first_not_of(' ') ? most : blank;
+    out += std::string(text.substr(0, text.substr(0, end).find_last_not_of(' ') + 1)) + "\n";
+    text.remove_prefix(end);
+    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+  }
+  return text.empty() ? out : out + std::string(text) + "\n";
+}
+
 std::string grouped(int64_t number) {
   std::string digits = fmt::format("{}", number);
   const size_t first = number < 0 ? 1 : 0;

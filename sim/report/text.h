@@ -10,9 +10,11 @@ namespace reloadlab::sim {
 size_t columns(std::string_view utf8);                        // code points; nothing wider than one column is printed here
 std::string padded(std::string text, size_t width);           // with blanks on the right
 std::string shortened(const std::string& text, size_t most);  // "blocks.~": bytes; REQUIRES most > 0
-std::string grouped(int64_t number);                          // "18,864"
-std::string plural(int64_t number, std::string_view noun);    // "1 case", "18,864 cases"
-std::string seconds_text(double seconds);                     // "0.4 s", "3 min 12 s"
+// In lines of at most so many columns, each with its end; a word that is longer is broken.
+std::string wrapped(std::string_view text, size_t width);
+std::string grouped(int64_t number);                        // "18,864"
+std::string plural(int64_t number, std::string_view noun);  // "1 case", "18,864 cases"
+std::string seconds_text(double seconds);                   // "0.4 s", "3 min 12 s"
 
 // Rows of cells, each column as wide as its widest cell, `between` them; no blanks at a line's end.
 std::string aligned(const std::vector<std::vector<std::string>>& rows, std::string_view between);

@@ -47,9 +47,9 @@ class TraceReader {
     if (line.contains("case")) return begin(line);
     if (!open_) return;
     if (line.contains("race")) {
-      open_->races.push_back({static_cast<int>(number_of(line, "rank", -1)), step_of(line["first"]), step_of(line["second"]),
-                              line["first"].value("writes", false), line["second"].value("writes", false), text_of(line, "witness"),
-                              text_of(line, "reader"), text_of(line, "schedule")});
+      open_->races.push_back({number_of(line, "race") + 1, static_cast<int>(number_of(line, "rank", -1)), step_of(line["first"]),
+                              step_of(line["second"]), line["first"].value("writes", false), line["second"].value("writes", false),
+                              text_of(line, "witness"), text_of(line, "reader"), text_of(line, "schedule")});
     } else if (line.contains("stream")) {
       open_->timeline.push_back(step_of(line));
     } else if (!open_->ranks.empty()) {

@@ -21,6 +21,7 @@ struct TracedStep {
   int64_t start = 0, end = 0;
 };
 struct TracedRace {
+  int64_t number = 0;  // from 1
   int rank = -1;
   TracedStep first, second;
   bool first_writes = false, second_writes = false;

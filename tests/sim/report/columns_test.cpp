@@ -4,53 +4,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <sstream>
 
 #include "sim/report/layer_names.h"
-#include "sim/report/ring_table.h"
+#include "sim/report/races.h"
+#include "sim/report/text.h"
+#include "tests/sim/report/traced.h"
 
 namespace reloadlab::tests {
 namespace {
 
 using namespace sim;
-
-// Every rank reaches so many layers in a pass and receives those that it does not own.
-TracedExecution ring(int ranks, int layers) {
-  TracedExecution run{.id = "ring", .candidate = "x", .execution = "warm", .world = "sim", .steps = {"load", "pass"}};
-  const auto name = [&](int layer) { return fmt::format("blocks.{}.o_proj", layer % layers); };
-  run.series = {{"o", 1, {}}};
-  for (int layer = 0; layer < layers; ++layer) run.series[0].layers.push_back(name(layer));
-  for (int rank = 0; rank < ranks; ++rank) {
-    std::vector<TracedEvent> events;
-    for (int layer = 0; layer < layers; ++layer) {
-      const bool own = (layer + 1) % ranks == rank;
-      events.push_back({.event = "reach_begin", .layer = name(layer), .step = 1});
-      events.push_back({.event = "collective",
-                        .layer = own ? name(layer + 1) : "",
-                        .text = fmt::format("broadcast root {} of all", (layer + 1) % ranks),
-                        .step = 1,
-                        .value = 10 + layer % 2});
-      events.push_back({.event = "reach_end", .layer = name(layer), .step = 1});
-    }
-    run.ranks.emplace_back(rank, std::move(events));
-  }
-  for (int layer = 0; layer < layers; ++layer)
-    for (int rank = 0; rank < ranks; ++rank)
-      for (const char* stream : {"stream 0", "stream 6"})
-        run.timeline.push_back({.rank = rank,
-                                .stream = fmt::format("{} of sim:{}", stream, rank),
-                                .operation = "aten::copy_",
-                                .about = "step 1: forward of " + name(layer),
-                                .step = 1});
-  return run;
-}
-
-std::vector<std::string> lines(const std::string& text) {
-  std::vector<std::string> all;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) all.push_back(line);
-  return all;
-}
 
 TEST(Columns, ThatFindNoRoomAreCounted) {
   const std::string some = columns_text({{ring(16, 3)}}, {});
@@ -95,54 +58,71 @@ TEST(Columns, SayWhoseWeightIsSentForWhichStepOfWhichModel) {
   EXPECT_EQ(columns_text(models, {}), "no column for each stream: the world sim keeps no times\n");
 }
 
-TEST(Rings, HaveARowForEachReachAndAColumnForEachWindow) {
+// Two series of two ranks, with a stream for each series' broadcasts: the layer stays where what is done about it finds no room.
+TracedExecution two_series(int ranks) {
+  TracedExecution run = ring(ranks, 3);
+  run.series.push_back({"q", 1, {"blocks.0.q_b_proj", "blocks.1.q_b_proj", "blocks.2.q_b_proj"}});
+  run.timeline.clear();
+  for (int rank = 0; rank < ranks; ++rank)
+    for (const TracedSeries& series : run.series)
+      for (const char* operation : {"record", "wait", "aten::copy_", "broadcast #3 of all", "copy from host"})
+        run.timeline.push_back({.rank = rank,
+                                .stream = fmt::format("stream {} of sim:{}", series.name == "o" ? 0 : 9, rank),
+                                .operation = operation,
+                                .about = "step 1: forward of " + series.layers[2],
+                                .step = 1});
+  return run;
+}
+
+TEST(Columns, NameTheLayerInEveryCell) {
+  for (const size_t width : {120, 80, 40})
+    for (const int ranks : {1, 2, 3}) {
+      const std::vector<std::string> all = lines(columns_text({{two_series(ranks)}}, {.width = width}));
+      size_t cells = 0;
+      for (const std::string& line : all) {
+        EXPECT_LE(columns(line), width) << line;
+        if (!std::isdigit(line[3])) continue;
+        std::istringstream in(line.substr(line.find('|') + 1));
+        for (std::string cell; std::getline(in, cell, '|');) {
+          if (cell.find_first_not_of(' ') == std::string::npos) continue;
+          ++cells;
+          EXPECT_TRUE(cell.find("o.2") != std::string::npos || cell.find("q.2") != std::string::npos) << line;
+        }
+      }
+      EXPECT_GE(cells, 5u);
+    }
+}
+
+// What loading broadcasts comes in one go, about no layer; it is known by its number.
+TEST(Columns, NameWhatLoadingBroadcasts) {
   TracedExecution run = ring(2, 3);
-  std::vector<TracedEvent>& events = run.ranks[0].second;
-  const auto read = [](int layer, int64_t storage) {
-    return TracedEvent{.event = "read", .layer = fmt::format("blocks.{}.o_proj", layer), .text = "weight", .step = 1, .storage = storage};
+  for (auto& [rank, events] : run.ranks)
+    for (TracedEvent& event : events) event.step = 0, event.event = event.event == "collective" ? "collective" : "load_end";
+  run.timeline = {
+      {.rank = 0, .stream = "stream 1 of sim:0", .operation = "broadcast #1 of all", .about = "step 0: finish_loading", .step = 0}};
+  EXPECT_NE(columns_text({{run}}, {.step = 0}).find("| broadcast 2 (finish_loading)\n"), std::string::npos);
+}
+
+TEST(Columns, MarkBothCellsOfARaceWithOrWithoutWitness) {
+  TracedExecution run = ring(2, 3);
+  const auto at = [&](const char* stream, int layer) {
+    return *std::ranges::find_if(run.timeline, [&](const TracedStep& step) {
+      return step.stream == std::string(stream) && step.about == fmt::format("step 1: forward of blocks.{}.o_proj", layer);
+    });
   };
-  events.insert(events.begin() + 6, read(1, 10));
-  events.push_back(read(2, 10));
-  events.push_back(read(2, 77));
-  events.push_back({.event = "reach_begin", .layer = "blocks.0.o_proj", .step = 2});
-  run.steps.push_back("pass");
-  EXPECT_EQ(rings_text(run, {.ranks = {0}}),
-            "ring of series o, rank 0: who lives in which window\n"
-            "step   | reach | slot 1               | beside the windows\n"
-            "1 pass | 0     | 1 arrives            |\n"
-            "       | 1     | 1, read              | sends 2\n"
-            "       | 2     | 0 arrives, read as 2 | reads own 2\n"
-            "2 pass | 0     | 0                    |\n\n");
-  EXPECT_EQ(rings_text(run, {.step = 2, .ranks = {0}}),
-            "ring of series o, rank 0: who lives in which window\n"
-            "step   | reach | slot 1 | beside the windows\n"
-            "2 pass | 0     | 0      |\n\n");
-}
-
-TEST(Rings, OfManyLayersRanksAndWindowsSayWhatTheyLeaveOut) {
-  const std::string many = rings_text(ring(2, 61), {.most = 5, .ranks = {1}});
-  EXPECT_NE(many.find("… and 56 more rows: --rows"), std::string::npos) << many;
-  EXPECT_NE(rings_text(ring(16, 3), {}).find("series o: 12 more ranks left out: --ranks"), std::string::npos);
-  TracedExecution wide = ring(2, 61);
-  wide.series[0].prefetch = 59;
-  int64_t storage = 0;
-  for (TracedEvent& event : wide.ranks[0].second)
-    if (event.event == "collective") event.value = ++storage;
-  const std::string cut = rings_text(wide, {.ranks = {0}});
-  for (const std::string& line : lines(cut)) EXPECT_LE(line.size(), 120u) << line;
-  EXPECT_NE(cut.find(" more slots: --width"), std::string::npos) << cut;
-}
-
-// No host sees what a replay does.
-TEST(Rings, OfGraphsTellNoTenants) {
-  TracedExecution run = ring(2, 3);
-  run.steps = {"load", "pass", "replay", "pass"};
-  run.ranks[0].second.push_back({.event = "read", .layer = "blocks.1.o_proj", .text = "weight", .step = 2, .storage = 10});
-  run.ranks[0].second.push_back({.event = "reach_begin", .layer = "blocks.0.o_proj", .step = 3});
-  const std::string text = rings_text(run, {.ranks = {0}});
-  EXPECT_NE(text.find("2 replay | -     | .         | fills and reads as it was captured\n3 pass   | 0     | .         |\n"),
-            std::string::npos)
-      << text;
+  run.races = {{.number = 1, .rank = 0, .first = at("stream 0 of sim:0", 1), .second = at("stream 6 of sim:0", 2)},
+               {.number = 2, .rank = 1, .first = at("stream 6 of sim:1", 0), .second = at("stream 0 of sim:1", 0), .witness = "benign"}};
+  for (const size_t width : {120, 80}) {
+    const std::string text = columns_text({{run}}, {.width = width});
+    for (const char* mark : {"!1", "!2"}) {
+      const size_t first = text.find(mark), second = text.find(mark, first + 1);
+      EXPECT_NE(second, std::string::npos) << text;
+      EXPECT_EQ(text.find(mark, second + 1), std::string::npos) << text;
+    }
+  }
+  const std::string text = races_text(run, {});
+  EXPECT_NE(text.find("  !1  "), std::string::npos) << text;
+  EXPECT_NE(text.find("no schedule is kept in which they change places"), std::string::npos) << text;
 }
 
 TEST(LayerNames, AreWhatTellsLayersApart) {
@@ -150,9 +130,16 @@ TEST(LayerNames, AreWhatTellsLayersApart) {
   EXPECT_EQ(plain("blocks.10.o_proj"), "10");
   EXPECT_EQ(plain.in("reach blocks.0.o_proj"), "reach 0");
   EXPECT_EQ(plain("head"), "head");
-  EXPECT_EQ(plain.legend(), "layers: N is blocks.N.o_proj\n");
-  const LayerNames two({{"o", 1, {"blocks.0.o_proj"}}, {"q", 1, {"blocks.0.q_proj"}}});
-  EXPECT_EQ(two("blocks.0.q_proj"), "q_proj");
+  EXPECT_EQ(plain.legend(), "layers: N is blocks.N.o_proj");
+  const LayerNames two({{"o", 1, {"blocks.0.o_proj", "blocks.1.o_proj"}}, {"attention", 1, {"blocks.0.q_proj", "blocks.1.q_proj"}}});
+  EXPECT_EQ(two("blocks.1.o_proj"), "o.1");
+  EXPECT_EQ(two.in("forward of blocks.0.q_proj"), "forward of attention.0");
+  EXPECT_EQ(two.within("blocks.0.q_proj", 7), "atte~.0");
+  EXPECT_EQ(two.within("blocks.0.q_proj", 3), "0");
+  EXPECT_EQ(two.layer_in("reach blocks.1.o_proj"), "blocks.1.o_proj");
+  EXPECT_EQ(two.layer_in("finish_loading"), "");
+  EXPECT_EQ(two.legend(), "layers: o.N is blocks.N.o_proj, attention.N is blocks.N.q_proj");
+  EXPECT_EQ(LayerNames({{"o", 1, {"layers.first.o", "nothing.like.it.at.all"}}}).within("nothing.like.it.at.all", 9), "noth~.all");
   const LayerNames odd({{"o", 1, {"a.x", "a.x.x"}}});
   EXPECT_EQ(odd("a.x"), "a.x");
   EXPECT_EQ(odd.legend(), "");
@@ -175,8 +162,9 @@ TEST(Races, HaveSchedulesThatAShellPutsTogetherAgain) {
   std::string text = races_text(run, {});
   for (const std::string& line : lines(text)) EXPECT_LE(line.size(), 120u) << line;
   EXPECT_EQ(text.find(schedule), std::string::npos);
+  EXPECT_EQ(races_text(run, {.width = 40}).find(" \n"), std::string::npos);
   for (size_t at; (at = text.find("\\\n")) != std::string::npos;) text.erase(at, 2);
-  EXPECT_NE(text.find("wrong bytes in one of the two orders: blocks.0.o_proj on rank 1 in step 2: --schedule " + schedule + "\n"),
+  EXPECT_NE(text.find("wrong bytes in one of the two orders: blocks.0.o_proj on rank 1 in step 2:\n  --schedule " + schedule + "\n"),
             std::string::npos)
       << text;
   EXPECT_EQ(races_text(run, {.step = 2}), "");
