@@ -17,7 +17,7 @@ std::span<const std::byte> bytes_of(const std::vector<uint8_t>& octets) { return
 constexpr std::string_view kGolden =
     R"({"blobs":["Af8=","Bw==","AQ=="],"evidence":4,"run":{"candidate":"layerwise@seed","case":{"about":"Über padding",)"
     R"("checkpoints":[["B",{"at":{"column":9,"line":3},"base":"A","map":"bert","path":"path","seed":9,"source":"perturbed"}]],)"
-    R"("expect":{"completed":"at_finish"},)"
+    R"("collectives":{"at_once":1,"order":"gloo"},"expect":{"completed":"at_finish"},)"
     R"("file":"scenarios/padded.yaml","laws":["no_leak"],"limits":{"extra_bytes":4096},"model":{"architecture":"bert","dtype":"f64",)"
     R"("flags":{"reload":true},"layers":[)"
     R"({"dtype":"f16","kind":"linear","name":"fc","quant":"tile_permute","tied_to":"embed.weight","values":{"flag":true,"list":[1,2],)"
