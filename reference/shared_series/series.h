@@ -68,8 +68,8 @@ class SharedSeries {
   virtual Status wait(LayerIndex index) = 0;
   // The layer's readers are all issued: to the current stream, or to streams that it comes after.
   virtual Status done(LayerIndex index) = 0;
-  // The current stream comes after every broadcast in flight and every reader, and a pass that has ended is over. A second one finds
-  // nothing to do.
+  // The current stream comes after every broadcast in flight and every reader, and a layer that was read has to be reached again. A second
+  // one finds nothing to do.
   virtual Status drain() = 0;
   // The next pass begins at the first layer, wherever the last one stopped: k broadcasts. Gives an open reload up: what was written in
   // place stays written; a checkpoint's tensors are dropped. Ranks are alike again wherever each of them had given a reload up.

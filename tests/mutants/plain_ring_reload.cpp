@@ -37,6 +37,8 @@ Status PlainRing::settle_or_forget() {
 Status PlainRing::drain() {
   if (!built_) return {Code::misuse, "nothing is in flight before loading was finished"};
   if (is(RingWrong::drains_nothing)) return {};
+  // What was read has to be reached again: in a capture nothing has arrived yet.
+  if (reached_ >= 0 && !window(at(reached_).slot).readers.empty()) reached_ = -1;
   RELOADLAB_TRY(settle());
   RELOADLAB_TRY(refuse_capture());
   return is(RingWrong::one_refuses) && rank_ == size_ - 1 ? Status(Code::failed, "cannot drain") : Status();
