@@ -99,6 +99,7 @@ enum class EventKind {
   reach_end,
   read,        // `value`: index into RankRun::reads
   collective,  // issued: `text` says which ("broadcast root 1 of all"), `numel` its bytes, `value` the storage of this rank's part
+  captured,    // the same into a graph, which issues it in each replay
   lost,        // the rank does nothing any more
 };
 std::string_view event_name(EventKind kind);

@@ -17,6 +17,8 @@ constexpr size_t name_most = 12, step_most = 20, beside_most = 50;  // character
 
 bool is_of(const TracedSeries& series, const std::string& layer) { return std::ranges::find(series.layers, layer) != series.layers.end(); }
 
+bool is_sent(const TracedEvent& event) { return event.event == "collective" || event.event == "captured"; }
+
 // The root alone knows whose weight it sends: the n-th operation of a communicator is the same on all ranks.
 class Operations {
  public:
@@ -24,7 +26,7 @@ class Operations {
     for (const auto& [rank, events] : execution.ranks) {
       Count count;
       for (const TracedEvent& event : events)
-        if (event.event == "collective")
+        if (is_sent(event))
           if (const Key key = count.next(event); !event.layer.empty()) layers_[key] = event.layer;
     }
   }
@@ -85,7 +87,7 @@ class Ring {
     for (const TracedEvent& event : events) {
       if (event.event == "reach_begin") reaching = is_of(series_, event.layer);
       if (event.event == "reach_end") reaching = false;
-      if (event.event != "collective") continue;
+      if (!is_sent(event)) continue;
       if (!event.layer.empty()) own_.insert(event.layer);
       if (reaching && event.layer.empty() && event.value >= 0) storages_.insert(event.value);
     }
@@ -95,9 +97,9 @@ class Ring {
     if (event.event == "reach_begin" && is_of(series_, event.layer)) open_row(event.step, event.layer), reaching_ = true;
     if (event.event == "reach_end") reaching_ = false;
     if (event.event == "read" && event.text == "weight" && is_of(series_, event.layer)) read(event);
-    if (event.event != "collective") return;
+    if (!is_sent(event)) return;
     const std::string layer = operations_.layer_of(count.next(event));
-    if (layer.empty() || !is_of(series_, layer)) return;
+    if (layer.empty() || !is_of(series_, layer) || is_in("replay", event.step)) return;
     if (!event.layer.empty() && reaching_) rows_.back().beside.emplace_back("sends", layer);
     if (event.layer.empty() && storages_.contains(event.value)) fill(event, layer);
   }
