@@ -29,8 +29,10 @@
 // Graphs.    drain() before a capture begins and, inside of it, before it ends. Replays need passes whose addresses and state are those
 //            of any other one: binding=static, or a number of windows that divides the layers; else that drain refuses. Capture whole
 //            passes. What a capture that was given up had issued is forgotten by reset().
-// Loads.     Loaders of registered layers refuse outside of the first load and a reload from a checkpoint, on every rank. What a weight's
-//            loader refuses on its owner is refused on the others, which let it write to a tensor without memory.
+// Loads.     finish_loading() is Code::rejected, before anything is issued, where the loads before it brought more of one weight than of
+//            another, and can be called again when what lacks has come. Loaders of registered layers refuse outside of the first load and a
+//            reload from a checkpoint, on every rank. What a weight's loader refuses on its owner is refused on the others, which let it
+//            write to a tensor without memory.
 // Weights.   Layers are alike before and after their post-load steps; a weight has no gaps and nothing else in its layer is a view of
 //            it. Its strides may be any: windows have them too. The step may put another parameter in its place.
 // Sequence.  Where the context has a store, ranks publish at the end of each pass what they have issued to the communicator, for whichever
@@ -79,7 +81,7 @@ class SharedSeries {
   virtual Status begin_reload(Arrival arrival) = 0;
   // Owners hold the weights that begin_reload() announced, issued to their current streams: a new version from the next pass on, k
   // broadcasts. From a checkpoint there are L more: each layer goes the way of the first load, and the results are copied into the
-  // tensors that were there; Code::rejected, and the old version goes on, where a weight got fewer elements than in the first load.
+  // tensors that were there; Code::rejected, and the old version goes on, where a weight lacks what the first load brought.
   // A failure in the middle keeps the series shut until a reload succeeds.
   virtual Status reload() = 0;
   // For a timeout: publishes what this rank has issued, and compares with what others have published. A failure names the first
