@@ -15,6 +15,7 @@ Status Series::finish_loading() {
   if (again) return phase_ == Phase::unusable && checked() ? misuse("finish_loading() failed before") : Status();
   std::ranges::stable_sort(members_, {}, &Member::index);
   RELOADLAB_TRY(check_members());
+  if (checked()) RELOADLAB_TRY(check_first_load());
   plan();
   phase_ = Phase::unusable;
   for (int64_t offset = 0; offset < count(); ++offset) RELOADLAB_TRY(model::guarded([&] { return build(SeriesOffset{offset}); }));
@@ -39,6 +40,17 @@ Status Series::check_members() const {
     if (one.registered != first.registered)
       return misuse(fmt::format("{} is {} where {} is {}: the layers of a series are alike", one.layer->path(), describe(one.registered),
                                 first.layer->path(), describe(first.registered)));
+  return {};
+}
+
+// Layers that are alike are brought by the same pieces. Where none of them got any, somebody wrote the weights without their loaders.
+Status Series::check_first_load() const {
+  Pieces all;
+  for (const Member& one : members_) all.insert(one.loads.begin(), one.loads.end());
+  for (const Member& one : members_)
+    if (one.loads != all)
+      return {Code::rejected, fmt::format("of the weight of {} came {}, and {} of the layers that are like it: what lacks can still come",
+                                          one.layer->path(), count_of(one.loads), all.size())};
   return {};
 }
 
@@ -78,7 +90,7 @@ Status Series::build(SeriesOffset offset) {
   if (policy_.handle == Handle::current) one.weight = one.layer->tensor("weight");
   if (policy_.layout == Layout::checked) RELOADLAB_TRY(check_processed(one));
   if (policy_.loads == Loads::in_reload) take_loaders(one);
-  one.loads_first = std::exchange(one.loads, 0);
+  one.loads_first = std::exchange(one.loads, {});
   if (offset.value <= prefetch_) open_window(offset);
   if (one.mine) one.wire = {wire_of(one.weight->tensor)};
   if (!one.mine && !one.slot) dispose(one.weight->tensor);

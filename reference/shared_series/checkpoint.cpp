@@ -35,7 +35,7 @@ void keep_old(at::Tensor& fresh, const model::QuantMethod* method, std::string_v
 void Series::open_layer(Member& member) {
   model::Layer& layer = *member.layer;
   member.processed = Processed{layer.parameters, layer.buffers, layer.extra};
-  member.loads = 0;
+  member.loads.clear();
   layer.parameters = layer.buffers = model::Slots();
   for (const Template& slot : member.templates) {
     model::ParameterPtr handle = slot.made ? std::make_shared<model::Parameter>(*slot.made) : nullptr;
@@ -58,9 +58,9 @@ void Series::close_layer(Member& member) {
 
 Status Series::check_loads() const {
   for (const Member& member : members_)
-    if (member.loads == 0 || member.loads < member.loads_first)
-      return {Code::rejected, fmt::format("the weight of {} got {} elements, {} in the first load: the old weights stay",
-                                          member.layer->path(), member.loads, member.loads_first)};
+    if (member.loads.empty() || !std::ranges::includes(member.loads, member.loads_first))
+      return {Code::rejected, fmt::format("of the weight of {} came {}, {} in the first load: the old weights stay", member.layer->path(),
+                                          count_of(member.loads), member.loads_first.size())};
   return {};
 }
 

@@ -58,6 +58,7 @@ class Series final : public SharedSeries {
 
   // Building.
   Status check_members() const;
+  Status check_first_load() const;
   Status follows(SeriesOffset offset) const;
   Status check_processed(const Member& member) const;
   Status build(SeriesOffset offset);

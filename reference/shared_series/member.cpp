@@ -1,5 +1,7 @@
 #include "reference/shared_series/member.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace reloadlab::shared_series {
@@ -15,6 +17,8 @@ at::Tensor TakenOver::compute_value(const model::Layer& layer, std::string_view 
 std::vector<model::Derived> TakenOver::derived(const model::Layer& layer) const {
   return own_ ? own_->derived(layer) : std::vector<model::Derived>();
 }
+
+std::string count_of(const Pieces& pieces) { return fmt::format("{} piece{}", pieces.size(), pieces.size() == 1 ? "" : "s"); }
 
 size_t Processed::tensors() const {
   auto held = [](const model::Slot& slot) { return slot.handle != nullptr; };

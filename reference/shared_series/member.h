@@ -1,5 +1,9 @@
 #pragma once
 // One layer of a series on one rank.
+#include <optional>
+#include <set>
+#include <tuple>
+
 #include "reference/model/post_load.h"
 #include "reference/shared_series/index.h"
 #include "reference/shared_series/strides.h"
@@ -38,6 +42,10 @@ struct Processed {
   size_t tensors() const;  // slots that hold one
 };
 
+// Of a weight, by what its loader is told of them: shard, expert, part. One that comes again is the same.
+using Pieces = std::set<std::tuple<std::optional<std::string>, std::optional<int64_t>, std::optional<std::string>>>;
+std::string count_of(const Pieces& pieces);  // "2 pieces"
+
 struct Member {
   model::LayerPtr layer;
   LayerIndex index{0};
@@ -48,8 +56,8 @@ struct Member {
   Strided registered;                        // the weight, before loading
   std::vector<Template> templates;
   std::optional<Processed> processed;  // while a reload from a checkpoint is open
-  int64_t loads = 0;                   // elements that loaders brought for the weight, in the load that is open
-  int64_t loads_first = 0;             // in the first one
+  Pieces loads;                        // that loaders brought of the weight, in the load that is open
+  Pieces loads_first;                  // in the first one
 
   std::vector<at::Tensor> wire;    // the weight, as broadcasts take it; on its owner
   std::optional<WindowSlot> slot;  // the last window that it was given

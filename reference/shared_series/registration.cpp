@@ -128,7 +128,7 @@ Status Series::take_load(LayerIndex index, bool is_weight, const Load& load) {
   } else {
     RELOADLAB_TRY(load.inner(load.to, load.loaded, load.args));
   }
-  if (is_weight) member.loads += load.loaded.numel();
+  if (is_weight) member.loads.emplace(load.args.shard, load.args.expert, load.args.part);
   return {};
 }
 

@@ -14,15 +14,15 @@ Status Series::may_recover(std::string_view call) const {
 
 Status Series::whole() const { return torn_ ? misuse("the weights are of two versions: a reload has to succeed first") : Status(); }
 
-// A pass that has ended is over then: in a capture it has not even begun. What was in flight is forgotten in any case: where it could not
-// be waited for, nobody knows what windows hold.
+// What was read has to be reached again: in a capture nothing has arrived yet. What was in flight is forgotten in any case: where it could
+// not be waited for, nobody knows what windows hold.
 Status Series::drain() {
   RELOADLAB_TRY(may_recover("drain"));
   const Status drained = model::guarded([&] {
     ring_.drain(current());
     return refuse_capture();
   });
-  if (expected_.value == 0 && read_) reached_ = std::nullopt;
+  if (read_) reached_ = std::nullopt;
   if (!drained.ok() && stopped_.ok()) stopped_ = misuse("what was in flight could not be waited for: reset() begins anew");
   return drained;
 }

@@ -30,8 +30,10 @@
 //            of any other one: binding=static, or a number of windows that divides the layers; else that drain refuses. Capture whole
 //            passes, and replay between passes: in the middle of one, windows hold later layers. What a capture that was given up had
 //            issued is forgotten by reset().
-// Loads.     Loaders of registered layers refuse outside of the first load and a reload from a checkpoint, on every rank. What a weight's
-//            loader refuses on its owner is refused on the others, which let it write to a tensor without memory.
+// Loads.     finish_loading() is Code::rejected, before anything is issued, where the loads before it brought more of one weight than of
+//            another, and can be called again when what lacks has come. Loaders of registered layers refuse outside of the first load and a
+//            reload from a checkpoint, on every rank. What a weight's loader refuses on its owner is refused on the others, which let it
+//            write to a tensor without memory.
 // Weights.   Layers are alike before and after their post-load steps; a weight has no gaps and nothing else in its layer is a view of
 //            it. Its strides may be any: windows have them too. The step may put another parameter in its place.
 // Sequence.  Where the context has a store, ranks publish at the end of each pass what they have issued to the communicator, for whichever
@@ -69,8 +71,8 @@ class SharedSeries {
   virtual Status wait(LayerIndex index) = 0;
   // The layer's readers are all issued: to the current stream, or to streams that it comes after.
   virtual Status done(LayerIndex index) = 0;
-  // The current stream comes after every broadcast in flight and every reader, and a pass that has ended is over. A second one finds
-  // nothing to do.
+  // The current stream comes after every broadcast in flight and every reader, and a layer that was read has to be reached again. A second
+  // one finds nothing to do.
   virtual Status drain() = 0;
   // The next pass begins at the first layer, wherever the last one stopped: k broadcasts. Gives an open reload up: what was written in
   // place stays written; a checkpoint's tensors are dropped. Ranks are alike again wherever each of them had given a reload up.
@@ -80,7 +82,7 @@ class SharedSeries {
   virtual Status begin_reload(Arrival arrival) = 0;
   // Owners hold the weights that begin_reload() announced, issued to their current streams: a new version from the next pass on, k
   // broadcasts. From a checkpoint there are L more: each layer goes the way of the first load, and the results are copied into the
-  // tensors that were there; Code::rejected, and the old version goes on, where a weight got fewer elements than in the first load.
+  // tensors that were there; Code::rejected, and the old version goes on, where a weight lacks what the first load brought.
   // A failure in the middle keeps the series shut until a reload succeeds. Other series of the model know nothing of it: an engine that
   // wants all or nothing delivers again what was refused, before it serves.
   virtual Status reload() = 0;

@@ -17,7 +17,6 @@ struct Member {
   std::unique_ptr<WorkerProcess> process;
   RankPart part;
   std::optional<Status> failed;  // what replay said in place of evidence
-  bool ready = false;
   bool done() const { return part.evidence || failed || !part.lost.empty(); }
 };
 
@@ -53,8 +52,19 @@ class Party {
     place_.reset();
   }
 
+  // All are there as the last case left them: one that died since, or has something more to tell, is of no use for the next one, and
+  // alone no other can be put in its place.
+  bool can_go_on(size_t ranks) const {
+    return members_.size() == ranks && std::ranges::all_of(members_, [](const Member& member) {
+             if (!member.process) return false;
+             member.process->pump();
+             const auto frame = member.process->next();
+             return frame.ok() && !frame->has_value() && !member.process->gone();
+           });
+  }
+
   Status gather(size_t ranks) {
-    if (members_.size() == ranks) return {};
+    if (can_go_on(ranks)) return {};
     leave();
     RELOADLAB_ASSIGN(place_, meet_());
     members_.resize(ranks);

@@ -127,13 +127,14 @@ class Explorer {
  public:
   Explorer(const ExploreOptions& options, const Program& program, uint64_t seed) : options_(options), program_(program), seed_(seed) {}
 
-  Result<Exit> all(const std::vector<Job>& jobs, const std::optional<ExpectationBook>& book) {
+  // `others`: what the same files have beside, asked only whose a schedule is that is of none of the jobs.
+  Result<Exit> all(const std::vector<Job>& jobs, const std::vector<Job>& others, const std::optional<ExpectationBook>& book) {
     for (const Job& job : jobs) RELOADLAB_TRY(one(job, jobs.size() == 1, book));
     const auto left_out = [&](size_t count, const char* why) {
       if (count > 0) fmt::print("{} of {} left out: {}\n", count, jobs.size(), why);
     };
     left_out(no_schedules_, "only cases with series in the world sim have schedules");
-    if (others_ > 0 && done_ == 0) return Status(Code::data, refusal_);
+    if (others_ > 0 && done_ == 0) return whose(jobs, others);
     left_out(others_, "the schedule is of another case");
     if (cut_off_ > 0) fmt::print("{} of {} cut off before all of its schedules had run; --for gives more time\n", cut_off_, jobs.size());
     return exit();
@@ -160,6 +161,18 @@ class Explorer {
     cut_off_ += report->cut_off ? 1 : 0;
     ++done_;
     return {};
+  }
+
+  Status whose(const std::vector<Job>& jobs, const std::vector<Job>& others) {
+    for (const Job& job : others) {
+      const auto same = [&](const Job& asked) { return asked.the_case.id() == job.the_case.id() && asked.candidate == job.candidate; };
+      if (!has_schedules(job.the_case) || std::ranges::any_of(jobs, same)) continue;
+      if (const Result<ExploreReport> report = explored(job); report.ok() && report->refusal.empty())
+        return {Code::data, fmt::format("the schedule is of another case: --name '{}' --candidate {}", job.the_case.id(), job.candidate)};
+    }
+    return {Code::data, refusal_ +
+                            "; of these files' cases, by these candidates and the profiles, none has it: it is of another file or "
+                            "candidate, or of another version of these"};
   }
 
   // A rank that never comes back takes the process with it: what was found so far is told, and whose case it was.
@@ -205,6 +218,15 @@ class Explorer {
   std::string refusal_;
 };
 
+// Every case of the files by the candidates that are asked for, and by the profiles.
+Result<std::vector<Job>> jobs_of_files(Selection selection, const Selected& selected, const Engine& engine) {
+  RELOADLAB_ASSIGN(std::vector<Job> jobs, select_jobs(selection, selected.all, engine));
+  selection.candidates.clear();
+  RELOADLAB_ASSIGN(const std::vector<Job> by_profiles, select_jobs(selection, selected.all, engine));
+  jobs.insert(jobs.end(), by_profiles.begin(), by_profiles.end());
+  return jobs;
+}
+
 Result<Exit> explore(const ExploreTexts& texts, const Program& program) {
   RELOADLAB_ASSIGN(const Selection selection, read_selection(texts.selection));
   RELOADLAB_ASSIGN(const ExploreOptions options, read_options(texts));
@@ -218,7 +240,8 @@ Result<Exit> explore(const ExploreTexts& texts, const Program& program) {
   if (!texts.no_expectations) {
     RELOADLAB_ASSIGN(book, ExpectationBook::open(selected.all, judged_law_ids(program.engine)));
   }
-  return Explorer(options, program, selection.seed).all(jobs, book);
+  RELOADLAB_ASSIGN(const std::vector<Job> others, jobs_of_files(selection, selected, program.engine));
+  return Explorer(options, program, selection.seed).all(jobs, others, book);
 }
 
 }  // namespace

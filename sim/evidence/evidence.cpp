@@ -15,7 +15,7 @@ constexpr std::string_view kEventNames[] = {
     "abort_begin",  "abort_end",    "load_begin", "load_end",      "load_counted", "load_dropped",    "completed",
     "processed",    "copied_back",  "armed",      "disarmed",      "warning",      "post_load_begin", "post_load_end",
     "write_kernel", "write_source", "alloc",      "free",          "fault",        "forward",         "reach_begin",
-    "reach_end",    "read",         "collective", "lies",          "lost",         "reloaded"};
+    "reach_end",    "read",         "collective", "captured",      "lies",         "lost",            "reloaded"};
 static_assert(std::size(kEventNames) == static_cast<size_t>(EventKind::reloaded) + 1);
 
 }  // namespace

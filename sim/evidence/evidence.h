@@ -99,6 +99,7 @@ enum class EventKind {
   reach_end,
   read,        // `value`: index into RankRun::reads
   collective,  // issued: `text` says which ("broadcast root 1 of all"), `numel` its bytes, `value` the storage of this rank's part
+  captured,    // the same into a graph, which issues it in each replay
   lies,        // behind a load, reload or reset that ended well: a weight that another rank owns has room in storage `value`
   lost,        // the rank does nothing any more
   reloaded,    // a series has taken its reload: `text` is its name

@@ -95,8 +95,12 @@ void SeriesPlayer::saw_collective(const std::string& group, int64_t rank_in_grou
   }
   const std::string text = issued.root >= 0 ? fmt::format("{} root {} of {}", issued.operation, issued.root, group)
                                             : fmt::format("{} of {}", issued.operation, group);
-  scene_.watch.event(EventKind::collective, layer, issued.tensor ? static_cast<int64_t>(issued.tensor->nbytes()) : 0, text, storage);
+  const Sent sent{layer, issued.tensor ? static_cast<int64_t>(issued.tensor->nbytes()) : 0, text, storage};
+  if (capturing_) captured_sent_.push_back(sent);
+  tell(capturing_ ? EventKind::captured : EventKind::collective, sent);
 }
+
+void SeriesPlayer::tell(EventKind kind, const Sent& sent) { scene_.watch.event(kind, sent.layer, sent.bytes, sent.text, sent.storage); }
 
 Status SeriesPlayer::finish_loading() {
   about("finish_loading");
@@ -348,6 +352,7 @@ Step SeriesPlayer::shared_part(Step step) const {
 
 Status SeriesPlayer::capture(const Step& step) {
   captured_.clear();
+  captured_sent_.clear();
   if (Status drained = drain(); !drained.ok() && drained.code() != Code::unsupported) return drained;
   return scene_.supervised([&]() -> Status {
     graph_ = scene_.world.devices()->make_graph();
@@ -381,6 +386,7 @@ Status SeriesPlayer::replay() {
   about("replay");
   if (!graph_) return {Code::failed, "there is no graph: its capture failed"};
   return scene_.supervised([&]() -> Status {
+    for (const Sent& sent : captured_sent_) tell(EventKind::collective, sent);
     RELOADLAB_TRY(graph_call(&DeviceGraph::replay));
     AccountScope nobody(nullptr);
     const model::TapPause unseen(model::Tap::harness);

@@ -72,12 +72,21 @@ class SeriesPlayer {
     at::Tensor copy;
   };
 
+  // What is told of a collective, in EventKind::collective's words.
+  struct Sent {
+    int layer;
+    int64_t bytes;
+    std::string text;
+    int64_t storage;
+  };
+
   std::string own_name(const std::string& group) const;
   Status each(const std::function<Status(WeightSeries&)>& call);
   Status graph_call(void (DeviceGraph::*call)());
   Status end_capture(Status status);
   Status make_one(const SeriesSpec& spec, const CandidateInfo& candidate, const CandidateContext& context, One& one);
   void saw_collective(const std::string& group, int64_t rank_in_group, const IssuedCollective& issued);
+  void tell(EventKind kind, const Sent& sent);
   Status play(const std::vector<Visit>& visits, Pass::Stream stream);
   Status reach(const Visit& visit);
   Status read(const Visit& visit, Pass::Stream stream);
@@ -108,7 +117,8 @@ class SeriesPlayer {
   std::map<std::string, c10::intrusive_ptr<c10d::ProcessGroup>> groups_;
   std::vector<at::Tensor> copies_;  // of run.reads, by position
   std::unique_ptr<DeviceGraph> graph_;
-  std::vector<Taken> captured_;  // what each replay reads anew
+  std::vector<Sent> captured_sent_;  // what each replay issues anew
+  std::vector<Taken> captured_;      // and reads anew
   bool capturing_ = false;
   std::optional<c10::Stream> side_;
   bool forks_ = false;                // it holds forwards that nothing has joined

@@ -25,7 +25,7 @@ std::string what_of(const std::string& about) {
 }
 
 // Which layers' weights broadcasts carry, as their roots know: those of each reach; and others by their number, which devices and hosts
-// count alike until a graph is replayed.
+// count alike.
 class Sent {
  public:
   explicit Sent(std::span<const TracedExecution> models) {
@@ -33,14 +33,12 @@ class Sent {
       operations_.emplace(model.model, model);
       for (const auto& [rank, events] : model.ranks) note(model.model, events);
     }
-    const auto& steps = models.front().steps;
-    first_replay_ = std::ranges::find(steps, "replay") - steps.begin();
   }
   // Empty where that is not one layer.
   std::string of(const TracedStep& step) const {
     const auto found = layers_.find({step.model, step.step, what_of(step.about)});
     if (found != layers_.end()) return found->second.size() == 1 ? *found->second.begin() : std::string();
-    return step.step < first_replay_ ? by_number(step) : std::string();
+    return by_number(step);
   }
 
  private:
@@ -65,7 +63,6 @@ class Sent {
   }
   std::map<std::tuple<int64_t, int64_t, std::string>, std::set<std::string>> layers_;  // by model, step and what is done
   std::map<int64_t, Operations> operations_;                                           // by model
-  int64_t first_replay_ = 0;
 };
 
 // Which cells are one of two accesses that nothing orders: "!3" is race 3. An operation that is done twice about the same thing on the

@@ -10,7 +10,7 @@ Operations::Operations(const TracedExecution& execution) {
   for (const auto& [rank, events] : execution.ranks) {
     Count count;
     for (const TracedEvent& event : events)
-      if (event.event == "collective") note(rank, event, count.next(event));
+      if (is_one(event)) note(rank, event, count.next(event));
     for (const auto& [group, number] : count.next_number) counts_[group][rank] = number;
   }
 }
@@ -31,7 +31,8 @@ void Operations::note(int rank, const TracedEvent& event, const Key& key) {
 // "broadcast root 1 of all" is of "all".
 Operations::Key Operations::Count::next(const TracedEvent& event) {
   const size_t of = event.text.rfind(" of ");
-  const std::string group = of == std::string::npos ? std::string() : event.text.substr(of + 4);
+  std::string group = of == std::string::npos ? std::string() : event.text.substr(of + 4);
+  if (event.event == "captured") group += " in captures";
   return {group, next_number[group]++};
 }
 

@@ -16,11 +16,14 @@ class Operations {
  public:
   explicit Operations(const TracedExecution& execution);
 
+  // Issued, or captured, which is issued in each replay.
+  static bool is_one(const TracedEvent& event) { return event.event == "collective" || event.event == "captured"; }
+
   // An operation's communicator and number, where a rank's collectives are passed in their order.
   using Key = std::pair<std::string, int64_t>;
   struct Count {
     std::map<std::string, int64_t> next_number;
-    Key next(const TracedEvent& event);
+    Key next(const TracedEvent& event);  // what is captured counts apart
   };
   // Empty: nobody knows.
   std::string layer_of(const Key& key) const;

@@ -37,7 +37,7 @@ void Ring::find_windows(const std::vector<TracedEvent>& events) {
     if (event.event == "reach_begin") reaching = is_ours(event.layer);
     if (event.event == "reach_end") reaching = false;
     if (event.event == "lies" && is_ours(event.layer) && is_in("load", event.step)) storages_.insert(event.value);
-    if (event.event != "collective") continue;
+    if (!Operations::is_one(event)) continue;
     if (!event.layer.empty()) own_.insert(event.layer);
     if (reaching && event.layer.empty() && event.value >= 0) storages_.insert(event.value);
   }
@@ -64,7 +64,7 @@ void Ring::take(const TracedEvent& event, Operations::Count& count) {
   if (event.event == "lies" && is_ours(event.layer) && storages_.contains(event.value))
     lying_[slot_of(event.value, event.layer)].insert(event.layer);
   if (event.event == "step_end") end_step(event);
-  if (event.event == "collective") collective(event, count.next(event));
+  if (Operations::is_one(event)) collective(event, count.next(event));
 }
 
 Ring::Row& Ring::open_row(int64_t step, const std::string& reached) {
@@ -81,6 +81,7 @@ Ring::Row& Ring::open_row(int64_t step, const std::string& reached) {
 
 // Behind a difference between ranks it is the window that says whose series it is.
 void Ring::collective(const TracedEvent& event, const Operations::Key& key) {
+  if (is_in("replay", event.step)) return replay(event.step);
   const std::string layer = event.layer.empty() ? operations_.layer_of(key) : event.layer;
   if (!event.layer.empty()) {
     if (reaching_ && is_ours(layer)) rows_.back().beside.emplace_back("sends", layer);
@@ -92,14 +93,16 @@ void Ring::collective(const TracedEvent& event, const Operations::Key& key) {
   filled_.insert(slot);
 }
 
+// One row, whatever the graph does.
+void Ring::replay(int64_t step) {
+  if (!rows_.empty() && rows_.back().step == step) return;
+  Row& row = open_row(step, "");
+  for (const auto& [storage, slot] : slots_) row.windows[slot] = {Tenancy::State::unknown, {}, false, {}};
+  row.beside.emplace_back("fills and reads as it was captured", "");
+}
+
 void Ring::read(const TracedEvent& event) {
-  if (is_in("replay", event.step)) {
-    if (!rows_.empty() && rows_.back().step == event.step) return;
-    Row& row = open_row(event.step, "");
-    for (const auto& [storage, slot] : slots_) row.windows[slot] = {Tenancy::State::unknown, {}, false, {}};
-    row.beside.emplace_back("fills and reads as it was captured", "");
-    return;
-  }
+  if (is_in("replay", event.step)) return replay(event.step);
   Row& row = row_of(event.step);
   if (!storages_.contains(event.storage)) {
     row.beside.emplace_back(own_.contains(event.layer) ? "reads own" : "reads elsewhere", event.layer);

@@ -44,6 +44,7 @@ class Ring {
   int64_t slot_of(int64_t storage, const std::string& first);
 
   void take(const TracedEvent& event, Operations::Count& count);
+  void replay(int64_t step);
   void collective(const TracedEvent& event, const Operations::Key& key);
   void read(const TracedEvent& event);
   void end_step(const TracedEvent& event);

@@ -106,6 +106,8 @@ Word word_of(const Evidence& evidence, const Names& names, const Event& event) {
       return {"reach " + layer_name(evidence, event.layer), true};
     case EventKind::collective:
       return {"→ " + event.text};
+    case EventKind::captured:
+      return {"→ captures " + event.text};
     case EventKind::read:
       return {fmt::format("read {}.{}", layer_name(evidence, event.layer), event.text), true};
     case EventKind::lost:
@@ -132,6 +134,7 @@ struct Cell {
 std::vector<Cell> cells_of(const Evidence& evidence, const RankRun& rank, StepRange steps, const std::string& layer) {
   const Names names(rank);
   std::vector<Cell> cells;
+  int step = -1;  // of the last cell
   for (const Event& event : rank.events) {
     if (!steps.has(event.step)) continue;
     Word word = word_of(evidence, names, event);
@@ -141,10 +144,11 @@ std::vector<Cell> cells_of(const Evidence& evidence, const RankRun& rank, StepRa
     while (!word.text.empty() && word.text.back() == ' ') word.text.pop_back();
     // A candidate may say once that something is missing and once more that it only warns of it.
     if (event.kind == EventKind::warning && !cells.empty() && cells.back().words.back() == word.text) continue;
-    if (word.opens || cells.empty())
+    if (word.opens || cells.empty() || step != event.step)
       cells.push_back({{std::move(word.text)}});
     else
       cells.back().words.push_back(std::move(word.text));
+    step = event.step;
     if (!layer.empty() && where == layer) cells.back().on_layer = true;
   }
   return cells;

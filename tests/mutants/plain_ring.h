@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <torch/csrc/distributed/c10d/Work.hpp>
 #include <vector>
 
@@ -35,6 +36,8 @@ class PlainRing final : public sim::WeightSeries {
  private:
   using WorkPtr = c10::intrusive_ptr<c10d::Work>;
 
+  using Pieces = std::set<std::tuple<std::optional<std::string>, std::optional<int64_t>, std::optional<std::string>>>;
+
   // A tensor as its layer was registered with it.
   struct Original {
     std::string slot;
@@ -54,9 +57,9 @@ class PlainRing final : public sim::WeightSeries {
     std::shared_ptr<model::QuantMethod> step;
     model::ParameterPtr weight;
     std::vector<Original> originals;
-    int64_t slot = -1;                      // the window that it was given last
-    int64_t loaded = 0, loaded_before = 0;  // elements of the weight, in this load and in the one before
-    std::optional<Kernel> kernel;           // while a reload has taken them away
+    int64_t slot = -1;             // the window that it was given last
+    Pieces loaded, loaded_before;  // of the weight, in this load and in the first one
+    std::optional<Kernel> kernel;  // while a reload has taken them away
   };
   struct Window {
     at::Tensor memory;
@@ -76,12 +79,13 @@ class PlainRing final : public sim::WeightSeries {
 
   // Building.
   void gate(One& one, model::Parameter& handle);
-  Status loads(One& one, bool is_weight, int64_t elements, bool& here);
+  Status loads(One& one, bool is_weight, const model::LoadArgs& args, bool& here);
   Status try_elsewhere(const One& one, const model::Loader& loader, const model::Parameter& to, const at::Tensor& loaded,
                        const model::LoadArgs& args) const;
   void wrap_forward(const One& one);
   std::weak_ptr<PlainRing*>& registered(const std::string& path) const;
   Status check_alike() const;
+  Status check_loaded() const;
   Status build();
   Status build_one(int64_t offset);
   void send_and_wait(One& one, const at::Tensor& weight);

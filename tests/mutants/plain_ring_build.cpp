@@ -49,17 +49,17 @@ void PlainRing::gate(One& one, model::Parameter& handle) {
     if (!*self) return {Code::misuse, "the series is gone"};
     One& self_one = *std::ranges::find((*self)->ones_, index, &One::index);
     bool here = false;
-    RELOADLAB_TRY((*self)->loads(self_one, is_weight, loaded.numel(), here));
+    RELOADLAB_TRY((*self)->loads(self_one, is_weight, args, here));
     return model::guarded([&] { return here ? (*inner)(to, loaded, args) : (*self)->try_elsewhere(self_one, *inner, to, loaded, args); });
   };
   handle.loader = std::make_shared<const model::Loader>(model::Loader{.name = std::string(kGate), .function = function, .wrapped = inner});
 }
 
-Status PlainRing::loads(One& one, bool is_weight, int64_t elements, bool& here) {
+Status PlainRing::loads(One& one, bool is_weight, const model::LoadArgs& args, bool& here) {
   const bool open = loading_ || (reloading_ && !in_place_) || is(RingWrong::loads_at_any_time);
   if (!open) return {Code::misuse, "no load is open for the series"};
   if (is(RingWrong::built_early) && !built_ && &one != &ones_.front()) RELOADLAB_TRY(build());
-  if (is_weight) one.loaded += elements;
+  if (is_weight) one.loaded.emplace(args.shard, args.expert, args.part);
   here = one.mine || !is_weight;
   return {};
 }
@@ -96,10 +96,20 @@ void PlainRing::wrap_forward(const One& one) {
 }
 
 Status PlainRing::finish_loading() {
+  if (!built_ && !is(RingWrong::takes_parts)) RELOADLAB_TRY(check_loaded());
   loading_ = false;
   if (built_) return {};
   std::ranges::sort(ones_, {}, &One::index);
   return build();
+}
+
+// The same pieces of every weight.
+Status PlainRing::check_loaded() const {
+  for (const One& one : ones_)
+    for (const One& other : ones_)
+      if (!std::ranges::includes(one.loaded, other.loaded))
+        return {Code::rejected, fmt::format("the weight of {} has not come whole", one.layer->path())};
+  return {};
 }
 
 // Asked before anything is issued, so that all ranks refuse.
@@ -140,7 +150,7 @@ Status PlainRing::build_one(int64_t offset) {
   if (!is(RingWrong::orphan)) one.weight = one.layer->tensor("weight");
   model::for_each_tensor(*one.layer, [&](const model::Slot& slot, bool) { gate(one, *slot.handle); });
   if (!one.weight->tensor.is_non_overlapping_and_dense()) return {Code::misuse, "the weight has gaps"};
-  one.loaded_before = std::exchange(one.loaded, 0);
+  one.loaded_before = std::exchange(one.loaded, {});
   if (windows_.empty()) make_windows(one.weight->tensor);
   settle_in(offset);
   return {};

@@ -37,6 +37,8 @@ Status PlainRing::settle_or_forget() {
 Status PlainRing::drain() {
   if (!built_) return {Code::misuse, "nothing is in flight before loading was finished"};
   if (is(RingWrong::drains_nothing)) return {};
+  // What was read has to be reached again: in a capture nothing has arrived yet.
+  if (reached_ >= 0 && !window(at(reached_).slot).readers.empty()) reached_ = -1;
   RELOADLAB_TRY(settle());
   RELOADLAB_TRY(refuse_capture());
   return is(RingWrong::one_refuses) && rank_ == size_ - 1 ? Status(Code::failed, "cannot drain") : Status();
@@ -118,7 +120,7 @@ Status PlainRing::begin_reload(bool in_place) {
 void PlainRing::take_tensors_away(One& one) {
   model::Layer& layer = *one.layer;
   one.kernel = Kernel{layer.parameters, layer.buffers, layer.extra};
-  one.loaded = 0;
+  one.loaded.clear();
   layer.parameters = layer.buffers = model::Slots();
   for (const Original& original : one.originals) {
     auto handle = std::make_shared<model::Parameter>(original.handle);
@@ -134,7 +136,7 @@ void PlainRing::take_tensors_away(One& one) {
 Status PlainRing::reload() {
   if (!reloading_) return {Code::misuse, "reload() without begin_reload()"};
   if (!in_place_) {
-    const auto lacking = std::ranges::find_if(ones_, [](const One& one) { return one.loaded < one.loaded_before; });
+    const auto lacking = std::ranges::find_if(ones_, [](const One& one) { return !std::ranges::includes(one.loaded, one.loaded_before); });
     if (lacking != ones_.end()) {
       RELOADLAB_TRY(reset());
       return {Code::rejected, fmt::format("the weight of {} has not come", lacking->layer->path())};

@@ -17,11 +17,19 @@ struct SmallRing {
   int ranks, layers, prefetch;
 };
 
+// What nobody waits for, ranks read each at its own times: with five layers on three ranks, and one window, in 14 · 14 · 42 ways, of which
+// each takes a millisecond. Such a pass ends a layer earlier.
+bool has_too_many_reads(const SmallRing& ring) { return ring.layers == 5 && ring.ranks == 3 && ring.prefetch == 0; }
+
 // The shortest steps in which a mutant of order can race. One pass suffices but where the mistake is at its end.
 std::string steps_of(const RingMutant& mutant, const SmallRing& ring) {
   using enum RingWrong;
+  const std::string_view early = has_too_many_reads(ring) ? "until: blocks.3.o" : "";
   switch (mutant.wrong) {
+    case no_wait:
+      return fmt::format("- pass: {{{}}}", early);
     case other_stream:
+      return fmt::format("- pass: {{stream: joined{}{}}}", early.empty() ? "" : ", ", early);
     case wait_of_previous:
       return "- pass: {stream: joined}";
     case readers_forgotten:
@@ -29,8 +37,8 @@ std::string steps_of(const RingMutant& mutant, const SmallRing& ring) {
       return "- pass: {stream: unjoined}";
     case wait_forgets:
       return fmt::format("- pass: {{second_reader: blocks.{}.o}}", ring.layers - 1);
-    case evicts_at_start:
-      return "- pass: {}\n  - pass: {until: blocks.0.o}";
+    case evicts_at_start:  // what is in flight as a pass begins: with one window, only where another pass came before
+      return fmt::format("- {}: {{}}\n  - pass: {{until: blocks.0.o}}", ring.prefetch > 0 ? "reset" : "pass");
     case reload_undrained:
       return "- pass: {}\n  - reload: {to: B, in_place: true}\n  - pass: {}";
     default:
@@ -60,19 +68,11 @@ std::vector<sim::Case> case_of(const RingMutant& mutant, const SmallRing& ring) 
   return cases_of(fmt::format(kRing, ring.ranks, last, last, ring.prefetch, steps_of(mutant, ring)), "small_ring.yaml");
 }
 
-// The others have more traces than a test has seconds: some thousands, up to tens of thousands.
-bool is_small(const RingMutant& mutant, const SmallRing& ring) {
-  using enum RingWrong;
-  if (mutant.wrong == no_wait || mutant.wrong == other_stream) return ring.ranks < 3 || ring.layers < 5 || ring.prefetch > 0;
-  return mutant.wrong != evicts_at_start || ring.ranks < 3 || ring.layers < 3 || ring.prefetch == 0;
-}
-
-std::vector<SmallRing> small_rings(const RingMutant& mutant) {
+std::vector<SmallRing> small_rings() {
   std::vector<SmallRing> rings;
   for (int layers = 1; layers <= 5; ++layers)
     for (int ranks = 2; ranks <= 3; ++ranks)
-      for (int prefetch = 0; prefetch == 0 || prefetch + 2 <= layers; ++prefetch)
-        if (is_small(mutant, {ranks, layers, prefetch})) rings.push_back({ranks, layers, prefetch});
+      for (int prefetch = 0; prefetch == 0 || prefetch + 2 <= layers; ++prefetch) rings.push_back({ranks, layers, prefetch});
   return rings;
 }
 
@@ -109,7 +109,7 @@ TEST(RingSchedules, MutantsOfOrderOverAllSmallRings) {
   for (const RingMutant& mutant : ring_mutants()) {
     if (mutant.law != "ring_happens_before") continue;
     int wrong = 0;
-    for (const SmallRing& ring : small_rings(mutant)) wrong += explore_all(mutant, ring) ? 1 : 0;
+    for (const SmallRing& ring : small_rings()) wrong += explore_all(mutant, ring) ? 1 : 0;
     EXPECT_GT(wrong, 0) << mutant.name;
   }
 }

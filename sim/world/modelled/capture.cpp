@@ -1,11 +1,23 @@
 #include "sim/world/modelled/capture.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
 #include "sim/world/modelled/memory.h"
 
 namespace reloadlab::sim::modelled {
+namespace {
+
+// "step 3: replay of step 1: reach blocks.2.o_proj"
+LabelPtr label_of(const LabelPtr& replay, const LabelPtr& captured) {
+  if (!replay || !captured) return replay;
+  return std::make_shared<const About>(
+      About{.text = fmt::format("{} of {}", replay->text, captured->text), .step = replay->step, .model = replay->model});
+}
+
+}  // namespace
 
 Capture::Capture(Stream& origin) : origin_(&origin), streams_{&origin} { clocks_.emplace_back(origin.actor, Clock()); }
 
@@ -15,7 +27,7 @@ Clock& Capture::clock_of(const Stream& stream) {
   return clocks_.emplace_back(stream.actor, Clock()).second;
 }
 
-void Capture::add(const std::shared_ptr<Capture>& self, Stream& stream, Action action) {
+void Capture::add(const std::shared_ptr<Capture>& self, Stream& stream, Action action, LabelPtr label) {
   if (auto* wait = std::get_if<Wait>(&action)) {
     TORCH_CHECK(!ended_, "capture: ", stream.name(), " waits for ", *wait->point->name, ", which belongs to a capture that has ended");
     TORCH_CHECK(wait->point->capture, "capture: ", stream.name(), " waits for ", *wait->point->name,
@@ -35,7 +47,7 @@ void Capture::add(const std::shared_ptr<Capture>& self, Stream& stream, Action a
   };
   if (auto* record = std::get_if<Record>(&action)) mark(record->point);
   if (auto* part = std::get_if<Part>(&action)) mark(part->done);
-  actions_.push_back({stream.actor, std::move(action)});
+  actions_.push_back({stream.actor, std::move(action), std::move(label)});
 }
 
 void Capture::end() {
@@ -90,7 +102,9 @@ void Graph::replay() {
       if (captured == actor) return *branch;
     return launch;
   };
+  const LabelPtr label = machine.label();
   for (const Capture::Captured& captured : capture_->actions()) {
+    machine.set_label(label_of(label, captured.label));
     Stream& stream = stream_of(captured.stream);
     if (auto* kernel = std::get_if<Kernel>(&captured.action)) machine.issue(stream, *kernel);
     if (auto* record = std::get_if<Record>(&captured.action)) points[record->point.get()] = machine.record(stream, record->point->name);
@@ -101,6 +115,7 @@ void Graph::replay() {
       machine.issue(stream, std::move(live));
     }
   }
+  machine.set_label(label);
 }
 
 }  // namespace reloadlab::sim::modelled

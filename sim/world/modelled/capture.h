@@ -14,12 +14,13 @@ class Capture {
   struct Captured {
     ActorId stream;
     Action action;
+    LabelPtr label;  // what its host was about
   };
   explicit Capture(Stream& origin);
   // Its streams run again; nothing can join it any more.
   void end();
   // Adds an action of one of the capture's streams. Throws c10::Error where CUDA would refuse it.
-  void add(const std::shared_ptr<Capture>& self, Stream& stream, Action action);
+  void add(const std::shared_ptr<Capture>& self, Stream& stream, Action action, LabelPtr label);
   const Stream& origin() const { return *origin_; }
   std::string unjoined() const;  // the stream that was forked and never joined; empty where there is none
   std::vector<Captured>& actions() { return actions_; }

@@ -85,7 +85,7 @@ void Machine::set_current_stream(int device, int64_t id) { hosts_->here().curren
 void Machine::issue(Stream& stream, Action action) {
   auto* wait = std::get_if<Wait>(&action);
   std::shared_ptr<Capture> capture = stream.capture ? stream.capture : wait ? wait->point->capture : nullptr;
-  if (capture) return capture->add(capture, stream, std::move(action));
+  if (capture) return capture->add(capture, stream, std::move(action), hosts_->here().label);
   if (auto* record = std::get_if<Record>(&action)) record->point->id = next_point_++;
   if (auto* part = std::get_if<Part>(&action)) {
     part->done->id = next_point_++;
@@ -243,7 +243,9 @@ size_t Machine::choose(ChoiceKind kind, size_t count) {
 
 std::string Machine::actor_name(ActorId actor) const { return modelled::actor_name(actor, config_.ranks); }
 
-void Machine::set_label(About label) { hosts_->here().label = std::make_shared<const About>(std::move(label)); }
+void Machine::set_label(LabelPtr label) { hosts_->here().label = std::move(label); }
+
+LabelPtr Machine::label() const { return hosts_->here().label; }
 
 int Machine::device_of(ActorId actor) const { return actor <= config_.ranks ? actor % config_.ranks : stream_of(actor).device; }
 

@@ -118,7 +118,9 @@ class Machine {
   void set_current_stream(int device, int64_t id);
 
   // What the calling host is about, said of all that it issues from here on.
-  void set_label(About label);
+  void set_label(About label) { set_label(std::make_shared<const About>(std::move(label))); }
+  void set_label(LabelPtr label);
+  LabelPtr label() const;
 
   // Puts the action at the end of the stream, or into the stream's capture.
   void issue(Stream& stream, Action action);

@@ -15,9 +15,10 @@ namespace {
 
 using namespace sim;
 
-constexpr std::string_view kNames[] = {"fake@good",    "fake@bad",      "fake@moving", "fake@unsure", "fake@throws", "fake@unlike",
-                                       "fake@crash",   "fake@abort",    "fake@exit",   "fake@loop",   "fake@lies",   "fake@nonsense",
-                                       "fake@no_data", "fake@not_here", "fake@broken", "fake@hidden", "fake@drawn",  "fake@one_dies"};
+constexpr std::string_view kNames[] = {"fake@good",   "fake@bad",      "fake@moving",   "fake@unsure",   "fake@throws",
+                                       "fake@unlike", "fake@crash",    "fake@abort",    "fake@exit",     "fake@loop",
+                                       "fake@lies",   "fake@nonsense", "fake@no_data",  "fake@not_here", "fake@broken",
+                                       "fake@hidden", "fake@drawn",    "fake@one_dies", "fake@named"};
 
 Result<EngineCandidate> find(const std::string& spelling) {
   for (const std::string_view name : kNames)
@@ -48,6 +49,7 @@ Execution run_of(const Case& the_case, const std::string& candidate, Variation::
       run.events.push_back({.kind = EventKind::load_begin, .step = step, .layer = 0, .text = "up.weight"});
       run.events.push_back(
           {.kind = EventKind::load_counted, .step = step, .layer = 0, .numel = candidate == "fake@unlike" ? ++serial : 24});
+      if (candidate == "fake@named") run.events.back().value = ::getpid();
       StepOutcome outcome{.step = step};
       if (candidate == "fake@throws" && step == 1) outcome.crashed = true, outcome.status = Status(Code::failed, "boom");
       run.outcomes.push_back(outcome);

@@ -12,6 +12,7 @@ namespace reloadlab::tests {
 //   fake@unlike    two runs differ; fake@hidden: in their cold execution
 //   fake@crash     in step 1, as abort, exit, loop, nonsense and lies: what a worker process has to survive
 //   fake@one_dies  the same on rank 1 alone
+//   fake@named     the last event of each rank has the number of its process for a value
 //   fake@no_data   replay fails with Code::data; fake@not_here with Code::unsupported, fake@broken with an exception
 sim::Engine fake_engine();
 

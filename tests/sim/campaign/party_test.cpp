@@ -1,7 +1,10 @@
 #include "sim/campaign/party.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <csignal>
 
 #include "sim/campaign/attempt.h"
 #include "sim/evidence/store.h"
@@ -39,41 +42,73 @@ class Party : public testing::Test {
   int meetings = 0;
 };
 
+// A copy of the warm execution with all of its ranks, or of an empty one, which fails the test.
+Execution warm_of(const Result<Evidence>& evidence, size_t ranks) {
+  EXPECT_TRUE(evidence.ok()) << evidence.status().message();
+  const Execution* warm = evidence.ok() ? evidence->find(Variation::Kind::warm) : nullptr;
+  if (warm && warm->ranks.size() == ranks) return *warm;
+  ADD_FAILURE() << "no warm execution of " << ranks << " ranks";
+  return {.ranks = std::vector<RankRun>(ranks)};
+}
+
 TEST_F(Party, TellsWhatOneProcessWouldHaveTold) {
   const auto apart = play("fake@good");
   const auto alone = engine.replay(talking, "fake@good", {});
   ASSERT_TRUE(apart.ok()) << apart.status().message();
+  ASSERT_TRUE(alone.ok()) << alone.status().message();
   EXPECT_EQ(to_text(*apart), to_text(*alone));
 }
 
 TEST_F(Party, LivesOnForCasesThatGoWell) {
-  for (int time = 0; time < 3; ++time) ASSERT_TRUE(play("fake@good").ok());
+  for (int time = 0; time < 3; ++time) EXPECT_EQ(warm_of(play("fake@good"), 3).stopped, "");
   EXPECT_EQ(meetings, 1);
-  ASSERT_TRUE(play("fake@one_dies").ok());
-  ASSERT_TRUE(play("fake@good").ok());
+  EXPECT_NE(warm_of(play("fake@one_dies"), 3).stopped, "");
+  EXPECT_EQ(warm_of(play("fake@good"), 3).stopped, "");
   EXPECT_EQ(meetings, 2);
   talking.ranks = 2;
-  ASSERT_TRUE(play("fake@good").ok());
+  EXPECT_EQ(warm_of(play("fake@good"), 2).stopped, "");
   EXPECT_EQ(meetings, 3);
 }
 
 TEST_F(Party, ARankThatDiesCostsItsEvidenceAndNoOthers) {
   const auto evidence = play("fake@one_dies");
-  ASSERT_TRUE(evidence.ok()) << evidence.status().message();
-  const Execution& warm = evidence->executions.front();
+  const Execution warm = warm_of(evidence, 3);
   EXPECT_EQ(warm.stopped, "lost: rank 1: killed by signal 11 (SIGSEGV)");
   EXPECT_EQ(warm.ranks[0].outcomes.size(), 2u);
   EXPECT_TRUE(warm.ranks[1].outcomes.empty());
+  ASSERT_TRUE(evidence.ok());
   const Answer answer = judge_evidence({.the_case = talking, .candidate = "fake@one_dies"}, *evidence, together);
+  ASSERT_FALSE(answer.result.laws.empty());
   EXPECT_EQ(answer.result.laws.back().state, State::fail);
+}
+
+// Nobody's case: that of whoever comes next has ranks that are all there.
+TEST_F(Party, ARankThatDiesBetweenCasesIsReplaced) {
+  const std::vector<Event> told = warm_of(play("fake@named"), 3).ranks[1].events;
+  ASSERT_FALSE(told.empty());
+  const auto process = static_cast<pid_t>(told.back().value);
+  ASSERT_GT(process, 1);
+  ASSERT_NE(process, ::getpid());
+  ASSERT_EQ(::kill(process, SIGKILL), 0);
+  siginfo_t dead{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(process), &dead, WEXITED | WNOWAIT), 0);
+  EXPECT_EQ(warm_of(play("fake@good"), 3).stopped, "");
+  EXPECT_EQ(meetings, 2);
+}
+
+// Each case tells of it: no set of processes comes up.
+TEST_F(Party, RanksThatNeverComeUpAreLost) {
+  together = with_rank_processes(engine, {.command = {"/bin/false"}, .silence_seconds = 2});
+  for (int time = 0; time < 2; ++time) EXPECT_EQ(warm_of(play("fake@good"), 3).stopped, "lost: rank 0: left with exit code 1");
+  together = with_rank_processes(engine, {.command = {"/nowhere/at/all"}, .silence_seconds = 2});
+  for (int time = 0; time < 2; ++time) EXPECT_EQ(play("fake@good").status().code(), Code::failed);
 }
 
 TEST_F(Party, WhereAllDieTheCaseIsStillJudged) {
   for (const char* candidate : {"fake@crash", "fake@exit", "fake@loop", "fake@nonsense", "fake@lies", "fake@broken"}) {
-    const auto evidence = play(candidate);
-    ASSERT_TRUE(evidence.ok()) << candidate << ": " << evidence.status().message();
+    const std::string stopped = warm_of(play(candidate), 3).stopped;
     const std::string expected = candidate == std::string_view("fake@loop") ? "hang: rank 0: " : "lost: rank 0: ";
-    EXPECT_TRUE(evidence->executions.front().stopped.starts_with(expected)) << evidence->executions.front().stopped;
+    EXPECT_TRUE(stopped.starts_with(expected)) << candidate << ": " << stopped;
   }
 }
 
@@ -84,7 +119,7 @@ TEST_F(Party, WhatTheMachineLacksIsNobodysLoss) {
 
 TEST_F(Party, CasesWhoseRanksDoNotTalkNeedNone) {
   talking.series.clear();
-  ASSERT_TRUE(play("fake@good").ok());
+  EXPECT_EQ(warm_of(play("fake@good"), 3).stopped, "");
   EXPECT_EQ(meetings, 0);
 }
 

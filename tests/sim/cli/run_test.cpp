@@ -340,11 +340,27 @@ TEST_F(Running, ExploreGoesThroughEveryScheduleThatDiffers) {
   const std::string schedule = command.substr(command.find("--schedule "));
   const Ran other = reloadlab("explore scenarios/ring.yaml --candidate shared_series@hardened " + schedule);
   EXPECT_EQ(other.exit_code, 65) << other.out << other.err;
+  EXPECT_NE(other.err.find("the schedule is of another program: "), std::string::npos) << other.err;
+  EXPECT_NE(other.err.find("it is of another file or candidate, or of another version of these"), std::string::npos) << other.err;
   const Ran both = reloadlab("explore scenarios/ring.yaml --candidate mutant@ring_no_wait --candidate shared_series@hardened " + schedule);
   EXPECT_EQ(both.exit_code, 1) << both.out << both.err;
   EXPECT_NE(both.out.find("1 of 2 left out: the schedule is of another case"), std::string::npos) << both.out;
   EXPECT_EQ(reloadlab("explore scenarios/ring.yaml --schedule nonsense").exit_code, 65);
   EXPECT_EQ(reloadlab("explore scenarios/ring.yaml --schedules 3 --timed").exit_code, 64);
+}
+
+// A schedule that a filter keeps from its case is told whose it is.
+TEST_F(Running, ExploreSaysWhoseAScheduleIs) {
+  std::string two = kRing;
+  two.replace(two.find("[2]"), 3, "[2, 3]");
+  write("scenarios/ring.yaml", two);
+  const std::string command = line_with(
+      reloadlab("explore scenarios/ring.yaml --ranks 3 --schedules 20 --for 1s --candidate mutant@ring_no_wait").out, "--schedule ");
+  const std::string schedule = command.substr(command.find("--schedule "));
+  const Ran fewer = reloadlab("explore scenarios/ring.yaml --ranks 2 --candidate mutant@ring_no_wait " + schedule);
+  EXPECT_EQ(fewer.exit_code, 65) << fewer.out;
+  EXPECT_NE(fewer.err.find("the schedule is of another case: --name 'ring[ranks=3]' --candidate mutant@ring_no_wait"), std::string::npos)
+      << fewer.err;
 }
 
 // Code that reaches the modelled world again is stopped there; code that does not takes its worker with it. The other cases still count.

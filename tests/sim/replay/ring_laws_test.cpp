@@ -1,5 +1,6 @@
 // What laws of the ring say where there is less to judge than usual: the truth, and that it is nobody's fault.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -47,6 +48,7 @@ std::string said(const Evidence& evidence, std::string_view law) {
                                           : (verdict.outcome == Outcome::unsupported ? "unsupported: " : "inconclusive: ") + verdict.reason;
 }
 
+const Execution& warm_of(const Evidence& evidence) { return *evidence.find(Variation::Kind::warm); }
 Execution& warm_of(Evidence& evidence) {
   return *std::ranges::find(evidence.executions, Variation::Kind::warm, [](const Execution& each) { return each.variation.kind; });
 }
@@ -95,6 +97,28 @@ TEST(RingOverwait, KnowsNothingOfPassesBehindGraphs) {
               "in flight");
   EXPECT_EQ(said(played(graph + "  - reset: {}\n  - pass: {}\n", kHardened, timing), "ring_overwait"), "pass");
   EXPECT_EQ(said(played("  - pass: {}\n" + graph, kHardened, timing), "ring_overwait"), "pass");
+}
+
+// What is captured is issued when it is replayed: nobody lacks it before, and then it is called after the replay.
+TEST(RingSequence, CallsWhatAGraphIssuesAfterItsReplay) {
+  const std::string capture = "  - capture: {ranks: [1]}\n";
+  EXPECT_EQ(said(played(capture), "ring_sequence"), "pass");
+  const Evidence evidence = played(capture + "  - replay: {}\n");
+  EXPECT_EQ(said(evidence, "ring_sequence"),
+            "fail: operation 4 of all is broadcast root 1 of all of 32 bytes (b.1.o (index 1), step 2), on rank 0 it is nothing");
+  const std::vector<std::string>& waits = warm_of(evidence).waits;
+  const auto of_reach = [](const std::string& wait) { return wait.ends_with("(step 2: replay of step 1: reach b.0.o)"); };
+  EXPECT_TRUE(std::ranges::any_of(waits, of_reach)) << fmt::format("{}", fmt::join(waits, "\n"));
+}
+
+// Its layers are what their owners captured.
+TEST(RingSequence, KnowsTheLayersOfReplayedBroadcasts) {
+  Evidence evidence = played("  - capture: {}\n  - replay: {}\n  - replay: {}\n", "shared_series@hardened,binding=static");
+  EXPECT_EQ(said(evidence, "ring_sequence"), "pass");
+  std::vector<Event>& events = warm_of(evidence).ranks[2].events;
+  std::erase_if(events, [](const Event& event) { return event.kind == EventKind::collective && event.step == 3; });
+  EXPECT_EQ(said(evidence, "ring_sequence"),
+            "fail: operation 8 of all is nothing, on rank 0 it is broadcast root 1 of all of 32 bytes (b.1.o (index 1), step 3)");
 }
 
 TEST(RingLaws, SayWhatTheScenarioLacksThatEachOfThemJudges) {

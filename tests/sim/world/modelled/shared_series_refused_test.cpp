@@ -86,6 +86,30 @@ TEST(SeriesRefused, BehindACaptureThatFailedAPassNeedsAResetOrAReload) {
   });
 }
 
+// Before anything is sent, and the same on all ranks: what lacks can come, and what comes again counts once.
+TEST(SeriesRefused, AFirstLoadWithoutALayerIsRejectedOnEveryRankAndCanGoOn) {
+  Machine machine({.ranks = 2}, random_choices(3));
+  on_engines(machine, SeriesPolicy::hardened(), {2, 5, 0, 1},
+             [](Engine& engine) {
+               for (int64_t index : {0, 1, 2, 4, 0}) engine.keep(engine.load_one(1, index));
+               const Status rejected = engine.series->finish_loading();
+               EXPECT_EQ(rejected.code(), Code::rejected);
+               EXPECT_EQ(rejected.message(),
+                         "of the weight of layer3 came 0 pieces, and 1 of the layers that are like it: what lacks can still come");
+               EXPECT_EQ(engine.series->reach(LayerIndex{0}).code(), Code::misuse);
+               engine.keep(engine.load_one(1, 3));
+               engine.keep(engine.series->finish_loading());
+               engine.pass();
+               engine.expect_reads({1});
+               engine.outputs.clear();
+               engine.reload(2, Arrival::checkpoint);
+               engine.pass();
+               engine.expect_reads({2});
+             },
+             {.load = false});
+  EXPECT_TRUE(raced(machine).empty());
+}
+
 // A pass that was drained is over, also where its last layer is the next one's first.
 TEST(SeriesRefused, NoLayerOfADrainedPassIsReadAgain) {
   for (int64_t layers : {1, 4}) {
