@@ -11,11 +11,11 @@ namespace reloadlab::sim {
 namespace {
 
 constexpr std::string_view kEventNames[] = {
-    "step_begin",   "step_end",     "record",     "prepare_begin", "prepare_end",  "finish_begin",    "finish_end",
-    "abort_begin",  "abort_end",    "load_begin", "load_end",      "load_counted", "load_dropped",    "completed",
-    "processed",    "copied_back",  "armed",      "disarmed",      "warning",      "post_load_begin", "post_load_end",
-    "write_kernel", "write_source", "alloc",      "free",          "fault",        "forward",         "reach_begin",
-    "reach_end",    "read",         "collective", "captured",      "lies",         "lost",            "reloaded"};
+    "step_begin", "step_end",   "record",   "prepare_begin",   "prepare_end",   "finish_begin", "finish_end",   "abort_begin",
+    "abort_end",  "load_begin", "load_end", "load_counted",    "load_dropped",  "completed",    "processed",    "copied_back",
+    "armed",      "disarmed",   "warning",  "post_load_begin", "post_load_end", "write_kernel", "write_source", "alloc",
+    "free",       "fault",      "forward",  "reach_begin",     "reach_end",     "read",         "collective",   "captured",
+    "lies",       "lost",       "reloaded"};
 static_assert(std::size(kEventNames) == static_cast<size_t>(EventKind::reloaded) + 1);
 
 }  // namespace
