@@ -64,8 +64,9 @@ int64_t loader_scratch(const Member& member) {
   const model::LayerPtr layer = member.layer.lock();
   int64_t most = 0;
   if (!layer || !layer->kind) return most;
+  const auto operators = model::default_device().is_cuda() ? model::Operators::cuda : model::Operators::cpu;
   for (const model::Delivery& delivery : layer->kind->deliveries(layer->spec))
-    most = std::max(most, layer->kind->loader_scratch_bytes(layer->spec, delivery, layer->tp));
+    most = std::max(most, layer->kind->loader_scratch_bytes(layer->spec, delivery, layer->tp, operators));
   return most;
 }
 

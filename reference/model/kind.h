@@ -20,6 +20,9 @@ class Model;
 using LayerPtr = std::shared_ptr<Layer>;
 class QuantMethod;
 
+// Whose operators write tensors: CUDA's take scratch of their own for some.
+enum class Operators { cpu, cuda };
+
 class LayerKind {
  public:
   virtual ~LayerKind() = default;
@@ -37,8 +40,8 @@ class LayerKind {
   virtual bool loader_pads(const LayerSpec&, TensorParallel) const { return false; }
   // What the first forward registers.
   virtual std::vector<SlotSpec> late_slots(const LayerSpec&, TensorParallel) const { return {}; }
-  // Bytes that the loader of a real (not meta) tensor allocates for itself at its peak.
-  virtual int64_t loader_scratch_bytes(const LayerSpec&, const Delivery&, TensorParallel) const { return 0; }
+  // Bytes that the loader of a real (not meta) tensor allocates for itself at its peak; by CUDA's operators, at most.
+  virtual int64_t loader_scratch_bytes(const LayerSpec&, const Delivery&, TensorParallel, Operators) const { return 0; }
   // Makes the layer with its tensors on the current default device, padding set to its declared value, loaders attached.
   virtual LayerPtr build(const LayerSpec& spec, TensorParallel tp) const = 0;
   // Called when all layers of the model exist and ties are set: makes what refers to other layers' tensors (views).

@@ -37,7 +37,7 @@ int64_t read_bytes(const Catalogue& catalogue, int layer, model::TensorParallel 
   return bytes;
 }
 
-MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, bool backup, bool shadow)
+MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, bool backup, bool shadow, model::Operators operators)
     : sizes_(static_cast<size_t>(catalogue.layer_count())), buffered_(sizes_.size()), tiles_(sizes_.size()), backup_(backup) {
   for (int layer = 0; layer < catalogue.layer_count(); ++layer) {
     const std::vector<model::SlotSpec> slots = catalogue.kind(layer).slots(catalogue.layer(layer), tp);
@@ -63,7 +63,8 @@ MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, b
   for (size_t i = 0; i < catalogue.deliveries().size(); ++i) {
     const int layer = catalogue.layer_of(static_cast<int>(i));
     int64_t& scratch = sizes_[static_cast<size_t>(catalogue.group_of(layer))].loader_scratch;
-    scratch = std::max(scratch, catalogue.kind(layer).loader_scratch_bytes(catalogue.layer(layer), catalogue.deliveries()[i], tp));
+    scratch =
+        std::max(scratch, catalogue.kind(layer).loader_scratch_bytes(catalogue.layer(layer), catalogue.deliveries()[i], tp, operators));
   }
 }
 

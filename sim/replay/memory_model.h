@@ -13,15 +13,18 @@
 #include <vector>
 
 #include "sim/replay/catalogue.h"
+#include "sim/scenario/case.h"
 
 namespace reloadlab::sim {
 
 // What the layer's own step takes to read values of quantized layers.
 int64_t read_bytes(const Catalogue& catalogue, int layer, model::TensorParallel tp);
 
+inline model::Operators operators_of(WorldKind world) { return world == WorldKind::cuda ? model::Operators::cuda : model::Operators::cpu; }
+
 class MemoryModel {
  public:
-  MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, bool backup, bool shadow);
+  MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, bool backup, bool shadow, model::Operators operators);
   void begin();                            // a new update
   void arrive(int source, int64_t bytes);  // the transport comes to this source; sources of one step have numbers, each its own run
   void leave();                            // it is done with what it came to

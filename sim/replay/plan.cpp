@@ -28,14 +28,14 @@ void unroll_into(const std::vector<Step>& steps, std::vector<Step>& out) {
 // Walks the steps and keeps, per update, which elements of which slot have been written.
 class Planner {
  public:
-  Planner(const Catalogue& catalogue, model::TensorParallel tp, const PlanPolicies& policies, const Stops& stops, bool on_cpu)
+  Planner(const Catalogue& catalogue, model::TensorParallel tp, const PlanPolicies& policies, const Stops& stops, WorldKind world)
       : catalogue_(catalogue),
         tp_(tp),
         policies_(policies),
         stops_(stops),
-        on_cpu_(on_cpu),
+        world_(world),
         sizes_(catalogue, tp),
-        now_(MemoryModel(catalogue, tp, policies.backup, policies.shadow)) {
+        now_(MemoryModel(catalogue, tp, policies.backup, policies.shadow, operators_of(world))) {
     if (policies.whole_model) whole_.emplace(catalogue, tp, policies.every_tie);
     begin_update();
   }
@@ -133,7 +133,7 @@ class Planner {
     if (!whole_ || sent.delivery < 0) return restored();
     const model::Delivery& delivery = catalogue_.deliveries()[index(sent.delivery)];
     const int layer = catalogue_.layer_of(sent.delivery);
-    const int64_t scratch = catalogue_.kind(layer).loader_scratch_bytes(catalogue_.layer(layer), delivery, tp_);
+    const int64_t scratch = catalogue_.kind(layer).loader_scratch_bytes(catalogue_.layer(layer), delivery, tp_, operators_of(world_));
     return restored() + (transport_owns_ ? 0 : source_bytes_) + std::max(scratch, tiles(sent).replayed);
   }
 
@@ -243,7 +243,7 @@ class Planner {
   }
 
   MemoryModel::Tiles tiles(const Sent& sent) const {
-    return on_cpu_ ? tiles_of(catalogue_, tp_, sent, transport_owns_) : MemoryModel::Tiles();
+    return world_ == WorldKind::cpu ? tiles_of(catalogue_, tp_, sent, transport_owns_) : MemoryModel::Tiles();
   }
 
   void account(const Sent& sent, PlannedLoad& planned) {
@@ -345,7 +345,7 @@ class Planner {
   model::TensorParallel tp_;
   PlanPolicies policies_;
   const Stops& stops_;
-  bool on_cpu_;
+  WorldKind world_;
   std::optional<WholeModelMemory> whole_;  // scope=model: it has the last word about memory
   bool loaded_ = false;                    // for the first time
   LoadSizes sizes_;
@@ -393,8 +393,8 @@ PlanPolicies PlanPolicies::declared(const std::map<std::string, std::string>& po
 }
 
 RankPlan make_plan(const Catalogue& catalogue, const std::vector<Step>& steps, model::TensorParallel tp, const PlanPolicies& policies,
-                   const Stops& stops, bool on_cpu) {
-  return Planner(catalogue, tp, policies, stops, on_cpu).run(steps);
+                   const Stops& stops, WorldKind world) {
+  return Planner(catalogue, tp, policies, stops, world).run(steps);
 }
 
 }  // namespace reloadlab::sim

@@ -32,8 +32,8 @@ struct PlanPolicies {
 // candidate does, so this alone comes from what was seen.
 using Stops = std::map<int, int>;
 
-// `on_cpu`: ATen moves the bytes of tensors on this machine, and takes what it takes for that.
+// In which world loaders write: what ATen takes for moving bytes is not the same everywhere.
 RankPlan make_plan(const Catalogue& catalogue, const std::vector<Step>& steps, model::TensorParallel tp, const PlanPolicies& policies,
-                   const Stops& stops = {}, bool on_cpu = true);
+                   const Stops& stops = {}, WorldKind world = WorldKind::cpu);
 
 }  // namespace reloadlab::sim

@@ -153,7 +153,7 @@ class Replayer {
     if (!case_.series.empty()) return evidence_.plan.resize(numbers_.size());  // the ring's laws know what must be where
     for (size_t i = 0; i < numbers_.size(); ++i) {
       const Stops none, &seen = stops.empty() ? none : stops[i];
-      evidence_.plan.push_back(make_plan(catalogue_, warm_, case_.parallel(numbers_[i]), policies, seen, case_.world == WorldKind::cpu));
+      evidence_.plan.push_back(make_plan(catalogue_, warm_, case_.parallel(numbers_[i]), policies, seen, case_.world));
       if (order_matters_) evidence_.plan.back().order_matters = true;
       tell_apart(evidence_.plan.back(), numbers_[i]);
       note_mixtures(evidence_.plan.back());

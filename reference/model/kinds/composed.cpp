@@ -45,7 +45,7 @@ class Composed final : public KindBase {
     return layer;
   }
 
-  int64_t loader_scratch_bytes(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
+  int64_t loader_scratch_bytes(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp, Operators) const override {
     return delivery.slot == "A" ? spec.integer("size") / tp.size * dtype_size(DType::f32) : 0;
   }
 

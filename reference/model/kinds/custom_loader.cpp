@@ -95,6 +95,17 @@ struct LoadByRoute {
   }
 };
 
+// What masked_scatter_ takes on CUDA beside its mask, which must be contiguous: where each element comes from, eight bytes each, and CUB's
+// scan over the mask, which makes them. The scan keeps 16 bytes for each tile of elements and for 32 tiles before the first, and hands
+// out its two allocations on bounds of 256 bytes. On H200, by LibTorch 2.11.0 with CUDA 13.0, a tile has 896 elements, and this is exact
+// with that number, from 1 to 10^8 elements; no tile has fewer than one for each thread of a block of 128, so it is a bound.
+int64_t scatter_scratch_bytes(int64_t elements) {
+  constexpr int64_t position = 8, tile_least = 128, tile_state = 16, tiles_before = 32, bound = 256;
+  const int64_t tiles = (elements + tile_least - 1) / tile_least;
+  const int64_t states = ((tiles + tiles_before) * tile_state + bound - 1) / bound * bound;
+  return elements * position + states + bound + (bound - 1);
+}
+
 class CustomLoader final : public KindBase {
  public:
   CustomLoader()
@@ -138,13 +149,14 @@ class CustomLoader final : public KindBase {
     return example_values({3, spec.integer("columns")}, seed);
   }
   // The peak of the route's temporaries when it writes a real tensor.
-  int64_t loader_scratch_bytes(const LayerSpec& spec, const Delivery& delivery, TensorParallel) const override {
+  int64_t loader_scratch_bytes(const LayerSpec& spec, const Delivery& delivery, TensorParallel, Operators operators) const override {
     if (delivery.slot != "weight") return 0;
     const std::string& via = spec.text("via");
     const int64_t rows = spec.integer("rows"), elements = rows * spec.integer("columns");
     if (via == "temporary" || via == "set" || via == "data") return elements * dtype_size(spec.dtype);
     if (via == "index_copy" || via == "index_put") return rows * dtype_size(DType::i64);
-    return via == "mask" ? elements : 0;
+    if (via != "mask") return 0;
+    return elements + (operators == Operators::cuda ? scatter_scratch_bytes(elements) : 0);
   }
 
  protected:

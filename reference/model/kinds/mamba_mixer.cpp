@@ -63,7 +63,7 @@ class MambaMixer final : public KindBase {
     return place(std::move(source), Shape(delivery.shape.size(), 0), std::move(extent));
   }
 
-  int64_t loader_scratch_bytes(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
+  int64_t loader_scratch_bytes(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp, Operators) const override {
     return delivery.slot == "A" ? spec.integer("channels") / tp.size * spec.integer("state") * dtype_size(DType::f32) : 0;
   }
 

@@ -37,6 +37,15 @@ TEST_F(Plan, TheLastMissingShardCompletesItsLayer) {
   EXPECT_TRUE(result.loads[3].completes);
 }
 
+// 24 elements by mask: the figure of a GPU (reference/model/kinds/custom_loader.cpp).
+TEST_F(Plan, LoadersTakeWhatTheOperatorsOfTheirWorldTake) {
+  Case masked = tiny_case({{.name = "up", .kind = "custom_loader"}});
+  masked.model.layers[0].values = {{"rows", int64_t{4}}, {"columns", int64_t{6}}, {"via", std::string("mask")}};
+  model::fill_defaults(masked.model.layers[0]);
+  const auto peak_in = [&](WorldKind world) { return highest(make_plan(Catalogue(masked.model), {reload_}, {0, 1}, {}, {}, world)); };
+  EXPECT_EQ(peak_in(WorldKind::cuda) - peak_in(WorldKind::cpu), 1471);
+}
+
 // Weights of 256 elements, 512 bytes as they were loaded. A post-load step takes 1,024 bytes for
 // single precision, 64 for the scales and 256 for the result beside them.
 TEST_F(Plan, AWholeModelAtOnceIsRestoredLoadedAndQuantizedLayerByLayer) {
