@@ -49,7 +49,7 @@ Status Series::check_first_load() const {
   for (const Member& one : members_) all.insert(one.loads.begin(), one.loads.end());
   for (const Member& one : members_)
     if (one.loads != all)
-      return {Code::rejected, fmt::format("of the weight of {} came {}, and {} of the layers that are like it: what lacks can still come",
+      return {Code::rejected, fmt::format("of {} came {}, and {} of the layers that are like it: what lacks can still come",
                                           one.layer->path(), count_of(one.loads), all.size())};
   return {};
 }

@@ -23,6 +23,12 @@ const model::Slot* find(const Processed& processed, std::string_view name) {
   return processed.buffers.find(name);
 }
 
+// What no loader writes has the value that the layer declared when it was made.
+void fill_padding(model::Parameter& fresh) {
+  const auto value = fresh.attributes.find("pad_value");
+  if (value != fresh.attributes.end()) fresh.tensor.fill_(std::get<double>(value->second));
+}
+
 // Where a checkpoint may bring nothing (a bias, a buffer), the layer keeps what it has.
 void keep_old(at::Tensor& fresh, const model::QuantMethod* method, std::string_view name, const model::Slot* old) {
   if (!old || !old->handle || !old->handle->tensor.defined()) return;
@@ -41,6 +47,7 @@ void Series::open_layer(Member& member) {
     model::ParameterPtr handle = slot.made ? std::make_shared<model::Parameter>(*slot.made) : nullptr;
     const bool elsewhere = slot.name == "weight" && !member.mine;
     if (handle && slot.layout) handle->tensor = elsewhere ? make_on(c10::kMeta, *slot.layout) : make(*slot.layout);
+    if (handle && slot.layout) fill_padding(*handle);
     if (handle && slot.layout && slot.name != "weight")
       keep_old(handle->tensor, member.step.get(), slot.name, find(*member.processed, slot.name));
     put(layer, slot, std::move(handle));
@@ -59,7 +66,7 @@ void Series::close_layer(Member& member) {
 Status Series::check_loads() const {
   for (const Member& member : members_)
     if (member.loads.empty() || !std::ranges::includes(member.loads, member.loads_first))
-      return {Code::rejected, fmt::format("of the weight of {} came {}, {} in the first load: the old weights stay", member.layer->path(),
+      return {Code::rejected, fmt::format("of {} came {}, {} in the first load: the old weights stay", member.layer->path(),
                                           count_of(member.loads), member.loads_first.size())};
   return {};
 }

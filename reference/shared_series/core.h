@@ -51,10 +51,10 @@ class Series final : public SharedSeries {
   Status check_registration(const model::LayerPtr& layer, LayerIndex index) const;
   void take_step(Member& member);
   void take_loaders(Member& member);
-  void take_loader(Member& member, model::Parameter& handle);
+  void take_loader(Member& member, const std::string& slot, model::Parameter& handle);
   void take_forward(const Member& member);
   struct Load;
-  Status take_load(LayerIndex index, bool is_weight, const Load& load);
+  Status take_load(LayerIndex index, const Load& load);
 
   // Building.
   Status check_members() const;

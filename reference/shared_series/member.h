@@ -42,8 +42,8 @@ struct Processed {
   size_t tensors() const;  // slots that hold one
 };
 
-// Of a weight, by what its loader is told of them: shard, expert, part. One that comes again is the same.
-using Pieces = std::set<std::tuple<std::optional<std::string>, std::optional<int64_t>, std::optional<std::string>>>;
+// Of a layer's tensors, by their names and what their loaders are told: shard, expert, part. One that comes again is the same.
+using Pieces = std::set<std::tuple<std::string, std::optional<std::string>, std::optional<int64_t>, std::optional<std::string>>>;
 std::string count_of(const Pieces& pieces);  // "2 pieces"
 
 struct Member {
@@ -56,7 +56,7 @@ struct Member {
   Strided registered;                        // the weight, before loading
   std::vector<Template> templates;
   std::optional<Processed> processed;  // while a reload from a checkpoint is open
-  Pieces loads;                        // that loaders brought of the weight, in the load that is open
+  Pieces loads;                        // that loaders brought, in the load that is open
   Pieces loads_first;                  // in the first one
 
   std::vector<at::Tensor> wire;    // the weight, as broadcasts take it; on its owner

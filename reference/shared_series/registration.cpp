@@ -84,6 +84,8 @@ void Series::take_step(Member& member) {
 
 // A call of a loader that the series has taken over.
 struct Series::Load {
+  const std::string& slot;
+  bool is_weight;
   const model::Loader& inner;
   Parameter& to;
   const at::Tensor& loaded;
@@ -92,22 +94,22 @@ struct Series::Load {
 
 void Series::take_loaders(Member& member) {
   if (policy_.loads == Loads::in_reload) {
-    model::for_each_tensor(*member.layer, [&](const model::Slot& slot, bool) { take_loader(member, *slot.handle); });
+    model::for_each_tensor(*member.layer, [&](const model::Slot& slot, bool) { take_loader(member, slot.name, *slot.handle); });
   } else if (!member.mine) {
     member.weight->loader = model::free_loader("elsewhere", ignore_load);
   }
 }
 
 // Puts a gate before the handle's loader, unless there is one. Whatever holds the loader may outlive the series.
-void Series::take_loader(Member& member, Parameter& handle) {
+void Series::take_loader(Member& member, const std::string& slot, Parameter& handle) {
   constexpr std::string_view gate_name = "shared_series_loader";
   if (handle.loader && handle.loader->name == gate_name) return;
   const model::LoaderPtr inner = handle.loader ? handle.loader : model::default_weight_loader();
   const bool is_weight = &handle == member.weight.get();
-  auto gate = [self = self_, index = member.index, inner, is_weight](Layer*, Parameter& to, const at::Tensor& loaded,
-                                                                     const LoadArgs& args) -> Status {
+  auto gate = [self = self_, index = member.index, slot, inner, is_weight](Layer*, Parameter& to, const at::Tensor& loaded,
+                                                                           const LoadArgs& args) -> Status {
     if (!*self) return misuse(fmt::format("a load into layer {} of a series that is gone", index.value));
-    return model::guarded([&] { return (*self)->take_load(index, is_weight, {*inner, to, loaded, args}); });
+    return model::guarded([&] { return (*self)->take_load(index, {slot, is_weight, *inner, to, loaded, args}); });
   };
   handle.loader =
       std::make_shared<const model::Loader>(model::Loader{.name = std::string(gate_name), .function = std::move(gate), .wrapped = inner});
@@ -115,20 +117,20 @@ void Series::take_loader(Member& member, Parameter& handle) {
 
 // Every rank sees every load, so what is counted is the same on all of them. Where the weight lives elsewhere its loader writes to a
 // tensor without memory: what its owner refuses is refused by all.
-Status Series::take_load(LayerIndex index, bool is_weight, const Load& load) {
+Status Series::take_load(LayerIndex index, const Load& load) {
   Member& member = *std::ranges::find(members_, index, &Member::index);
   const bool open = phase_ == Phase::registering || reload_ == Arrival::checkpoint;
   if (!open)
     return misuse(
         fmt::format("{} takes loads before finish_loading() and between begin_reload(checkpoint) and reload()", member.layer->path()));
-  if (is_weight && !member.mine) {
+  if (load.is_weight && !member.mine) {
     Parameter nowhere(load.to);
     nowhere.tensor = make_on(c10::kMeta, member.registered);
     RELOADLAB_TRY(load.inner(nowhere, load.loaded, load.args));
   } else {
     RELOADLAB_TRY(load.inner(load.to, load.loaded, load.args));
   }
-  if (is_weight) member.loads.emplace(load.args.shard, load.args.expert, load.args.part);
+  member.loads.emplace(load.slot, load.args.shard, load.args.expert, load.args.part);
   return {};
 }
 

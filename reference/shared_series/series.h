@@ -30,7 +30,7 @@
 //            of any other one: binding=static, or a number of windows that divides the layers; else that drain refuses. Capture whole
 //            passes, and replay between passes: in the middle of one, windows hold later layers. What a capture that was given up had
 //            issued is forgotten by reset().
-// Loads.     finish_loading() is Code::rejected, before anything is issued, where the loads before it brought more of one weight than of
+// Loads.     finish_loading() is Code::rejected, before anything is issued, where the loads before it brought more of one layer than of
 //            another, and can be called again when what lacks has come. Loaders of registered layers refuse outside of the first load and a
 //            reload from a checkpoint, on every rank. What a weight's loader refuses on its owner is refused on the others, which let it
 //            write to a tensor without memory.
@@ -82,7 +82,7 @@ class SharedSeries {
   virtual Status begin_reload(Arrival arrival) = 0;
   // Owners hold the weights that begin_reload() announced, issued to their current streams: a new version from the next pass on, k
   // broadcasts. From a checkpoint there are L more: each layer goes the way of the first load, and the results are copied into the
-  // tensors that were there; Code::rejected, and the old version goes on, where a weight lacks what the first load brought.
+  // tensors that were there; Code::rejected, and the old version goes on, where a layer lacks what the first load brought.
   // A failure in the middle keeps the series shut until a reload succeeds. Other series of the model know nothing of it: an engine that
   // wants all or nothing delivers again what was refused, before it serves.
   virtual Status reload() = 0;

@@ -37,6 +37,7 @@ struct MutantTexts {
                                  "scenarios/shared_series/early_exit_and_reset.yaml",
                                  "scenarios/shared_series/first_layers_stay.yaml",
                                  "scenarios/shared_series/first_load_in_part.yaml",
+                                 "scenarios/shared_series/padded_and_reloaded.yaml",
                                  "scenarios/shared_series/forwards_on_a_joined_stream.yaml",
                                  "scenarios/shared_series/forwards_on_an_unjoined_stream.yaml",
                                  "scenarios/shared_series/indices_with_a_gap.yaml",

@@ -102,7 +102,7 @@ enum class EventKind {
   captured,    // the same into a graph, which issues it in each replay
   lies,        // behind a load, reload or reset that ended well: a weight that another rank owns has room in storage `value`
   lost,        // the rank does nothing any more
-  reloaded,    // a series has taken its reload: `text` is its name
+  reloaded,    // the layers of a series, `text` is its name, have new weights: it took its reload, or the rank holds them whole
 };
 std::string_view event_name(EventKind kind);
 

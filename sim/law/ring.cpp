@@ -22,23 +22,15 @@ bool ended_well(const Evidence& evidence, const Execution& execution, size_t ran
   return true;
 }
 
-// By the series, on all its ranks.
-bool reloaded(const Evidence& evidence, const Execution& execution, const SeriesSpec& series, int step) {
-  for (size_t rank = 0; rank < execution.ranks.size(); ++rank) {
-    const auto by_it = [&](const Event& event) {
-      return event.kind == EventKind::reloaded && event.step == step && event.text == series.name;
-    };
-    if (series.has_rank(evidence.number(rank)) && std::ranges::none_of(execution.ranks[rank].events, by_it)) return false;
-  }
-  return true;
-}
-
 bool took(const Evidence& evidence, const Execution& execution, const SeriesSpec& series, size_t rank, int step) {
   const Step& update = execution.steps[static_cast<size_t>(step)];
   if (update.abort_after) return false;
-  if (update.kind == StepKind::reload && update.via == Via::series && series.has_rank(evidence.number(rank)))
-    return reloaded(evidence, execution, series, step);
-  return update.kind == StepKind::load || ended_well(evidence, execution, rank, step);
+  if (!reloads_by_series(update)) return update.kind == StepKind::load || ended_well(evidence, execution, rank, step);
+  for (size_t other = 0; other < execution.ranks.size(); ++other) {
+    const bool matters = other == rank || (series.has_rank(evidence.number(rank)) && series.has_rank(evidence.number(other)));
+    if (matters && !has_reloaded(execution.ranks[other], series, step)) return false;
+  }
+  return true;
 }
 
 // The first step that was to end well and did not, which rank_agreement tells; behind the last one where there is none.
@@ -86,6 +78,13 @@ std::string committed(const Evidence& evidence, const Execution& execution, cons
     if (brings(update.kind) && took(evidence, execution, series, rank, step)) return update.plan.checkpoint;
   }
   return {};
+}
+
+bool reloads_by_series(const Step& step) { return step.kind == StepKind::reload && step.via == Via::series; }
+
+bool has_reloaded(const RankRun& run, const SeriesSpec& series, int step) {
+  return std::ranges::any_of(
+      run.events, [&](const Event& event) { return event.kind == EventKind::reloaded && event.step == step && event.text == series.name; });
 }
 
 Communication::Communication(const Evidence& evidence, const Execution& execution) {

@@ -28,8 +28,12 @@ bool owns(const Evidence& evidence, const Place& place, int64_t rank);
 
 // Whether the two ranks share something, directly: what one of them refuses, the other one refuses as well.
 bool share(const Evidence& evidence, size_t rank, size_t other);
+// A reload by way of the series, of which each takes or refuses it by itself; and whether that one took it, as the rank saw.
+bool reloads_by_series(const Step& step);
+bool has_reloaded(const RankRun& run, const SeriesSpec& series, int step);
+
 // The checkpoint that reads of a series' layer in the step must return: what the last update before it brought that ended well on the
-// rank and on all with whom it shares. Each series takes or refuses a reload by itself.
+// rank and on all with whom it shares.
 std::string committed(const Evidence& evidence, const Execution& execution, const SeriesSpec& series, size_t rank, int step);
 
 // An operation of a communicator, as one rank issued it.

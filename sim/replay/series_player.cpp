@@ -324,6 +324,7 @@ Status SeriesPlayer::reload(const Step& step, const std::function<Status(const S
   about("reload");
   RELOADLAB_TRY(each([&](WeightSeries& series) { return series.begin_reload(step.in_place); }));
   if (!step.in_place) RELOADLAB_TRY(loads(shared_part(step)));
+  if (step.abort_after) return each([](WeightSeries& series) { return series.reset(); });
   RELOADLAB_TRY(overwrite(step.plan.checkpoint, step.in_place));
   return close_reload();
 }
@@ -332,7 +333,10 @@ Status SeriesPlayer::reload(const Step& step, const std::function<Status(const S
 Status SeriesPlayer::close_reload() {
   Status first;
   for (One& one : series_) {
-    if (!one.series) continue;
+    if (!one.series) {  // what the rank holds whole was overwritten
+      scene_.watch.event(EventKind::reloaded, -1, 0, one.spec->name);
+      continue;
+    }
     Status taken = scene_.supervised([&] { return one.series->reload(); });
     if (taken.ok()) scene_.watch.event(EventKind::reloaded, -1, 0, one.spec->name);
     if (first.ok()) first = std::move(taken);

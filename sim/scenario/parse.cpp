@@ -93,6 +93,10 @@ class FileParser {
     if (world.has("tensor_parallel")) result.tensor_parallel = static_cast<int>(world.integer("tensor_parallel"));
     result.sample = static_cast<int>(world.has("sample") ? world.integer("sample") : 0);
     bind_collectives(result, root, world);
+    if (result.sample > 0 && root.find("series")) {
+      diagnostics_.error(world.at("sample"), "sample with series, expected all ranks: they send each other what they own");
+      result.sample = 0;
+    }
     if (result.tensor_parallel == 0 || result.ranks % result.tensor_parallel == 0) return;
     diagnostics_.error(world.at("tensor_parallel"),
                        fmt::format("tensor_parallel: {} ranks are no whole groups of {}", result.ranks, result.tensor_parallel));

@@ -113,7 +113,7 @@ std::vector<Key> file_keys() {
        .forms = text,
        .about = "When the candidate is told to record the model: once after construction, as its contract says, or `never`, which is "
                 "misuse. With series it is told where a reload goes `via: layerwise`, before their layers are registered or "
-                "`after_registration`.",
+                "`after_registration`. Told before, it stands between the series and the loaders, and series' own reloads are refused.",
        .fallback = "after_construction",
        .allowed = {"after_construction", "never", "after_registration"}},
       {.object = "scenario", .name = "steps", .forms = objects, .about = "What happens, in order.", .required = true, .child = "step"},
@@ -185,7 +185,8 @@ std::vector<Key> place_keys() {
        .name = "collectives_at_once",
        .forms = integer,
        .about = "With series on modelled devices: so many collectives run on a device at one time, whatever their communicators; 0: any "
-                "number. With 1, ranks that issue to two communicators in different orders can wait for ever.",
+                "number. With 1 nothing orders two communicators' collectives, and ranks can wait for each other for ever, some schedules "
+                "of `explore` say.",
        .fallback = "0",
        .maximum = 64},
       {.object = "requires", .name = "gpus", .forms = integer, .about = "GPUs on this host.", .fallback = "0", .maximum = 64},

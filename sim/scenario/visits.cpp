@@ -37,6 +37,15 @@ class PassWriter {
     for (const Pass::At& each : pass_.deviations)
       if (each.deviation == Deviation::swap) swap(each.layer);
     std::erase_if(places_, [&](const Place& place) { return pass_.deviates(Deviation::skip, place.layer); });
+    for (const Pass::At& each : pass_.deviations)
+      if (each.deviation == Deviation::until && std::ranges::find(places_, each.layer, &Place::layer) == places_.end())
+        std::erase_if(places_, [&](const Place& place) { return stands_behind(place.layer, each.layer); });
+  }
+
+  // In the model's order, which the whole pass has where the rank does not pass the layer itself.
+  bool stands_behind(const std::string& layer, const std::string& last) const {
+    const auto at = [&](const std::string& name) { return std::ranges::find(case_.model.layers, name, &model::LayerSpec::name); };
+    return at(layer) > at(last);
   }
 
   void swap(const std::string& layer) {

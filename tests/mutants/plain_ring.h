@@ -36,7 +36,7 @@ class PlainRing final : public sim::WeightSeries {
  private:
   using WorkPtr = c10::intrusive_ptr<c10d::Work>;
 
-  using Pieces = std::set<std::tuple<std::optional<std::string>, std::optional<int64_t>, std::optional<std::string>>>;
+  using Pieces = std::set<std::tuple<std::string, std::optional<std::string>, std::optional<int64_t>, std::optional<std::string>>>;
 
   // A tensor as its layer was registered with it.
   struct Original {
@@ -58,7 +58,7 @@ class PlainRing final : public sim::WeightSeries {
     model::ParameterPtr weight;
     std::vector<Original> originals;
     int64_t slot = -1;             // the window that it was given last
-    Pieces loaded, loaded_before;  // of the weight, in this load and in the first one
+    Pieces loaded, loaded_before;  // in this load and in the first one
     std::optional<Kernel> kernel;  // while a reload has taken them away
   };
   struct Window {
@@ -78,8 +78,8 @@ class PlainRing final : public sim::WeightSeries {
   c10::Stream side();
 
   // Building.
-  void gate(One& one, model::Parameter& handle);
-  Status loads(One& one, bool is_weight, const model::LoadArgs& args, bool& here);
+  void gate(One& one, const std::string& slot, model::Parameter& handle);
+  Status loads(One& one, const std::string& slot, bool is_weight, const model::LoadArgs& args, bool& here);
   Status try_elsewhere(const One& one, const model::Loader& loader, const model::Parameter& to, const at::Tensor& loaded,
                        const model::LoadArgs& args) const;
   void wrap_forward(const One& one);

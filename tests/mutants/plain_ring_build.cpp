@@ -28,7 +28,7 @@ Status PlainRing::register_layer(const model::LayerPtr& layer, int64_t index) {
   one.step = std::exchange(layer->quant_method, nullptr);
   one.weight = layer->tensor("weight");
   const auto note = [&](const model::Slot& slot, bool parameter) {
-    gate(one, *slot.handle);
+    gate(one, slot.name, *slot.handle);
     const at::Tensor tensor = slot.handle->tensor;
     one.originals.push_back({slot.name, parameter, slot.persistent, *slot.handle, tensor.sizes().vec(), tensor.scalar_type()});
     one.originals.back().handle.tensor = at::Tensor();
@@ -41,25 +41,25 @@ Status PlainRing::register_layer(const model::LayerPtr& layer, int64_t index) {
 }
 
 // In front of a loader: whether it writes here, and now.
-void PlainRing::gate(One& one, model::Parameter& handle) {
+void PlainRing::gate(One& one, const std::string& slot, model::Parameter& handle) {
   if (handle.loader && handle.loader->name == kGate) return;
   const model::LoaderPtr inner = handle.loader ? handle.loader : model::default_weight_loader();
-  auto function = [self = self_, index = one.index, inner, is_weight = &handle == one.weight.get()](
+  auto function = [self = self_, index = one.index, slot, inner, is_weight = &handle == one.weight.get()](
                       model::Layer*, model::Parameter& to, const at::Tensor& loaded, const model::LoadArgs& args) -> Status {
     if (!*self) return {Code::misuse, "the series is gone"};
     One& self_one = *std::ranges::find((*self)->ones_, index, &One::index);
     bool here = false;
-    RELOADLAB_TRY((*self)->loads(self_one, is_weight, args, here));
+    RELOADLAB_TRY((*self)->loads(self_one, slot, is_weight, args, here));
     return model::guarded([&] { return here ? (*inner)(to, loaded, args) : (*self)->try_elsewhere(self_one, *inner, to, loaded, args); });
   };
   handle.loader = std::make_shared<const model::Loader>(model::Loader{.name = std::string(kGate), .function = function, .wrapped = inner});
 }
 
-Status PlainRing::loads(One& one, bool is_weight, const model::LoadArgs& args, bool& here) {
+Status PlainRing::loads(One& one, const std::string& slot, bool is_weight, const model::LoadArgs& args, bool& here) {
   const bool open = loading_ || (reloading_ && !in_place_) || is(RingWrong::loads_at_any_time);
   if (!open) return {Code::misuse, "no load is open for the series"};
   if (is(RingWrong::built_early) && !built_ && &one != &ones_.front()) RELOADLAB_TRY(build());
-  if (is_weight) one.loaded.emplace(args.shard, args.expert, args.part);
+  one.loaded.emplace(slot, args.shard, args.expert, args.part);
   here = one.mine || !is_weight;
   return {};
 }
@@ -103,12 +103,12 @@ Status PlainRing::finish_loading() {
   return build();
 }
 
-// The same pieces of every weight.
+// The same pieces of every layer.
 Status PlainRing::check_loaded() const {
   for (const One& one : ones_)
     for (const One& other : ones_)
       if (!std::ranges::includes(one.loaded, other.loaded))
-        return {Code::rejected, fmt::format("the weight of {} has not come whole", one.layer->path())};
+        return {Code::rejected, fmt::format("{} has not come whole", one.layer->path())};
   return {};
 }
 
@@ -148,7 +148,7 @@ Status PlainRing::build_one(int64_t offset) {
   }
   RELOADLAB_TRY(send_and_process(one, one.weight->tensor));
   if (!is(RingWrong::orphan)) one.weight = one.layer->tensor("weight");
-  model::for_each_tensor(*one.layer, [&](const model::Slot& slot, bool) { gate(one, *slot.handle); });
+  model::for_each_tensor(*one.layer, [&](const model::Slot& slot, bool) { gate(one, slot.name, *slot.handle); });
   if (!one.weight->tensor.is_non_overlapping_and_dense()) return {Code::misuse, "the weight has gaps"};
   one.loaded_before = std::exchange(one.loaded, {});
   if (windows_.empty()) make_windows(one.weight->tensor);

@@ -126,6 +126,8 @@ void PlainRing::take_tensors_away(One& one) {
     auto handle = std::make_shared<model::Parameter>(original.handle);
     const bool elsewhere = original.slot == "weight" && !one.mine;
     handle->tensor = at::empty(original.shape, at::TensorOptions(original.dtype).device(elsewhere ? at::kMeta : context_.device));
+    const auto pads = handle->attributes.find("pad_value");
+    if (pads != handle->attributes.end() && !is(RingWrong::padding_lost)) handle->tensor.fill_(std::get<double>(pads->second));
     if (original.parameter)
       layer.parameters.set(original.slot, std::move(handle));
     else
@@ -139,7 +141,7 @@ Status PlainRing::reload() {
     const auto lacking = std::ranges::find_if(ones_, [](const One& one) { return !std::ranges::includes(one.loaded, one.loaded_before); });
     if (lacking != ones_.end()) {
       RELOADLAB_TRY(reset());
-      return {Code::rejected, fmt::format("the weight of {} has not come", lacking->layer->path())};
+      return {Code::rejected, fmt::format("{} has not come whole", lacking->layer->path())};
     }
     for (One& one : ones_) RELOADLAB_TRY(model::guarded([&] { return take_checkpoint(one); }));
   }

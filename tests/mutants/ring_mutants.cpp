@@ -44,6 +44,7 @@ constexpr RingMutant kMutants[] = {
     {swapped_windows, "ring_swapped_windows", "ring_tenancy"},
     {slot_unset, "ring_slot_unset", "ring_content"},
     {refill_ahead, "ring_static_refill_ahead", "ring_tenancy", true},
+    {padding_lost, "ring_padding_lost", "ring_content"},
     {takes_parts, "ring_takes_parts", "rank_agreement"},
     {built_early, "ring_built_early", "ring_content"},
     {processed_apart, "ring_processed_apart", "ring_content"},

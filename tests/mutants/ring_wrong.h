@@ -50,6 +50,7 @@ enum class RingWrong {
   refill_ahead,     // static binding: refills whatever window the layer that is k ahead is bound to
 
   // Building, and new versions.
+  padding_lost,       // a reload's new tensors have no padding
   takes_parts,        // builds of whatever the first load brought
   built_early,        // sends and processes when the first layer has come
   processed_apart,    // each rank processes what it has, and the owner's weight is sent then
