@@ -14,9 +14,11 @@ int64_t gpus_used(const Case& the_case) {
   return std::max<int64_t>({1, the_case.needs.gpus, the_case.series.empty() ? 1 : the_case.ranks});
 }
 
+std::string there_text(int64_t count) { return count == 1 ? "there is 1 here" : fmt::format("there are {} here", count); }
+
 std::string what_is_asked(const Requires& needs) {
   std::vector<std::string> asked;
-  if (needs.gpus > 0) asked.push_back(fmt::format("{} GPUs", needs.gpus));
+  if (needs.gpus > 0) asked.push_back(needs.gpus == 1 ? "1 GPU" : fmt::format("{} GPUs", needs.gpus));
   if (needs.vram_gib > 0) asked.push_back(fmt::format("{} GiB on a GPU", needs.vram_gib));
   if (needs.capability > 0) asked.push_back(fmt::format("compute capability {}", capability_text(needs.capability)));
   asked.insert(asked.end(), needs.features.begin(), needs.features.end());
@@ -34,8 +36,8 @@ std::string gpus_lack(const Case& the_case, const Gpus& there) {
   const Requires& needs = the_case.needs;
   const auto count = static_cast<int64_t>(there.here.size());
   if (count == 0) return fmt::format("no GPU here: {}", there.why_none);
-  if (needs.gpus > count) return fmt::format("needs {} GPUs; there are {} here", needs.gpus, count);
-  if (gpus_used(the_case) > count) return fmt::format("needs {} GPUs, one for each rank; there are {} here", the_case.ranks, count);
+  if (needs.gpus > count) return fmt::format("needs {} GPUs; {}", needs.gpus, there_text(count));
+  if (gpus_used(the_case) > count) return fmt::format("needs {} GPUs, one for each rank; {}", the_case.ranks, there_text(count));
   for (int64_t index = 0; index < gpus_used(the_case); ++index) {
     const Gpu& gpu = there.here[static_cast<size_t>(index)];
     if (const std::string lacking = one_lacks(needs, gpu); !lacking.empty())

@@ -25,6 +25,8 @@ what_is_packed_is_whole() {
   for name in gpu commit reloadlab libreloadlab_cuda.so lib/libreloadlab_tap.so scenarios/layerwise scenarios/expectations/layerwise; do
     expect test -e "packed/$name"
   done
+  expect_said 'left out, for its checkpoint lies in the cache: scenarios/models/minilm.yaml'
+  expect test ! -e packed/scenarios/models/minilm.yaml
   expect test -z "$(ls packed/lib | grep -E 'torch|c10|cuda|nccl|libc\.|stdc')"
   expect test "$(cat packed/commit | cut -c 1-12)" = "$(git -C "$source" rev-parse --short=12 HEAD)"
   expect test "$(ls)" = "$(printf 'log\npacked')"

@@ -61,7 +61,7 @@ TEST_F(OnGpus, OnlyThoseThatCudaShowsAreThere) {
 }
 
 TEST_F(OnGpus, WhatACaseRequiresIsChecked) {
-  EXPECT_EQ(reason("", "{gpus: 2}"), "needs 2 GPUs; there are 1 here");
+  EXPECT_EQ(reason("", "{gpus: 2}"), "needs 2 GPUs; there is 1 here");
   EXPECT_EQ(reason("", "{vram_gib: 81}"), "needs 81 GiB; GPU 0 is NVIDIA Fake 80GB, 80.0 GiB, compute capability 8.6");
   EXPECT_TRUE(reason("", "{compute_capability: 9.0}").starts_with("needs compute capability 9.0; GPU 0 is NVIDIA Fake 80GB"));
   EXPECT_TRUE(reason("", "{feature: fp8}").starts_with("needs fp8; GPU 0 is NVIDIA Fake 80GB"));
@@ -82,7 +82,7 @@ TEST_F(OnGpus, OtherWorldsHaveNone) {
   cuda_scenario("{kind: cpu}", "{gpus: 1, feature: fp8}");
   const Ran ran = with("", "run");
   EXPECT_EQ(ran.exit_code, 4);
-  EXPECT_EQ(results(ran)[0]["reason"], "needs 1 GPUs, fp8; GPUs are driven in the world cuda");
+  EXPECT_EQ(results(ran)[0]["reason"], "needs 1 GPU, fp8; GPUs are driven in the world cuda");
 }
 
 TEST_F(OnGpus, CasesForCudaAreSelectedByTheirWorldAndByWhereTheyArePlayed) {
