@@ -1,6 +1,9 @@
 // The one file of the campaign that touches tensors.
 #include <ATen/Parallel.h>
+#include <dlfcn.h>
 #include <torch/version.h>
+
+#include <fstream>
 
 #include "sim/campaign/engine.h"
 #include "sim/campaign/explore_case.h"
@@ -25,6 +28,15 @@ Result<ExploreReport> explore_named(const Case& the_case, const std::string& can
   return explore_case(the_case, info, options);
 }
 
+// LibTorch's own word for its version, in the text file beside its libraries; "2.11.0+cu130".
+std::string version_in(const std::filesystem::path& folder) {
+  std::ifstream file(folder / "version.py");
+  constexpr std::string_view begin = "__version__ = '";
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with(begin)) return line.substr(begin.size(), line.find('\'', begin.size()) - begin.size());
+  return {};
+}
+
 }  // namespace
 
 Engine built_in_engine() {
@@ -38,7 +50,7 @@ Engine built_in_engine() {
   engine.default_candidates = default_candidates;
   engine.candidate_names = candidate_names;
   engine.replay = replay_named;
-  engine.lacks = lacks;
+  engine.lacks = [](const Case& the_case) { return lacks(the_case, gpus()); };
   engine.judge = judge;
   engine.explore = explore_named;
   engine.meet = open_meeting_place;
@@ -47,6 +59,14 @@ Engine built_in_engine() {
   return engine;
 }
 
-std::string torch_version() { return TORCH_VERSION; }
+TorchFound torch_found() {
+  TorchFound found{.built = TORCH_VERSION};
+  Dl_info library{};
+  if (::dladdr(reinterpret_cast<void*>(&at::set_num_threads), &library) == 0) return found;
+  std::error_code error;
+  found.folder = std::filesystem::canonical(library.dli_fname, error).parent_path().parent_path();
+  found.version = version_in(found.folder);
+  return found;
+}
 
 }  // namespace reloadlab::sim

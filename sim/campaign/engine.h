@@ -1,6 +1,7 @@
 #pragma once
 // What a campaign needs from the rest: candidates, replay, laws. A seam, so that the campaign itself names no LibTorch header and
 // its tests can put something small in place.
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -51,6 +52,11 @@ struct Engine {
 
 // The real one: sim/candidate, sim/replay and sim/law.
 Engine built_in_engine();
-std::string torch_version();
+// LibTorch as the program was built with it, and as it was found when the program started.
+struct TorchFound {
+  std::string built, version;    // "2.11.0", "2.11.0+cu130"; empty where it does not say
+  std::filesystem::path folder;  // that has lib/ and version.py
+};
+TorchFound torch_found();
 
 }  // namespace reloadlab::sim

@@ -146,7 +146,8 @@ class Pool : public Runner {
     const size_t index = *desk.job;
     answer.result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - desk.begin).count();
     desk.job.reset(), --busy_;
-    if (options_.fresh_for_each) desk.worker.reset();
+    // After a defect nobody vouches for the process: a GPU's context, once lost, fails everything that comes next.
+    if (options_.fresh_for_each || answer.result.end == End::defect) desk.worker.reset();
     if (going_on_) going_on_ = (*on_answer_)(index, std::move(answer));
   }
 

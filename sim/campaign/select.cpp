@@ -61,7 +61,17 @@ bool narrow(const Selection& selection, Case& one) {
 }
 
 // What has bytes is played on devices that are as real or more.
-bool replaces(WorldKind on, WorldKind world) { return world == WorldKind::cpu || (world == WorldKind::sim && on == WorldKind::cuda); }
+bool replaces(WorldKind on, WorldKind world) {
+  return on == world || world == WorldKind::cpu || (world == WorldKind::sim && on == WorldKind::cuda);
+}
+
+// Scenarios that have cases of their own for the world; their cases for others would be the same again.
+std::set<std::string> native(WorldKind on, const std::vector<Case>& cases) {
+  std::set<std::string> scenarios;
+  for (const Case& one : cases)
+    if (one.world == on) scenarios.insert(one.scenario);
+  return scenarios;
+}
 
 Status check_names(const Selection& selection, const std::vector<Case>& cases) {
   std::set<std::string> tags, names;
@@ -96,9 +106,10 @@ Result<Selected> select_cases(const Selection& selection, const Engine& engine) 
   if (!errors.empty()) return Status(Code::data, errors);
   RELOADLAB_TRY(check_names_unique(selected_cases.all));
   RELOADLAB_TRY(check_names(selection, selected_cases.all));
+  const std::set<std::string> own = selection.on ? native(*selection.on, selected_cases.all) : std::set<std::string>();
   for (Case one : selected_cases.all) {
     if (!selected(selection, one) || !narrow(selection, one)) continue;
-    if (selection.on && !replaces(*selection.on, one.world)) continue;
+    if (selection.on && (own.contains(one.scenario) ? one.world != *selection.on : !replaces(*selection.on, one.world))) continue;
     one.world = selection.on.value_or(one.world);
     selected_cases.cases.push_back(std::move(one));
   }

@@ -12,7 +12,7 @@ struct Selection {
   std::vector<std::string> paths;       // files and folders
   std::vector<std::string> candidates;  // empty: the profiles of each scenario's system
   std::optional<WorldKind> world;
-  std::optional<WorldKind> on;  // cases of world cpu are played in this one, and others not at all
+  std::optional<WorldKind> on;  // cases of world cpu are played in this one, beside its own, and others not at all
   std::optional<int> ranks;
   std::vector<std::string> tags;   // any of them
   std::vector<std::string> names;  // globs over case ids and scenario names; any of them

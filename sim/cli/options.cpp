@@ -30,7 +30,9 @@ Result<WorldKind> read_device_world(const std::string& text) {
 void add_selection(CLI::App& command, SelectionTexts& texts) {
   command.add_option("paths", texts.paths, "Scenario files and folders")->type_name("PATH")->default_str("scenarios");
   command.add_option("--world", texts.world, "Cases of this world only: cpu, meta, sim, cuda")->type_name("WORLD");
-  command.add_option("--on", texts.on, "Cases of world cpu, played on devices instead: sim, cuda; on cuda those of sim as well")
+  command
+      .add_option("--on", texts.on,
+                  "Cases of this world, and those of world cpu played on its devices: sim, cuda; on cuda those of sim as well")
       ->type_name("WORLD");
   command.add_option("--ranks", texts.ranks, "Cases with so many ranks only")->check(CLI::Range(1, 4096))->type_name("N");
   command.add_option("--tag", texts.tags, "Scenarios with this tag only; may be given again")->type_name("TAG")->allow_extra_args(false);

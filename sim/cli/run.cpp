@@ -3,6 +3,7 @@
 
 #include "reference/base/nearest.h"
 #include "sim/cli/commands.h"
+#include "sim/cli/machine.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -11,7 +12,7 @@ struct RunTexts {
   SelectionTexts selection;
   CampaignOptions options;
   std::string seconds, silence, isolate, out = "out";
-  bool no_expectations = false;
+  bool no_expectations = false, list_devices = false;
 };
 
 Result<Isolation> read_isolation(const std::string& text) {
@@ -45,6 +46,11 @@ Result<Exit> run(RunTexts texts, const Program& program) {
   return exit_code(result);
 }
 
+Result<Exit> list_devices() {
+  fmt::print("{}", devices_text(gpus()));
+  return gpus().here.empty() ? Exit::nothing_ran : Exit::held;
+}
+
 }  // namespace
 
 Command add_run(CLI::App& app, const Program& program) {
@@ -72,7 +78,8 @@ Command add_run(CLI::App& app, const Program& program) {
       ->check(CLI::Range(1, 1000))
       ->type_name("N");
   parser->add_option("--out", texts->out, "Folder that gets the run's folder")->type_name("DIR");
-  return {parser, [texts, &program] { return run(*texts, program); }};
+  parser->add_flag("--list-devices", texts->list_devices, "Run nothing: say which GPUs there are; exit code 4 where there is none");
+  return {parser, [texts, &program] { return texts->list_devices ? list_devices() : run(*texts, program); }};
 }
 
 }  // namespace reloadlab::sim

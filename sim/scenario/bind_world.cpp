@@ -89,7 +89,9 @@ std::vector<std::pair<std::string, CheckpointSpec>> bind_checkpoints(const Node&
 
 Requires bind_requires(const Node& node) {
   const Reader reader(node, "requires");
-  return {.gpus = reader.integer("gpus"), .vram_gib = reader.integer("vram_gib"), .features = reader.texts("feature")};
+  Requires needs{.gpus = reader.integer("gpus"), .vram_gib = reader.integer("vram_gib"), .features = reader.texts("feature")};
+  if (reader.has("compute_capability")) needs.capability = unspell(capability_spellings, reader.text("compute_capability"));
+  return needs;
 }
 
 Expect bind_expect(const Node& node) { return {.completed = unspell(completed_spellings, Reader(node, "expect").text("completed"))}; }

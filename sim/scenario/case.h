@@ -128,7 +128,8 @@ struct Limits {
 // What the machine must have; elsewhere the case is skipped.
 struct Requires {
   int64_t gpus = 0;
-  int64_t vram_gib = 0;
+  int64_t vram_gib = 0;  // of each GPU that the case uses
+  int capability = 0;    // compute capability, at least: 90 is 9.0
   std::vector<std::string> features;
 };
 

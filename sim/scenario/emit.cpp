@@ -111,10 +111,11 @@ class Writer {
   }
 
   void write_needs(const Requires& needs) {
-    if (needs.gpus == 0 && needs.vram_gib == 0 && needs.features.empty()) return;
+    if (needs.gpus == 0 && needs.vram_gib == 0 && needs.capability == 0 && needs.features.empty()) return;
     put_flow("requires", [&] {
       if (needs.gpus) put("gpus", needs.gpus);
       if (needs.vram_gib) put("vram_gib", needs.vram_gib);
+      if (needs.capability) put("compute_capability", spell(capability_spellings, needs.capability));
       if (!needs.features.empty()) put("feature", needs.features);
     });
   }

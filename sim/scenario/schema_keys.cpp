@@ -6,6 +6,7 @@
 #include "reference/model/kind.h"
 #include "sim/scenario/schema.h"
 #include "sim/scenario/schema_parts.h"
+#include "sim/scenario/spelling.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -21,6 +22,12 @@ std::vector<std::string> kind_names() {
 std::vector<std::string> quant_names() {
   std::vector<std::string> names;
   for (const model::QuantInfo& method : model::quant_methods()) names.emplace_back(method.id);
+  return names;
+}
+
+std::vector<std::string> capability_names() {
+  std::vector<std::string> names;
+  for (const auto& [capability, name] : capability_spellings) names.emplace_back(name);
   return names;
 }
 
@@ -190,13 +197,23 @@ std::vector<Key> place_keys() {
        .fallback = "0",
        .maximum = 64},
       {.object = "requires", .name = "gpus", .forms = integer, .about = "GPUs on this host.", .fallback = "0", .maximum = 64},
-      {.object = "requires", .name = "vram_gib", .forms = integer, .about = "Memory of each GPU in GiB.", .fallback = "0", .maximum = 4096},
+      {.object = "requires",
+       .name = "vram_gib",
+       .forms = integer,
+       .about = "Memory of each GPU that the case uses, in GiB.",
+       .fallback = "0",
+       .maximum = 4096},
+      {.object = "requires",
+       .name = "compute_capability",
+       .forms = text,
+       .about = "Least compute capability of each GPU.",
+       .allowed = capability_names()},
       {.object = "requires",
        .name = "feature",
        .forms = text | texts,
-       .about = "Features of the GPU, such as `fp8`.",
+       .about = "`fp8`: arithmetic in fp8 (compute capability 8.9); `peer_access`: each GPU reads the memory of each other.",
        .fallback = "[]",
-       .pattern = Pattern::word},
+       .allowed = {"fp8", "peer_access"}},
   };
 }
 

@@ -16,6 +16,18 @@ inline constexpr Spellings<WorldKind, 4> world_spellings{
     {{WorldKind::cpu, "cpu"}, {WorldKind::meta, "meta"}, {WorldKind::sim, "sim"}, {WorldKind::cuda, "cuda"}}};
 inline constexpr Spellings<Collectives::Order, 2> collectives_spellings{
     {{Collectives::Order::nccl, "nccl"}, {Collectives::Order::gloo, "gloo"}}};
+// Compute capabilities that LibTorch's kernels are made for, and those that have them built in time.
+inline constexpr Spellings<int, 11> capability_spellings{{{75, "7.5"},
+                                                          {80, "8.0"},
+                                                          {86, "8.6"},
+                                                          {87, "8.7"},
+                                                          {89, "8.9"},
+                                                          {90, "9.0"},
+                                                          {100, "10.0"},
+                                                          {103, "10.3"},
+                                                          {110, "11.0"},
+                                                          {120, "12.0"},
+                                                          {121, "12.1"}}};
 inline constexpr Spellings<Record, 3> record_spellings{
     {{Record::after_construction, "after_construction"}, {Record::never, "never"}, {Record::after_registration, "after_registration"}}};
 inline constexpr Spellings<Step::Outcome, 3> outcome_spellings{

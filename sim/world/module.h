@@ -10,9 +10,18 @@ using ModuleMaker = World* (*)(const WorldRequest& request);
 // From libreloadlab_<world>.so, which lies beside the program. Code::unsupported where it is missing or cannot be opened, and why.
 Result<std::unique_ptr<World>> make_from_module(const WorldRequest& request);
 
-// GPUs that the driver knows, asked without a context; 0 where there is no driver.
-int gpu_count();
+// Versions of what the world cuda stands on: as it was built with, and as it found them. 13000 is CUDA 13.0, 22809 is NCCL 2.28.9.
+struct CudaVersions {
+  int cuda_built = 0, cuda = 0;
+  int nccl_built = 0, nccl = 0;
+};
+using VersionsTeller = CudaVersions (*)();
+// Opens the module; needs no GPU. Code::unsupported where it cannot be opened, and why.
+Result<CudaVersions> cuda_versions();
 
 }  // namespace reloadlab::sim
 
-extern "C" reloadlab::sim::World* reloadlab_make_world(const reloadlab::sim::WorldRequest& request);
+extern "C" {
+reloadlab::sim::World* reloadlab_make_world(const reloadlab::sim::WorldRequest& request);
+reloadlab::sim::CudaVersions reloadlab_cuda_versions();
+}

@@ -11,6 +11,13 @@
 namespace reloadlab::model {
 namespace {
 
+// On a CPU the lookup throws for a row that is not there. On a GPU it would end all use of the device by this process, and a reload may
+// have left anything in the buffer.
+void refuse_missing_rows(const at::Tensor& ids, int64_t rows) {
+  if (!ids.is_cuda()) return;
+  TORCH_CHECK_INDEX(ids.ge(0).logical_and(ids.lt(rows)).all().item<bool>(), "index out of range in self");
+}
+
 class Embedding final : public KindBase {
  public:
   Embedding()
@@ -37,7 +44,9 @@ class Embedding final : public KindBase {
   }
   at::Tensor forward(Layer& layer, const at::Tensor& rows) const override {
     if (!layer.spec.flag("ids")) return at::embedding(logical(layer, "weight"), rows);
-    return at::embedding(logical(layer, "weight"), layer.tensor("position_ids")->tensor.select(0, 0).index_select(0, rows));
+    const at::Tensor ids = layer.tensor("position_ids")->tensor.select(0, 0).index_select(0, rows);
+    refuse_missing_rows(ids, layer.spec.integer("rows"));
+    return at::embedding(logical(layer, "weight"), ids);
   }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel, uint64_t seed) const override {
     return example_indices(5, spec.integer("rows"), seed);

@@ -18,7 +18,7 @@ using namespace sim;
 constexpr std::string_view kNames[] = {"fake@good",   "fake@bad",      "fake@moving",   "fake@unsure",   "fake@throws",
                                        "fake@unlike", "fake@crash",    "fake@abort",    "fake@exit",     "fake@loop",
                                        "fake@lies",   "fake@nonsense", "fake@no_data",  "fake@not_here", "fake@broken",
-                                       "fake@hidden", "fake@drawn",    "fake@one_dies", "fake@named"};
+                                        "fake@hidden", "fake@drawn",    "fake@one_dies", "fake@named",    "fake@lost"};
 
 Result<EngineCandidate> find(const std::string& spelling) {
   for (const std::string_view name : kNames)
@@ -60,6 +60,9 @@ Execution run_of(const Case& the_case, const std::string& candidate, Variation::
 Result<Evidence> replay(const Case& the_case, const std::string& candidate, const EngineOptions& options) {
   if (candidate == "fake@no_data") return Status(Code::data, "model.safetensors: cannot be read");
   if (candidate == "fake@not_here") return Status(Code::unsupported, "no such world here");
+  static bool lost = false;  // as a GPU's context is lost, for all that comes next in this process
+  lost |= candidate == "fake@lost";
+  if (lost) throw std::runtime_error("the context is lost");
   if (candidate == "fake@broken") throw std::runtime_error("the harness slipped");
   Evidence evidence{.the_case = the_case, .candidate = candidate, .layers = {"up"}};
   evidence.plan.resize(static_cast<size_t>((options.seat ? 1 : the_case.ranks) + (candidate == "fake@lies")));

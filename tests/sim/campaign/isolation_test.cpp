@@ -74,12 +74,19 @@ INSTANTIATE_TEST_SUITE_P(Ways, Dying,
                                          Death{"fake@loop", "no step began for 2 s", State::hang}),
                          [](const auto& death) { return death.param.candidate.substr(5); });
 
-TEST_F(Isolated, AThrowInTheHarnessIsADefectAndTheWorkerGoesOn) {
+TEST_F(Isolated, AThrowInTheHarnessIsADefectAndOtherCasesGoOn) {
   scenario("small");
   const RunResult result = run({"fake@broken", "fake@good"});
   EXPECT_EQ(result.cases[0].end, End::defect);
   EXPECT_EQ(result.cases[0].reason, "the harness slipped");
   EXPECT_EQ(law_of(result, "fake@good", "law_a").state, State::pass);
+}
+
+TEST_F(Isolated, WhatADefectLeftOfAWorkerServesNoOtherCase) {
+  scenario("small");
+  const RunResult result = run({"fake@lost", "fake@good"});
+  ASSERT_EQ(result.cases.size(), 4u);
+  for (const CaseResult& one : result.cases) EXPECT_EQ(one.end, one.candidate == "fake@lost" ? End::defect : End::judged) << one.reason;
 }
 
 TEST_F(Isolated, WorkersThatDoNotComeUpAreAnError) {

@@ -44,6 +44,9 @@ Ran ProgramTest::run(const std::string& program, const std::string& arguments, c
 }
 
 Ran ProgramTest::reloadlab(const std::string& arguments) const { return run(RELOADLAB_PROGRAM, arguments); }
+Ran ProgramTest::reloadlab_with(const std::string& variables, const std::string& arguments) const {
+  return run("env", fmt::format("{} '{}' {}", variables, RELOADLAB_PROGRAM, arguments));
+}
 Ran ProgramTest::reloadlab_onto(const std::string& path, const std::string& arguments) const {
   return run(RELOADLAB_PROGRAM, arguments, path);
 }

@@ -42,7 +42,9 @@ bool same(const model::LayerSpec& a, const model::LayerSpec& b) {
   return a.name == b.name && a.kind == b.kind && a.dtype == b.dtype && a.quant == b.quant && a.tied_to == b.tied_to && a.values == b.values;
 }
 
-bool same(const Requires& a, const Requires& b) { return a.gpus == b.gpus && a.vram_gib == b.vram_gib && a.features == b.features; }
+bool same(const Requires& a, const Requires& b) {
+  return a.gpus == b.gpus && a.vram_gib == b.vram_gib && a.capability == b.capability && a.features == b.features;
+}
 
 }  // namespace
 

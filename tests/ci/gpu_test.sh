@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# ci/gpu on a host that need not have a GPU: a fake driver says what there is. Then what becomes of results, in a copy of bench/results.
+# gpu_test.sh SOURCE BUILD TORCH DRIVER: DRIVER is the folder of the fake driver.
+set -euo pipefail
+source=$1 build=$2 torch=$3 driver=$4
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+export GPU_BUILD=$build TORCH_ROOT=$torch LD_LIBRARY_PATH=$driver
+
+fail() { printf '%s\n' "$1"; cat "$folder/log"; exit 1; }
+expect() { "$@" || fail "not so: $*"; }
+expect_said() { grep -qF -- "$1" "$folder/log" || fail "not said: $1"; }
+# comes_to CODE COMMAND…
+comes_to() {
+  local wanted=$1 code=0
+  shift
+  "$@" >"$folder/log" 2>&1 || code=$?
+  [ $code = "$wanted" ] || fail "exit code $code instead of $wanted: $*"
+}
+
+what_is_packed_is_whole() {
+  comes_to 0 "$source/ci/gpu" pack "$folder/packed"
+  local name
+  for name in gpu commit reloadlab libreloadlab_cuda.so lib/libreloadlab_tap.so scenarios/layerwise scenarios/expectations/layerwise; do
+    expect test -e "packed/$name"
+  done
+  expect_said 'left out, for its checkpoint lies in the cache: scenarios/models/minilm.yaml'
+  expect test ! -e packed/scenarios/models/minilm.yaml
+  expect test -z "$(ls packed/lib | grep -E 'torch|c10|cuda|nccl|libc\.|stdc')"
+  expect test "$(cat packed/commit | cut -c 1-12)" = "$(git -C "$source" rev-parse --short=12 HEAD)"
+  expect test "$(ls)" = "$(printf 'log\npacked')"
+}
+
+without_a_build_there_is_nothing_to_pack() {
+  GPU_BUILD=$folder/none comes_to 66 "$source/ci/gpu" pack "$folder/other"
+  expect_said 'is not built: ci/build release'
+  expect test ! -e other
+}
+
+what_is_missing_is_said() {
+  comes_to 64 packed/gpu
+  comes_to 66 packed/gpu run "$folder"
+  expect_said 'holds nothing that ci/gpu packed'
+  TORCH_ROOT=$folder comes_to 69 packed/gpu run packed
+  expect_said 'no LibTorch with CUDA'
+  FAKE_GPUS=0 comes_to 4 packed/gpu run packed
+  expect_said 'no GPU here: the driver 580.1 knows none'
+  expect test ! -e gpu-out
+}
+
+# More ranks than this driver has GPUs, so that every case is skipped, on any host.
+a_run_leaves_its_files() {
+  FAKE_GPUS=1 comes_to 4 packed/gpu run packed --out out scenarios/shared_series/plain_ring.yaml --ranks 3
+  expect_said 'GPU 0: NVIDIA Fake 80GB'
+  expect grep -q 'needs 3 GPUs, one for each rank' out/result.json
+  expect test -s out/junit.xml
+  expect grep -q "\"commit\": \"$(cat packed/commit)\"" out/machine.json
+  expect grep -q '"driver": "580.1"' out/machine.json
+}
+
+# bench/results/keep writes the summary, and bench/results/tables draws it.
+results_are_kept_and_drawn() {
+  mkdir -p copy/ci copy/bench
+  cp "$source/ci/gpu" copy/ci
+  cp -r "$source/bench/results" copy/bench
+  comes_to 0 copy/bench/results/tables --check
+  comes_to 0 copy/ci/gpu keep out
+  expect test -s copy/bench/results/fake-80gb-1/*-"$(tr + - <packed/commit)".json
+  expect grep -q '1 × NVIDIA Fake 80GB' copy/bench/results/README.md
+  expect grep -q '^| `shared_series@seed` | .* skipped |' copy/bench/results/README.md
+  comes_to 0 copy/bench/results/tables --check
+  sed -i 's/1 × NVIDIA Fake/2 × NVIDIA Fake/' copy/bench/results/README.md
+  comes_to 1 copy/bench/results/tables --check
+  expect_said 'is stale'
+  comes_to 1 copy/ci/gpu keep packed
+  expect_said 'is not what `ci/gpu run` leaves'
+}
+
+comes_to 0 "$source/bench/results/tables" --check
+what_is_packed_is_whole
+without_a_build_there_is_nothing_to_pack
+what_is_missing_is_said
+a_run_leaves_its_files
+results_are_kept_and_drawn

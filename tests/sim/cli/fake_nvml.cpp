@@ -1,0 +1,36 @@
+// A driver for hosts without one: what sim/world/gpus.cpp asks of NVML, answered as FAKE_GPUS (a count; "broken": the driver does not
+// start), FAKE_CUDA (12040) and FAKE_STRANGERS say.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace {
+
+const char* variable(const char* name, const char* otherwise) {
+  const char* value = std::getenv(name);
+  return value ? value : otherwise;
+}
+
+// A handle is the number plus one.
+using Device = void*;
+long number_of(Device device) { return reinterpret_cast<long>(device) - 1; }
+
+struct Memory {
+  unsigned long long total, free, used;
+};
+
+}  // namespace
+
+extern "C" {
+int nvmlInit_v2() { return std::strcmp(variable("FAKE_GPUS", "1"), "broken") == 0 ? 9 : 0; }
+const char* nvmlErrorString(int) { return "Driver Not Loaded"; }
+int nvmlSystemGetDriverVersion(char* text, unsigned size) { return std::snprintf(text, size, "580.1"), 0; }
+int nvmlSystemGetCudaDriverVersion_v2(int* version) { return *version = std::atoi(variable("FAKE_CUDA", "13000")), 0; }
+int nvmlDeviceGetCount_v2(unsigned* count) { return *count = static_cast<unsigned>(std::atoi(variable("FAKE_GPUS", "1"))), 0; }
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, Device* device) { return *device = reinterpret_cast<Device>(index + 1l), 0; }
+int nvmlDeviceGetName(Device, char* text, unsigned size) { return std::snprintf(text, size, "NVIDIA Fake 80GB"), 0; }
+int nvmlDeviceGetUUID(Device device, char* text, unsigned size) { return std::snprintf(text, size, "GPU-%ld", number_of(device)), 0; }
+int nvmlDeviceGetMemoryInfo(Device, Memory* memory) { return *memory = {80ull << 30, 0, 0}, 0; }
+int nvmlDeviceGetCudaComputeCapability(Device, int* major, int* minor) { return *major = 8, *minor = 6, 0; }
+int nvmlDeviceGetP2PStatus(Device, Device, int, int* status) { return *status = std::getenv("FAKE_STRANGERS") ? 1 : 0, 0; }
+}
