@@ -18,7 +18,7 @@ using namespace sim;
 constexpr std::string_view kNames[] = {"fake@good",   "fake@bad",      "fake@moving",   "fake@unsure",   "fake@throws",
                                        "fake@unlike", "fake@crash",    "fake@abort",    "fake@exit",     "fake@loop",
                                        "fake@lies",   "fake@nonsense", "fake@no_data",  "fake@not_here", "fake@broken",
-                                        "fake@hidden", "fake@drawn",    "fake@one_dies", "fake@named",    "fake@lost"};
+                                       "fake@hidden", "fake@drawn",    "fake@one_dies", "fake@named",    "fake@lost"};
 
 Result<EngineCandidate> find(const std::string& spelling) {
   for (const std::string_view name : kNames)
