@@ -1,9 +1,14 @@
 #pragma once
-// What a ring on FIFO streams takes: ranks do their visits at their own times, and a broadcast starts when each member of its group has
-// come to it and the group is done with the one before.
+// What rings on FIFO streams take: ranks do their visits at their own times, and a broadcast starts when each member of its group has
+// come to it and the group is done with the one before. Series of one group share its stream; groups, and what runs on current streams,
+// go on side by side. Models of one process take turns on the current stream, and have groups of their own.
 //
-//   reach: P behind it · start = max over members (time of its reach, end of the group's last broadcast) · end = start + Tb
-//   wait:  t = max(t, end of the layer's broadcast) · Q behind that
+//   reach:  P behind it · start = max over members (time of its reach, end of the group's last broadcast) · end = start + Tb
+//   wait:   t = max(t, end of the layer's broadcast) · Q behind that
+//   load:   series by series L broadcasts on current streams: t = max over members (t) + Tb
+//   drain:  t = max(t, end of what the rank has issued for the series)
+//   reset:  series by series, drained and then the first windows filled, which nobody waits for
+//   reload: every series drained; then, series by series, L broadcasts as in a load (not in place) and the first windows filled
 //
 // Times are picoseconds of the modelled devices. For layers alike there are closed forms (tests/sim/replay/pass_times_test.cpp).
 #include <algorithm>
@@ -21,16 +26,22 @@ class Recurrence {
  public:
   // Whose window reach() fills: that of the layer which is k ahead, or the one that is free now, for the next layer that is bound to it.
   enum class Binding { rolling, fixed };
-  // REQUIRES that the case says what things take.
+  // At time 0. REQUIRES that the case says what things take.
   Recurrence(const Case& the_case, Binding binding);
 
   // The rank's stream goes on no earlier than that.
   void begin(size_t rank, int64_t at) { now_[rank] = std::max(now_[rank], at); }
   int64_t now(size_t rank) const { return now_[rank]; }
 
-  void prime();  // the first windows are filled again, and nobody waits
-  void pass();   // one that deviates nowhere, by all ranks
-  void drain();  // streams wait for all that is in flight
+  // Each for one model, by all ranks that are in a series. A first load is the same for each model.
+  void load();
+  void pass(size_t model);  // one that deviates nowhere
+  void drain(size_t model);
+  void reset(size_t model);
+  void reload(size_t model, bool in_place);
+  void fill(size_t model);  // the first windows again, when nothing is in flight
+
+  void sync();  // streams wait for all that is in flight, of all models
 
  private:
   struct Broadcast {
@@ -44,18 +55,25 @@ class Recurrence {
     std::vector<Broadcast> broadcasts;
     std::vector<size_t> issued;  // by rank
   };
+  struct Model {
+    std::map<std::string, Group> groups;
+    std::map<std::pair<size_t, std::string>, size_t> awaited;     // by rank and layer: the last broadcast of the layer that it issued
+    std::map<std::pair<size_t, const SeriesSpec*>, size_t> last;  // by rank and series; looked up, never walked
+  };
 
-  bool has_rank(const SeriesSpec& series, size_t rank) const { return series.has_rank(static_cast<int64_t>(rank)); }
+  std::vector<size_t> members_of(const SeriesSpec& series) const;
   size_t target_of(const SeriesSpec& series, size_t position) const;
-  void fetch(const SeriesSpec& series, size_t rank, size_t position);
-  bool go_on(size_t rank, const Visit& visit);  // false: the rank waits for a broadcast that others have not come to
+  void fetch(Model& model, const SeriesSpec& series, size_t rank, size_t position);
+  void load(const SeriesSpec& series);
+  void drain(const Model& model, const SeriesSpec& series);
+  void fill(Model& model, const SeriesSpec& series);
+  bool go_on(Model& model, size_t rank, const Visit& visit);  // false: the rank waits for a broadcast that others have not come to
 
-  const Case& case_;
+  const Case* case_;
   Binding binding_;
   std::vector<std::string> layers_;
   std::vector<int64_t> now_;
-  std::map<std::string, Group> groups_;
-  std::map<std::pair<size_t, std::string>, size_t> awaited_;  // by rank and layer: the last broadcast of the layer that it issued
+  std::vector<Model> models_;
 };
 
 }  // namespace reloadlab::sim

@@ -2,6 +2,7 @@
 // Reloaders: naughty@crash, @abort, @throw, @loop and @exit do so in their first prepare;
 // naughty@inplace behaves: loads go straight into the live tensors. Each copy of this program is its own worker.
 #include <ATen/ops/ones.h>
+#include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <unistd.h>
 
@@ -66,13 +67,18 @@ class Stuck : public sim::WeightSeries {
     mutex.lock();
     std::thread([&] { mutex.lock(); }).join();
   }
-  // Whoever stops a rank unwinds it; this one does not let itself be unwound.
+  // Whoever stops a rank unwinds it; this one does not let itself be unwound from a barrier to which nobody else comes.
   void catch_all() {
+    if (context_.group->getRank() != 0) return;
+    c10d::BarrierOptions options;
+    options.device = context_.device;
+    options.asyncOp = true;
+    context_.group->barrier(options)->wait();
+    c10::Event passed(context_.device.type());
+    passed.record(c10::impl::VirtualGuardImpl(context_.device.type()).getStream(context_.device));
     for (;;) {
       try {
-        c10d::BarrierOptions options;
-        if (context_.group->getRank() == 0) context_.group->barrier(options)->wait();
-        c10::impl::VirtualGuardImpl(context_.device.type()).synchronizeDevice(context_.device.index());
+        passed.synchronize();
       } catch (...) {
       }
     }
