@@ -94,8 +94,7 @@ TEST(SeriesRefused, AFirstLoadWithoutALayerIsRejectedOnEveryRankAndCanGoOn) {
                for (int64_t index : {0, 1, 2, 4, 0}) engine.keep(engine.load_one(1, index));
                const Status rejected = engine.series->finish_loading();
                EXPECT_EQ(rejected.code(), Code::rejected);
-               EXPECT_EQ(rejected.message(),
-                         "of layer3 came 0 pieces, and 1 of the layers that are like it: what lacks can still come");
+               EXPECT_EQ(rejected.message(), "of layer3 came 0 pieces, and 1 of the layers that are like it: what lacks can still come");
                EXPECT_EQ(engine.series->reach(LayerIndex{0}).code(), Code::misuse);
                engine.keep(engine.load_one(1, 3));
                engine.keep(engine.series->finish_loading());
