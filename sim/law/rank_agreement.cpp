@@ -11,31 +11,26 @@ namespace {
 
 std::string outcome_text(const StepOutcome& outcome) { return outcome.status.ok() ? "is ok" : outcome.status.message(); }
 
+// Ranks of the same series have the same to refuse: a series is refused where it is, and not where others are.
+bool have_one_role(const Evidence& evidence, size_t rank, size_t other) {
+  return std::ranges::all_of(evidence.the_case.series, [&](const SeriesSpec& series) {
+    return series.has_rank(evidence.number(rank)) == series.has_rank(evidence.number(other));
+  });
+}
+
 bool is_refused_by_others(const Evidence& evidence, const Execution& execution, int step, size_t rank) {
   bool refused = false;
   for (size_t other = 0; other < execution.ranks.size(); ++other) {
     const StepOutcome* outcome = outcome_of(execution.ranks[other], step);
     if (!outcome || outcome->status.ok()) continue;
-    if (share(evidence, rank, other)) return false;
+    if (have_one_role(evidence, rank, other)) return false;
     refused = true;
   }
   return refused;
 }
 
-// Whether all series of the rank took the reload, which then is refused by others'.
-bool has_taken_all(const Evidence& evidence, const Execution& execution, int step, size_t rank) {
-  if (!reloads_by_series(execution.steps[static_cast<size_t>(step)])) return false;
-  const auto& outcomes = execution.ranks;
-  const bool refused = std::ranges::any_of(outcomes, [&](const RankRun& run) {
-    const StepOutcome* outcome = outcome_of(run, step);
-    return outcome && !outcome->status.ok();
-  });
-  return refused && std::ranges::all_of(evidence.the_case.series,
-                                        [&](const SeriesSpec& series) { return has_reloaded(execution.ranks[rank], series, step); });
-}
-
-// The step as the scenario means it: `error` on each rank that ends it, or `ok` on each. Where others refuse with whom it shares
-// nothing, or in a series that it is not in, there may be nothing to refuse.
+// The step as the scenario means it: `error` on each rank that ends it, or `ok` on each. Where others refuse that are in other
+// series, there may be nothing to refuse.
 std::optional<Finding> judge_outcome(const Evidence& evidence, const Execution& execution, size_t rank, const StepOutcome& outcome,
                                      Tally& tally) {
   const int step = outcome.step;
@@ -43,14 +38,13 @@ std::optional<Finding> judge_outcome(const Evidence& evidence, const Execution& 
   if (meant == Step::Outcome::unspecified) return std::nullopt;
   tally.check();
   if (outcome.status.ok() == (meant == Step::Outcome::ok)) return std::nullopt;
-  if (outcome.status.ok() && step >= 0 && has_taken_all(evidence, execution, step, rank)) return std::nullopt;
   if (outcome.status.ok() && is_refused_by_others(evidence, execution, step, rank)) return std::nullopt;
   return Finding{.step = step,
                  .what = outcome.status.ok() ? "ends well, expected a refusal" : "fails: " + outcome.status.message(),
                  .why = outcome.crashed ? "an exception came out of it" : ""};
 }
 
-// Whether the step ends alike on two ranks that share. A reload that series take or refuse by themselves: in each that both are in.
+// Whether the step ends alike on two ranks. A reload that series take or refuse by themselves: in each that both are in.
 bool ends_alike(const Evidence& evidence, const Execution& execution, int step, size_t rank, size_t other) {
   if (step < 0 || !reloads_by_series(execution.steps[static_cast<size_t>(step)]))
     return outcome_of(execution.ranks[rank], step)->status.ok() == outcome_of(execution.ranks[other], step)->status.ok();
@@ -60,20 +54,19 @@ bool ends_alike(const Evidence& evidence, const Execution& execution, int step, 
   });
 }
 
-// Every rank that ends the step ends it as those do with whom it shares.
+// Every rank that ends the step ends it as those do that are in the same series.
 std::optional<Finding> judge_alike(const Evidence& evidence, const Execution& execution, size_t rank, const StepOutcome& outcome,
                                    Tally& tally) {
+  const bool apart = outcome.step >= 0 && reloads_by_series(execution.steps[static_cast<size_t>(outcome.step)]);
   for (size_t other = 0; other < rank; ++other) {
-    const StepOutcome* its = share(evidence, rank, other) ? outcome_of(execution.ranks[other], outcome.step) : nullptr;
+    const bool judged = apart ? share(evidence, rank, other) : have_one_role(evidence, rank, other);
+    const StepOutcome* its = judged ? outcome_of(execution.ranks[other], outcome.step) : nullptr;
     if (!its) continue;
     tally.check();
-    const bool apart = outcome.step >= 0 && reloads_by_series(execution.steps[static_cast<size_t>(outcome.step)]);
-    if (ends_alike(evidence, execution, outcome.step, rank, other)) {
-      if (apart) continue;
-      return std::nullopt;
-    }
-    return Finding{.step = outcome.step,
-                   .what = fmt::format("{}; on rank {}: {}", outcome_text(outcome), evidence.number(other), outcome_text(*its))};
+    if (!ends_alike(evidence, execution, outcome.step, rank, other))
+      return Finding{.step = outcome.step,
+                     .what = fmt::format("{}; on rank {}: {}", outcome_text(outcome), evidence.number(other), outcome_text(*its))};
+    if (!apart) return std::nullopt;  // the others before it were held against that one
   }
   return std::nullopt;
 }
