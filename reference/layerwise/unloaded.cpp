@@ -4,6 +4,7 @@
 
 #include "reference/layerwise/shadow.h"
 #include "reference/layerwise/storage.h"
+#include "reference/model/padding.h"
 #include "reference/model/post_load.h"
 
 namespace reloadlab::layerwise {
@@ -63,9 +64,8 @@ Status fill_slot(const Core& core, const Group& group, const Member& member, con
     copy_content(handle->tensor, values);
     return {};
   }
-  auto pad = handle->attributes.find("pad_value");
-  if (pad != handle->attributes.end() && extent.all_loadable) {
-    handle->tensor.fill_(std::get<double>(pad->second));
+  if (const auto pad = model::declared_padding(*handle); pad && extent.all_loadable) {
+    handle->tensor.fill_(*pad);
     return {};
   }
   return Status(Code::rejected,

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "reference/model/device.h"
+#include "reference/model/padding.h"
 #include "reference/shared_series/core.h"
 
 namespace reloadlab::shared_series {
@@ -21,12 +22,6 @@ void put(model::Layer& layer, const Template& slot, model::ParameterPtr handle) 
 const model::Slot* find(const Processed& processed, std::string_view name) {
   if (const model::Slot* slot = processed.parameters.find(name)) return slot;
   return processed.buffers.find(name);
-}
-
-// What no loader writes has the value that the layer declared when it was made.
-void fill_padding(model::Parameter& fresh) {
-  const auto value = fresh.attributes.find("pad_value");
-  if (value != fresh.attributes.end()) fresh.tensor.fill_(std::get<double>(value->second));
 }
 
 // Where a checkpoint may bring nothing (a bias, a buffer), the layer keeps what it has.
@@ -47,7 +42,7 @@ void Series::open_layer(Member& member) {
     model::ParameterPtr handle = slot.made ? std::make_shared<model::Parameter>(*slot.made) : nullptr;
     const bool elsewhere = slot.name == "weight" && !member.mine;
     if (handle && slot.layout) handle->tensor = elsewhere ? make_on(c10::kMeta, *slot.layout) : make(*slot.layout);
-    if (handle && slot.layout) fill_padding(*handle);
+    if (const auto pad = handle && slot.layout ? model::declared_padding(*handle) : std::nullopt) handle->tensor.fill_(*pad);
     if (handle && slot.layout && slot.name != "weight")
       keep_old(handle->tensor, member.step.get(), slot.name, find(*member.processed, slot.name));
     put(layer, slot, std::move(handle));

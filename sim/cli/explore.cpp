@@ -240,7 +240,10 @@ Result<Exit> explore(const ExploreTexts& texts, const Program& program) {
   if (!texts.no_expectations) {
     RELOADLAB_ASSIGN(book, ExpectationBook::open(selected.all, judged_law_ids(program.engine)));
   }
-  RELOADLAB_ASSIGN(const std::vector<Job> others, jobs_of_files(selection, selected, program.engine));
+  std::vector<Job> others;  // whose a schedule may be
+  if (options.way == ExploreOptions::Way::replay) {
+    RELOADLAB_ASSIGN(others, jobs_of_files(selection, selected, program.engine));
+  }
   return Explorer(options, program, selection.seed).all(jobs, others, book);
 }
 

@@ -44,22 +44,27 @@ std::optional<Finding> judge_outcome(const Evidence& evidence, const Execution& 
                  .why = outcome.crashed ? "an exception came out of it" : ""};
 }
 
-// Whether the step ends alike on two ranks. A reload that series take or refuse by themselves: in each that both are in.
+bool reloads_apart(const Execution& execution, int step) {
+  return step >= 0 && reloads_by_series(execution.steps[static_cast<size_t>(step)]);
+}
+
+// Whether the step ends alike on two ranks, as far as they have the same to end: all of it where they are in the same series, and what
+// each series that both are in takes or refuses by itself.
 bool ends_alike(const Evidence& evidence, const Execution& execution, int step, size_t rank, size_t other) {
-  if (step < 0 || !reloads_by_series(execution.steps[static_cast<size_t>(step)]))
-    return outcome_of(execution.ranks[rank], step)->status.ok() == outcome_of(execution.ranks[other], step)->status.ok();
-  return std::ranges::all_of(evidence.the_case.series, [&](const SeriesSpec& series) {
+  const auto ok = [&](size_t each) { return outcome_of(execution.ranks[each], step)->status.ok(); };
+  if (have_one_role(evidence, rank, other) && ok(rank) != ok(other)) return false;
+  return !reloads_apart(execution, step) || std::ranges::all_of(evidence.the_case.series, [&](const SeriesSpec& series) {
     const bool both = series.has_rank(evidence.number(rank)) && series.has_rank(evidence.number(other));
     return !both || has_reloaded(execution.ranks[rank], series, step) == has_reloaded(execution.ranks[other], series, step);
   });
 }
 
-// Every rank that ends the step ends it as those do that are in the same series.
+// Every rank that ends the step ends it as the others do, as far as they have the same to end.
 std::optional<Finding> judge_alike(const Evidence& evidence, const Execution& execution, size_t rank, const StepOutcome& outcome,
                                    Tally& tally) {
-  const bool apart = outcome.step >= 0 && reloads_by_series(execution.steps[static_cast<size_t>(outcome.step)]);
+  const bool apart = reloads_apart(execution, outcome.step);
   for (size_t other = 0; other < rank; ++other) {
-    const bool judged = apart ? share(evidence, rank, other) : have_one_role(evidence, rank, other);
+    const bool judged = have_one_role(evidence, rank, other) || (apart && share(evidence, rank, other));
     const StepOutcome* its = judged ? outcome_of(execution.ranks[other], outcome.step) : nullptr;
     if (!its) continue;
     tally.check();

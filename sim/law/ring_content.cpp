@@ -42,18 +42,14 @@ std::optional<Finding> judge_read(const Evidence& evidence, const Execution& exe
   got.content = read.content;
   const auto difference = compare(&got, {.entry = entry, .bytes = &entry->content->bytes, .other = nullptr, .origin = {}});
   if (!difference) return std::nullopt;
-  const std::string whose = identity(evidence, rank, read), checkpoint = meant(evidence, execution, rank, read);
-  return Finding{
-      .step = read.step,
-      .tensor = entry->path,
-      .what = difference->what,
-      .first = difference->first,
-      .why =
-          whose.empty()
-              ? fmt::format(
-                    "it is no layer's weight: not all of it was written, or it was read too early, or while it arrived; {} was to be read",
-                    checkpoint)
-              : fmt::format("what was read is {}", whose)};
+  const std::string whose = identity(evidence, rank, read);
+  const std::string why = whose.empty()
+                              ? fmt::format(
+                                    "it is no layer's weight: not all of it was written, or it was read too early, or while it arrived; {} "
+                                    "was to be read",
+                                    meant(evidence, execution, rank, read))
+                              : fmt::format("what was read is {}", whose);
+  return Finding{.step = read.step, .tensor = entry->path, .what = difference->what, .first = difference->first, .why = why};
 }
 
 // Reads that a pass which went well did not make: then nothing was checked where something should have been.

@@ -152,7 +152,7 @@ std::vector<Key> delivery_keys() {
       {.object = "delivery",
        .name = "omit",
        .forms = texts,
-       .about = "Leave these out. Where the first load brings less of one weight of a series than of the others, every rank has to refuse "
+       .about = "Leave these out. Where the first load brings less of one layer of a series than of the others, every rank has to refuse "
                 "it (`outcome: error`) before anything is sent: windows would bring memory that nobody wrote.",
        .fallback = "[]",
        .pattern = Pattern::names},

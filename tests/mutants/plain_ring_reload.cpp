@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "reference/model/guard.h"
+#include "reference/model/padding.h"
 #include "tests/mutants/plain_ring.h"
 #include "tests/mutants/ring_memory.h"
 
@@ -126,8 +127,7 @@ void PlainRing::take_tensors_away(One& one) {
     auto handle = std::make_shared<model::Parameter>(original.handle);
     const bool elsewhere = original.slot == "weight" && !one.mine;
     handle->tensor = at::empty(original.shape, at::TensorOptions(original.dtype).device(elsewhere ? at::kMeta : context_.device));
-    const auto pads = handle->attributes.find("pad_value");
-    if (pads != handle->attributes.end() && !is(RingWrong::padding_lost)) handle->tensor.fill_(std::get<double>(pads->second));
+    if (const auto pad = model::declared_padding(*handle); pad && !is(RingWrong::padding_lost)) handle->tensor.fill_(*pad);
     if (original.parameter)
       layer.parameters.set(original.slot, std::move(handle));
     else

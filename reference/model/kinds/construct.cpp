@@ -8,6 +8,7 @@
 
 #include "reference/model/device.h"
 #include "reference/model/kinds/kind_base.h"
+#include "reference/model/padding.h"
 
 namespace reloadlab::model {
 namespace {
@@ -55,7 +56,7 @@ void set_dim(const ParameterPtr& parameter, std::string_view attribute, int64_t 
 void pad(const ParameterPtr& parameter, int64_t dim, int64_t used, double value) {
   if (!parameter || used == parameter->tensor.size(dim)) return;
   parameter->tensor.narrow(dim, used, parameter->tensor.size(dim) - used).fill_(value);
-  parameter->attributes.insert_or_assign("pad_value", value);
+  parameter->attributes.insert_or_assign(pad_attribute, value);
 }
 
 void fill(const ParameterPtr& parameter, double value) {

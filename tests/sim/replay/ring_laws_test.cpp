@@ -140,6 +140,15 @@ TEST(NoResidue, BeginsBehindTheFirstLoad) {
   EXPECT_EQ(said(evidence, "no_residue"), "pass");
 }
 
+// Also where no series took the reload on any of them.
+TEST(RankAgreement, RanksOfTheSameSeriesEndAnAbandonedReloadAlike) {
+  Evidence evidence = played("  - reload: A\n    abort_after: 1\n    outcome: unspecified\n");
+  EXPECT_EQ(said(evidence, "rank_agreement"), "pass");
+  for (StepOutcome& outcome : warm_of(evidence).ranks[1].outcomes)
+    if (outcome.step == 1) outcome.status = Status(Code::failed, "x");
+  EXPECT_EQ(said(evidence, "rank_agreement"), "fail: x; on rank 0: is ok");
+}
+
 // What fails behind everything that a law judges is no reason for it to have judged nothing.
 TEST(RingLaws, BlameFailedStepsForWhatComesAfterThemOnly) {
   Evidence evidence = played("  - pass: {}\n  - drain: {}\n");
