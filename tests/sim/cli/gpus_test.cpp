@@ -116,9 +116,9 @@ TEST_F(OnGpus, DoctorFindsADriverThatIsTooOld) {
   small_scenario();
   write("models/none", "");
   const Ran old = with("FAKE_CUDA=12040 RELOADLAB_CACHE=.", "doctor");
-  if (old.out.find("world cuda") != std::string::npos) GTEST_SKIP() << "this LibTorch has no CUDA";
-  EXPECT_EQ(old.exit_code, 1) << old.out;
-  EXPECT_NE(old.out.find("the driver 580.1 runs 12.4 and older: install a newer driver"), std::string::npos) << old.out;
+  EXPECT_EQ(old.exit_code, 1) << old.out;  // with a LibTorch without CUDA it is that which is wrong
+  const bool no_cuda = old.out.find("world cuda") != std::string::npos;
+  EXPECT_TRUE(no_cuda || old.out.find("the driver 580.1 runs 12.4 and older: install a newer driver") != std::string::npos) << old.out;
 }
 
 TEST_F(OnGpus, DoctorTellsTheMachineAsJson) {
