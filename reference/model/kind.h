@@ -49,6 +49,8 @@ class LayerKind {
   // One rank's part of the layer's forward. Row-parallel and vocabulary-parallel kinds return a partial sum (is_partial()).
   // The layer is not const: some layers register a parameter or make scratch in their first forward.
   virtual at::Tensor forward(Layer& layer, const at::Tensor& input) const = 0;
+  // False where it makes the host look at values, which no graph can.
+  virtual bool is_capturable(const LayerSpec&) const { return true; }
   virtual bool is_partial(const LayerSpec&) const { return false; }
   // Slots of other layers that the layer reads, named as in SlotSpec::alias_of. link() looks them up, and check_model() has seen that
   // they are there in this shape.

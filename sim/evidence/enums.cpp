@@ -31,6 +31,7 @@ constexpr std::string_view kDeviation[] = {"until",     "skip",  "twice",  "swap
                                            "unreached", "early", "bypass", "second_reader", "sync"};
 constexpr std::string_view kStream[] = {"current", "joined", "unjoined"};
 constexpr std::string_view kVia[] = {"series", "layerwise"};
+constexpr std::string_view kMode[] = {"thread_local", "global"};
 constexpr std::string_view kCompleted[] = {"at_last_load", "at_finish", "unspecified"};
 constexpr std::string_view kWorld[] = {"cpu", "meta", "sim", "cuda"};
 constexpr std::string_view kCollectives[] = {"nccl", "gloo"};
@@ -46,6 +47,7 @@ static_assert(&checked(kStep, StepKind::host_sync));
 static_assert(&checked(kDeviation, Deviation::sync));
 static_assert(&checked(kStream, Pass::Stream::unjoined));
 static_assert(&checked(kVia, Via::layerwise));
+static_assert(&checked(kMode, Graphs::Mode::global));
 static_assert(&checked(kOutcome, Step::Outcome::unspecified));
 static_assert(&checked(kOrder, OrderKind::explicit_list));
 static_assert(&checked(kResolve, LoadPlan::Resolve::before_prepare));
@@ -78,6 +80,7 @@ Names names_of(Record) { return kRecord; }
 Names names_of(Deviation) { return kDeviation; }
 Names names_of(Pass::Stream) { return kStream; }
 Names names_of(Via) { return kVia; }
+Names names_of(Graphs::Mode) { return kMode; }
 Names names_of(Expect::Completed) { return kCompleted; }
 Names names_of(WorldKind) { return kWorld; }
 Names names_of(Collectives::Order) { return kCollectives; }

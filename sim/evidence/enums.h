@@ -22,6 +22,7 @@ std::span<const std::string_view> names_of(Record);
 std::span<const std::string_view> names_of(Deviation);
 std::span<const std::string_view> names_of(Pass::Stream);
 std::span<const std::string_view> names_of(Via);
+std::span<const std::string_view> names_of(Graphs::Mode);
 std::span<const std::string_view> names_of(Expect::Completed);
 std::span<const std::string_view> names_of(WorldKind);
 std::span<const std::string_view> names_of(Collectives::Order);

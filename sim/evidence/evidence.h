@@ -162,6 +162,15 @@ struct RankRun {
     BlobPtr content;
   };
   std::vector<Read> reads;
+  // What graphs of forwards read, of models without series.
+  struct GraphRead {
+    int step = -1;
+    int64_t size = 0;  // the graph's tokens
+    std::string path;  // of a tensor, whose checksum it is (checksum.h); or of a layer, whose output it is
+    int64_t checksum = 0;
+    BlobPtr output;  // null: a tensor
+  };
+  std::vector<GraphRead> graph_reads;
   // Accesses to this rank's memory that nothing orders, in the order of the run.
   struct Access {
     std::string stream;     // "stream 2 of sim:1"

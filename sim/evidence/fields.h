@@ -78,11 +78,15 @@ void describe(V&& visit, const Pass*) {
   visit("deviations", &Pass::deviations), visit("stream", &Pass::stream), visit("ranks", &Pass::ranks), visit("lost", &Pass::lost);
 }
 template <class V>
+void describe(V&& visit, const Graphs*) {
+  visit("sizes", &Graphs::sizes), visit("shared_pool", &Graphs::shared_pool), visit("mode", &Graphs::mode);
+}
+template <class V>
 void describe(V&& visit, const Step*) {
   visit("kind", &Step::kind), visit("at", &Step::at), visit("plan", &Step::plan), visit("fault", &Step::fault);
   visit("abort_after", &Step::abort_after), visit("default_dtype", &Step::default_dtype), visit("outcome", &Step::outcome),
-      visit("times", &Step::times), visit("body", &Step::body), visit("pass", &Step::pass), visit("via", &Step::via),
-      visit("in_place", &Step::in_place);
+      visit("times", &Step::times), visit("body", &Step::body), visit("pass", &Step::pass), visit("graphs", &Step::graphs),
+      visit("via", &Step::via), visit("in_place", &Step::in_place);
 }
 template <class V>
 void describe(V&& visit, const Expect*) {
@@ -175,6 +179,12 @@ void describe(V&& visit, const RankRun::Pace*) {
   visit("step", &RankRun::Pace::step), visit("begin", &RankRun::Pace::begin), visit("end", &RankRun::Pace::end);
 }
 template <class V>
+void describe(V&& visit, const RankRun::GraphRead*) {
+  using S = RankRun::GraphRead;
+  visit("step", &S::step), visit("size", &S::size), visit("path", &S::path), visit("checksum", &S::checksum);
+  visit("output", &S::output);
+}
+template <class V>
 void describe(V&& visit, const StreamStep*) {
   using S = StreamStep;
   visit("rank", &S::rank), visit("stream", &S::stream), visit("operation", &S::operation), visit("about", &S::about);
@@ -185,7 +195,7 @@ void describe(V&& visit, const RankRun*) {
   using S = RankRun;
   visit("events", &S::events), visit("censuses", &S::censuses), visit("outcomes", &S::outcomes), visit("coverage", &S::coverage);
   visit("at_post_load", &S::at_post_load), visit("reads", &S::reads), visit("races", &S::races);
-  visit("paces", &S::paces);
+  visit("paces", &S::paces), visit("graph_reads", &S::graph_reads);
 }
 template <class V>
 void describe(V&& visit, const Variation*) {

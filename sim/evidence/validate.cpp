@@ -65,6 +65,8 @@ Status check_rank_run(const Evidence& evidence, const Execution& execution, cons
     if (!in_range(read.step, steps) || !in_range(read.layer, evidence.layers.size()) || read.layer < 0 || !shape_is_sane(read.shape) ||
         !content_fits(read.content, read.shape, read.dtype))
       return bad(where, fmt::format("a malformed read of {}", read.slot));
+  for (const RankRun::GraphRead& read : run.graph_reads)
+    if (read.step < 0 || !in_range(read.step, steps)) return bad(where, fmt::format("a graph that read {} in no step", read.path));
   for (const RankRun::Entry& entry : run.at_post_load)
     if (!in_range(entry.step, steps) || !shape_is_sane(entry.shape) || !content_fits(entry.content, entry.shape, entry.dtype))
       return bad(where, fmt::format("a malformed entry of {}", entry.path));

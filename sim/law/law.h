@@ -36,6 +36,7 @@ struct Verdict {
 enum class Domain {
   reload,  // models that are at rest after each update
   series,  // windows, and what passes read there
+  graphs,  // what graphs read: cases with series, and those that replay any
   both,    // with series: what is beside the windows
 };
 

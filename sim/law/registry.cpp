@@ -82,7 +82,7 @@ std::span<const LawInfo> laws() {
        {},
        judge_ranks_alike},
       {"graph_replay",
-       Domain::series,
+       Domain::graphs,
        "A graph that was captured before reads, whenever it is replayed, what a cold load holds.",
        {Kind::cold},
        judge_graph_replay},
@@ -141,9 +141,18 @@ const LawInfo* find_law(std::string_view id) {
   return found == laws().end() ? nullptr : &*found;
 }
 
+namespace {
+
+bool replays(const std::vector<Step>& steps) {
+  return std::ranges::any_of(steps, [](const Step& step) { return step.kind == StepKind::replay || replays(step.body); });
+}
+
+}  // namespace
+
 bool is_judged(const LawInfo& law, const Case& the_case) {
   const std::vector<std::string>& named = the_case.laws;
   const Domain own = the_case.series.empty() ? Domain::reload : Domain::series;
+  if (named.empty() && law.domain == Domain::graphs) return own == Domain::series || replays(the_case.steps);
   if (named.empty()) return law.domain == own || law.domain == Domain::both;
   return std::ranges::find(named, law.id) != named.end();
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sim/law/compare.h"
+#include "sim/law/graphs_at_rest.h"
 #include "sim/law/laws.h"
 #include "sim/law/ring.h"
 #include "sim/scenario/visits.h"
@@ -101,6 +102,7 @@ Verdict judge_graph_replay(const Evidence& evidence) {
   const Execution* warm = warm_of(evidence);
   if (warm && std::ranges::none_of(warm->steps, [](const Step& step) { return step.kind == StepKind::replay; }))
     return Tally("graph_replay").unsupported("the scenario replays no graph");
+  if (evidence.the_case.series.empty()) return judge_graphs_at_rest(evidence);
   if (!has_bytes(evidence)) return Tally("graph_replay").unsupported("this world has no bytes to compare");
   return judge_ranks(evidence, "graph_replay", "no replay read anything", [&](const Execution& execution, size_t rank, Tally& tally) {
     return judge_steps(evidence, execution, rank, StepKind::replay, tally);

@@ -98,6 +98,17 @@ std::vector<Step> extended(std::vector<Step> steps, int count) {
   return steps;
 }
 
+// What graphs read of a fresh model, of every size that the steps capture.
+void add_graphs(const std::vector<Step>& warm, std::vector<Step>& cold) {
+  Step capture{.kind = StepKind::capture};
+  for (const Step& step : warm)
+    for (const int64_t size : step.kind == StepKind::capture ? step.graphs.sizes : std::vector<int64_t>())
+      if (std::ranges::find(capture.graphs.sizes, size) == capture.graphs.sizes.end()) capture.graphs.sizes.push_back(size);
+  if (capture.graphs.sizes.empty()) return;
+  cold.push_back(std::move(capture));
+  cold.push_back({.kind = StepKind::replay});
+}
+
 void add_faults(const Case& the_case, const Chances& chances, std::vector<Variation>& out) {
   Prng prng = Prng(the_case.seed).split("fault");
   auto add = [&](Fault::At at, int64_t count) {
@@ -136,8 +147,10 @@ std::vector<Step> steps_of(const Variation& variation, const Case& the_case, con
     case Kind::cold: {
       Step load{.kind = StepKind::load};
       load.plan.checkpoint = variation.name;
-      if (!has(warm, StepKind::forward)) return {load};
-      return {load, Step{.kind = StepKind::forward}};
+      std::vector<Step> steps{load};
+      if (has(warm, StepKind::forward)) steps.push_back({.kind = StepKind::forward});
+      if (the_case.series.empty()) add_graphs(warm, steps);
+      return steps;
     }
     case Kind::order:
       return all_succeed(warm) ? reordered(warm, static_cast<Order>(variation.index), the_case.seed) : std::vector<Step>();

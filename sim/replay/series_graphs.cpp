@@ -9,7 +9,7 @@ Status SeriesPlayer::capture(const Step& step) {
   captured_sent_.clear();
   if (Status drained = drain(); !drained.ok() && drained.code() != Code::unsupported) return drained;
   return scene_.supervised([&]() -> Status {
-    graph_ = scene_.world.devices()->make_graph();
+    graph_ = scene_.world.make_graph({});
     RELOADLAB_TRY(graph_call(&DeviceGraph::capture_begin));
     capturing_ = true;
     Status status = scene_.supervised([&] { return pass(step); });  // whatever comes out of it, the capture ends

@@ -216,9 +216,9 @@ Status RankSession::act(const Step& step) {
     case StepKind::reset:
       return series_->reset();
     case StepKind::capture:
-      return series_->capture(step);
+      return series_ ? series_->capture(step) : capture(step);
     case StepKind::replay:
-      return series_->replay();
+      return series_ ? series_->replay() : replay(step);
     case StepKind::host_sync:
       return series_->host_sync();
     case StepKind::forward:
@@ -311,6 +311,23 @@ Status RankSession::abort() {
   return status;
 }
 
+// The harness's own doings, beyond what the layers' forwards are.
+Status RankSession::capture(const Step& step) {
+  if (!usable_model()) return Status(Code::failed, "the model may not be used");
+  const model::DeviceScope device(stage_.world.device(rank_));
+  AccountScope nobody(nullptr);
+  graphs_ = std::make_unique<GraphPlayer>(*model_, stage_.world, rank_, stage_.blobs);
+  return graphs_->capture(step.graphs);
+}
+
+Status RankSession::replay(const Step& step) {
+  if (!usable_model()) return Status(Code::failed, "the model may not be used");
+  if (!graphs_) return Status(Code::failed, "there is no graph: nothing was captured");
+  const model::DeviceScope device(stage_.world.device(rank_));
+  AccountScope nobody(nullptr);
+  return graphs_->replay(step.graphs, outcome_.step, run_.graph_reads);
+}
+
 model::Model* RankSession::usable_model() { return model_ && !(reloader_ && reloader_->unusable()) ? model_.get() : nullptr; }
 
 void RankSession::note_forward(int number, Status status, const at::Tensor* output) {
@@ -326,6 +343,7 @@ void RankSession::note_forward(int number, Status status, const at::Tensor* outp
 
 void RankSession::destroy() {
   if (series_) series_->destroy();
+  graphs_.reset();
   resolved_.clear();
   layers_.assign(layers_.size(), nullptr);
   watch_.ignore_kernels();

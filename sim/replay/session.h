@@ -14,6 +14,7 @@
 #include "sim/evidence/evidence.h"
 #include "sim/replay/catalogue.h"
 #include "sim/replay/census.h"
+#include "sim/replay/graphs.h"
 #include "sim/replay/series_player.h"
 #include "sim/replay/transport.h"
 #include "sim/replay/watch.h"
@@ -75,6 +76,8 @@ class RankSession {
   Status load_first(const Step& step);
   Status write_straight(const LoadPlan& plan);
   Status reload(const Step& step);
+  Status capture(const Step& step);
+  Status replay(const Step& step);
   Status make_series(const CandidateContext& context);
   void take_census(int step, bool bytes);
   Status prepare(const Step& step);
@@ -104,6 +107,7 @@ class RankSession {
   std::unique_ptr<model::Model> model_;
   std::vector<model::Layer*> layers_;  // by catalogue index
   std::unique_ptr<Reloader> reloader_;
+  std::unique_ptr<GraphPlayer> graphs_;        // null: nothing was captured, or there are series
   std::unique_ptr<SeriesPlayer> series_;       // null: the case has none
   std::vector<model::ParameterPtr> resolved_;  // handles looked up for a batch of loads, by delivery
   model::ProcessTables process_tables_;

@@ -172,6 +172,11 @@ std::string pass_words(const Pass& pass) {
   return words;
 }
 
+// " of 1, 8 tokens"
+std::string sizes_text(const Graphs& graphs) {
+  return graphs.sizes.empty() ? "" : fmt::format(" of {} tokens", fmt::join(graphs.sizes, ", "));
+}
+
 }  // namespace
 
 std::string step_text(const Step& step) {
@@ -207,9 +212,9 @@ std::string step_text(const Step& step) {
     case StepKind::reset:
       return "reset";
     case StepKind::capture:
-      return "capture" + pass_words(step.pass);
+      return "capture" + pass_words(step.pass) + sizes_text(step.graphs);
     case StepKind::replay:
-      return "replay of the graph";
+      return "replay of the graph" + sizes_text(step.graphs);
     case StepKind::host_sync:
       return "hosts wait";
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "sim/scenario/bind_delivery.h"
+#include "sim/scenario/bind_graphs.h"
 #include "sim/scenario/bind_series.h"
 #include "sim/scenario/spelling.h"
 #include "sim/scenario/structure.h"
@@ -23,8 +24,6 @@ bool is_of_series(StepKind kind) {
     case StepKind::update_owner:
     case StepKind::drain:
     case StepKind::reset:
-    case StepKind::capture:
-    case StepKind::replay:
     case StepKind::host_sync:
       return true;
     default:
@@ -32,14 +31,18 @@ bool is_of_series(StepKind kind) {
   }
 }
 
+bool is_of_graphs(StepKind kind) { return kind == StepKind::capture || kind == StepKind::replay; }
+
 // What a case with series may do beside the steps that are about them.
 bool goes_with_series(StepKind kind) {
-  return is_of_series(kind) || kind == StepKind::load || kind == StepKind::reload || kind == StepKind::repeat || kind == StepKind::destroy;
+  return is_of_series(kind) || is_of_graphs(kind) || kind == StepKind::load || kind == StepKind::reload || kind == StepKind::repeat ||
+         kind == StepKind::destroy;
 }
 
 class StepBinder {
  public:
-  StepBinder(const StepContext& context, Diagnostics& diagnostics) : context_(context), diagnostics_(diagnostics) {}
+  StepBinder(const StepContext& context, Diagnostics& diagnostics)
+      : context_(context), diagnostics_(diagnostics), graphs_(context.world, diagnostics) {}
 
   std::vector<Step> bind_all(const Node& list) {
     std::vector<Step> steps = bind(list);
@@ -97,18 +100,18 @@ class StepBinder {
         bind_way(step, own);
         break;
       case StepKind::pass:
-      case StepKind::capture:
-        captured_ = captured_ || step.kind == StepKind::capture;
         if (series_bound()) step.pass = bind_pass(own, *context_.the_case, diagnostics_);
-        if (step.kind == StepKind::capture && Reader(own, "pass").has("sync"))
-          diagnostics_.error(Reader(own, "pass").at("sync"),
-                             "sync in capture, expected it in pass: a host cannot wait for what is captured");
+        break;
+      case StepKind::capture:
+        captured_ = true;
+        bind_capture(step, own);
         break;
       case StepKind::update_owner:
         step.plan = bind_delivery(own, "load", context_, diagnostics_);
         break;
       case StepKind::replay:
         if (!captured_) diagnostics_.error(own.at, "replay without an earlier capture, expected a graph to replay");
+        has_series() ? graphs_.refuse_sizes(own) : void(step.graphs = graphs_.replay(own));
         break;
       case StepKind::repeat:
         bind_repeat(step, own);
@@ -123,6 +126,14 @@ class StepBinder {
         break;
     }
     updated_ = updated_ || step.kind == StepKind::reload || step.kind == StepKind::loads;
+  }
+
+  void bind_capture(Step& step, const Node& own) {
+    if (!has_series()) return void(step.graphs = graphs_.capture(own));
+    graphs_.refuse_sizes(own);
+    if (series_bound()) step.pass = bind_pass(own, *context_.the_case, diagnostics_);
+    if (const Node::Entry* sync = own.find("sync"))
+      diagnostics_.error(sync->value->at, "sync in capture, expected it in pass: a host cannot wait for what is captured");
   }
 
   bool has_series() const { return context_.series_given || series_bound(); }
@@ -192,6 +203,7 @@ class StepBinder {
 
   const StepContext& context_;
   Diagnostics& diagnostics_;
+  GraphBinder graphs_;
   int64_t factor_ = 1;  // how often the list being bound runs
   int64_t unrolled_ = 0;
   bool loaded_ = false;

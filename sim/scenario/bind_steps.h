@@ -14,6 +14,7 @@ struct StepContext {
   std::vector<std::string> checkpoints;
   Step::Outcome outcome = Step::Outcome::ok;  // of steps that name none
   const Case* the_case = nullptr;             // with its world, model and series; null: no step may be about series
+  std::optional<WorldKind> world;             // none: it has errors of its own
   bool series_given = false;                  // also where they have errors of their own, and the case has none
 };
 

@@ -84,9 +84,18 @@ enum class StepKind {
   update_owner,  // owners' weights are overwritten in place, and nobody is told
   drain,
   reset,
-  capture,  // a pass into a graph
-  replay,   // of the last graph
+  // Of models with series: a pass into a graph, and the last graph; of others: forwards into graphs, one for each size.
+  capture,
+  replay,
   host_sync,
+};
+
+// Graphs of forwards, of models without series.
+struct Graphs {
+  std::vector<int64_t> sizes;  // tokens: capture makes a graph for each, in this order; replay runs those, all where it names none
+  bool shared_pool = false;    // the graphs' temporaries share memory
+  // What other threads may do meanwhile: anything, or nothing that could disturb a capture.
+  enum class Mode { thread_local_, global } mode = Mode::thread_local_;
 };
 
 struct Step {
@@ -101,6 +110,7 @@ struct Step {
   int64_t times = 1;       // repeat: how often `body` runs
   std::vector<Step> body;  // repeat
   Pass pass;               // pass, capture
+  Graphs graphs;           // capture, replay
   Via via = Via::series;   // reload, of models with series
   bool in_place = false;   // reload by way of the series: owners get processed weights, no loader is called
 };

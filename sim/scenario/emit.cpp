@@ -180,6 +180,12 @@ class Writer {
     if (pass.lost) put_flow("lost", [&] { put("rank", pass.lost->rank), put("after", pass.lost->after); });
   }
 
+  void write_graphs(const Graphs& graphs) {
+    if (!graphs.sizes.empty()) put("sizes", graphs.sizes);
+    if (graphs.shared_pool) put("shared_pool", graphs.shared_pool);
+    if (graphs.mode != Graphs::Mode::thread_local_) put("mode", spell(mode_spellings, graphs.mode));
+  }
+
   void write_checkpoint(const CheckpointSpec& spec) {
     switch (spec.source) {
       case CheckpointSpec::Source::synthetic:
@@ -213,6 +219,7 @@ class Writer {
       if (step.kind == StepKind::reload) put("to", step.plan.checkpoint), write_plan(step.plan);
       if (step.kind == StepKind::load || step.kind == StepKind::loads) put("from", step.plan.checkpoint), write_plan(step.plan);
       if (step.kind == StepKind::pass || step.kind == StepKind::capture) write_pass(step.pass);
+      write_graphs(step.graphs);
       if (step.via != Via::series) put("via", spell(via_spellings, step.via));
       if (step.in_place) put("in_place", step.in_place);
       end();

@@ -140,6 +140,7 @@ class FileParser {
     StepContext context{.names = model ? model->names.get() : nullptr,
                         .checkpoints = names,
                         .the_case = &result,
+                        .world = world_known_ ? std::optional(result.world) : std::nullopt,
                         .series_given = root.find("series") != nullptr};
     if (given(root, "expect")) context.outcome = outcome_from(Reader(*root.find("expect")->value, "expect").text("outcome"));
     result.steps = bind_steps(*root.find("steps")->value, context, diagnostics_);

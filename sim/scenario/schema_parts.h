@@ -1,5 +1,5 @@
 #pragma once
-// The table of keys is written in three files; here the first finds the rows of the others.
+// The table of keys is written in several files; here the first finds the rows of the others.
 #include "sim/scenario/schema.h"
 
 namespace reloadlab::sim {
@@ -9,6 +9,7 @@ std::vector<Key> delivery_keys();
 std::vector<Key> verdict_keys();
 std::vector<Key> series_keys();
 std::vector<Key> pass_keys();
+std::vector<Key> graph_keys();
 std::vector<std::string> dtype_names();
 
 }  // namespace reloadlab::sim

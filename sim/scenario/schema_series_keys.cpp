@@ -143,21 +143,6 @@ std::vector<Key> series_step_keys() {
        .child = "nothing",
        .group = "kind"},
       {.object = "step",
-       .name = "capture",
-       .forms = object,
-       .about =
-           "Series are drained, and a pass and another drain go into a graph; nothing is done yet. Passes whose windows are others each "
-           "time cannot be captured: series have to be bound to them, or the windows to divide the layers.",
-       .child = "pass",
-       .group = "kind"},
-      {.object = "step",
-       .name = "replay",
-       .forms = object,
-       .about = "Replays the last graph, which reads what its pass read. What is in flight, as behind a reload, has to be drained before; "
-                "and a pass that has begun has to end, for in its middle windows hold later layers.",
-       .child = "nothing",
-       .group = "kind"},
-      {.object = "step",
        .name = "host_sync",
        .forms = object,
        .about = "Hosts wait for their devices.",
@@ -189,6 +174,7 @@ std::vector<Key> series_keys() { return spec_keys(); }
 
 std::vector<Key> pass_keys() {
   std::vector<Key> keys = series_step_keys();
+  for (Key& key : graph_keys()) keys.push_back(std::move(key));
   for (Key& key : reload_keys()) keys.push_back(std::move(key));
   for (const auto& [deviation, word] : deviation_spellings)
     keys.push_back({.object = "pass",

@@ -76,6 +76,8 @@ inline constexpr Spellings<Deviation, 10> deviation_spellings{{{Deviation::until
                                                                {Deviation::sync, "sync"}}};
 inline constexpr Spellings<Pass::Stream, 3> stream_spellings{
     {{Pass::Stream::current, "current"}, {Pass::Stream::joined, "joined"}, {Pass::Stream::unjoined, "unjoined"}}};
+inline constexpr Spellings<Graphs::Mode, 2> mode_spellings{
+    {{Graphs::Mode::thread_local_, "thread_local"}, {Graphs::Mode::global, "global"}}};
 inline constexpr Spellings<Via, 2> via_spellings{{{Via::series, "series"}, {Via::layerwise, "layerwise"}}};
 // Orders that are one word; the others are written as a map or a list.
 inline constexpr Spellings<OrderKind, 4> order_spellings{{{OrderKind::listed, "listed"},

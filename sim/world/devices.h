@@ -1,5 +1,5 @@
 #pragma once
-// What worlds with devices offer beside tensors: ranks that run at the same time, communicators, graphs, and what was seen of order
+// What worlds with devices offer beside tensors: ranks that run at the same time, communicators, and what was seen of order
 // and time. Streams and events are LibTorch's.
 #include <ATen/core/Tensor.h>
 
@@ -13,15 +13,6 @@
 #include "sim/world/about.h"
 
 namespace reloadlab::sim {
-
-// What is issued between begin and end is recorded, and queued again by each replay, without any host code.
-class DeviceGraph {
- public:
-  virtual ~DeviceGraph() = default;
-  virtual void capture_begin() = 0;  // on the calling rank's current stream
-  virtual void capture_end() = 0;    // throws c10::Error where a stream that branched off was not joined
-  virtual void replay() = 0;
-};
 
 // One of two accesses to the same bytes that nothing orders.
 struct RacingAccess {
@@ -63,7 +54,6 @@ class Devices {
   virtual c10::intrusive_ptr<c10d::ProcessGroup> group(const std::string& name, const std::vector<int64_t>& ranks) = 0;
   // One for each name, shared by all ranks.
   virtual c10::intrusive_ptr<c10d::Store> store(const std::string& name) = 0;
-  virtual std::unique_ptr<DeviceGraph> make_graph() = 0;
   // The calling rank's current stream reads the tensor's bytes: a copy on the device; undefined where devices have no bytes.
   virtual at::Tensor read(const at::Tensor& tensor) = 0;
   // A CPU tensor with the bytes that the tensor has now, whatever is under way; for after a run. Throws where there are none.

@@ -21,6 +21,7 @@
 #include "sim/scenario/case.h"
 #include "sim/world/account.h"
 #include "sim/world/devices.h"
+#include "sim/world/graph.h"
 #include "sim/world/seat.h"
 
 namespace reloadlab::sim {
@@ -40,6 +41,8 @@ class World {
   virtual at::Tensor sum(const std::vector<at::Tensor>& local_partials) = 0;
   // The account of the rank's memory. Fresh at the start of an execution.
   virtual AccountPtr account(int rank) const = 0;
+  // For the calling rank's device; null: this world has no graphs.
+  virtual std::unique_ptr<DeviceGraph> make_graph(const GraphOptions&) { return nullptr; }
   virtual Devices* devices() { return nullptr; }  // null: there are none
 };
 

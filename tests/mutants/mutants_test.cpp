@@ -139,6 +139,23 @@ steps:
   - reload: {to: B}
 )";
 
+constexpr std::string_view kGraphs = R"(
+reloadlab: 1
+scenario: graphs
+about: Graphs of a layer that a post-load step rewrites.
+system: layerwise
+world: {kind: sim}
+model:
+  layers:
+    - {name: up, kind: column_parallel_linear, in: 4, out: 6, quant: tile_permute}
+checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}
+steps:
+  - load: A
+  - capture: {sizes: [1, 4], shared_pool: true}
+  - reload: {to: B}
+  - replay: {}
+)";
+
 constexpr std::string_view kOneLayer = R"(
 reloadlab: 1
 scenario: one-layer
@@ -233,8 +250,8 @@ steps:
   - reload: {to: B, omit: ["up.1.weight"]}
 )";
 
-constexpr std::string_view kAll[] = {kShards, kOnce, kTwoRanks, kRepeatedShard, kOneLayer,     kAttention, kSameAgain,
-                                     kPadded, kLate, kOmitted,  kManyLayers,    kDummyWeights, kExperts,   kTable};
+constexpr std::string_view kAll[] = {kShards, kGraphs, kOnce,    kTwoRanks,   kRepeatedShard, kOneLayer, kAttention, kSameAgain,
+                                     kPadded, kLate,   kOmitted, kManyLayers, kDummyWeights,  kExperts,  kTable};
 
 std::vector<Verdict> verdicts(std::string_view scenario, const std::string& candidate) {
   sim::ParseOptions options;
@@ -300,7 +317,7 @@ TEST_F(Mutants, EachIsKilledByItsLawAlone) {
     covered.insert(std::string(mutant->law));
   }
   for (const sim::LawInfo& law : sim::laws()) {
-    const bool elsewhere = law.domain == sim::Domain::series;  // ring_test.cpp
+    const bool elsewhere = law.domain == sim::Domain::series || law.domain == sim::Domain::graphs;  // ring_test.cpp
     EXPECT_TRUE(elsewhere || covered.contains(std::string(law.id))) << law.id << " kills no mutant alone";
   }
 }
@@ -317,6 +334,7 @@ TEST_F(Mutants, OthersAreKilledBySeveralLaws) {
       {"lax", kOmitted, {"cold_load_equal", "coverage_reported", "failure_atomic", "return_exact"}},
       {"lax", kRepeatedShard, {"cold_load_equal", "coverage_reported", "failure_atomic", "memory_bound", "return_exact"}},
       {"early_copy", kOneLayer, {"event_order"}},
+      {"fresh_storage", kGraphs, {"address_stable", "graph_replay"}},
       {"throwing", kOneLayer, {"failure_atomic"}},
       {"source_cached", kOneLayer, {"cold_load_equal", "failure_atomic", "memory_bound", "no_leak", "return_exact"}},
       {"direct_bound", kOmitted, {"coverage_reported", "failure_atomic"}},

@@ -42,6 +42,7 @@ class Embedding final : public KindBase {
     at::arange_out(positions, spec.integer("rows"));
     return layer;
   }
+  bool is_capturable(const LayerSpec& spec) const override { return !spec.flag("ids"); }
   at::Tensor forward(Layer& layer, const at::Tensor& rows) const override {
     if (!layer.spec.flag("ids")) return at::embedding(logical(layer, "weight"), rows);
     const at::Tensor ids = layer.tensor("position_ids")->tensor.select(0, 0).index_select(0, rows);

@@ -1,6 +1,5 @@
 #include "sim/world/cuda/cuda_devices.h"
 
-#include <ATen/cuda/CUDAGraph.h>
 #include <ATen/cuda/Sleep.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAFunctions.h>
@@ -15,17 +14,6 @@ namespace reloadlab::sim::cuda {
 namespace {
 
 constexpr double cycles_of_a_picosecond = 1.755e-3;  // H100 SXM at its boost clock, 1,755 MHz
-
-class CudaGraph final : public DeviceGraph {
- public:
-  // What other threads of the process do meanwhile is none of this capture's business.
-  void capture_begin() override { graph_.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal); }
-  void capture_end() override { graph_.capture_end(); }
-  void replay() override { graph_.replay(); }
-
- private:
-  at::cuda::CUDAGraph graph_;
-};
 
 }  // namespace
 
@@ -74,8 +62,6 @@ c10::intrusive_ptr<c10d::ProcessGroup> CudaDevices::group(const std::string& nam
 }
 
 c10::intrusive_ptr<c10d::Store> CudaDevices::store(const std::string& name) { return communicators_.store(name, seat_.round); }
-
-std::unique_ptr<DeviceGraph> CudaDevices::make_graph() { return std::make_unique<CudaGraph>(); }
 
 at::Tensor CudaDevices::bytes_now(const at::Tensor& tensor) const {
   c10::cuda::device_synchronize();

@@ -24,7 +24,6 @@ class CudaDevices final : public Devices {
   void apart(const std::function<void()>& doings) override { doings(); }
   c10::intrusive_ptr<c10d::ProcessGroup> group(const std::string& name, const std::vector<int64_t>& ranks) override;
   c10::intrusive_ptr<c10d::Store> store(const std::string& name) override;
-  std::unique_ptr<DeviceGraph> make_graph() override;
   at::Tensor read(const at::Tensor& tensor) override { return tensor.clone(); }
   at::Tensor bytes_now(const at::Tensor& tensor) const override;
   std::vector<SeenRace> races() const override { return {}; }

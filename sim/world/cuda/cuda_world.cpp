@@ -3,6 +3,7 @@
 #include <ATen/Context.h>
 #include <c10/core/DeviceGuard.h>
 
+#include "sim/world/cuda/graph.h"
 #include "sim/world/cuda/ledger.h"
 #include "sim/world/module.h"
 
@@ -16,6 +17,8 @@ CudaWorld::CudaWorld(const WorldRequest& request)
   const c10::DeviceGuard guard(device_);
   if (request.seat && request.devices) devices_.emplace(*request.seat, device_, account(request.seat->rank));
 }
+
+std::unique_ptr<DeviceGraph> CudaWorld::make_graph(const GraphOptions& options) { return cuda::make_graph(options); }
 
 void CudaWorld::each_rank(const std::function<void(int)>& body) {
   const c10::DeviceGuard guard(device_);

@@ -19,7 +19,13 @@ LabelPtr label_of(const LabelPtr& replay, const LabelPtr& captured) {
 
 }  // namespace
 
-Capture::Capture(Stream& origin) : origin_(&origin), streams_{&origin} { clocks_.emplace_back(origin.actor, Clock()); }
+CapturePool::~CapturePool() {
+  if (Machine* machine = Machine::current()) machine->memory().end_pool(this);
+}
+
+Capture::Capture(Stream& origin, const CapturePool* pool) : origin_(&origin), pool_(pool), streams_{&origin} {
+  clocks_.emplace_back(origin.actor, Clock());
+}
 
 Clock& Capture::clock_of(const Stream& stream) {
   auto found = std::find_if(clocks_.begin(), clocks_.end(), [&](const auto& entry) { return entry.first == stream.actor; });
@@ -63,16 +69,14 @@ std::string Capture::unjoined() const {
   return {};
 }
 
-Graph::~Graph() {
-  if (Machine* machine = Machine::current(); machine && capture_) machine->memory().end_pool(capture_.get());
-}
+Graph::Graph(const Graph* shares) : pool_(shares ? shares->pool_ : std::make_shared<CapturePool>()) {}
 
 void Graph::capture_begin() {
   Machine& machine = Machine::required();
   Stream& origin = machine.stream(machine.device(), machine.current_stream(machine.device()));
   TORCH_CHECK(!origin.capture, "capture: ", origin.name(), " is already capturing");
   TORCH_CHECK(!capture_, "capture: this graph has been captured before");
-  capture_ = std::make_shared<Capture>(origin);
+  capture_ = std::make_shared<Capture>(origin, pool_.get());
   origin.capture = capture_;
 }
 
@@ -82,8 +86,8 @@ void Graph::capture_end() {
   std::string unjoined = capture_->unjoined();
   capture_->end();
   if (!unjoined.empty()) {
-    machine.memory().end_pool(capture_.get());
     capture_ = nullptr;
+    pool_ = nullptr;
     TORCH_CHECK(false, "capture: ", unjoined, " was forked and never joined");
   }
   for (Stream* stream : capture_->streams())

@@ -9,6 +9,14 @@
 
 namespace reloadlab::sim::modelled {
 
+// The memory of temporaries, of one graph or of several that share it.
+struct CapturePool {
+  CapturePool() = default;
+  CapturePool(const CapturePool&) = delete;
+  CapturePool& operator=(const CapturePool&) = delete;
+  ~CapturePool();  // gives it back
+};
+
 class Capture {
  public:
   struct Captured {
@@ -16,7 +24,9 @@ class Capture {
     Action action;
     LabelPtr label;  // what its host was about
   };
-  explicit Capture(Stream& origin);
+  // `pool`: what its temporaries come from.
+  Capture(Stream& origin, const CapturePool* pool);
+  const CapturePool* pool() const { return pool_; }
   // Its streams run again; nothing can join it any more.
   void end();
   // Adds an action of one of the capture's streams. Throws c10::Error where CUDA would refuse it.
@@ -29,6 +39,7 @@ class Capture {
  private:
   Clock& clock_of(const Stream& stream);
   Stream* origin_;
+  const CapturePool* pool_;
   std::vector<Stream*> streams_;  // in the order in which they joined
   std::vector<std::pair<ActorId, Clock>> clocks_;
   std::vector<Captured> actions_;
@@ -37,10 +48,10 @@ class Capture {
 
 class Graph {
  public:
-  Graph() = default;
+  // `shares`: a graph whose pool it takes its temporaries from, too; null: it has one of its own.
+  explicit Graph(const Graph* shares = nullptr);
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
-  ~Graph();  // gives the memory of its temporaries back
   // What the calling host issues to its current stream from now on is recorded. REQUIRES that stream not to be capturing.
   void capture_begin();
   // Throws c10::Error where a forked stream was not joined; the capture is then over and the graph empty.
@@ -49,6 +60,7 @@ class Graph {
   void replay();
 
  private:
+  std::shared_ptr<CapturePool> pool_;
   std::shared_ptr<Capture> capture_;
   bool finished_ = false;
   std::vector<std::pair<ActorId, Stream*>> branches_;  // captured stream -> the one that a replay uses; the origin is not among them

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "sim/world/modelled/capture.h"
 #include "sim/world/modelled/device.h"
 #include "sim/world/modelled/machine.h"
 
@@ -53,7 +54,7 @@ c10::DataPtr Memory::allocate(size_t bytes) {
   Stream& stream = machine.stream(device, machine.current_stream(device));
   int64_t rounded = (static_cast<int64_t>(bytes) + granule - 1) / granule * granule;
   machine.uses(device);
-  Block& block = take({device, stream.id, rounded, stream.capture.get()});
+  Block& block = take({device, stream.id, rounded, stream.capture ? stream.capture->pool() : nullptr});
   Account& account = *accounts_[static_cast<size_t>(device)];
   block.requested = static_cast<int64_t>(bytes);
   block.serial = -1;

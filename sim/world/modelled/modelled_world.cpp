@@ -85,6 +85,8 @@ namespace {
 
 class ModelledGraph final : public DeviceGraph {
  public:
+  explicit ModelledGraph(const Graph* shares) : graph_(shares) {}
+  const Graph& graph() const { return graph_; }
   void capture_begin() override { graph_.capture_begin(); }
   void capture_end() override { graph_.capture_end(); }
   void replay() override { graph_.replay(); }
@@ -95,7 +97,10 @@ class ModelledGraph final : public DeviceGraph {
 
 }  // namespace
 
-std::unique_ptr<DeviceGraph> ModelledWorld::make_graph() { return std::make_unique<ModelledGraph>(); }
+std::unique_ptr<DeviceGraph> ModelledWorld::make_graph(const GraphOptions& options) {
+  const auto* shares = static_cast<const ModelledGraph*>(options.shares_pool_with);
+  return std::make_unique<ModelledGraph>(shares ? &shares->graph() : nullptr);
+}
 
 // Without bytes there is nothing to keep, but for the access: by the name that a copy's has.
 at::Tensor ModelledWorld::read(const at::Tensor& tensor) {

@@ -28,7 +28,7 @@ class ModelledWorld final : public World, public Devices {
   void apart(const std::function<void()>& doings) override;
   c10::intrusive_ptr<c10d::ProcessGroup> group(const std::string& name, const std::vector<int64_t>& ranks) override;
   c10::intrusive_ptr<c10d::Store> store(const std::string& name) override;
-  std::unique_ptr<DeviceGraph> make_graph() override;
+  std::unique_ptr<DeviceGraph> make_graph(const GraphOptions& options) override;
   at::Tensor read(const at::Tensor& tensor) override;
   at::Tensor bytes_now(const at::Tensor& tensor) const override;
   std::vector<SeenRace> races() const override;

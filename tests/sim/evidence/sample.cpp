@@ -27,6 +27,7 @@ Step full_step() {
   step.plan.wrong = {{"w", Shape{2, 3}, DType::i8}};
   step.plan.resolve = LoadPlan::Resolve::before_prepare;
   step.pass = {.deviations = {{Deviation::skip, "fc"}}, .stream = Pass::Stream::joined, .ranks = {0}, .lost = Pass::Lost{1, "fc"}};
+  step.graphs = {.sizes = {1, 8}, .shared_pool = true, .mode = Graphs::Mode::global};
   step.via = Via::layerwise;
   step.in_place = true;
   return step;
@@ -70,6 +71,7 @@ RankRun full_run() {
           .coverage = {{CoverageReport::Kind::unexpected, 0, "fc", "weight"}},
           .at_post_load = {{0, "fc.weight", {1}, DType::boolean, blob({1})}},
           .reads = {{0, 0, "weight", 5, 6, {1}, DType::u8, blob({7})}},
+          .graph_reads = {{0, 8, "fc", 11, blob({7})}},
           .races = {{.first = {"stream 1", "broadcast", "reach", 0, true},
                      .second = {"stream 2", "copy", "read", 0, false},
                      .turned = true,
