@@ -99,6 +99,7 @@ class Planner {
         if (step.outcome == Step::Outcome::ok) open_ = false;
         break;
       case StepKind::forward:
+      case StepKind::capture:  // which warms up
         now_.memory.forward();
         break;
       case StepKind::abort:
