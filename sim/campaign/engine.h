@@ -26,7 +26,10 @@ struct EngineOptions {
   bool prove_determinism = false;
   // Called as each step of each execution begins; see ReplayOptions.
   std::function<void(const Variation&, int rank, int step)> on_step;
-  std::optional<Seat> seat;  // only this rank, which this process is; the evidence is a part (rank_parts.h)
+  std::function<void(const Variation&, int rank, const Event&)> on_event;  // as each is noted
+  double silence_seconds = 60;  // without anything heard from a process: it hangs
+  std::string log;              // what processes print that replay() starts; empty: where this one prints its errors
+  std::optional<Seat> seat;     // only this rank, which this process is; the evidence is a part (rank_parts.h)
 };
 
 struct Engine {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "sim/campaign/messages.h"
+#include "sim/campaign/trail.h"
 #include "sim/campaign/worker_process.h"
 #include "sim/evidence/rank_parts.h"
 
@@ -22,9 +23,10 @@ struct Member {
 
 class Party {
  public:
-  Party(PartyOptions options, std::function<Result<std::unique_ptr<MeetingPlace>>()> meet)
-      : options_(std::move(options)), meet_(std::move(meet)) {}
+  Party(std::vector<std::string> command, std::function<Result<std::unique_ptr<MeetingPlace>>()> meet)
+      : command_(std::move(command)), meet_(std::move(meet)) {}
 
+  // REQUIRES engine.silence_seconds > 0.
   Result<Evidence> play(const Job& job, const EngineOptions& engine) {
     Result<Evidence> evidence = try_to_play(job, engine);
     if (!evidence.ok() || !is_settled(*evidence)) leave();
@@ -33,8 +35,8 @@ class Party {
 
  private:
   Result<Evidence> try_to_play(const Job& job, const EngineOptions& engine) {
-    RELOADLAB_TRY(gather(static_cast<size_t>(job.the_case.ranks)));
-    deal(job);
+    RELOADLAB_TRY(gather(static_cast<size_t>(job.the_case.ranks), engine));
+    deal(job, engine);
     while (!std::ranges::all_of(members_, &Member::done)) {
       wait();
       for (size_t rank = 0; rank < members_.size(); ++rank) attend(rank, engine);
@@ -63,18 +65,27 @@ class Party {
            });
   }
 
-  Status gather(size_t ranks) {
+  std::vector<std::string> command(const EngineOptions& engine) const {
+    std::vector<std::string> words = command_;
+    words.insert(words.end(), {"--hang-after", fmt::format("{}s", engine.silence_seconds)});
+    return words;
+  }
+
+  Status gather(size_t ranks, const EngineOptions& engine) {
     if (can_go_on(ranks)) return {};
     leave();
     RELOADLAB_ASSIGN(place_, meet_());
     members_.resize(ranks);
     for (Member& member : members_) {
-      RELOADLAB_ASSIGN(member.process, WorkerProcess::start(options_.command, options_.log));
+      RELOADLAB_ASSIGN(member.process, WorkerProcess::start(command(engine), engine.log));
     }
     return {};
   }
 
-  void deal(const Job& job) {
+  // A rank gives up long before whoever waits for all of them, and says what it waited for.
+  static double patience(double silence_seconds) { return std::max(silence_seconds / 30, std::min(1.0, silence_seconds / 8)); }
+
+  void deal(const Job& job, const EngineOptions& engine) {
     ++round_;
     for (size_t rank = 0; rank < members_.size(); ++rank) {
       Member& member = members_[rank];
@@ -85,7 +96,7 @@ class Party {
                           .ranks = static_cast<int>(members_.size()),
                           .port = place_->port(),
                           .round = round_,
-                          .patience = options_.silence_seconds / 30};
+                          .patience = patience(engine.silence_seconds)};
       member.process->send(FrameKind::job, job_text(message));
       member.process->pump();
     }
@@ -110,7 +121,7 @@ class Party {
     }
     if (member.done()) return;
     if (member.process->gone()) return lose(rank, member.process->end());
-    if (member.process->silent_seconds() > options_.silence_seconds) lose(rank, "fell silent, and was ended", true);
+    if (member.process->silent_seconds() > engine.silence_seconds / 2) lose(rank, "fell silent, and was ended", true);
   }
 
   void take(size_t rank, const Frame& frame, const EngineOptions& engine) {
@@ -130,7 +141,7 @@ class Party {
       }
       case FrameKind::failed:
         // A device that can no longer be used is the rank's loss; what the case or this machine lacks, all ranks say alike.
-        if (const Status status = parse_status(frame.body); status.code() == Code::failed)
+        if (const Status status = parse_status(frame.body); status.code() == Code::failed || status.code() == Code::lost)
           lose(rank, status.message());
         else
           member.failed = status;
@@ -146,12 +157,14 @@ class Party {
 
   // The others notice that it is gone, and tell what they waited for.
   void lose(size_t rank, const std::string& how, bool hangs = false) {
-    members_[rank].part.lost = fmt::format("rank {}: {}", rank, how);
-    members_[rank].part.hangs = hangs;
-    members_[rank].process.reset();
+    Member& member = members_[rank];
+    member.part.lost = fmt::format("rank {}: {}", rank, how);
+    member.part.hangs = hangs;
+    member.part.events = trail_events(member.process->trail(), Variation{.kind = Variation::Kind::warm}.label());
+    member.process.reset();
   }
 
-  const PartyOptions options_;
+  const std::vector<std::string> command_;
   const std::function<Result<std::unique_ptr<MeetingPlace>>()> meet_;
   std::unique_ptr<MeetingPlace> place_;
   std::vector<Member> members_;
@@ -162,8 +175,8 @@ class Party {
 
 bool needs_rank_processes(const Case& the_case) { return the_case.world == WorldKind::cuda && !the_case.series.empty(); }
 
-Engine with_rank_processes(Engine engine, PartyOptions options) {
-  auto party = std::make_shared<Party>(std::move(options), engine.meet);
+Engine with_rank_processes(Engine engine, std::vector<std::string> command) {
+  auto party = std::make_shared<Party>(std::move(command), engine.meet);
   engine.replay = [party, alone = std::move(engine.replay)](const Case& the_case, const std::string& candidate,
                                                             const EngineOptions& asked) -> Result<Evidence> {
     if (asked.seat || !needs_rank_processes(the_case)) return alone(the_case, candidate, asked);

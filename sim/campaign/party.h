@@ -11,14 +11,8 @@
 
 namespace reloadlab::sim {
 
-struct PartyOptions {
-  std::vector<std::string> command;  // that makes the program a worker
-  double silence_seconds = 60;       // without anything heard from a rank: it is ended
-  std::string log;                   // what ranks print; empty: nowhere
-};
-
-// The engine, whose replay() deals out what needs a process for each rank.
-Engine with_rank_processes(Engine engine, PartyOptions options);
+// The engine, whose replay() deals out what needs a process for each rank. `command` makes the program a worker.
+Engine with_rank_processes(Engine engine, std::vector<std::string> command);
 
 // Whether it needs one: its ranks talk, on real devices.
 bool needs_rank_processes(const Case& the_case);

@@ -9,13 +9,15 @@
 #include <vector>
 
 #include "sim/campaign/frame.h"
+#include "sim/campaign/trail.h"
 
 namespace reloadlab::sim {
 
 class WorkerProcess {
  public:
+  // In a process group of its own. `log` gets what it prints; empty: where this process prints its errors.
   static Result<std::unique_ptr<WorkerProcess>> start(const std::vector<std::string>& command, const std::string& log);
-  ~WorkerProcess();  // kills it
+  ~WorkerProcess();  // kills it and what it started
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
 
@@ -32,12 +34,14 @@ class WorkerProcess {
   double silent_seconds() const;
   // Ends it and says how it ended: "killed by signal 11 (SIGSEGV)", "left with exit code 3".
   std::string end();
+  // What it has written down of the case that it plays, or played last (trail.h).
+  std::string trail() const { return read_trail(trail_); }
 
  private:
-  WorkerProcess(pid_t pid, int socket);
+  WorkerProcess(pid_t pid, int socket, int trail);
   std::string reap(bool block);
   pid_t pid_;
-  int socket_;
+  int socket_, trail_;
   bool gone_ = false;
   std::string outgoing_;
   FrameReader frames_;

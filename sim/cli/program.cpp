@@ -127,7 +127,7 @@ int with_all_printed(int code) {
 
 int run_program(int argc, const char* const* argv, const Engine& engine) {
   try {
-    const Engine whole = with_rank_processes(engine, {.command = {own_program(), "worker"}});
+    const Engine whole = with_rank_processes(engine, {own_program(), "worker"});
     return with_all_printed(dispatch(argc, argv, {whole, argc > 0 ? argv[0] : "reloadlab"}));
   } catch (const std::system_error& error) {  // as fmt says that it cannot print
     return say(Exit::defect, fmt::format("reloadlab: {}", error.what()));

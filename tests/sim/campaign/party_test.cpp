@@ -27,14 +27,14 @@ class Party : public testing::Test {
       ++meetings;
       return std::unique_ptr<MeetingPlace>(std::make_unique<NoPlace>());
     };
-    together = with_rank_processes(engine, {.command = {"/proc/self/exe", "worker"}, .silence_seconds = 2});
+    together = with_rank_processes(engine, {"/proc/self/exe", "worker"});
     talking.world = WorldKind::cuda;
     talking.ranks = 3;
     talking.series.push_back({.name = "ring", .layers = {"up"}});
     talking.steps = {{.kind = StepKind::load}, {.kind = StepKind::pass}};
   }
 
-  Result<Evidence> play(const std::string& candidate) { return together.replay(talking, candidate, {}); }
+  Result<Evidence> play(const std::string& candidate) { return together.replay(talking, candidate, {.silence_seconds = 4}); }
 
   Engine engine = fake_engine();
   Engine together;
@@ -98,9 +98,9 @@ TEST_F(Party, ARankThatDiesBetweenCasesIsReplaced) {
 
 // Each case tells of it: no set of processes comes up.
 TEST_F(Party, RanksThatNeverComeUpAreLost) {
-  together = with_rank_processes(engine, {.command = {"/bin/false"}, .silence_seconds = 2});
+  together = with_rank_processes(engine, {"/bin/false"});
   for (int time = 0; time < 2; ++time) EXPECT_EQ(warm_of(play("fake@good"), 3).stopped, "lost: rank 0: left with exit code 1");
-  together = with_rank_processes(engine, {.command = {"/nowhere/at/all"}, .silence_seconds = 2});
+  together = with_rank_processes(engine, {"/nowhere/at/all"});
   for (int time = 0; time < 2; ++time) EXPECT_EQ(play("fake@good").status().code(), Code::failed);
 }
 
