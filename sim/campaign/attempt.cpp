@@ -202,7 +202,7 @@ Answer failed_replay(const Job& job, const Status& status, const Finding& where)
   if (status.code() == Code::lost) {
     Finding finding = where;
     finding.what = status.message();
-    return lost(job, State::fail, finding);
+    return lost(job, status.message().starts_with("hang: ") ? State::hang : State::fail, finding);
   }
   const End end = status.code() == Code::unsupported ? End::skipped : status.code() == Code::data ? End::bad_data : End::defect;
   return unjudged(job, end, status.message());

@@ -55,6 +55,7 @@ Engine built_in_engine() {
   engine.lacks = [](const Case& the_case) { return lacks(the_case, gpus()); };
   engine.judge = judge;
   engine.explore = explore_named;
+  engine.gpu_memory = [] { return gpu_memory_in_use(gpus()); };
   engine.meet = open_meeting_place;
   engine.watch_hangs = watch_hangs;
   for (const LawInfo& law : laws()) engine.laws.push_back({std::string(law.id), std::string(law.sentence)});

@@ -86,8 +86,8 @@ WorkerProcess::~WorkerProcess() {
   ::close(trail_);
 }
 
-void WorkerProcess::send(FrameKind kind, std::string_view body) {
-  outgoing_ += frame_bytes(kind, body);
+void WorkerProcess::send_bytes(std::string_view frames) {
+  outgoing_ += frames;
   heard_ = std::chrono::steady_clock::now();
 }
 
@@ -97,6 +97,7 @@ void WorkerProcess::pump() {
     if (put <= 0) break;
     outgoing_.erase(0, static_cast<size_t>(put));
   }
+  const bool ended = has_ended();   // what it said before it did can be read from here on
   std::array<char, 1 << 16> chunk;  // of this call: every thread of the process, each rank's too, would have one of its own
   for (;;) {
     const ssize_t got = ::read(socket_, chunk.data(), chunk.size());
@@ -106,10 +107,16 @@ void WorkerProcess::pump() {
     } else if (got < 0 && errno == EINTR) {
       continue;
     } else {
-      gone_ = got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+      gone_ = ended || got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
       return;
     }
   }
+}
+
+// What it started may hold its end of the socket.
+bool WorkerProcess::has_ended() const {
+  siginfo_t dead{};
+  return pid_ > 0 && ::waitid(P_PID, static_cast<id_t>(pid_), &dead, WEXITED | WNOWAIT | WNOHANG) == 0 && dead.si_pid != 0;
 }
 
 double WorkerProcess::silent_seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - heard_).count(); }

@@ -29,11 +29,6 @@ int say(Exit code, const std::string& message) {
   return static_cast<int>(code);
 }
 
-Exit exit_of(const Status& status) {
-  if (status.code() == Code::usage) return Exit::usage;
-  return status.code() == Code::data ? Exit::bad_scenario : Exit::defect;
-}
-
 // Options of which few go together stand in a group without a name of its own that is asked for.
 std::vector<const CLI::App*> groups_of(const CLI::App& command) {
   return command.get_subcommands([](const CLI::App* each) { return each->get_name().empty(); });
@@ -113,6 +108,11 @@ int dispatch(int argc, const char* const* argv, const Program& program) {
 }
 
 }  // namespace
+
+Exit exit_of(const Status& failure) {
+  if (failure.code() == Code::usage) return Exit::usage;
+  return failure.code() == Code::data ? Exit::bad_scenario : Exit::defect;
+}
 
 namespace {
 

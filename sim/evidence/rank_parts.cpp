@@ -33,7 +33,7 @@ bool makes_sense(const Event& event, const Evidence& whole, const Execution& exe
 void take_loss(const Evidence& evidence, Execution& whole, const RankPart& part, size_t rank) {
   if (whole.variation.index == 0)
     std::ranges::copy_if(part.events, std::back_inserter(whole.ranks[rank].events),
-                       [&](const Event& event) { return makes_sense(event, evidence, whole); });
+                         [&](const Event& event) { return makes_sense(event, evidence, whole); });
   if (whole.stopped.starts_with("lost: ") || whole.stopped.starts_with("hang: ")) return;
   whole.stopped = (part.hangs ? "hang: " : "lost: ") + part.lost;
 }

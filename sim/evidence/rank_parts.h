@@ -15,8 +15,8 @@ struct RankPart {
   std::vector<Event> events;         // where it was lost: what it is known to have done in the warm execution
 };
 
-// Parts by rank. A rank that was lost leaves runs with nothing but these events, and its warm execution has stopped for that reason. Code::data where parts are
-// of different runs.
+// Parts by rank. A rank that was lost leaves runs with nothing but these events, and its warm execution has stopped for that reason.
+// Code::data where parts are of different runs.
 Result<Evidence> put_together(const Case& the_case, const std::string& candidate, std::vector<RankPart> parts);
 
 // Every rank did all of its steps, and issued what the others issued: nothing of this run is left in any communicator.

@@ -11,7 +11,7 @@ namespace reloadlab::sim::cuda {
 
 CudaWorld::CudaWorld(const WorldRequest& request)
     : CpuWorld(request.ranks, request.local, request.poison),
-      device_(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(request.seat ? request.seat->rank : 0)) {
+      device_(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(request.seat ? request.seat->device : 0)) {
   at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);
   install_ledger();
   const c10::DeviceGuard guard(device_);
