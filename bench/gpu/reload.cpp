@@ -12,6 +12,7 @@
 #include <chrono>
 #include <limits>
 
+#include "bench/contest.h"
 #include "bench/gpu/gpu_model.h"
 #include "reference/base/check.h"
 #include "reference/layerwise/layerwise.h"
@@ -50,6 +51,7 @@ model::ModelSpec spec_of(const Shapes& shapes) {
   model::ModelSpec spec;
   spec.architecture = shapes.architecture;
   spec.values = shapes.values;
+  if (tiny()) spec.values.insert_or_assign("blocks", int64_t{1});
   const Status expanded = model::expand_architecture(spec);
   RELOADLAB_CHECK(expanded.ok(), expanded.message());
   return spec;
@@ -181,8 +183,11 @@ void add(const Shapes& shapes, const char* policy, double models) {
 void add_all() {
   for (const Shapes* shapes : {&dense, &experts}) {
     add(*shapes, "seed", 2);
+    add(*shapes, "hardened,abort=unusable,landing=materialized", 2);
     add(*shapes, "hardened,abort=unusable", 2);
+    add(*shapes, "hardened,abort=unusable,landing=direct", 2);
     add(*shapes, "hardened", 3);
+    add(*shapes, "hardened,landing=direct", 3);
   }
 }
 

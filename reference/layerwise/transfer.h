@@ -1,0 +1,31 @@
+#pragma once
+// Copies of loads into kernel tensors. Where a launch costs more than the bytes, small ones are gathered and go out as one operator; large
+// ones and those that the operator has no kernel for (strided, another element type, another device) go out by themselves, at once.
+#include <c10/core/Stream.h>
+
+#include <optional>
+#include <vector>
+
+#include "reference/layerwise/accounting/write_tracker.h"
+
+namespace reloadlab::layerwise {
+
+class Transfer {
+ public:
+  // Copies `copy.from` to where `copy.to` lies in its storage, in the kernel's. REQUIRES that no copy since the last flush touches a byte
+  // of it, and that the source keeps its bytes until the next one.
+  void add(const at::Tensor& kernel, const PlainCopy& copy);
+  // Issues what waits, on the stream on which it was added.
+  void flush();
+  // Forgets what waits.
+  void drop();
+
+ private:
+  void gather(const at::Tensor& kernel, const PlainCopy& copy, int64_t bytes);
+
+  std::vector<at::Tensor> to_, from_;
+  int64_t bytes_ = 0;
+  std::optional<c10::Stream> stream_;
+};
+
+}  // namespace reloadlab::layerwise
