@@ -12,7 +12,9 @@ namespace {
 
 class Plan : public testing::Test {
  protected:
-  RankPlan plan(const std::vector<Step>& steps, bool backup = true) { return plan(steps, PlanPolicies{.backup = backup}); }
+  RankPlan plan(const std::vector<Step>& steps, bool backup = true) {
+    return plan(steps, PlanPolicies{.backup = backup ? Backup::of_processed : Backup::none});
+  }
   RankPlan plan(const std::vector<Step>& steps, const PlanPolicies& policies) {
     return make_plan(Catalogue(case_.model), unroll(steps), {0, 1}, policies);
   }
@@ -179,7 +181,15 @@ TEST_F(Plan, AShadowIsCountedTwiceWhileItsLayerIsProcessed) {
   const int64_t plain = 192 + 192 + 4 + 480, shadow = 192, backup = 100;
   EXPECT_EQ(highest(plan({reload_}, PlanPolicies{})), plain);
   EXPECT_EQ(highest(plan({reload_}, {.shadow = true})), plain + shadow);
-  EXPECT_EQ(highest(plan({reload_}, {.backup = true, .shadow = true})), plain + shadow + backup);
+  EXPECT_EQ(highest(plan({reload_}, {.backup = Backup::of_processed, .shadow = true})), plain + shadow + backup);
+}
+
+// The weights of both layers come before the bias of either: 48 bytes of each.
+TEST_F(Plan, WhereLoadsLandAsTheyComeTheirLayersAreBackedUpFromTheFirstOn) {
+  case_ = tiny_case({linear_layer("b"), linear_layer("c")});
+  for (model::LayerSpec& layer : case_.model.layers) layer.values["bias"] = true;
+  reload_.plan.order = OrderKind::interleaved;
+  EXPECT_GT(highest(plan({reload_}, {.backup = Backup::of_touched})), highest(plan({reload_}, {.backup = Backup::of_processed})));
 }
 
 // A refused load call leaves its update open, with what came before it.
@@ -231,7 +241,7 @@ TEST_F(Plan, ARankOfPaddingProcessesALayerOnlyIfTheLoaderPads) {
     vocab.values = {{"vocab", int64_t{3}}, {"hidden", int64_t{2}}, {"pad_to", int64_t{8}}, {"loader_pads", pads}};
     model::fill_defaults(vocab);
     case_.model.layers = {vocab};
-    const RankPlan padding = make_plan(Catalogue(case_.model), {reload_}, {1, 2}, {.backup = true});
+    const RankPlan padding = make_plan(Catalogue(case_.model), {reload_}, {1, 2}, {.backup = Backup::of_processed});
     EXPECT_EQ(padding.loads[0].completes, pads);
     EXPECT_EQ(padding.peaks[0].extra_bytes, pads ? 12 + 16 + 16 : 12);
     EXPECT_EQ(padding.peaks[1].extra_bytes, 0);
