@@ -44,8 +44,8 @@ const Shapes dense{"dense",
                     {"intermediate", int64_t{12288}},
                     {"max_position", int64_t{40960}},
                     {"qk_norm", true}},
-                   7};
-const Shapes experts{"experts", "qwen_moe", {}, 5};
+                   15};
+const Shapes experts{"experts", "qwen_moe", {}, 9};
 
 model::ModelSpec spec_of(const Shapes& shapes) {
   model::ModelSpec spec;
