@@ -37,8 +37,7 @@
 //               (landing.h). Under landing=whole its loads are copied into the kernel tensors when it is complete. Under landing=direct
 //               they are as they come: an update that does not reach its end then leaves a layer that was touched as abort says,
 //               whether it was complete or not, and a copy that fails breaks the update as one back does. On an accelerator small
-//               copies are gathered meanwhile, across layers: a loaded tensor must keep its bytes, and a kernel tensor may lack them,
-//               until finish has returned, unless transport_reuses_buffers or extra_bytes_limit says that nothing may wait.
+//               copies are gathered until the layer is complete, and a loaded tensor must keep its bytes as long as a buffered one.
 //
 // Memory, beyond what was there before prepare. All of it is gone when finish or abort returns.
 //   from a load call to the end of its group's processing   the loaded tensor: by reference, or a copy of our own if the transport

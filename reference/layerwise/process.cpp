@@ -67,8 +67,9 @@ Status replay_all(Core& core, Update& update, Group& group, OwnStep own_step) {
   return {};
 }
 
-// Nothing is left to do for a group that has landed.
-Status has_landed(const Core& core, const Group& group) {
+// What is left to do for a group that has landed.
+Status has_landed(const Core& core, Update& update, const Group& group) {
+  update.transfer.flush();
   forget_post_loads(group);
   tell_all(core, group, EngineEventKind::processed);
   tell_all(core, group, EngineEventKind::copied_back);
@@ -77,7 +78,7 @@ Status has_landed(const Core& core, const Group& group) {
 
 Status run(Core& core, Update& update, Group& group, OwnStep own_step) {
   const bool landed = own_step == OwnStep::apart && (landed_whole(group) || land_whole(core, group));
-  return landed ? has_landed(core, group) : replay_all(core, update, group, own_step);
+  return landed ? has_landed(core, update, group) : replay_all(core, update, group, own_step);
 }
 
 // The group is done. Lent records go back to where they were before begin; sealed ones remember what came, for late loads.

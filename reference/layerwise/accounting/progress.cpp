@@ -123,6 +123,7 @@ Status ElementProgress::take(const Write& write) {
 }
 
 std::vector<Missing> ElementProgress::missing() const {
+  if (complete()) return {};
   std::vector<Missing> all;
   for (const auto& storage : storages_)
     if (const int64_t bytes = storage->missing_bytes(); bytes > 0)
