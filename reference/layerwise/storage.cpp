@@ -28,8 +28,8 @@ at::Tensor bytes_of_storage(const at::Tensor& tensor, int64_t start, int64_t len
   return over(tensor, at::kByte, {length}, {1}, start);
 }
 
-at::Tensor words_of_storage(const at::Tensor& tensor, int64_t start, int64_t length) {
-  return over(tensor, at::kInt, {length / 4}, {1}, start / 4);
+at::Tensor words_of_storage(const at::Tensor& tensor, int64_t word, int64_t start, int64_t length) {
+  return over(tensor, word == 4 ? at::kInt : word == 2 ? at::kShort : at::kByte, {length / word}, {1}, start / word);
 }
 
 Span span_of(const at::Tensor& tensor) {

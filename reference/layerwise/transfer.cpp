@@ -10,8 +10,6 @@ namespace reloadlab::layerwise {
 namespace {
 
 constexpr int64_t large = int64_t{8} << 20;  // bytes: from here on a copy of its own is the faster one
-constexpr int64_t unit = 16;                 // bytes: what the operator moves at a time, if all tensors begin at a multiple of it
-constexpr int64_t word = 4;                  // bytes: elements of this size make it move `unit`
 constexpr int64_t waits_at_most = int64_t{256} << 20;
 constexpr size_t tensors_at_most = 1024;
 
@@ -23,9 +21,16 @@ int64_t offset_of(const at::Tensor& tensor) { return tensor.storage_offset() * s
 
 // Both lie in a row, alike, on one accelerator.
 bool can_gather(const at::Tensor& kernel, const PlainCopy& copy, int64_t bytes) {
-  if (kernel.is_cpu() || kernel.is_meta() || bytes >= large || bytes % word != 0) return false;
+  if (kernel.is_cpu() || kernel.is_meta() || bytes >= large) return false;
   return copy.from.device() == kernel.device() && copy.from.scalar_type() == copy.to.scalar_type() && is_plain(copy.from) &&
-         is_plain(copy.to) && copy.from.sizes() == copy.to.sizes() && offset_of(copy.from) % unit == 0 && offset_of(copy.to) % unit == 0;
+         is_plain(copy.to) && copy.from.sizes() == copy.to.sizes();
+}
+
+// The largest words, as a power of two, that the copy is made of. Storages that others have allocated may begin anywhere.
+size_t word_of(const at::Tensor& to, int64_t to_offset, const at::Tensor& from, int64_t from_offset, int64_t bytes) {
+  const auto begin = [](const at::Tensor& tensor) { return reinterpret_cast<uintptr_t>(tensor.storage().data()); };
+  const uintptr_t all = begin(to) | begin(from) | static_cast<uintptr_t>(to_offset | from_offset | bytes);
+  return all % 4 == 0 ? 2 : all % 2 == 0 ? 1 : 0;
 }
 
 }  // namespace
@@ -40,24 +45,27 @@ void Transfer::gather(const at::Tensor& kernel, const PlainCopy& copy, int64_t b
   const c10::Stream stream = current_stream(kernel.device());
   if (stream_ && *stream_ != stream) flush();
   stream_ = stream;
-  to_.push_back(words_of_storage(kernel, offset_of(copy.to), bytes));
-  from_.push_back(words_of_storage(copy.from, offset_of(copy.from), bytes));
+  const int64_t to = offset_of(copy.to), from = offset_of(copy.from);
+  const size_t power = word_of(kernel, to, copy.from, from, bytes);
+  gathered_[power].to.push_back(words_of_storage(kernel, int64_t{1} << power, to, bytes));
+  gathered_[power].from.push_back(words_of_storage(copy.from, int64_t{1} << power, from, bytes));
   bytes_ += bytes;
-  if (bytes_ >= waits_at_most || to_.size() >= tensors_at_most) flush();
+  if (bytes_ >= waits_at_most || ++count_ >= tensors_at_most) flush();
 }
 
 void Transfer::flush() {
-  if (to_.empty()) return;
+  if (!stream_) return;
   const c10::StreamGuard stream(*stream_);
-  const std::vector<at::Tensor> to = std::move(to_), from = std::move(from_);
+  const std::array<Gathered, 3> all = std::move(gathered_);
   drop();
-  at::_foreach_copy_(to, from);
+  for (const Gathered& words : all)
+    if (!words.to.empty()) at::_foreach_copy_(words.to, words.from);
 }
 
 void Transfer::drop() {
-  to_.clear();
-  from_.clear();
+  gathered_ = {};
   bytes_ = 0;
+  count_ = 0;
   stream_.reset();
 }
 

@@ -3,6 +3,7 @@
 // ones and those that the operator has no kernel for (strided, another element type, another device) go out by themselves, at once.
 #include <c10/core/Stream.h>
 
+#include <array>
 #include <optional>
 #include <vector>
 
@@ -21,9 +22,14 @@ class Transfer {
   void drop();
 
  private:
+  // As words of one size, of which the operator moves several at a time.
+  struct Gathered {
+    std::vector<at::Tensor> to, from;
+  };
   void gather(const at::Tensor& kernel, const PlainCopy& copy, int64_t bytes);
 
-  std::vector<at::Tensor> to_, from_;
+  std::array<Gathered, 3> gathered_;  // words of 1, 2 and 4 bytes
+  size_t count_ = 0;
   int64_t bytes_ = 0;
   std::optional<c10::Stream> stream_;
 };
