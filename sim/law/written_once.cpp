@@ -33,12 +33,6 @@ bool processes_at_finish(const Evidence& evidence) {
   return declared != evidence.declared.end() && declared->second == "finish";
 }
 
-// Declared by candidates that write a layer's loads into its kernel tensors as they come.
-bool lands_as_it_comes(const Evidence& evidence) {
-  const auto declared = evidence.declared.find("landing");
-  return declared != evidence.declared.end() && declared->second == "direct";
-}
-
 class Completion {
  public:
   Completion(const Evidence& evidence, size_t rank, Tally& tally)
