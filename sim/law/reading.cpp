@@ -248,4 +248,9 @@ bool has_post_load(const Evidence& evidence, size_t rank, std::string_view layer
                              [&](const Event& event) { return event.kind == EventKind::post_load_begin && event.layer == index; });
 }
 
+bool lands_as_it_comes(const Evidence& evidence) {
+  const auto declared = evidence.declared.find("landing");
+  return declared != evidence.declared.end() && declared->second == "direct";
+}
+
 }  // namespace reloadlab::sim

@@ -63,14 +63,17 @@ class Completion {
     if (evidence_.the_case.expect.completed == Expect::Completed::at_finish || processes_at_finish(evidence_)) completing = nullptr;
     tally_.check();
     bool in_finish = false;
+    std::optional<std::pair<const Event*, bool>> last;  // touch, and whether in finish
     for (const Event& event : run_.events) {
       if (!update.has(event.step)) continue;
       if (event.kind == EventKind::finish_begin) in_finish = true;
       if (event.kind == EventKind::finish_end) in_finish = false;
       if ((event.kind != EventKind::write_kernel && event.kind != EventKind::post_load_begin) || !in_group(event.layer)) continue;
       if (in_failed_call(event)) continue;
-      return placed(update, event, in_finish, completing, *touching);
+      last = {&event, in_finish};
+      if (!lands_as_it_comes(evidence_)) break;  // then the first one counts
     }
+    if (last) return placed(update, *last->first, last->second, completing, *touching);
     if (!completing) return std::nullopt;
     return finding(update, completing->layer, fmt::format("complete with {}, and never processed", completing->delivery));
   }
@@ -82,7 +85,7 @@ class Completion {
     return outcome && event.load >= 0 && load < outcome->load_statuses.size() && !outcome->load_statuses[load].ok();
   }
 
-  // The first time that the group was touched: where it should have been?
+  // The touch of the group that counts: where it should have been?
   std::optional<Finding> placed(StepRange update, const Event& event, bool in_finish, const PlannedLoad* completing,
                                 const PlannedLoad& touching) {
     const bool right = completing ? event.step == completing->step && event.load == completing->index : in_finish;
