@@ -1,5 +1,7 @@
 #include "reference/layerwise/landing.h"
 
+#include <algorithm>
+
 #include "reference/base/check.h"
 #include "reference/layerwise/backup.h"
 #include "reference/layerwise/memory.h"
@@ -78,18 +80,38 @@ bool reads_kernel(const Group& group, const PlainCopies& copies) {
 // Under buffering=owned what is kept is another tensor than the one that came.
 bool is_kept(const Core& core) { return core.policy.buffering == Buffering::by_reference || !core.options.transport_reuses_buffers; }
 
-bool all_land(const Group& group) {
+bool lie_alike(const at::Tensor& a, const at::Tensor& b) {
+  return a.is_alias_of(b) && a.storage_offset() == b.storage_offset() && a.nbytes() == b.nbytes() && same_layout(a, b);
+}
+
+// The last of two copies to one place wins, and the place is written once. False: they overlap in another way.
+bool drop_earlier(Group& group, size_t again) {
+  for (const PlainCopy& copy : group.loads[again].copies) {
+    const auto to_same = [&](const PlainCopy& earlier) { return lie_alike(earlier.to, copy.to); };
+    size_t dropped = 0;
+    for (size_t i = 0; i < again; ++i) {
+      PlainCopies& copies = group.loads[i].copies;
+      const auto rest = std::remove_if(copies.begin(), copies.end(), to_same);
+      dropped += static_cast<size_t>(copies.end() - rest);
+      copies.erase(rest, copies.end());
+    }
+    if (dropped == 0) return false;
+  }
+  return true;
+}
+
+bool all_land(Group& group) {
   for (const BufferedLoad& load : group.loads)
     if (load.copies.empty() || reads_kernel(group, load.copies)) return false;
+  for (size_t i = 0; i < group.loads.size(); ++i)
+    if (group.loads[i].again && !drop_earlier(group, i)) return false;
   return true;
 }
 
 void transfer_all(Group& group) {
   Transfer transfer;
-  for (const BufferedLoad& load : group.loads) {
-    if (load.again) transfer.flush();  // the last one wins
+  for (const BufferedLoad& load : group.loads)
     for (const PlainCopy& copy : load.copies) transfer.add(place_of(group, copy.to), copy);
-  }
   transfer.flush();
 }
 

@@ -53,10 +53,11 @@ class Completion {
  private:
   std::optional<Finding> group(StepRange update, const std::vector<int>& groups, int representative) {
     const auto in_group = [&](int layer) { return layer >= 0 && groups[static_cast<size_t>(layer)] == representative; };
-    const PlannedLoad *completing = nullptr, *touching = nullptr;
+    const PlannedLoad *completing = nullptr, *touching = nullptr, *first = nullptr;
     for (const PlannedLoad& load : plan_.loads) {
       if (!update.has(load.step) || load.wrong || load.placements.empty() || !in_group(layer_index(evidence_, load.layer))) continue;
       touching = &load;
+      if (!first) first = &load;
       if (load.completes) completing = &load;
     }
     if (!touching) return std::nullopt;
@@ -64,6 +65,7 @@ class Completion {
     tally_.check();
     bool in_finish = false;
     std::optional<std::pair<const Event*, bool>> last;  // touch, and whether in finish
+    const bool early = may_be_early(in_group);
     for (const Event& event : run_.events) {
       if (!update.has(event.step)) continue;
       if (event.kind == EventKind::finish_begin) in_finish = true;
@@ -71,11 +73,21 @@ class Completion {
       if ((event.kind != EventKind::write_kernel && event.kind != EventKind::post_load_begin) || !in_group(event.layer)) continue;
       if (in_failed_call(event)) continue;
       last = {&event, in_finish};
-      if (!lands_as_it_comes(evidence_)) break;  // then the first one counts
+      if (!early || event.load < 0 || std::pair(event.step, event.load) < std::pair(first->step, first->index)) break;
     }
     if (last) return placed(update, *last->first, last->second, completing, *touching);
     if (!completing) return std::nullopt;
     return finding(update, completing->layer, fmt::format("complete with {}, and never processed", completing->delivery));
+  }
+
+  // Where loads are written as they come, a group without a post-load step is, in load calls from its first load on; that it was touched
+  // last where it is due is demanded all the same. Of every other group it is the first touch that counts.
+  template <class InGroup>
+  bool may_be_early(const InGroup& in_group) const {
+    if (!lands_as_it_comes(evidence_)) return false;
+    for (size_t layer = 0; layer < evidence_.layers.size(); ++layer)
+      if (in_group(static_cast<int>(layer)) && has_post_load(evidence_, rank_, evidence_.layers[layer])) return false;
+    return true;
   }
 
   // What a load call did that failed is undone, or other laws find it.
