@@ -1,7 +1,5 @@
 #include "reference/layerwise/backup.h"
 
-#include <ATen/ops/empty_like.h>
-
 #include "reference/layerwise/storage.h"
 
 namespace reloadlab::layerwise {
@@ -36,8 +34,7 @@ std::vector<KernelSpan> kernel_spans(const Group& group) {
 
 void save(Group& group, const KernelSpan& kernel) {
   const at::Tensor flat = bytes_of_storage(kernel.tensor, kernel.span.begin, kernel.span.end - kernel.span.begin);
-  group.backup.push_back({flat, at::empty_like(flat)});
-  group.backup.back().bytes.copy_(flat);
+  group.backup.push_back({flat, flat.clone()});
 }
 
 }  // namespace

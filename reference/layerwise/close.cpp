@@ -54,6 +54,7 @@ Status report_missing(const Core& core, const Update& update) {
 }
 
 Status abandon(Core& core, Update& update, model::Model& model) {
+  update.transfer.drop();
   Status put = model::guarded([&] {
     for (const auto& group : update.groups)
       if (alive(*group)) put_back(core, *group);
@@ -82,9 +83,12 @@ void close(Core& core, Update& update, model::Model& model) {
   update.hooked = false;
   update.open = false;
   core.tracker.unwatch_all();
+  update.transfer.drop();
   for (const auto& group : update.groups) {
     group->loads.clear();
     group->backup.clear();
+    group->places.clear();
+    group->landed = false;
     group->buffered_bytes = 0;
     group->state = Group::State::idle;
     for (Member& member : group->members) {

@@ -1,5 +1,7 @@
 #pragma once
 // What an instance and the loaders that it left in a model share. It owns neither layers nor handles.
+#include <ATen/core/LegacyTypeDispatch.h>
+
 #include <memory>
 #include <set>
 #include <string_view>
@@ -50,6 +52,9 @@ struct SettingsScope {
   }
   std::optional<model::DTypeScope> dtype;
 };
+
+// Around everything that a reload does: nobody asks for gradients, and what autograd keeps of each view takes longer than the view.
+using NoGradients = at::AutoDispatchBelowADInplaceOrView;
 
 // The steps, one file each.
 Status record(Core& core, model::Model& model);

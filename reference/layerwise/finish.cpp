@@ -97,8 +97,8 @@ Status finish(Core& core, model::Model& model) {
     RELOADLAB_TRY(report_missing(core, *update));
     return finish_groups(core, *update);
   }
-  Status status = report_missing(core, *update);
-  if (status.ok()) status = model::guarded([&] { return finish_groups(core, *update); });
+  Status status = update->broken ? Status(Code::rejected, "the update failed between two copies back") : report_missing(core, *update);
+  if (status.ok()) status = model::guarded([&] { return update->transfer.flush(), finish_groups(core, *update); });
   if (!status.ok()) {
     Status abandoned = abandon(core, *update, model);
     return abandoned.ok() ? status : Status(status.code(), status.message() + "; and it could not be abandoned: " + abandoned.message());

@@ -33,15 +33,18 @@ Status LayerwiseReload::first_load_done(model::Model& model) {
 }
 
 Status LayerwiseReload::prepare(model::Model& model) {
+  const NoGradients none;
   return model::guarded([&] { return layerwise::prepare(*core_, model); });
 }
 
 Status LayerwiseReload::finish(model::Model& model, DType) {
   const SettingsScope settings(*core_);
+  const NoGradients none;
   return model::guarded([&] { return layerwise::finish(*core_, model); });
 }
 
 Status LayerwiseReload::abort(model::Model& model) {
+  const NoGradients none;
   return model::guarded([&] { return layerwise::abort(*core_, model); });
 }
 

@@ -33,6 +33,12 @@
 // Groups.       Layers whose tensors share storage (ties, views) are processed together. Every handle has one placeholder, and views of
 //               one storage are views of one placeholder storage, in which write sets are kept.
 //
+// Landing.      A layer without a post-load step, whose loaders do nothing but copy from what they are given, needs no materialized tensors
+//               (landing.h). Under landing=whole its loads are copied into the kernel tensors when it is complete. Under landing=direct
+//               they are as they come: an update that does not reach its end then leaves a layer that was touched as abort says,
+//               whether it was complete or not, and a copy that fails breaks the update as one back does. On an accelerator small
+//               copies are gathered until the layer is complete, and a loaded tensor must keep its bytes as long as a buffered one.
+//
 // Memory, beyond what was there before prepare. All of it is gone when finish or abort returns.
 //   from a load call to the end of its group's processing   the loaded tensor: by reference, or a copy of our own if the transport
 //                                                           reuses its buffers; not one of which this rank takes nothing
@@ -42,6 +48,7 @@
 // Under shadow=keep there is, from the first load on, a copy in checkpoint layout of every tensor whose post-load step does more than
 // permute; while a group is processed there is a second one (shadow.h).
 // Copying a matrix that lies column by column takes what ATen takes for it (reference/model/transpose_tile.h).
+// A group that lands takes no more than the copy of its kernel tensors (abort=backup), under landing=direct from its first load on.
 // Materialized tensors and post-load results are freed before the next load call is looked at.
 #include <memory>
 #include <optional>

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "reference/layerwise/landing.h"
 #include "reference/layerwise/memory.h"
 #include "reference/layerwise/process.h"
 
@@ -61,16 +62,18 @@ Result<Counted> count(const Core& core, const LoadCall& call, const model::Loade
   });
 }
 
-Status admit(Core& core, Update& update, const LoadCall& call, const Counted& counted) {
+// `copies`: the load lands.
+Status admit(Core& core, Update& update, const LoadCall& call, const Counted& counted, const PlainCopies* copies) {
   Group& group = call.group;
   const std::string& path = call.layer().path;
   core.tell(EngineEventKind::load_counted, path, call.slot, counted.fresh);
   if (counted.repeated > 0)
     RELOADLAB_TRY(core.cover(core.policy.excess, EngineEventKind::excess, path, call.slot, counted.repeated, "already there"));
+  if (copies) RELOADLAB_TRY(land_load(core, update, call, *copies, counted.repeated > 0));
   const bool last = group.progress->would_complete() && !group.deferred;
   if (!last || core.policy.failed_load == FailedLoad::keep) group.progress->credit();
   if (!last) return {};
-  if (core.options.extra_bytes_limit) RELOADLAB_TRY(stays_in_limit(core, update, processing_bytes(core, group)));
+  if (core.options.extra_bytes_limit && !landed_whole(group)) RELOADLAB_TRY(stays_in_limit(core, update, processing_bytes(core, group)));
   return process(core, update, group, OwnStep::apart);
 }
 
@@ -93,6 +96,7 @@ Result<Counted> only_repeats(const LoadCall& call) {
 
 // Under failed_load=keep the buffered entry stays whatever happens after it was made.
 Status take_load(Core& core, Update& update, const LoadCall& call, const model::Loader& loader, model::Parameter& destination) {
+  const NoGradients none;
   if (update.broken) return Status(Code::rejected, "the update failed between two copies back and can only be abandoned");
   Group& group = call.group;
   const int64_t bytes = buffer_bytes(core, call.loaded);
@@ -100,10 +104,13 @@ Status take_load(Core& core, Update& update, const LoadCall& call, const model::
   const bool asks_first = core.policy.declined == Declined::drop;
   Result<Counted> counted = asks_first ? count(core, call, loader, destination) : Counted();
   if (asks_first && (!counted.ok() || is_declined(*counted))) return counted.status();
-  group.loads.push_back({call.member, call.slot, keep(core, call.loaded), call.args});
+  PlainCopies copies = asks_first ? landing_copies(core, call, *counted) : PlainCopies();
+  if (may_land(core, group, copies)) return admit(core, update, call, *counted, &copies);
+  const bool again = asks_first && counted->repeated > 0;
+  group.loads.push_back({call.member, call.slot, keep(core, call.loaded), call.args, std::move(copies), again});
   group.buffered_bytes += bytes;
   if (!asks_first) counted = count(core, call, loader, destination);
-  Status status = counted.ok() ? admit(core, update, call, *counted) : counted.status();
+  Status status = counted.ok() ? admit(core, update, call, *counted, nullptr) : counted.status();
   if (status.ok() || core.policy.failed_load == FailedLoad::keep) return status;
   group.loads.pop_back();
   group.buffered_bytes -= bytes;

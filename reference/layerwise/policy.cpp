@@ -13,6 +13,7 @@ constexpr std::array<std::string_view, 2> completion{"numel", "elements"}, group
     failed_load{"keep", "undo"}, scales{"unsupported", "reload"}, skipped{"wrapped", "live"}, derived{"in_turn", "in_place"},
     lifetime{"registry", "model"}, declined{"keep", "drop"}, settings{"ambient", "recorded"};
 constexpr std::array<std::string_view, 4> coverage{"silent", "accept", "warn", "reject"};
+constexpr std::array<std::string_view, 3> landing{"materialized", "whole", "direct"};
 constexpr std::array<std::string_view, 3> abandon{"none", "backup", "unusable"};
 
 using P = LayerwisePolicy;
@@ -37,6 +38,7 @@ constexpr std::array rows{
     policy_row<&P::derived>("derived", derived),
     policy_row<&P::declined>("declined", declined),
     policy_row<&P::settings>("settings", settings),
+    policy_row<&P::landing>("landing", landing),
     policy_row<&P::lifetime>("lifetime", lifetime),
 };
 
@@ -58,6 +60,10 @@ Status check_policy(const LayerwisePolicy& policy) {
                    "shadow=keep needs unloaded=preserve and misuse=error"));
   RELOADLAB_TRY(
       policy_needs(policy.declined == Declined::drop && policy.failed_load == FailedLoad::keep, "declined=drop needs failed_load=undo"));
+  RELOADLAB_TRY(policy_needs(
+      policy.landing != Landing::materialized &&
+          (policy.completion != Completion::elements || policy.unloaded != Unloaded::preserve || policy.declined != Declined::drop),
+      "landing needs completion=elements, unloaded=preserve and declined=drop"));
   RELOADLAB_TRY(policy_needs(policy.misuse == Misuse::error && !sealed, "misuse=error needs records=sealed"));
   return policy_needs(policy.lifetime == Lifetime::model && (!sealed || policy.misuse == Misuse::undefined),
                       "lifetime=model needs records=sealed and misuse=error");
@@ -87,6 +93,7 @@ LayerwisePolicy LayerwisePolicy::hardened() {
           .derived = Derived::in_place,
           .declined = Declined::drop,
           .settings = Settings::recorded,
+          .landing = Landing::whole,
           .lifetime = Lifetime::model};
 }
 

@@ -130,6 +130,13 @@ enum class Lifetime {
   model,     // the model: when it dies, so does everything that the reload kept
 };
 
+// How loads reach the kernel tensors of a layer that has no post-load step, if their loaders only copy.
+enum class Landing {
+  materialized,  // like any others': through tensors made anew when the layer is complete
+  whole,         // straight from where they lie, when the layer is complete
+  direct,        // straight from where they lie, as they come; nothing is buffered
+};
+
 struct LayerwisePolicy {
   Completion completion = Completion::numel;
   Grouping grouping = Grouping::layer;
@@ -151,6 +158,7 @@ struct LayerwisePolicy {
   Derived derived = Derived::in_turn;
   Declined declined = Declined::keep;
   Settings settings = Settings::ambient;
+  Landing landing = Landing::materialized;
   Lifetime lifetime = Lifetime::registry;
 
   static LayerwisePolicy seed() { return {}; }

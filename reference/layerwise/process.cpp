@@ -4,7 +4,7 @@
 
 #include "reference/layerwise/backup.h"
 #include "reference/layerwise/copy_back.h"
-#include "reference/layerwise/load.h"
+#include "reference/layerwise/landing.h"
 #include "reference/layerwise/materialize.h"
 #include "reference/layerwise/shadow.h"
 #include "reference/layerwise/unloaded.h"
@@ -47,11 +47,16 @@ Status post_load(const Group& group, OwnStep own_step) {
   return {};
 }
 
-Status run(Core& core, Group& group, OwnStep own_step) {
-  if (core.policy.abort == Abort::backup) take_backup(group);
+void forget_post_loads(const Group& group) {
+  for (const Member& member : group.members) member.layer.lock()->post_load_done = false;
+}
+
+Status replay_all(Core& core, Update& update, Group& group, OwnStep own_step) {
+  update.transfer.flush();
+  if (core.policy.abort == Abort::backup && !group.landed) take_backup(group);
   materialize(core, group);
   RELOADLAB_TRY(fill_unloaded(core, group));
-  for (const Member& member : group.members) member.layer.lock()->post_load_done = false;
+  forget_post_loads(group);
   unwrap_all(group);
   RELOADLAB_TRY(replay(group));
   take_shadow(core, group);
@@ -62,10 +67,26 @@ Status run(Core& core, Group& group, OwnStep own_step) {
   return {};
 }
 
+// What is left to do for a group that has landed.
+Status has_landed(const Core& core, Update& update, const Group& group) {
+  update.transfer.flush();
+  forget_post_loads(group);
+  tell_all(core, group, EngineEventKind::processed);
+  tell_all(core, group, EngineEventKind::copied_back);
+  return {};
+}
+
+Status run(Core& core, Update& update, Group& group, OwnStep own_step) {
+  const bool landed = own_step == OwnStep::apart && (landed_whole(group) || land_whole(core, group));
+  return landed ? has_landed(core, update, group) : replay_all(core, update, group, own_step);
+}
+
 // The group is done. Lent records go back to where they were before begin; sealed ones remember what came, for late loads.
 void retire(const Core& core, Group& group) {
   for (Member& member : group.members) put_kernel_back(core, member);
   group.loads.clear();
+  group.places.clear();
+  group.landed = false;
   group.buffered_bytes = 0;
   tell_all(core, group, EngineEventKind::disarmed);
   group.state = core.policy.records == Records::lent ? Group::State::idle : Group::State::committed;
@@ -89,10 +110,9 @@ void undo(Core& core, Update& update, Group& group, std::vector<ArmedSlots>& arm
     restore_extra(group.members[i]);
     group.members[i].shadow.clear();
   }
-  if (group.kernel_written && group.backup.empty()) {
-    update.broken = true;
-    core.spoil(group);
-  }
+  if (group.kernel_written && (group.backup.empty() || group.landed)) update.broken = true;
+  if (group.kernel_written && group.backup.empty()) core.spoil(group);
+  if (group.landed) return;  // what has landed goes with the update
   if (!group.kernel_written) group.backup.clear();
   if (group.kernel_written && !group.backup.empty()) restore_backup(group);
 }
@@ -104,7 +124,7 @@ Status process(Core& core, Update& update, Group& group, OwnStep own_step) {
   for (const Member& member : group.members) armed.push_back({member.layer.lock()->parameters, member.layer.lock()->buffers});
   tell_all(core, group, EngineEventKind::completed);
   const SettingsScope settings(core);
-  Status status = model::guarded([&] { return run(core, group, own_step); });
+  Status status = model::guarded([&] { return run(core, update, group, own_step); });
   if (status.ok()) {
     group.progress->credit();
     if (core.policy.abort != Abort::backup) adopt_shadow(group);

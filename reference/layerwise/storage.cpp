@@ -28,6 +28,10 @@ at::Tensor bytes_of_storage(const at::Tensor& tensor, int64_t start, int64_t len
   return over(tensor, at::kByte, {length}, {1}, start);
 }
 
+at::Tensor words_of_storage(const at::Tensor& tensor, int64_t word, int64_t start, int64_t length) {
+  return over(tensor, word == 4 ? at::kInt : word == 2 ? at::kShort : at::kByte, {length / word}, {1}, start / word);
+}
+
 Span span_of(const at::Tensor& tensor) {
   const int64_t item = static_cast<int64_t>(tensor.itemsize());
   Span span{.begin = tensor.storage_offset() * item, .end = tensor.storage_offset() * item};

@@ -10,6 +10,8 @@ at::Tensor tensor_on(const at::Tensor& bytes, const at::Tensor& like);
 at::Tensor exact_meta(const at::Tensor& like);
 // `length` bytes of the tensor's storage from `start`, as a flat tensor of bytes.
 at::Tensor bytes_of_storage(const at::Tensor& tensor, int64_t start, int64_t length);
+// The same as words of 1, 2 or 4 bytes each. REQUIRES multiples of that.
+at::Tensor words_of_storage(const at::Tensor& tensor, int64_t word, int64_t start, int64_t length);
 // First byte that the tensor uses of its storage, and the one after the last.
 struct Span {
   int64_t begin = 0, end = 0;

@@ -57,7 +57,8 @@ at::Tensor old_values(const Core& core, const Member& member, const model::Layer
 
 Status fill_slot(const Core& core, const Group& group, const Member& member, const RecordedSlot& slot) {
   const Extent extent = extent_of(core, group, *slot.tensor);
-  if (extent.whole && !slot.skipped) return {};  // loaders may look at skipped tensors at any time
+  // Loaders may look at skipped tensors at any time; what has landed is in the kernel tensor.
+  if (extent.whole && !slot.skipped && !group.landed) return {};
   const model::LayerPtr layer = member.layer.lock();
   const model::ParameterPtr handle = layer->tensor(slot.name);
   if (at::Tensor values = old_values(core, member, *layer, slot, extent); values.defined()) {

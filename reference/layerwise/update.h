@@ -8,6 +8,7 @@
 
 #include "reference/layerwise/accounting/progress.h"
 #include "reference/layerwise/record.h"
+#include "reference/layerwise/transfer.h"
 #include "reference/model/layer.h"
 
 namespace reloadlab::layerwise {
@@ -28,6 +29,14 @@ struct BufferedLoad {
   std::string slot;
   at::Tensor loaded;
   model::LoadArgs args;
+  PlainCopies copies;  // all that it does; none: nobody knows
+  bool again = false;  // onto elements that were there already
+};
+
+// Where loads onto a placeholder's storage land.
+struct Place {
+  const c10::StorageImpl* placeholder;
+  at::Tensor kernel;
 };
 
 // Bytes of one kernel storage as they were before the group's copy back.
@@ -51,6 +60,8 @@ struct Group {
   int64_t buffered_bytes = 0;
   std::unique_ptr<Progress> progress;
   std::vector<SavedTensor> backup;
+  std::vector<Place> places;    // while loads land
+  bool landed = false;          // loads are in kernel tensors before the group is complete
   bool kernel_written = false;  // a byte of a kernel tensor may have changed
 
   size_t index_of(const model::Layer& layer) const;  // REQUIRES that it is a member
@@ -64,6 +75,7 @@ struct Update {
   bool remembers_flag = false;
   std::function<Status(std::string_view)> on_unexpected_before;  // the model's hook, while ours is there
   bool hooked = false;
+  Transfer transfer;    // landing=direct
   bool broken = false;  // kernel tensors hold a mixture that nothing can undo
   Group* find(const model::LayerPtr& layer);
 };

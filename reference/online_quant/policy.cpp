@@ -58,6 +58,7 @@ OnlineQuantPolicy OnlineQuantPolicy::hardened() {
 
 layerwise::LayerwisePolicy OnlineQuantPolicy::of_layers() const {
   layerwise::LayerwisePolicy policy = layerwise::LayerwisePolicy::hardened();
+  policy.landing = layerwise::Landing::materialized;  // what counts here are layers with a post-load step
   policy.excess = excess;
   policy.missing = missing;
   policy.unexpected = unexpected;

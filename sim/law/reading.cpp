@@ -248,4 +248,16 @@ bool has_post_load(const Evidence& evidence, size_t rank, std::string_view layer
                              [&](const Event& event) { return event.kind == EventKind::post_load_begin && event.layer == index; });
 }
 
+namespace {
+
+bool declares(const Evidence& evidence, std::string_view policy, std::string_view value) {
+  const auto declared = evidence.declared.find(std::string(policy));
+  return declared != evidence.declared.end() && declared->second == value;
+}
+
+}  // namespace
+
+bool lands_as_it_comes(const Evidence& evidence) { return declares(evidence, "landing", "direct"); }
+bool lands(const Evidence& evidence) { return lands_as_it_comes(evidence) || declares(evidence, "landing", "whole"); }
+
 }  // namespace reloadlab::sim

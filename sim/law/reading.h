@@ -88,4 +88,9 @@ bool ranks_hold_one(const Evidence& evidence, int step);
 // True where the layer has a post-load step of its own or of its quantization method, as a cold load shows.
 bool has_post_load(const Evidence& evidence, size_t rank, std::string_view layer);
 
+// Declared by candidates that write what was loaded for a layer without a post-load step straight into its kernel tensors: as it comes,
+// or then and when the layer is complete.
+bool lands_as_it_comes(const Evidence& evidence);
+bool lands(const Evidence& evidence);
+
 }  // namespace reloadlab::sim

@@ -53,26 +53,41 @@ class Completion {
  private:
   std::optional<Finding> group(StepRange update, const std::vector<int>& groups, int representative) {
     const auto in_group = [&](int layer) { return layer >= 0 && groups[static_cast<size_t>(layer)] == representative; };
-    const PlannedLoad *completing = nullptr, *touching = nullptr;
+    const PlannedLoad *completing = nullptr, *touching = nullptr, *first = nullptr;
     for (const PlannedLoad& load : plan_.loads) {
       if (!update.has(load.step) || load.wrong || load.placements.empty() || !in_group(layer_index(evidence_, load.layer))) continue;
       touching = &load;
+      if (!first) first = &load;
       if (load.completes) completing = &load;
     }
     if (!touching) return std::nullopt;
     if (evidence_.the_case.expect.completed == Expect::Completed::at_finish || processes_at_finish(evidence_)) completing = nullptr;
     tally_.check();
     bool in_finish = false;
+    std::optional<std::pair<const Event*, bool>> last;  // touch, and whether in finish
+    const bool early = may_be_early(in_group);
     for (const Event& event : run_.events) {
       if (!update.has(event.step)) continue;
       if (event.kind == EventKind::finish_begin) in_finish = true;
       if (event.kind == EventKind::finish_end) in_finish = false;
       if ((event.kind != EventKind::write_kernel && event.kind != EventKind::post_load_begin) || !in_group(event.layer)) continue;
       if (in_failed_call(event)) continue;
-      return placed(update, event, in_finish, completing, *touching);
+      last = {&event, in_finish};
+      if (!early || event.load < 0 || std::pair(event.step, event.load) < std::pair(first->step, first->index)) break;
     }
+    if (last) return placed(update, *last->first, last->second, completing, *touching);
     if (!completing) return std::nullopt;
     return finding(update, completing->layer, fmt::format("complete with {}, and never processed", completing->delivery));
+  }
+
+  // Where loads are written as they come, a group without a post-load step is, in load calls from its first load on; that it was touched
+  // last where it is due is demanded all the same. Of every other group it is the first touch that counts.
+  template <class InGroup>
+  bool may_be_early(const InGroup& in_group) const {
+    if (!lands_as_it_comes(evidence_)) return false;
+    for (size_t layer = 0; layer < evidence_.layers.size(); ++layer)
+      if (in_group(static_cast<int>(layer)) && has_post_load(evidence_, rank_, evidence_.layers[layer])) return false;
+    return true;
   }
 
   // What a load call did that failed is undone, or other laws find it.
@@ -82,7 +97,7 @@ class Completion {
     return outcome && event.load >= 0 && load < outcome->load_statuses.size() && !outcome->load_statuses[load].ok();
   }
 
-  // The first time that the group was touched: where it should have been?
+  // The touch of the group that counts: where it should have been?
   std::optional<Finding> placed(StepRange update, const Event& event, bool in_finish, const PlannedLoad* completing,
                                 const PlannedLoad& touching) {
     const bool right = completing ? event.step == completing->step && event.load == completing->index : in_finish;

@@ -37,8 +37,12 @@ int64_t read_bytes(const Catalogue& catalogue, int layer, model::TensorParallel 
   return bytes;
 }
 
-MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, bool backup, bool shadow, model::Operators operators)
-    : sizes_(static_cast<size_t>(catalogue.layer_count())), buffered_(sizes_.size()), tiles_(sizes_.size()), backup_(backup) {
+MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, Backup backup, bool shadow, model::Operators operators)
+    : sizes_(static_cast<size_t>(catalogue.layer_count())),
+      buffered_(sizes_.size()),
+      backed_up_(sizes_.size()),
+      tiles_(sizes_.size()),
+      backup_(backup) {
   for (int layer = 0; layer < catalogue.layer_count(); ++layer) {
     const std::vector<model::SlotSpec> slots = catalogue.kind(layer).slots(catalogue.layer(layer), tp);
     const model::QuantInfo* quant = model::find_quant_method(catalogue.layer(layer).quant);
@@ -70,6 +74,7 @@ MemoryModel::MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, b
 
 void MemoryModel::begin() {
   for (std::vector<int>& serials : buffered_) serials.clear();
+  backed_up_.assign(sizes_.size(), false);
   std::ranges::fill(tiles_, 0);
   sources_.clear();
   source_ = -1;
@@ -111,6 +116,7 @@ void MemoryModel::buffer(int group, const Tiles& tiles) {
   count();
   if (sources_.at(serial_).groups.insert(group).second) buffered_[static_cast<size_t>(group)].push_back(serial_);
   tile_of(group) = std::max(tile_of(group), tiles.replayed);
+  if (backup_ == Backup::of_touched) back_up(group);
   see(committed_ + buffered_total_ + tiles.kept, loader_scratch(group));
 }
 
@@ -119,13 +125,20 @@ void MemoryModel::pass(const Tiles& tiles) {
   see(committed_ + buffered_total_ + tiles.kept);
 }
 
+void MemoryModel::back_up(int group) {
+  if (backed_up_[static_cast<size_t>(group)]) return;
+  backed_up_[static_cast<size_t>(group)] = true;
+  committed_ += sizes_[static_cast<size_t>(group)].kernel;
+}
+
 void MemoryModel::process(int group) {
   const GroupSize& size = sizes_[static_cast<size_t>(group)];
-  if (backup_) committed_ += size.kernel;
+  const bool backup = backup_ != Backup::none;
+  if (backup) back_up(group);
   // A helper goes as soon as its content is in the old one, of which there is a copy by then.
-  const int64_t helpers = size.helpers + size.read + (backup_ ? size.helper_most : 0);
+  const int64_t helpers = size.helpers + size.read + (backup ? size.helper_most : 0);
   see(committed_ + buffered_total_ + size.materialized + std::max(size.post_load + size.shadow + helpers, loader_scratch(group)));
-  if (backup_) committed_ += size.shadow + size.helpers;
+  if (backup) committed_ += size.shadow + size.helpers;
   release(group);
 }
 
@@ -145,7 +158,7 @@ void MemoryModel::release(int group) {
 
 void MemoryModel::give_up(int group) {
   const GroupSize& size = sizes_[static_cast<size_t>(group)];
-  see(committed_ + buffered_total_ + size.materialized + (backup_ ? size.kernel : 0));
+  see(committed_ + buffered_total_ + size.materialized + (backup_ != Backup::none ? size.kernel : 0));
 }
 
 void MemoryModel::forward() {

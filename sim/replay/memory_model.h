@@ -4,7 +4,8 @@
 //   counts whole from the first of them on, until the transport has left it and no group holds one
 // + for the group in process: its materialized tensors + what its post-load steps leave and need beside them, or what its loaders need
 //   for the loads that are replayed, which is gone by then
-// + with a backup: kernel bytes of the groups committed so far and of the one in process
+// + with a backup: kernel bytes of the groups committed so far and of the one in process; where loads land as they come, of all groups
+//   from their first load on
 // + with a shadow: the new copies of the group in process, and with a backup those of the groups committed so far
 // + the helper tensors that a deferred layer's own step makes anew, and with a backup, where the layer had loads, the old ones,
 //   and what it takes to read quantized values that they are made from.
@@ -22,9 +23,15 @@ int64_t read_bytes(const Catalogue& catalogue, int layer, model::TensorParallel 
 
 inline model::Operators operators_of(WorldKind world) { return world == WorldKind::cuda ? model::Operators::cuda : model::Operators::cpu; }
 
+enum class Backup {
+  none,
+  of_processed,  // groups
+  of_touched,
+};
+
 class MemoryModel {
  public:
-  MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, bool backup, bool shadow, model::Operators operators);
+  MemoryModel(const Catalogue& catalogue, model::TensorParallel tp, Backup backup, bool shadow, model::Operators operators);
   void begin();                            // a new update
   void arrive(int source, int64_t bytes);  // the transport comes to this source; sources of one step have numbers, each its own run
   void leave();                            // it is done with what it came to
@@ -62,14 +69,16 @@ class MemoryModel {
   void see(int64_t bytes, int64_t scratch = 0);
   void count();
   void forget(int serial);
+  void back_up(int group);
   std::vector<GroupSize> sizes_;
   std::vector<std::vector<int>> buffered_;  // by group: serials of sources
+  std::vector<bool> backed_up_;             // by group
   std::vector<int64_t> tiles_;              // by group: the largest of its buffered loads
   std::map<int, Source> sources_;           // by serial
   int serial_ = 0, source_ = -1;            // of the source that the transport is at; its number, -1: none
   int64_t buffered_total_ = 0, committed_ = 0;
   Peak peak_;
-  bool backup_;
+  Backup backup_;
 };
 
 }  // namespace reloadlab::sim

@@ -379,11 +379,10 @@ std::vector<Step> unroll(const std::vector<Step>& steps) {
 }
 
 PlanPolicies PlanPolicies::declared(const std::map<std::string, std::string>& policies) {
-  auto is = [&](const char* key, std::string_view value) {
-    auto found = policies.find(key);
-    return found != policies.end() && found->second == value;
-  };
-  return {.backup = is("abort", "backup"),
+  auto is = [&](const char* key, std::string_view value) { return policies.contains(key) && policies.at(key) == value; };
+  return {.backup = !is("abort", "backup")    ? Backup::none
+                    : is("landing", "direct") ? Backup::of_touched
+                                              : Backup::of_processed,
           .rejects_excess = is("excess", "reject"),
           .rejects_missing = is("missing", "reject"),
           .rejects_unexpected = is("unexpected", "reject"),

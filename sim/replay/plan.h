@@ -6,6 +6,7 @@
 // share storage is counted over the group.
 #include "sim/evidence/evidence.h"
 #include "sim/replay/catalogue.h"
+#include "sim/replay/memory_model.h"
 #include "sim/replay/sequence.h"
 
 namespace reloadlab::sim {
@@ -15,7 +16,7 @@ std::vector<Step> unroll(const std::vector<Step>& steps);
 
 // How the candidate says it works, as far as the memory formula and the expected states depend on it.
 struct PlanPolicies {
-  bool backup = false;  // abort=backup: kernel bytes of committed layers are kept until finish
+  Backup backup = Backup::none;  // abort=backup: kernel bytes of committed layers are kept until finish
   // What is refused although the scenario means it to go through: the update then ends there, and the model is as before.
   bool rejects_excess = false, rejects_missing = false, rejects_unexpected = false;
   // unloaded=preserve without shadow=keep: a layer that comes in part is refused where its post-load step does more than permute.

@@ -9,8 +9,10 @@
 #include "reference/base/check.h"
 #include "reference/model/layer.h"
 #include "sim/evidence/text.h"
+#include "sim/law/reading.h"
 #include "sim/replay/executions.h"
 #include "sim/replay/forward.h"
+#include "sim/replay/limits.h"
 #include "sim/replay/plan.h"
 #include "sim/replay/rank_classes.h"
 #include "sim/replay/session.h"
@@ -35,7 +37,9 @@ class Replayer {
     choose_ranks();
     plan({});
     if (!case_.series.empty()) return run_with_series();
+    if (let_fit()) plan({});
     RELOADLAB_TRY(execute({.kind = Variation::Kind::warm}, warm_));
+    if (let_fit()) plan({});
     if (std::vector<Stops> stops = stops_seen(); !stops.empty()) plan(stops);
     if (options_.prove_determinism) RELOADLAB_TRY(execute({.kind = Variation::Kind::again}, warm_));
     for (const Variation& variation : variations(needed_variations(case_), case_, catalogue_, {meant_, evidence_.plan}, chances_)) {
@@ -174,6 +178,28 @@ class Replayer {
       if (model > 0) of.index = model;
       options_.on_event(of, rank, event);
     };
+  }
+
+  // A limit refuses what needs more than it allows, which is a matter of the candidate's policies: what fits by the formula is to go
+  // through. To candidates that need not materialize every layer the formula is a bound, and what went through is held to the limit.
+  bool let_fit() {
+    bool any = false;
+    for (size_t i = 0; i < warm_.size(); ++i) {
+      const int step = static_cast<int>(i);
+      if (!is_refused_for_memory(case_, warm_[i]) || (!fits(case_, evidence_.plan, step) && !went_through_landing(step))) continue;
+      warm_[i].outcome = Step::Outcome::ok;
+      if (!evidence_.executions.empty()) evidence_.executions.front().steps[i].outcome = Step::Outcome::ok;
+      any = true;
+    }
+    return any;
+  }
+
+  bool went_through_landing(int step) const {
+    if (evidence_.executions.empty() || !lands(evidence_)) return false;
+    return std::ranges::all_of(evidence_.executions.front().ranks, [&](const RankRun& run) {
+      const StepOutcome* outcome = outcome_of(run, step);
+      return outcome && outcome->status.ok();
+    });
   }
 
   static bool may_stop(const Step& step) { return step.kind == StepKind::loads && (step.fault || step.outcome != Step::Outcome::ok); }

@@ -79,7 +79,7 @@ void Watch::remember_kernels(const model::Model& model) {
       const at::Tensor& tensor = slot.handle->tensor;
       int64_t& serial = kernel_of_.try_emplace({index, slot.name}, -1).first->second;
       if (tensor.defined() && !tensor.is_meta()) serial = allocation_serial(tensor.storage());
-      if (serial >= 0) kernels_[serial].push_back({index, slot.name});
+      if (serial >= 0) kernels_[serial].push_back({index, slot.name, static_cast<int64_t>(tensor.itemsize())});
     });
   }
 }
@@ -123,8 +123,9 @@ void Watch::wrote(const c10::OperatorHandle& op, const at::Tensor& target) {
   auto found = kernels_.find(serial);
   if (found == kernels_.end()) return;
   if (strikes(Fault::At::copy_back, chances_.copy_back)) throw std::runtime_error(std::string(fault_message));
-  for (const Kernel& kernel : found->second)
-    event(EventKind::write_kernel, kernel.layer, target.numel(), kernel.slot + " " + op.operator_name().name, target.storage_offset());
+  const auto item = static_cast<int64_t>(target.itemsize()), bytes = target.numel() * item, start = target.storage_offset() * item;
+  for (const auto& [layer, slot, item_bytes] : found->second)
+    event(EventKind::write_kernel, layer, bytes / item_bytes, slot + " " + op.operator_name().name, start / item_bytes);
 }
 
 Status Watch::enter(model::Layer& layer) {

@@ -57,6 +57,7 @@ class Watch final : public model::OpListener, public model::PostLoadListener, pu
   struct Kernel {
     int layer;
     std::string slot;
+    int64_t item_bytes = 1;  // of the slot's tensor: an operator may write it as something else
   };
   const Catalogue& catalogue_;
   RankRun& run_;

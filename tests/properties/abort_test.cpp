@@ -48,6 +48,8 @@ Case draw_online_quant() {
 
 RC_GTEST_PROP(Abandoned, LeavesTheOldModel, ()) { require_abort(draw_case(), "layerwise@hardened"); }
 RC_GTEST_PROP(Abandoned, LeavesTheOldModelOfOnlineQuantization, ()) { require_abort(draw_online_quant(), "online_quant@hardened"); }
+RC_GTEST_PROP(Abandoned, LeavesTheOldModelOfWhichSomeHasLanded, ()) { require_abort(draw_case(), "layerwise@hardened,landing=direct"); }
+RC_GTEST_PROP(Broken, LeavesTheOldModelOfWhichSomeHasLanded, ()) { require_recovery(draw_case(), "layerwise@hardened,landing=direct"); }
 RC_GTEST_PROP(Broken, LeavesTheOldModel, ()) { require_recovery(draw_case(), "layerwise@hardened"); }
 RC_GTEST_PROP(Broken, LeavesTheOldModelOfOnlineQuantization, ()) { require_recovery(draw_online_quant(), "online_quant@hardened"); }
 

@@ -73,6 +73,25 @@ TEST(Declared, AShadowCompletesWhatIsRefusedWithoutOne) {
   EXPECT_GT(met, 0) << "no scenario meets the refusal";
 }
 
+// However little of it a candidate needs, a limit is never passed; what fits goes through and is judged as any update.
+class Limited : public testing::TestWithParam<std::string> {};
+
+TEST_P(Limited, WhatFitsGoesThrough) {
+  const Result<CandidateInfo> candidate = find_candidate("layerwise@hardened," + GetParam());
+  ASSERT_TRUE(candidate.ok()) << candidate.status().message();
+  int met = 0;
+  for (const Case& the_case : cases()) {
+    if (!the_case.limits.extra_bytes) continue;
+    ++met;
+    EXPECT_EQ(verdicts_but_passes(the_case, *candidate), "") << the_case.id();
+  }
+  EXPECT_GT(met, 0) << "no scenario has a limit";
+}
+
+INSTANTIATE_TEST_SUITE_P(Policies, Limited,
+                         testing::Values("abort=backup", "abort=unusable", "landing=materialized,abort=unusable", "landing=direct",
+                                         "landing=direct,abort=unusable"));
+
 INSTANTIATE_TEST_SUITE_P(Policies, DeclaredPolicy,
                          testing::Values("excess=reject", "missing=reject", "unexpected=reject",
                                          "excess=reject,missing=reject,unexpected=reject"));

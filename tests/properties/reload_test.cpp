@@ -25,6 +25,13 @@ RC_GTEST_PROP(Reload, EveryLawHoldsForTwoSources, ()) {
 // cold_load_equal, return_exact, order_free, written_once, address_stable and the others, on whatever was drawn.
 RC_GTEST_PROP(Reload, EveryLawHolds, ()) { require_all_hold(run(draw_case())); }
 
+// However loads reach the kernel tensors.
+RC_GTEST_PROP(Reload, EveryLawHoldsForLoadsThatLandAtOnce, ()) { require_all_hold(run(draw_case(), "layerwise@hardened,landing=direct")); }
+RC_GTEST_PROP(Reload, EveryLawHoldsWithoutABackup, ()) { require_all_hold(run(draw_case(), "layerwise@hardened,abort=unusable")); }
+RC_GTEST_PROP(Reload, EveryLawHoldsForMaterializedLayers, ()) {
+  require_all_hold(run(draw_case(), "layerwise@hardened,landing=materialized"));
+}
+
 // One wrong call after the load, and how many steps come before it.
 struct Misuse {
   std::vector<Step> steps;

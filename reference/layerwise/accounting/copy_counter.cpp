@@ -5,14 +5,11 @@
 #include <stdexcept>
 
 namespace reloadlab::layerwise {
-namespace {
 
 const c10::OperatorHandle& copy_operator() {
   static const c10::OperatorHandle op = c10::Dispatcher::singleton().findSchemaOrThrow("aten::copy_", "");
   return op;
 }
-
-}  // namespace
 
 void CopyCounter::before(const c10::OperatorHandle& op, const torch::jit::Stack& stack) {
   if (op != copy_operator()) return;

@@ -5,6 +5,8 @@
 
 namespace reloadlab::layerwise {
 
+const c10::OperatorHandle& copy_operator();
+
 class CopyCounter final : public model::OpListener {
  public:
   int64_t numel() const { return numel_; }

@@ -4,6 +4,15 @@
 #include "reference/model/guard.h"
 
 namespace reloadlab::layerwise {
+namespace {
+
+int64_t copied_bytes(const PlainCopies& copies) {
+  int64_t bytes = 0;
+  for (const PlainCopy& copy : copies) bytes += static_cast<int64_t>(copy.to.nbytes());
+  return bytes;
+}
+
+}  // namespace
 
 using model::guarded;
 using model::Tap;
@@ -84,17 +93,21 @@ Result<Counted> ElementProgress::count(c10::function_ref<Status()> call) {
     TapGuard tap(Tap::engine, tracker_);
     return call();
   });
+  PlainCopies copies = tracker_.take_copies();
   if (!tracker_.refusal().ok()) return tracker_.refusal();
   if (!status.ok()) return status;
   for (const Write& write : tracker_.writes()) RELOADLAB_TRY(take(write));
   Counted counted;
+  int64_t bytes = 0;  // that the call wrote, each once
   for (StorageProgress* storage : touched_) {
     storage->settle();
+    for (const Footprint& footprint : storage->pending) bytes += footprint.bytes();
     const Counted one = weigh(*storage);
     counted.fresh += one.fresh;
     counted.repeated += one.repeated;
   }
   counted_ = true;
+  if (tracker_.copies_only() && copied_bytes(copies) == bytes) counted.copies = std::move(copies);
   return counted;
 }
 
@@ -110,6 +123,7 @@ Status ElementProgress::take(const Write& write) {
 }
 
 std::vector<Missing> ElementProgress::missing() const {
+  if (complete()) return {};
   std::vector<Missing> all;
   for (const auto& storage : storages_)
     if (const int64_t bytes = storage->missing_bytes(); bytes > 0)

@@ -16,6 +16,7 @@ namespace reloadlab::layerwise {
 struct Counted {
   int64_t fresh = 0;     // counted for the first time; everything, where only numbers are kept
   int64_t repeated = 0;  // were there already
+  PlainCopies copies;    // all that the call did, if it only copied, and no element twice
 };
 
 // Elements of one tensor that a complete checkpoint writes and nobody sent. No layer and no slot: of the whole group.

@@ -4,6 +4,7 @@
 
 #include <stdexcept>
 
+#include "reference/layerwise/accounting/copy_counter.h"
 #include "reference/layerwise/accounting/indexed.h"
 
 namespace reloadlab::layerwise {
@@ -12,6 +13,8 @@ void WriteTracker::watch(const c10::StorageImpl* storage, void* as) { watched_.i
 
 void WriteTracker::start() {
   writes_.clear();
+  copies_.clear();
+  copies_only_ = true;
   lost_.clear();
   refusal_ = Status();
 }
@@ -40,7 +43,13 @@ void WriteTracker::note(const c10::OperatorHandle& op, OpRule rule, const c10::I
   found_.clear();
   Status status = footprints(rule, op, arguments, destination);
   if (!status.ok()) return refuse(as, std::move(status));
+  if (rule == OpRule::whole && what_ == Unaccountable::refuse) remember_copy(op, arguments, destination);
+  copies_only_ = copies_only_ && rule == OpRule::whole && found_.size() == 1 && copies_.size() == writes_.size() + 1;
   for (const Footprint& footprint : found_) writes_.push_back({as, footprint, rule == OpRule::transforms});
+}
+
+void WriteTracker::remember_copy(const c10::OperatorHandle& op, const c10::IValue* arguments, const at::Tensor& destination) {
+  if (op == copy_operator()) copies_.push_back({destination, arguments[1].toTensor()});
 }
 
 Status WriteTracker::footprints(OpRule rule, const c10::OperatorHandle& op, const c10::IValue* arguments, const at::Tensor& destination) {

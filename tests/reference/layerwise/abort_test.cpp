@@ -226,7 +226,7 @@ TEST(Memory, ThePeakIsTheFormula) {
     const char* policy;
     int64_t kernel_of_a, kernel_of_b;  // what stays until finish
   };
-  for (const Case& each : {Case{"hardened", 512, 544}, Case{"hardened,abort=unusable", 0, 0}}) {
+  for (const Case& each : {Case{"hardened,landing=materialized", 512, 544}, Case{"hardened,landing=materialized,abort=unusable", 0, 0}}) {
     SCOPED_TRACE(each.policy);
     LayerSpec permuted = linear("b", 16, 8);
     permuted.quant = "tile_permute";

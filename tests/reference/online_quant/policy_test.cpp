@@ -13,7 +13,7 @@ TEST(OnlineQuantPolicy, profiles_parse_to_themselves) {
 
 TEST(OnlineQuantPolicy, layers_are_reloaded_with_what_it_says) {
   const OnlineQuantPolicy policy = *parse_policy("hardened,abort=unusable,missing=reject,shadow=keep");
-  EXPECT_EQ(*layerwise::parse_policy("hardened,abort=unusable,missing=reject,shadow=keep"), policy.of_layers());
+  EXPECT_EQ(*layerwise::parse_policy("hardened,abort=unusable,missing=reject,shadow=keep,landing=materialized"), policy.of_layers());
 }
 
 TEST(OnlineQuantPolicy, declares_its_own_and_what_its_layers_do) {

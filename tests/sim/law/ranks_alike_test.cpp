@@ -90,6 +90,33 @@ TEST(RanksAlike, APeakMayBeElsewhereWhereLoadsFillOtherPlaces) {
   EXPECT_EQ(text(equals.judge(kLaw)), "pass");
 }
 
+// The formula's highest is the same, and what it is before that is not.
+TEST(RanksAlike, WhereLayersNeedNotBeMaterializedTheFormulaHasToBeTheSameAllTheWay) {
+  for (const char* landing : {"materialized", "whole", "direct"}) {
+    Equals equals;
+    equals.evidence.declared["landing"] = landing;
+    equals.other().outcomes[kToB].extra_bytes_peak += 4;
+    EXPECT_EQ(equals.judge(kLaw).outcome, Outcome::fail) << landing;
+    equals.evidence.plan[1].peaks.insert(equals.evidence.plan[1].peaks.begin(), {kToB, 16, 0, 0});
+    EXPECT_EQ(equals.judge(kLaw).outcome, landing == std::string_view("materialized") ? Outcome::fail : Outcome::pass) << landing;
+  }
+}
+
+TEST(RanksAlike, WhatComesAgainIsWrittenAgainWhereItLandsAtOnceAndNoMoreThanThat) {
+  for (const char* landing : {"whole", "direct"}) {
+    Equals equals;
+    equals.evidence.declared["landing"] = landing;
+    Event& write = *std::ranges::find(equals.other().events, EventKind::write_kernel, &Event::kind);
+    write.numel += 2;
+    EXPECT_EQ(equals.judge(kLaw).outcome, Outcome::fail) << landing;
+    for (RankPlan& plan : equals.evidence.plan)  // two of its elements were there already
+      for (PlannedLoad& load : plan.loads) load.fresh -= load.delivery == "fc.q" ? 2 : 0;
+    EXPECT_EQ(equals.judge(kLaw).outcome, landing == std::string_view("direct") ? Outcome::pass : Outcome::fail) << landing;
+    write.numel += 1;
+    EXPECT_EQ(equals.judge(kLaw).outcome, Outcome::fail) << landing;
+  }
+}
+
 TEST(RanksAlike, FromAnUpdateOnThatBringsOneOfThemLessTheyAreNoLongerEqual) {
   Equals equals;
   equals.evidence.plan[1].missing.push_back({kToB, "fc", "weight", 2});

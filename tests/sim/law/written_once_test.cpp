@@ -189,6 +189,47 @@ TEST(WrittenOnce, ACandidateMayDeclareThatItProcessesEverythingAtFinish) {
   EXPECT_EQ(fixture.judge(kLaw).finding->what, "processed with fc.k, it is due at finish, after fc.k");
 }
 
+Event write_of_fc(int load) { return {EventKind::write_kernel, kToB, load, 0, 4, 0, "weight aten::copy_"}; }
+
+struct LandsAsItComes : Fixture {
+  LandsAsItComes() { declare("landing", "direct"); }
+};
+
+TEST(WrittenOnce, LoadsThatLandAsTheyComeWriteBeforeTheirLayerIsComplete) {
+  LandsAsItComes fixture;
+  fixture.insert_after(event_at(kToB, EventKind::load_begin, 0), write_of_fc(0));
+  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  fixture.declare("landing", "whole");
+  EXPECT_EQ(fixture.judge(kLaw).finding->what, "processed with fc.q, its last missing element arrives with fc.k");
+}
+
+TEST(WrittenOnce, LoadsThatLandAsTheyComeAreAllThereWhenTheirLayerIsComplete) {
+  LandsAsItComes late;
+  late.insert_after(event_at(kToB, EventKind::load_begin, 1), write_of_fc(2));
+  EXPECT_EQ(late.judge(kLaw).finding->what, "processed with norm.weight, its last missing element arrives with fc.k");
+  LandsAsItComes at_finish;
+  at_finish.insert_after(event_at(kToB, EventKind::finish_begin), write_of_fc(-1));
+  EXPECT_EQ(at_finish.judge(kLaw).finding->what, "processed at finish, its last missing element arrives with fc.k");
+}
+
+TEST(WrittenOnce, WhatLandsAsItComesLandsNeitherBeforeItNorOutsideOfLoads) {
+  LandsAsItComes outside;
+  outside.insert_before(event_at(kToB, EventKind::load_begin, 0), write_of_fc(-1));
+  EXPECT_EQ(outside.judge(kLaw).finding->what, "processed outside of loads and finish, its last missing element arrives with fc.k");
+  LandsAsItComes before;
+  before.insert_before(event_at(kToB, EventKind::load_begin, 1), {EventKind::write_kernel, kToB, 1, 1, 2, 0, "weight aten::copy_"});
+  EXPECT_EQ(before.judge(kLaw).finding->what, "processed with fc.k, its last missing element arrives with norm.weight");
+}
+
+TEST(WrittenOnce, ALayerWithAPostLoadStepIsTouchedOnceHoweverOthersLand) {
+  LandsAsItComes fixture;
+  fixture.insert_after(event_at(kToB, EventKind::load_begin, 0), write_of_fc(0));
+  for (Execution& execution : fixture.evidence.executions)
+    if (execution.variation.kind == Variation::Kind::cold)
+      execution.ranks[0].events.push_back({.kind = EventKind::post_load_begin, .step = kLoadA, .layer = 0});
+  EXPECT_EQ(fixture.judge(kLaw).finding->what, "processed with fc.q, its last missing element arrives with fc.k");
+}
+
 TEST(WrittenOnce, AScenarioMayLeaveCompletionOpen) {
   Fixture fixture;
   fixture.erase(event_at(kToB, EventKind::write_kernel, 1));

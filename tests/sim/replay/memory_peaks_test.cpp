@@ -1,4 +1,5 @@
-// Extra memory of our own engine, update by update, against the formula: not below it and not above it, in every scenario.
+// Extra memory of our own engine, update by update, against the formula: not below it and not above it, in every scenario. Layers that
+// need no materialized tensors may stay below.
 #include <gtest/gtest.h>
 
 #include "sim/law/law.h"
@@ -48,6 +49,7 @@ struct Engine {
   const char* folder;
   const char* candidate;
   bool recovers = true;  // a failure leaves nothing; otherwise the formula says nothing about what comes after one
+  bool materializes = true;
 };
 void PrintTo(const Engine& engine, std::ostream* out) { *out << engine.candidate; }
 
@@ -61,7 +63,9 @@ TEST_P(MemoryPeaks, AreTheFormulasInEveryScenario) {
       if (!GetParam().recovers && !unspoiled(evidence, pair)) continue;
       SCOPED_TRACE(the_case.id() + ", rank " + std::to_string(pair.rank) + ", step " + std::to_string(pair.update.last));
       EXPECT_LE(pair.seen, pair.planned);
-      EXPECT_GE(pair.seen, pair.planned_before);
+      if (GetParam().materializes) {
+        EXPECT_GE(pair.seen, pair.planned_before);
+      }
       ++updates;
       exact += pair.planned == pair.planned_before;
     }
@@ -70,17 +74,21 @@ TEST_P(MemoryPeaks, AreTheFormulasInEveryScenario) {
   EXPECT_GT(exact, updates * 9 / 10);  // the others ended in a failing call
 }
 
-INSTANTIATE_TEST_SUITE_P(Ours, MemoryPeaks,
-                         testing::Values(Engine{"Backup", "layerwise", "layerwise@hardened"},
-                                         Engine{"Unusable", "layerwise", "layerwise@hardened,abort=unusable"},
-                                         Engine{"Shadow", "layerwise", "layerwise@hardened,shadow=keep"},
-                                         Engine{"ShadowUnusable", "layerwise", "layerwise@hardened,shadow=keep,abort=unusable"},
-                                         Engine{"OnlineQuant", "online_quant", "online_quant@hardened"},
-                                         Engine{"OnlineQuantShadow", "online_quant", "online_quant@hardened,shadow=keep"},
-                                         Engine{"WholeModel", "online_quant", "online_quant@seed", false},
-                                         Engine{"WholeModelTies", "online_quant",
-                                                "online_quant@seed,ties=all,callables=kept,created=in_place", false}),
-                         [](const auto& engine) { return engine.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Ours, MemoryPeaks,
+    testing::Values(Engine{"Backup", "layerwise", "layerwise@hardened,landing=materialized"},
+                    Engine{"Unusable", "layerwise", "layerwise@hardened,landing=materialized,abort=unusable"},
+                    Engine{"Shadow", "layerwise", "layerwise@hardened,landing=materialized,shadow=keep"},
+                    Engine{"ShadowUnusable", "layerwise", "layerwise@hardened,landing=materialized,shadow=keep,abort=unusable"},
+                    Engine{"Whole", "layerwise", "layerwise@hardened", true, false},
+                    Engine{"WholeShadow", "layerwise", "layerwise@hardened,shadow=keep", true, false},
+                    Engine{"Direct", "layerwise", "layerwise@hardened,landing=direct", true, false},
+                    Engine{"DirectUnusable", "layerwise", "layerwise@hardened,landing=direct,abort=unusable", true, false},
+                    Engine{"OnlineQuant", "online_quant", "online_quant@hardened"},
+                    Engine{"OnlineQuantShadow", "online_quant", "online_quant@hardened,shadow=keep"},
+                    Engine{"WholeModel", "online_quant", "online_quant@seed", false},
+                    Engine{"WholeModelTies", "online_quant", "online_quant@seed,ties=all,callables=kept,created=in_place", false}),
+    [](const auto& engine) { return engine.param.name; });
 
 // The one that comes again after everything else makes the peak: by then there are copies of all kernel tensors, and it is larger than
 // what the last layer needed.
