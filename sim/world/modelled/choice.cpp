@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "reference/base/check.h"
 
@@ -80,7 +81,8 @@ class Timed final : public Chooser {
  public:
   size_t choose(ChoiceKind kind, std::span<const Option> options) override {
     if (kind != ChoiceKind::next) return undisturbed(kind);
-    auto earlier = [](const Option& a, const Option& b) { return std::pair(a.ready_at, a.actor) < std::pair(b.ready_at, b.actor); };
+    const auto order = [](const Option& option) { return std::tuple(option.ready_at, !option.collective, option.actor); };
+    auto earlier = [&](const Option& a, const Option& b) { return order(a) < order(b); };
     return static_cast<size_t>(std::min_element(options.begin(), options.end(), earlier) - options.begin());
   }
 };

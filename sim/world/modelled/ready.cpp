@@ -71,7 +71,7 @@ void Machine::collect_options() {
       options_.push_back(option(stream_of(actor)));
     } else {
       const Host& host = hosts_->host(actor);
-      options_.push_back({host.actor, host.now, asks_again(host)});
+      options_.push_back({.actor = host.actor, .ready_at = host.now, .asks_again = asks_again(host)});
     }
   }
 }

@@ -1,0 +1,210 @@
+// Passes of a shared-weight series on two GPUs, a process for each rank: 61 layers in the shape of DeepSeek-V3's o_proj, with real GEMMs
+// of as many tokens as make a layer 0.5, 2 and 8 times as long as its broadcast. In turns, in one process: the GEMMs alone; with
+// independent broadcasts of the same bytes beside them; rings that look 0, 1 and 2 layers ahead. Counters are medians of all turns, in
+// milliseconds, and ratios of them; `predicted` is what modelled devices say, with the rates measured here before.
+// A second run takes passes apart: what the GEMMs' stream waited, and each broadcast beside that of NCCL itself under the same GEMMs.
+// Then the bytes that were asked for are compared with SW5, and what layers read with their values.
+#include <ATen/cuda/CUDAContext.h>
+#include <benchmark/benchmark.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+#include "bench/contest.h"
+#include "bench/gpu/peers.h"
+#include "bench/gpu/series_passes.h"
+#include "bench/gpu/series_prediction.h"
+
+namespace reloadlab::bench {
+namespace {
+
+constexpr int ranks = 2;
+constexpr int64_t most_ahead = 2, tokens_step = 64, small_bytes = 1 << 10;
+
+double median(std::vector<double> values) {
+  std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
+  return values[values.size() / 2];
+}
+
+int turns_of(double ratio) { return tiny() ? 1 : ratio > 4 ? 3 : 5; }
+
+std::string ring_name(int64_t prefetch) { return fmt::format("k{}", prefetch); }
+
+// Everything of one dtype, made once.
+class Passes {
+ public:
+  Passes(const sim::Seat& seat, at::ScalarType type)
+      : communicators_(sim::cuda::Communicators::of(seat)),
+        store_(communicators_.store("series", type == at::kBFloat16 ? 0 : 1)),
+        seat_(seat),
+        layers_(type),
+        nccl_(*store_, seat.rank, seat.ranks),
+        group_(communicators_),
+        windows_(2) {
+    for (at::Tensor& window : windows_) window = at::empty_like(layers_.weight(0));
+    lone_ms_ = median(lone(layers_.bytes()));
+    small_ms_ = median(lone(small_bytes));
+  }
+
+  // As rank 0 says: so many tokens that a layer is `ratio` times as long as its broadcast.
+  void choose_tokens(double ratio) {
+    int64_t tokens = 4096;
+    for (int again = 0; again < 3; ++again) {
+      layers_.set_tokens(tokens);
+      const double wanted = ratio * lone_ms_, taken = plain_pass(stage()).pass / static_cast<double>(o_proj_layers);
+      tokens = std::max<int64_t>(1, std::llround(static_cast<double>(tokens) * wanted / taken / tokens_step)) * tokens_step;
+      tokens = agreed(tokens);
+    }
+    layers_.set_tokens(tokens_ = tokens);
+  }
+
+  // GEMMs under broadcasts that do not end before them: percent of what they take alone.
+  void measure_rates() {
+    layer_ms_ = plain_pass(stage()).pass / static_cast<double>(o_proj_layers);
+    const PassTimes released = released_pass(stage(), windows_);
+    const double sent = std::accumulate(released.broadcasts.begin(), released.broadcasts.end(), 0.0);
+    beside_ms_ = median(released.broadcasts);
+    const double alone = layer_ms_ * static_cast<double>(o_proj_layers), beside = std::min(sent, released.pass);
+    percent_ = 100 * beside / std::max(beside - (released.pass - alone), 1e-3);
+  }
+
+  void turn() {
+    take("none", plain_pass(stage()).pass);
+    take("independent", independent_pass(stage(), windows_).pass);
+    for (int64_t k = 0; k <= most_ahead; ++k) take(ring_name(k), ring(k).pass(false).pass);
+  }
+
+  void take_apart(int turns) {
+    for (int again = 0; again < turns; ++again) {
+      take("idle", plain_pass(stage()).waited);
+      const PassTimes released = released_pass(stage(), windows_);
+      take("broadcast:raw", median(released.broadcasts));
+      for (int64_t k = 0; k <= most_ahead; ++k) {
+        const PassTimes times = ring(k).pass(true);
+        take("waited:" + ring_name(k), times.waited);
+        take("broadcast:" + ring_name(k), median(times.broadcasts));
+      }
+    }
+  }
+
+  void report(benchmark::State& state) {
+    auto& counters = state.counters;
+    const double lone = lone_ms_ * static_cast<double>(o_proj_layers);
+    counters["tokens"] = static_cast<double>(tokens_);
+    counters["MB"] = static_cast<double>(layers_.bytes()) * 1e-6;
+    counters["ms:layer"] = layer_ms_;
+    counters["ms:broadcast"] = lone_ms_;
+    counters["ms:small_broadcast"] = small_ms_;
+    counters["percent_beside"] = percent_;
+    for (const auto& [name, values] : taken_) counters["ms:" + name] = median(values);
+    for (int64_t k = 0; k <= most_ahead; ++k) {
+      const std::string name = ring_name(k);
+      const double pass = median(taken_[name]), waited = std::max(0.0, median(taken_["waited:" + name]) - median(taken_["idle"]));
+      const double predicted = predicted_pass(
+          {.ranks = ranks, .layers = o_proj_layers, .bytes = layers_.bytes(), .layer_ms = layer_ms_, .rates = rates()}, k);
+      counters[name + "/independent"] = pass / median(taken_["independent"]);
+      counters[name + "/none"] = pass / median(taken_["none"]);
+      counters["exposed:" + name] = waited / pass;
+      counters["hidden:" + name] = 1 - waited / lone;
+      counters["raw/broadcast:" + name] = median(taken_["broadcast:raw"]) / median(taken_["broadcast:" + name]);
+      counters["ms:predicted:" + name] = predicted;
+      counters["predicted/" + name] = predicted / pass;
+    }
+    taken_.clear();
+  }
+
+  // What is wrong; empty where nothing is.
+  std::string check() {
+    for (int64_t k = 0; k <= most_ahead; ++k) {
+      RingPasses& one = ring(k);
+      if (one.bytes() != one.bytes_meant())
+        return fmt::format("{} holds {} bytes, SW5 says {}", ring_name(k), one.bytes(), one.bytes_meant());
+      if (const int64_t wrong = one.wrong(); wrong > 0) return fmt::format("{} reads {} layers wrong", ring_name(k), wrong);
+    }
+    return {};
+  }
+
+ private:
+  Stage stage() { return {seat_, layers_, nccl_, group_}; }
+  void take(const std::string& name, double ms) { taken_[name].push_back(ms); }
+  std::vector<double> lone(int64_t bytes) { return lone_broadcasts(stage(), windows_, bytes).broadcasts; }
+
+  // One at a time fits.
+  RingPasses& ring(int64_t prefetch) {
+    auto& one = rings_[prefetch];
+    if (!one) one = std::make_unique<RingPasses>(stage(), prefetch);
+    return *one;
+  }
+
+  int64_t agreed(int64_t tokens) {
+    const std::string key = fmt::format("tokens {}", asked_++);
+    if (seat_.rank == 0) store_->set(key, std::to_string(tokens));
+    return std::stoll(store_->get_to_str(key));
+  }
+
+  sim::modelled::Rates rates() const {
+    constexpr double picoseconds = 1e9;
+    return {.link_bytes_per_s = std::llround(static_cast<double>(layers_.bytes()) / (beside_ms_ - small_ms_) * 1e3),
+            .collective_start = std::llround(small_ms_ * picoseconds),
+            .beside_percent = std::llround(percent_)};
+  }
+
+  sim::cuda::Communicators& communicators_;
+  c10::intrusive_ptr<c10d::Store> store_;
+  const sim::Seat& seat_;
+  Projections layers_;
+  RawNccl nccl_;
+  TimedGroup group_;
+  std::vector<at::Tensor> windows_;
+  std::map<int64_t, std::unique_ptr<RingPasses>> rings_;
+  std::map<std::string, std::vector<double>> taken_;
+  int64_t tokens_ = 0, asked_ = 0;
+  double lone_ms_ = 0, small_ms_ = 0, layer_ms_ = 0, beside_ms_ = 0, percent_ = 100;
+};
+
+void passes(benchmark::State& state, Passes& all, double ratio) {
+  all.choose_tokens(ratio);
+  all.measure_rates();
+  for (auto _ : state) all.turn();
+  all.take_apart(turns_of(ratio));
+  all.report(state);
+  for (const auto& [name, value] : state.counters) fmt::print(stderr, "{} {}\n", name, value.value);
+  if (const std::string why = all.check(); !why.empty()) state.SkipWithError(why.c_str());
+}
+
+void add_all(const sim::Seat& seat) {
+  static std::unique_ptr<Passes> current;
+  for (const auto& [name, type] : {std::pair("bf16", at::kBFloat16), std::pair("fp8", at::kFloat8_e4m3fn)})
+    for (const double ratio : {0.5, 2.0, 8.0})
+      benchmark::RegisterBenchmark(fmt::format("series/{}/{}", name, ratio).c_str(), [&seat, type = type, ratio](benchmark::State& state) {
+        if (ratio == 0.5) current.reset(), current = std::make_unique<Passes>(seat, type);
+        passes(state, *current, ratio);
+      })->Unit(benchmark::kMillisecond)->Iterations(turns_of(ratio));
+}
+
+}  // namespace
+}  // namespace reloadlab::bench
+
+int main(int argc, char** argv) {
+  using namespace reloadlab::bench;
+  if (c10::cuda::device_count() < ranks) {
+    fmt::print("needs {} GPUs; there are {} here\n", ranks, c10::cuda::device_count());
+    return 0;
+  }
+  auto peers = std::make_unique<Peers>(ranks, argc, argv);
+  benchmark::Initialize(&argc, argv);
+  const auto device = static_cast<c10::DeviceIndex>(peers->seat().rank);
+  const c10::cuda::CUDAGuard guard(device);
+  const c10::cuda::CUDAStreamGuard stream(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device));
+  benchmark::AddCustomContext("device", at::cuda::getDeviceProperties(device)->name);
+  add_all(peers->seat());
+  benchmark::RunSpecifiedBenchmarks();
+  peers.reset();
+  std::fflush(stdout);
+  ::_exit(0);  // communicators outlive what is destroyed at exit
+}

@@ -1,0 +1,58 @@
+#pragma once
+// Passes over the 61 layers, each in its way. All ranks call the same ones in the same order.
+#include <memory>
+#include <vector>
+
+#include "bench/gpu/o_proj.h"
+#include "bench/gpu/raw_nccl.h"
+#include "bench/gpu/timed_group.h"
+#include "reference/shared_series/series.h"
+#include "sim/world/seat.h"
+
+namespace reloadlab::bench {
+
+// Milliseconds.
+struct PassTimes {
+  double pass = 0;
+  double waited = 0;               // by the stream of the GEMMs, before them
+  std::vector<double> broadcasts;  // each one's
+};
+
+// What the ways share.
+struct Stage {
+  const sim::Seat& seat;
+  Projections& layers;
+  RawNccl& nccl;
+  TimedGroup& group;
+  int owner(int64_t layer) const { return static_cast<int>(layer % seat.ranks); }
+};
+
+// GEMMs alone, of weights that all lie here.
+PassTimes plain_pass(const Stage& stage);
+// Beside them, on another stream, the pass's broadcasts, which wait for nothing and for which nobody waits before the end.
+PassTimes independent_pass(const Stage& stage, const std::vector<at::Tensor>& windows);
+// The same broadcasts by NCCL itself, each released when the GEMM before has ended, as a ring's; nobody waits for them.
+PassTimes released_pass(const Stage& stage, const std::vector<at::Tensor>& windows);
+// Broadcasts alone, one behind the other.
+PassTimes lone_broadcasts(const Stage& stage, const std::vector<at::Tensor>& windows, int64_t bytes);
+
+// A shared-weight series, hardened, with the layers' values.
+class RingPasses {
+ public:
+  RingPasses(const Stage& stage, int64_t prefetch);
+  PassTimes pass(bool taken_apart);  // a pass behind another one; `taken_apart`: waits and broadcasts too, which costs events
+  // Layers that a pass reads wrong.
+  int64_t wrong();
+  // Bytes that its making and a pass left asked of the allocator, and what SW5 says.
+  int64_t bytes() const { return bytes_; }
+  int64_t bytes_meant() const;
+
+ private:
+  void once(std::vector<Span>* waits);
+  Stage stage_;
+  int64_t prefetch_, bytes_ = 0;
+  std::unique_ptr<shared_series::SharedSeries> series_;
+  std::vector<model::LayerPtr> members_;
+};
+
+}  // namespace reloadlab::bench

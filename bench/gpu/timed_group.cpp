@@ -1,0 +1,47 @@
+#include "bench/gpu/timed_group.h"
+
+#include <torch/csrc/distributed/c10d/Backend.hpp>
+#include <torch/csrc/distributed/c10d/HashStore.hpp>
+
+namespace reloadlab::bench {
+
+class TimedGroup::Switch final : public c10d::Backend {
+ public:
+  Switch(c10::intrusive_ptr<c10d::Backend> plain, c10::intrusive_ptr<c10d::Backend> timed)
+      : Backend(plain->getRank(), plain->getSize()), plain_(std::move(plain)), timed_(std::move(timed)) {
+    timed_->enableCollectivesTiming();
+  }
+  const std::string getBackendName() const override { return plain_->getBackendName(); }
+  c10::intrusive_ptr<c10d::Work> broadcast(std::vector<at::Tensor>& tensors, const c10d::BroadcastOptions& options) override {
+    if (!taken) return plain_->broadcast(tensors, options);
+    auto work = timed_->broadcast(tensors, options);
+    if (options.asyncOp) works.push_back(work);
+    return work;
+  }
+
+  bool taken = false;
+  std::vector<c10::intrusive_ptr<c10d::Work>> works;
+
+ private:
+  c10::intrusive_ptr<c10d::Backend> plain_, timed_;
+};
+
+TimedGroup::TimedGroup(sim::cuda::Communicators& communicators) {
+  const auto backend = [&](const char* name) { return communicators.group(name, {})->getBackend(c10::DeviceType::CUDA); };
+  auto plain = backend("plain");
+  auto both = c10::make_intrusive<Switch>(plain, backend("timed"));
+  switch_ = both.get();
+  group_ = c10::make_intrusive<c10d::ProcessGroup>(c10::make_intrusive<c10d::HashStore>(), switch_->getRank(), switch_->getSize());
+  group_->setBackend(c10::DeviceType::CUDA, c10d::ProcessGroup::BackendType::CUSTOM, std::move(both));
+  group_->setDefaultBackend(c10d::ProcessGroup::BackendType::CUSTOM);
+}
+
+void TimedGroup::take_times(bool taken) { switch_->taken = taken; }
+
+std::vector<double> TimedGroup::times() {
+  std::vector<double> times;
+  for (const auto& work : std::exchange(switch_->works, {})) times.push_back(work->getDuration());
+  return times;
+}
+
+}  // namespace reloadlab::bench

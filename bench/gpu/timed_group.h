@@ -1,0 +1,26 @@
+#pragma once
+// NCCL's group of c10d twice, of which one takes times of its broadcasts: which of the two a series uses is switched between passes.
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+#include <vector>
+
+#include "sim/world/cuda/communicators.h"
+
+namespace reloadlab::bench {
+
+class TimedGroup {
+ public:
+  // Collective.
+  explicit TimedGroup(sim::cuda::Communicators& communicators);
+  const c10::intrusive_ptr<c10d::ProcessGroup>& group() const { return group_; }
+  // With nothing under way.
+  void take_times(bool taken);
+  // Milliseconds of each broadcast since they are taken, once all are done.
+  std::vector<double> times();
+
+ private:
+  class Switch;
+  Switch* switch_;  // the group's
+  c10::intrusive_ptr<c10d::ProcessGroup> group_;
+};
+
+}  // namespace reloadlab::bench
