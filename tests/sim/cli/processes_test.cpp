@@ -17,7 +17,8 @@ TEST_F(Processes, DieWithTheirCampaign) {
     const Ran ran = script(fmt::format(R"(
 "$NAUGHTY" run --ranks 1 --isolate --candidate naughty@loop --law cold_load_equal >/dev/null 2>&1 &
 campaign=$!
-for i in $(seq 400); do read -r worker </proc/$campaign/task/$campaign/children && [ -n "$worker" ] && break; sleep 0.02; done
+for i in $(seq 400); do worker=$(cat /proc/$campaign/task/$campaign/children); [ -n "$worker" ] && break; sleep 0.02; done
+worker=${{worker%% *}}
 sleep {}
 kill -9 $campaign
 lives() {{ [ -n "$worker" ] && state=$(sed 's/.*) //' /proc/$worker/stat 2>/dev/null) && [ "${{state%% *}}" != Z ]; }}
