@@ -64,7 +64,7 @@ class CaseProgram {
   struct Copy {
     int model;
     size_t rank, read;
-    modelled::Region region;
+    Region region;
   };
   static void judge_copies(const Evidence& evidence, const Execution& execution, const std::vector<Copy>& copies,
                            explore::Outcome& outcome) {
@@ -160,7 +160,7 @@ Result<explore::Strategy> strategy_of(const ExploreOptions& options) {
   return strategy;
 }
 
-std::string site_text(const modelled::AccessSite& site, int ranks) {
+std::string site_text(const AccessSite& site, int ranks) {
   return fmt::format("{} on {} {}{}", site.operation, modelled::actor_name(site.actor, ranks), site.write ? "writes" : "reads",
                      site.label ? " (" + site.label->text + ")" : "");
 }
@@ -178,7 +178,7 @@ class Time {
 };
 
 ExploreReport::Race told(const explore::Program& program, const explore::Exploration::FoundRace& found, const Time& time) {
-  const modelled::Race& race = found.race;
+  const Race& race = found.race;
   ExploreReport::Race told{
       .accesses = fmt::format("{} || {}", site_text(race.first, found.run.outcome.ranks), site_text(race.second, found.run.outcome.ranks)),
       .missing = explore::missing_edge(found.run, race),
@@ -283,14 +283,14 @@ void copy_witnesses(const Execution& from, Execution& to) {
     }
 }
 
-bool is_access(const RankRun::Access& seen, const modelled::AccessSite& site, int ranks) {
+bool is_access(const RankRun::Access& seen, const AccessSite& site, int ranks) {
   return seen.stream == modelled::actor_name(site.actor, ranks) && seen.operation == site.operation && seen.writes == site.write &&
          seen.about == (site.label ? site.label->text : "");
 }
 
 // The race that was seen, in a run that may have others before it: there the harness's store was no choice. Each is taken once.
-const modelled::Race* take_race(const RankRun::Race& seen, const explore::Outcome& outcome, std::set<const modelled::Race*>& taken) {
-  for (const modelled::Race& race : outcome.races)
+const Race* take_race(const RankRun::Race& seen, const explore::Outcome& outcome, std::set<const Race*>& taken) {
+  for (const Race& race : outcome.races)
     if (is_access(seen.first, race.first, outcome.ranks) && is_access(seen.second, race.second, outcome.ranks))
       if (taken.insert(&race).second) return &race;
   return nullptr;
@@ -307,12 +307,12 @@ void find_witnesses(const Case& the_case, const CandidateInfo& candidate, Eviden
   Judged judged;
   const explore::Program program = CaseProgram(the_case, candidate, evidence, judged);
   const explore::Execution run = explore::run_with(program, modelled::round_robin());
-  std::set<const modelled::Race*> taken;
+  std::set<const Race*> taken;
   const size_t first = static_cast<size_t>(warm - evidence.executions.begin());
   for (RankRun& rank : warm->ranks)
     for (RankRun::Race& race : rank.races) {
       if (taken.size() == races_witnessed) continue;
-      const modelled::Race* same = take_race(race, run.outcome, taken);
+      const Race* same = take_race(race, run.outcome, taken);
       if (!same) continue;
       const auto witness = explore::reverse_race(program, run, *same);
       if (!witness) continue;

@@ -11,7 +11,6 @@
 namespace reloadlab::sim::explore {
 namespace {
 
-using modelled::ActorId;
 using modelled::ChoiceKind;
 using modelled::Turn;
 

@@ -6,10 +6,6 @@
 namespace reloadlab::sim::explore {
 namespace {
 
-using modelled::Access;
-using modelled::ActorId;
-using modelled::BlockId;
-using modelled::Region;
 using modelled::Turn;
 
 bool meet(const std::vector<Region>& some, const Region& region) {

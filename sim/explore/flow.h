@@ -12,7 +12,7 @@ namespace reloadlab::sim::explore {
 
 // Of what the run has left wrong, the first that holds something of the race's accesses, which are those of the two turns; null: nothing
 // does.
-const Wrong* left_wrong(const Execution& run, int64_t one_turn, int64_t other_turn, modelled::BlockId block);
+const Wrong* left_wrong(const Execution& run, int64_t one_turn, int64_t other_turn, BlockId block);
 
 // Whether all that the run has left wrong holds something of turns that race, those included that Outcome::races leaves out because they
 // follow from others.

@@ -5,7 +5,6 @@
 namespace reloadlab::sim::explore {
 namespace {
 
-using modelled::ActorId;
 using modelled::ChoiceKind;
 using modelled::Option;
 

@@ -8,7 +8,7 @@
 namespace reloadlab::sim::explore {
 
 struct Following {
-  std::vector<modelled::ActorId> order;
+  std::vector<ActorId> order;
   std::vector<uint32_t> values;  // what the world chooses besides, in order; then 0
 };
 
@@ -16,7 +16,7 @@ struct Following {
 Following order_of(const Execution& run);
 
 // Who may go on, asked before each choice; null: everybody. Where nobody of the enabled may, everybody may.
-using Allowed = std::function<bool(modelled::ActorId)>;
+using Allowed = std::function<bool(ActorId)>;
 std::unique_ptr<modelled::Chooser> follow(Following what, Allowed allowed, std::function<void(const modelled::Turn&)> told);
 
 }  // namespace reloadlab::sim::explore

@@ -6,7 +6,6 @@
 
 namespace reloadlab::sim::explore {
 
-using modelled::ActorId;
 using modelled::ChoiceKind;
 using modelled::Option;
 

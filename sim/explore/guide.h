@@ -7,19 +7,19 @@
 
 namespace reloadlab::sim::explore {
 
-using Sleepers = std::map<modelled::ActorId, modelled::Footprint>;
+using Sleepers = std::map<ActorId, modelled::Footprint>;
 
 struct Node {
   modelled::ChoiceKind kind = modelled::ChoiceKind::next;
   int64_t turn = 0;
-  std::vector<uint32_t> index;             // options worth taking
-  std::vector<modelled::ActorId> enabled;  // `next`: whose they are
-  size_t taken = 0;                        // into `index`
-  std::set<modelled::ActorId> to_do;       // `next`
+  std::vector<uint32_t> index;   // options worth taking
+  std::vector<ActorId> enabled;  // `next`: whose they are
+  size_t taken = 0;              // into `index`
+  std::set<ActorId> to_do;       // `next`
   Sleepers asleep;
   modelled::Footprint footprint;  // of the turn taken, whatever the world chose during it
 
-  modelled::ActorId actor() const { return enabled[taken]; }
+  ActorId actor() const { return enabled[taken]; }
 };
 
 // How a guided run ended, but for coming to its own end.
@@ -50,7 +50,7 @@ class Guide final : public modelled::Chooser {
   size_t fixed_;  // nodes that were there before
   size_t next_ = 0;
   int64_t turn_ = 0;  // the next one
-  modelled::ActorId last_ = -1;
+  ActorId last_ = -1;
   int64_t preemptions_ = 0;
   Sleepers asleep_;
   bool live_;            // beyond the nodes that were there: sleepers are watched

@@ -62,7 +62,7 @@ Execution run_with(const Program& program, std::unique_ptr<Chooser> chooser) {
 
 bool preempts(const Execution& run, const Decision& decision) {
   if (decision.kind != ChoiceKind::next || decision.turn == 0) return false;
-  modelled::ActorId before = run.turns[static_cast<size_t>(decision.turn) - 1].actor;
+  ActorId before = run.turns[static_cast<size_t>(decision.turn) - 1].actor;
   auto could_go_on = [&](const Option& option) { return option.actor == before && !option.asks_again; };
   return decision.actor() != before && std::any_of(decision.options.begin(), decision.options.end(), could_go_on);
 }

@@ -7,14 +7,14 @@
 #include <vector>
 
 #include "sim/world/modelled/choice.h"
-#include "sim/world/modelled/races.h"
 #include "sim/world/modelled/turn.h"
+#include "sim/world/order/races.h"
 
 namespace reloadlab::sim::explore {
 
 // Memory in which, when all is over, lies what was read or made from wrong bytes.
 struct Wrong {
-  modelled::Region where;
+  Region where;
   std::string what;  // that was read
 };
 
@@ -22,7 +22,7 @@ struct Outcome {
   std::string verdict;  // what is wrong; empty where nothing is
   std::string state;    // what was read and left behind, or a digest of it
   int ranks = 1;        // of the machine, to name its actors
-  std::vector<modelled::Race> races;
+  std::vector<Race> races;
   std::vector<Wrong> wrong = {};
   bool stopped = false;  // it came to no end of its own: what it would have read is not known
 };
@@ -35,7 +35,7 @@ struct Decision {
   uint32_t taken = 0;
   int64_t turn = 0;  // the turn that it chose, or during which the world had a choice
 
-  modelled::ActorId actor() const { return options[taken].actor; }
+  ActorId actor() const { return options[taken].actor; }
   uint32_t width() const { return static_cast<uint32_t>(options.size()); }
 };
 

@@ -13,8 +13,6 @@
 namespace reloadlab::sim::explore {
 namespace {
 
-using modelled::ActorId;
-
 constexpr uint64_t plain_schedules = 200, drawn_schedules = 200;
 
 // Whoever goes on goes on until it cannot, but for choices at which it is left.

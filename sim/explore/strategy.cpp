@@ -10,14 +10,13 @@
 namespace reloadlab::sim::explore {
 namespace {
 
-using modelled::AccessSite;
 using modelled::ChoiceKind;
 using modelled::Chooser;
 using Kind = Strategy::Kind;
 
 // An access by whom it was, which no schedule changes.
-using Who = std::pair<modelled::ActorId, uint32_t>;
-std::pair<Who, Who> pair_of(const modelled::Race& race) {
+using Who = std::pair<ActorId, uint32_t>;
+std::pair<Who, Who> pair_of(const Race& race) {
   auto who = [](const AccessSite& site) { return Who(site.actor, site.tick); };
   return std::minmax(who(race.first), who(race.second));
 }
@@ -28,7 +27,7 @@ class Collector {
     auto [place, fresh] = places_.try_emplace({run.outcome.verdict, run.outcome.state}, seen_.endings.size());
     if (fresh) seen_.endings.push_back({0, run.outcome.verdict, run.outcome.state, stored(run), preemptions(run)});
     ++seen_.endings[place->second].runs;
-    for (const modelled::Race& race : run.outcome.races)
+    for (const Race& race : run.outcome.races)
       if (races_.insert(pair_of(race)).second) seen_.races.push_back({race, run});
   }
   Exploration take(Coverage coverage) {
@@ -75,7 +74,7 @@ Exploration sample(const Program& program, int64_t count, const Limits& limits,
 // Turns that are no choice count as well: in other schedules they may be one.
 Chance chance_of(const Program& program, int depth) {
   const Execution run = run_with(program, modelled::round_robin());
-  std::set<modelled::ActorId> actors;
+  std::set<ActorId> actors;
   for (const modelled::Turn& turn : run.turns) actors.insert(turn.actor);
   return {static_cast<int64_t>(actors.size()), static_cast<int64_t>(run.turns.size()), depth};
 }

@@ -47,7 +47,7 @@ struct Exploration {
   std::vector<Ending> endings;        // by verdict and state, in the order in which they were found
   // Each pair of accesses once, whichever order it was seen in, as in the first run that had it.
   struct FoundRace {
-    modelled::Race race;
+    Race race;
     Execution run;
   };
   std::vector<FoundRace> races;

@@ -7,7 +7,6 @@
 namespace reloadlab::sim::explore {
 namespace {
 
-using modelled::ActorId;
 using modelled::Footprint;
 using modelled::Turn;
 

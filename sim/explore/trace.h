@@ -15,17 +15,17 @@ class Trace {
   // `values` stands for what the world chose during the turn.
   void push(const modelled::Turn& turn, uint64_t values);
 
-  modelled::ActorId actor(int64_t turn) const { return at(turn).actor; }
+  ActorId actor(int64_t turn) const { return at(turn).actor; }
   bool before(int64_t first, int64_t second) const;  // REQUIRES first < second
   // The turns with which this one conflicts directly, and which did not make it possible: it could have come before them.
   const std::vector<int64_t>& reversible(int64_t turn) const { return at(turn).reversible; }
   // Of the turns after `first` that do not need it, up to `second`, which conflicts with it: the actors that can begin.
-  std::vector<modelled::ActorId> initials(int64_t first, int64_t second) const;
+  std::vector<ActorId> initials(int64_t first, int64_t second) const;
   uint64_t mark() const;
 
  private:
   struct Entry {
-    modelled::ActorId actor;
+    ActorId actor;
     modelled::Footprint footprint;
     std::vector<uint64_t> before;  // a bit for each turn that came before for a reason
     std::vector<int64_t> reversible;

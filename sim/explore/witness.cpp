@@ -11,9 +11,7 @@
 namespace reloadlab::sim::explore {
 namespace {
 
-using modelled::AccessSite;
 using modelled::actor_name;
-using modelled::ActorId;
 using modelled::Turn;
 
 // The turns of each stream, counted as its clock counts them.
@@ -39,7 +37,7 @@ struct Reversed {
 };
 
 // Runs as before up to the first access, which then waits for the second one.
-std::optional<Reversed> reversed(const Program& program, const Execution& run, const modelled::Race& race, bool let_go) {
+std::optional<Reversed> reversed(const Program& program, const Execution& run, const Race& race, bool let_go) {
   const Turn& held = run.turns[static_cast<size_t>(race.first.turn)];
   Ticks ticks;
   int64_t turns = 0, first = -1, second = -1;
@@ -58,7 +56,7 @@ std::optional<Reversed> reversed(const Program& program, const Execution& run, c
   return Reversed{std::move(other), first, second};
 }
 
-const modelled::Clock* clock_of(const Execution& run, const AccessSite& site) {
+const Clock* clock_of(const Execution& run, const AccessSite& site) {
   const Turn& turn = run.turns[static_cast<size_t>(site.turn)];
   for (size_t i = 0; i < turn.footprint.actors.size(); ++i)
     if (turn.footprint.actors[i] == site.actor) return &turn.clocks[i];
@@ -70,8 +68,8 @@ std::string named(const Execution& run, const AccessSite& site) {
 }
 
 // The last turn of a stream that both come after.
-std::string common_ancestor(const Execution& run, const modelled::Race& race) {
-  const modelled::Clock *first = clock_of(run, race.first), *second = clock_of(run, race.second);
+std::string common_ancestor(const Execution& run, const Race& race) {
+  const Clock *first = clock_of(run, race.first), *second = clock_of(run, race.second);
   Ticks ticks;
   std::string last = "nothing";
   for (int64_t number = 0; number < race.first.turn; ++number) {
@@ -88,7 +86,7 @@ std::string common_ancestor(const Execution& run, const modelled::Race& race) {
 
 }  // namespace
 
-std::optional<Witness> reverse_race(const Program& program, const Execution& run, const modelled::Race& race) {
+std::optional<Witness> reverse_race(const Program& program, const Execution& run, const Race& race) {
   std::optional<Witness> witness;
   const Wrong* seen = left_wrong(run, race.first.turn, race.second.turn, race.block);
   for (bool let_go : {true, false}) {
@@ -103,7 +101,7 @@ std::optional<Witness> reverse_race(const Program& program, const Execution& run
   return witness;
 }
 
-std::string missing_edge(const Execution& run, const modelled::Race& race) {
+std::string missing_edge(const Execution& run, const Race& race) {
   auto role = [](const AccessSite& site) { return site.write ? "writer" : "reader"; };
   bool two_writers = race.first.write && race.second.write;
   const AccessSite &earlier = race.earlier(), &later = race.later();

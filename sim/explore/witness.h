@@ -17,9 +17,9 @@ struct Witness {
 
 // The first access is held back until the second has been; what is tried in turn is to let it go then, and only at the end. Nothing
 // where the machine cannot reverse them: a collective moves its data in one step, and so waits for ranks that hardware would not.
-std::optional<Witness> reverse_race(const Program& program, const Execution& run, const modelled::Race& race);
+std::optional<Witness> reverse_race(const Program& program, const Execution& run, const Race& race);
 
 // "stream 1 of sim:1 (broadcast #4 of ring, writes) is not ordered after stream 0 of sim:1 (aten::mm, reads): no wait ..."
-std::string missing_edge(const Execution& run, const modelled::Race& race);
+std::string missing_edge(const Execution& run, const Race& race);
 
 }  // namespace reloadlab::sim::explore

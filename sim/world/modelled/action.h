@@ -11,9 +11,9 @@
 #include <variant>
 #include <vector>
 
-#include "sim/world/modelled/clock.h"
-#include "sim/world/modelled/races.h"
 #include "sim/world/modelled/rates.h"
+#include "sim/world/order/clock.h"
+#include "sim/world/order/races.h"
 
 namespace reloadlab::sim::modelled {
 

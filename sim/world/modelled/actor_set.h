@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "sim/world/modelled/clock.h"
+#include "sim/world/order/clock.h"
 
 namespace reloadlab::sim::modelled {
 

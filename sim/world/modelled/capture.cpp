@@ -6,18 +6,9 @@
 #include <map>
 
 #include "sim/world/modelled/memory.h"
+#include "sim/world/order/seen_races.h"
 
 namespace reloadlab::sim::modelled {
-namespace {
-
-// "step 3: replay of step 1: reach blocks.2.o_proj"
-LabelPtr label_of(const LabelPtr& replay, const LabelPtr& captured) {
-  if (!replay || !captured) return replay;
-  return std::make_shared<const About>(
-      About{.text = fmt::format("{} of {}", replay->text, captured->text), .step = replay->step, .model = replay->model});
-}
-
-}  // namespace
 
 Capture::Capture(Stream& origin) : origin_(&origin), streams_{&origin} { clocks_.emplace_back(origin.actor, Clock()); }
 
@@ -104,7 +95,7 @@ void Graph::replay() {
   };
   const LabelPtr label = machine.label();
   for (const Capture::Captured& captured : capture_->actions()) {
-    machine.set_label(label_of(label, captured.label));
+    machine.set_label(replayed(label, captured.label));
     Stream& stream = stream_of(captured.stream);
     if (auto* kernel = std::get_if<Kernel>(&captured.action)) machine.issue(stream, *kernel);
     if (auto* record = std::get_if<Record>(&captured.action)) points[record->point.get()] = machine.record(stream, record->point->name);

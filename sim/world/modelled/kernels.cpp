@@ -4,7 +4,7 @@
 #include "reference/base/check.h"
 #include "sim/world/modelled/device.h"
 #include "sim/world/modelled/machine.h"
-#include "sim/world/modelled/operator_facts.h"
+#include "sim/world/order/operator_facts.h"
 
 namespace reloadlab::sim::modelled {
 namespace {

@@ -8,6 +8,7 @@
 #include "reference/base/check.h"
 #include "sim/world/modelled/capture.h"
 #include "sim/world/modelled/device.h"
+#include "sim/world/order/seen_races.h"
 
 namespace reloadlab::sim::modelled {
 
@@ -112,16 +113,9 @@ at::Tensor ModelledWorld::bytes_now(const at::Tensor& tensor) const {
 }
 
 std::vector<SeenRace> ModelledWorld::races() const {
-  const auto access = [&](const AccessSite& site) {
-    return RacingAccess{.rank = local_[static_cast<size_t>(machine_.device_of(site.actor))],
-                        .stream = machine_.actor_name(site.actor),
-                        .operation = site.operation,
-                        .about = site.label ? *site.label : About(),
-                        .writes = site.write};
-  };
-  std::vector<SeenRace> seen;
-  for (const Race& race : machine_.races().races()) seen.push_back({access(race.first), access(race.second), race.turned()});
-  return seen;
+  return seen_races(
+      machine_.races(), [&](ActorId actor) { return local_[static_cast<size_t>(machine_.device_of(actor))]; },
+      [&](ActorId actor) { return machine_.actor_name(actor); });
 }
 
 std::vector<DeviceStep> ModelledWorld::timeline() const {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "sim/world/modelled/clock.h"
-#include "sim/world/modelled/races.h"
+#include "sim/world/order/clock.h"
+#include "sim/world/order/races.h"
 
 namespace reloadlab::sim::modelled {
 

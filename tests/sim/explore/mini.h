@@ -14,13 +14,9 @@ struct Cells {
   std::vector<uint64_t> values;
   std::vector<uint64_t> reads;  // what the actions read, by their number
 
-  modelled::Access access(size_t cell, bool write) const {
-    return {modelled::Region::bytes(static_cast<modelled::BlockId>(1000 + cell), 0, 8), write};
-  }
+  Access access(size_t cell, bool write) const { return {Region::bytes(static_cast<BlockId>(1000 + cell), 0, 8), write}; }
   // Where action `number` keeps what it reads.
-  static modelled::Access result(size_t number, bool write) {
-    return {modelled::Region::bytes(static_cast<modelled::BlockId>(10'000 + number), 0, 8), write};
-  }
+  static Access result(size_t number, bool write) { return {Region::bytes(static_cast<BlockId>(10'000 + number), 0, 8), write}; }
   std::string text() const { return fmt::format("{:x}|{:x}", fmt::join(values, " "), fmt::join(reads, " ")); }
 };
 using CellsPtr = std::shared_ptr<Cells>;

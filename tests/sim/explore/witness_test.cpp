@@ -87,7 +87,7 @@ TEST(Witness, ReversesAPairAndSaysWhatItDoes) {
       auto witness = reverse_race(program, run, run.outcome.races[0]);
       ASSERT_TRUE(witness);
       EXPECT_EQ(witness->wrong_bytes, second == 6) << "equal bytes are benign";
-      const modelled::Race &race = run.outcome.races[0], &other = witness->run.outcome.races.at(0);
+      const Race &race = run.outcome.races[0], &other = witness->run.outcome.races.at(0);
       EXPECT_EQ(other.first.actor, race.second.actor);
       EXPECT_EQ(other.second.actor, race.first.actor);
       EXPECT_TRUE(replay_stored(program, stored(witness->run)).ok());
@@ -112,7 +112,7 @@ TEST(Witness, TheMissingEdgeIsTheSameInBothOrders) {
   const auto other = reverse_race(program, run, run.outcome.races[0]);
   ASSERT_TRUE(other);
   ASSERT_EQ(other->run.outcome.races.size(), 1u);
-  const modelled::Race &race = run.outcome.races[0], &reversed = other->run.outcome.races[0];
+  const Race &race = run.outcome.races[0], &reversed = other->run.outcome.races[0];
   EXPECT_NE(reversed.first.actor, race.first.actor);
   EXPECT_EQ(reversed.earlier().actor, race.earlier().actor);
   EXPECT_EQ(reversed.later().actor, race.later().actor);
@@ -162,7 +162,7 @@ TEST(Witness, EveryRaceOfARingHasOne) {
     Execution run = run_with(program, modelled::round_robin());
     ASSERT_FALSE(run.outcome.races.empty()) << static_cast<int>(lacks);
     int wrong = 0;
-    for (const modelled::Race& race : run.outcome.races) {
+    for (const Race& race : run.outcome.races) {
       auto witness = reverse_race(program, run, race);
       ASSERT_TRUE(witness) << missing_edge(run, race);
       wrong += witness->wrong_bytes;

@@ -1,5 +1,5 @@
 // Clocks against vectors of ticks.
-#include "sim/world/modelled/clock.h"
+#include "sim/world/order/clock.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 
 #include "reference/base/prng.h"
 
-namespace reloadlab::sim::modelled {
+namespace reloadlab::sim {
 namespace {
 
 constexpr size_t actors = 300, clocks = 6;
@@ -52,4 +52,4 @@ TEST(Clock, KnowsWhatAVectorOfTicksKnows) {
 }
 
 }  // namespace
-}  // namespace reloadlab::sim::modelled
+}  // namespace reloadlab::sim

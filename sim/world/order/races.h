@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "sim/world/about.h"
-#include "sim/world/modelled/clock.h"
-#include "sim/world/modelled/region.h"
+#include "sim/world/order/clock.h"
+#include "sim/world/order/region.h"
 
-namespace reloadlab::sim::modelled {
+namespace reloadlab::sim {
 
 struct Access {
   Region region;
@@ -59,4 +59,4 @@ class RaceFinder {
   std::vector<Race> races_;
 };
 
-}  // namespace reloadlab::sim::modelled
+}  // namespace reloadlab::sim

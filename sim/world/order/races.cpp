@@ -1,8 +1,8 @@
-#include "sim/world/modelled/races.h"
+#include "sim/world/order/races.h"
 
 #include <algorithm>
 
-namespace reloadlab::sim::modelled {
+namespace reloadlab::sim {
 namespace {
 
 bool happened_before(const AccessSite& past, const Clock& now) { return past.tick <= now.at(past.actor); }
@@ -33,4 +33,4 @@ void RaceFinder::access(const AccessSite& site, const Access& access, const Cloc
   past.push_back({site, access.region});
 }
 
-}  // namespace reloadlab::sim::modelled
+}  // namespace reloadlab::sim

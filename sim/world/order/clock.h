@@ -11,7 +11,7 @@
 #include <memory>
 #include <vector>
 
-namespace reloadlab::sim::modelled {
+namespace reloadlab::sim {
 
 using ActorId = int32_t;  // numbered in order of creation: the same run gives the same numbers
 
@@ -42,4 +42,4 @@ class Clock {
   std::shared_ptr<Pages> known_;  // changed only where nobody shares it, and so are its pages
 };
 
-}  // namespace reloadlab::sim::modelled
+}  // namespace reloadlab::sim

@@ -1,8 +1,8 @@
-#include "sim/world/modelled/operator_facts.h"
+#include "sim/world/order/operator_facts.h"
 
 #include <map>
 
-namespace reloadlab::sim::modelled {
+namespace reloadlab::sim {
 namespace {
 
 // The shape of the result depends on the data; a shadow of zeros would silently give no rows.
@@ -73,4 +73,4 @@ int64_t flop_of(const c10::OperatorHandle& op, const torch::jit::Stack& argument
   return 2 * arguments[left].toTensor().numel() * arguments[left + 1].toTensor().size(-1);
 }
 
-}  // namespace reloadlab::sim::modelled
+}  // namespace reloadlab::sim

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-namespace reloadlab::sim::modelled {
+namespace reloadlab::sim {
 
 using BlockId = int64_t;  // a piece of device memory, kept over reuse; never a pointer
 
@@ -37,4 +37,4 @@ class Region {
   std::vector<Dim> dims_;                  // outermost first; what is contiguous is folded into the run
 };
 
-}  // namespace reloadlab::sim::modelled
+}  // namespace reloadlab::sim

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-namespace reloadlab::sim::modelled {
+namespace reloadlab::sim {
 
 struct OperatorFacts {
   std::vector<bool> writes;        // by argument: its tensors are written
@@ -17,4 +17,4 @@ const OperatorFacts& facts_of(const c10::OperatorHandle& op);
 // Floating-point operations of matrix products; 0 for others.
 int64_t flop_of(const c10::OperatorHandle& op, const torch::jit::Stack& arguments);
 
-}  // namespace reloadlab::sim::modelled
+}  // namespace reloadlab::sim

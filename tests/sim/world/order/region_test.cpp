@@ -1,4 +1,4 @@
-#include "sim/world/modelled/region.h"
+#include "sim/world/order/region.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 
 #include "reference/base/prng.h"
 
-namespace reloadlab::sim::modelled {
+namespace reloadlab::sim {
 namespace {
 
 using Dims = std::vector<int64_t>;
@@ -76,4 +76,4 @@ TEST(Region, AgreesWithTheSetOfItsBytesOnRandomStridedSets) {
 }
 
 }  // namespace
-}  // namespace reloadlab::sim::modelled
+}  // namespace reloadlab::sim

@@ -1,8 +1,8 @@
-#include "sim/world/modelled/races.h"
+#include "sim/world/order/races.h"
 
 #include <gtest/gtest.h>
 
-namespace reloadlab::sim::modelled {
+namespace reloadlab::sim {
 namespace {
 
 // Actors that touch bytes of block 0 and hear from each other.
@@ -112,4 +112,4 @@ TEST(Races, AWriteOfAPartLeavesTheRest) {
 }
 
 }  // namespace
-}  // namespace reloadlab::sim::modelled
+}  // namespace reloadlab::sim

@@ -1,9 +1,9 @@
-#include "sim/world/modelled/clock.h"
+#include "sim/world/order/clock.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace reloadlab::sim::modelled {
+namespace reloadlab::sim {
 
 uint32_t Clock::tick(ActorId actor) {
   if (own_ != actor) {
@@ -64,4 +64,4 @@ void Clock::learn(const Pages& pages) {
   }
 }
 
-}  // namespace reloadlab::sim::modelled
+}  // namespace reloadlab::sim

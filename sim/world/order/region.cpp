@@ -1,8 +1,8 @@
-#include "sim/world/modelled/region.h"
+#include "sim/world/order/region.h"
 
 #include <algorithm>
 
-namespace reloadlab::sim::modelled {
+namespace reloadlab::sim {
 
 Region::Region(BlockId block, int64_t element, int64_t offset, std::span<const int64_t> sizes, std::span<const int64_t> strides)
     : block_(block), begin_(offset * element), end_(begin_), run_(element) {
@@ -69,4 +69,4 @@ bool Region::covers(const Region& other) const {
          std::equal(dims_.begin(), dims_.end(), other.dims_.begin(), other.dims_.end(), same);
 }
 
-}  // namespace reloadlab::sim::modelled
+}  // namespace reloadlab::sim
