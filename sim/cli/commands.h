@@ -36,7 +36,7 @@ Command add_worker(CLI::App& app, const Program& program);
 // Texts of options that say which cases are meant, shared by several subcommands.
 struct SelectionTexts {
   std::vector<std::string> paths, candidates, tags, names, laws;
-  std::string world, on, seed;
+  std::string world, on, seed, delays;
   int ranks = 0;  // 0: any
 };
 void add_selection(CLI::App& command, SelectionTexts& texts);
@@ -45,6 +45,7 @@ Result<Selection> read_selection(const SelectionTexts& texts);
 std::string own_program();                              // the path of this program, to start workers with
 Result<double> read_duration(const std::string& text);  // "500ms", "30s", "2m", "1h": seconds
 Result<double> read_patience(const std::string& text);  // the same for --hang-after, which has a least
-Result<uint64_t> read_seed(const std::string& text);    // a number, or a commit's 40 hexadecimal digits
+// A number, or a commit's 40 hexadecimal digits.
+Result<uint64_t> read_seed(std::string_view option, const std::string& text);
 
 }  // namespace reloadlab::sim

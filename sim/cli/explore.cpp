@@ -36,7 +36,7 @@ Result<ExploreOptions> read_options(const ExploreTexts& texts) {
   RELOADLAB_ASSIGN(options.most_seconds, read_duration(texts.seconds));
   RELOADLAB_ASSIGN(options.hang_seconds, read_patience(texts.silence));
   if (!texts.selection.seed.empty()) {
-    RELOADLAB_ASSIGN(options.seed, read_seed(texts.selection.seed));
+    RELOADLAB_ASSIGN(options.seed, read_seed("--seed", texts.selection.seed));
   }
   return options;
 }

@@ -58,7 +58,8 @@ struct MutantTexts {
                                  "scenarios/shared_series/second_reader.yaml",
                                  "scenarios/shared_series/shapes_differ.yaml",
                                  "scenarios/shared_series/two_series_one_group.yaml"};
-  std::string out = "out", silence = "10s";
+  std::vector<std::string> only;
+  std::string out = "out", silence = "10s", on, delays;
   int jobs = 1;
 };
 
@@ -123,14 +124,25 @@ bool print_matrix(const RunResult& result, const std::vector<std::string>& mutan
   return fine;
 }
 
+// Those that are asked for, or all of them; and the controls that say what they are held against.
+std::vector<std::string> chosen(const std::vector<std::string>& only, const Engine& engine) {
+  const auto asked = [&](const std::string& name) {
+    return only.empty() || std::ranges::any_of(only, [&](const std::string& one) { return one == name || control_of(one) == name; });
+  };
+  std::vector<std::string> names;
+  for (const std::string& name : engine.candidate_names())
+    if (name.starts_with(kFamily) && asked(name)) names.push_back(name);
+  return names;
+}
+
 Result<Exit> mutants(const MutantTexts& texts, const Program& program) {
   CampaignOptions options{.jobs = texts.jobs, .isolation = Isolation::workers, .expectations = false, .out = texts.out};
   options.program = program.name;
   options.worker_command = {own_program(), "worker", "--hang-after", texts.silence};
   RELOADLAB_ASSIGN(options.silence_seconds, read_patience(texts.silence));
-  options.selection.paths = texts.paths;
-  for (const std::string& name : program.engine.candidate_names())
-    if (name.starts_with(kFamily)) options.selection.candidates.push_back(name);
+  SelectionTexts where{.paths = texts.paths, .on = texts.on, .delays = texts.delays};
+  RELOADLAB_ASSIGN(options.selection, read_selection(where));
+  options.selection.candidates = chosen(texts.only, program.engine);
   if (options.selection.candidates.empty()) return Status(Code::usage, "this program has no mutants linked");
   // Their failures are what is wanted: nobody needs to read each.
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> nowhere(std::fopen("/dev/null", "w"), &std::fclose);
@@ -148,6 +160,11 @@ Command add_mutants(CLI::App& app, const Program& program) {
   CLI::App* parser = app.add_subcommand("mutants", "Run every mutant, isolated, and say which law killed which in which scenario");
   auto texts = std::make_shared<MutantTexts>();
   parser->add_option("paths", texts->paths, "Scenario files and folders")->type_name("PATH")->capture_default_str();
+  parser->add_option("--mutant", texts->only, "This one and its control only; may be given again")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  parser->add_option("--on", texts->on, "As `run` has it: on these devices")->type_name("WORLD");
+  parser->add_option("--delays", texts->delays, "As `run` has it: where streams of world cuda lose time")->type_name("SEED");
   parser->add_option("--jobs", texts->jobs, "Worker processes side by side")->check(CLI::Range(1, 1024))->type_name("N");
   parser->add_option("--hang-after", texts->silence, "How long without a step beginning is a hang: 500ms, 30s, 2m, 1h")->type_name("TIME");
   parser->add_option("--out", texts->out, "Folder that gets the run's folder")->type_name("DIR");

@@ -39,6 +39,8 @@ void add_selection(CLI::App& command, SelectionTexts& texts) {
   command.add_option("--name", texts.names, "Cases whose name or scenario matches; may be given again")
       ->type_name("GLOB")
       ->allow_extra_args(false);
+  command.add_option("--delays", texts.delays, "On world cuda, streams of series lose time at places that this number draws")
+      ->type_name("SEED");
   command.add_option("--seed", texts.seed, "A number, or a commit of 40 hexadecimal digits")->type_name("SEED");
 }
 
@@ -53,7 +55,10 @@ Result<Selection> read_selection(const SelectionTexts& texts) {
   }
   if (texts.ranks > 0) selection.ranks = texts.ranks;
   if (!texts.seed.empty()) {
-    RELOADLAB_ASSIGN(selection.seed, read_seed(texts.seed));
+    RELOADLAB_ASSIGN(selection.seed, read_seed("--seed", texts.seed));
+  }
+  if (!texts.delays.empty()) {
+    RELOADLAB_ASSIGN(selection.delays, read_seed("--delays", texts.delays));
   }
   return selection;
 }
@@ -75,14 +80,14 @@ Result<double> read_patience(const std::string& text) {
   return Status(Code::usage, fmt::format("--hang-after \"{}\" is shorter than a worker takes to start, expected 100ms or more", text));
 }
 
-Result<uint64_t> read_seed(const std::string& text) {
+Result<uint64_t> read_seed(std::string_view option, const std::string& text) {
   constexpr std::string_view kHex = "0123456789abcdef";
   if (text.size() == 40 && text.find_first_not_of(kHex) == std::string::npos) return hash_name(text);
   uint64_t seed = 0;
   const char* end = text.data() + text.size();
   const auto [last, error] = std::from_chars(text.data(), end, seed);
   if (error == std::errc() && last == end) return seed;
-  return Status(Code::usage, fmt::format("--seed: \"{}\" is neither a number nor a commit of 40 hexadecimal digits", text));
+  return Status(Code::usage, fmt::format("{}: \"{}\" is neither a number nor a commit of 40 hexadecimal digits", option, text));
 }
 
 std::string own_program() {

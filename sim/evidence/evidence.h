@@ -182,6 +182,7 @@ struct RankRun {
     int64_t number = 0;  // among the races of all ranks, in the order of the run
   };
   std::vector<Race> races;
+  std::string unseen;  // why there may be more of them; empty: all accesses, and all that orders them, were seen
   // Passes of a case with times, on the stream that reaches layers. Picoseconds.
   struct Pace {
     int step = -1;

@@ -104,7 +104,7 @@ void describe(V&& visit, const Case*) {
   visit("model", &Case::model), visit("models", &Case::models), visit("series", &Case::series), visit("collectives", &Case::collectives),
       visit("timing", &Case::timing), visit("checkpoints", &Case::checkpoints), visit("record", &Case::record),
       visit("steps", &Case::steps), visit("laws", &Case::laws);
-  visit("expect", &Case::expect), visit("limits", &Case::limits), visit("seed", &Case::seed);
+  visit("expect", &Case::expect), visit("limits", &Case::limits), visit("seed", &Case::seed), visit("delays", &Case::delays);
 }
 
 // --- what was seen ---
@@ -185,7 +185,7 @@ void describe(V&& visit, const RankRun*) {
   using S = RankRun;
   visit("events", &S::events), visit("censuses", &S::censuses), visit("outcomes", &S::outcomes), visit("coverage", &S::coverage);
   visit("at_post_load", &S::at_post_load), visit("reads", &S::reads), visit("races", &S::races);
-  visit("paces", &S::paces);
+  visit("unseen", &S::unseen), visit("paces", &S::paces);
 }
 template <class V>
 void describe(V&& visit, const Variation*) {

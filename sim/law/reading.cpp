@@ -64,7 +64,7 @@ Verdict Tally::unusable() const {
 
 bool has_bytes(const Evidence& evidence) { return evidence.the_case.world != WorldKind::meta; }
 
-bool sees_order(const Evidence& evidence) { return evidence.the_case.world != WorldKind::cuda; }
+bool sees_time(const Evidence& evidence) { return evidence.the_case.world != WorldKind::cuda; }
 
 const Execution* warm_of(const Evidence& evidence) { return evidence.find(Variation::Kind::warm); }
 

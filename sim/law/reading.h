@@ -25,8 +25,8 @@ class Tally {
   int64_t checks_ = 0;
 };
 
-bool has_bytes(const Evidence& evidence);   // false on meta
-bool sees_order(const Evidence& evidence);  // of accesses, and what each takes: false on real devices
+bool has_bytes(const Evidence& evidence);  // false on meta
+bool sees_time(const Evidence& evidence);  // what things take: false on real devices, where it differs from run to run
 const Execution* warm_of(const Evidence& evidence);
 
 const Census* census_after(const RankRun& run, int step);     // null: none was taken

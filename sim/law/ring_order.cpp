@@ -104,6 +104,20 @@ std::optional<Finding> judge_races(const Execution& execution, size_t rank, Tall
       .why = fmt::format("{}{}", missing_edge(shown), shown.witness.empty() ? "" : "; " + in_both_orders(shown.witness, shown.reader))};
 }
 
+Verdict judge_seen_races(const Evidence& evidence) {
+  return judge_ranks(evidence, "ring_happens_before", "nothing was read",
+                     [&](const Execution& execution, size_t rank, Tally& tally) { return judge_races(execution, rank, tally); },
+                     {[](const Step& step) { return step.kind == StepKind::pass || step.kind == StepKind::replay; },
+                      "it judges what is read, and no step of the scenario reads"});
+}
+
+std::string what_went_unseen(const Evidence& evidence) {
+  for (const Execution& execution : evidence.executions)
+    for (size_t rank = 0; rank < execution.ranks.size(); ++rank)
+      if (!execution.ranks[rank].unseen.empty()) return fmt::format("rank {}: {}", evidence.number(rank), execution.ranks[rank].unseen);
+  return {};
+}
+
 }  // namespace
 
 Verdict judge_ring_tenancy(const Evidence& evidence) {
@@ -123,12 +137,12 @@ Verdict judge_ring_sequence(const Evidence& evidence) {
   });
 }
 
+// A race that was seen is one, whatever else was not.
 Verdict judge_ring_happens_before(const Evidence& evidence) {
-  if (!sees_order(evidence)) return Tally("ring_happens_before").unsupported("this world does not see what orders accesses");
-  return judge_ranks(evidence, "ring_happens_before", "nothing was read",
-                     [&](const Execution& execution, size_t rank, Tally& tally) { return judge_races(execution, rank, tally); },
-                     {[](const Step& step) { return step.kind == StepKind::pass || step.kind == StepKind::replay; },
-                      "it judges what is read, and no step of the scenario reads"});
+  Verdict verdict = judge_seen_races(evidence);
+  const std::string unseen = what_went_unseen(evidence);
+  if (verdict.outcome != Outcome::pass || unseen.empty()) return verdict;
+  return Tally("ring_happens_before").unsupported(unseen);
 }
 
 }  // namespace reloadlab::sim

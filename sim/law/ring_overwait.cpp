@@ -193,7 +193,7 @@ Verdict judge_ring_overwait(const Evidence& evidence) {
   const Execution* warm = warm_of(evidence);
   if (evidence.the_case.series.empty()) return tally.unsupported("the model has no series");
   if (!evidence.the_case.timing) return tally.unsupported("the scenario does not say what things take");
-  if (!sees_order(evidence)) return tally.unsupported("what things take on this device is nobody's to say");
+  if (!sees_time(evidence)) return tally.unsupported("what things take on this device is nobody's to say");
   if (evidence.the_case.collectives.order == Collectives::Order::gloo)
     return tally.unsupported("it is predicted where a communicator has one stream, and gloo has two workers");
   if (!warm) return tally.done("the scenario's own execution is missing");

@@ -187,6 +187,7 @@ class Replayer {
     WorldRequest request{.kind = kind, .ranks = case_.ranks, .local = numbers_, .poison = poison};
     request.devices = !case_.series.empty() && !plain;
     request.seat = options_.seat;
+    request.delays = case_.delays;
     request.collectives = case_.collectives;
     if (case_.timing) request.collective_picoseconds = case_.timing->broadcast * 1000;
     RELOADLAB_ASSIGN(std::unique_ptr<World> world, options_.make_world ? options_.make_world(request) : make_world(request));
@@ -279,6 +280,7 @@ class Replayer {
     const auto access = [](const RacingAccess& seen) {
       return RankRun::Access{seen.stream, seen.operation, seen.about.text, seen.about.step, seen.writes};
     };
+    for (RankRun& run : execution.ranks) run.unseen = world.devices()->unseen();
     int64_t number = 0;
     for (const SeenRace& race : world.devices()->races()) {
       const auto at = static_cast<size_t>(std::ranges::lower_bound(numbers_, race.second.rank) - numbers_.begin());

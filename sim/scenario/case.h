@@ -161,6 +161,8 @@ struct Case {
   Expect expect;
   Limits limits;
   uint64_t seed = 0;  // the run's seed: orders and variations that the scenario does not fix are drawn from it
+  // Series on world cuda: streams lose time at places that this seed says, so that what nothing orders comes otherwise; none: nowhere.
+  std::optional<uint64_t> delays;
 
   std::string id() const { return variant.empty() ? scenario : scenario + "[" + variant + "]"; }
   const CheckpointSpec* checkpoint(std::string_view name) const;

@@ -93,6 +93,7 @@ class FileParser {
     if (world.has("tensor_parallel")) result.tensor_parallel = static_cast<int>(world.integer("tensor_parallel"));
     result.sample = static_cast<int>(world.has("sample") ? world.integer("sample") : 0);
     bind_collectives(result, root, world);
+    if (world.has("delays")) result.delays = static_cast<uint64_t>(world.integer("delays"));
     if (result.sample > 0 && root.find("series")) {
       diagnostics_.error(world.at("sample"), "sample with series, expected all ranks: they send each other what they own");
       result.sample = 0;
@@ -104,7 +105,7 @@ class FileParser {
   }
 
   void bind_collectives(Case& result, const Node& root, const Reader& world) {
-    for (const char* key : {"collectives", "collectives_at_once"})
+    for (const char* key : {"collectives", "collectives_at_once", "delays"})
       if (world.has(key) && !root.find("series"))
         diagnostics_.error(world.at(key), fmt::format("{} without series, expected a model with series", key));
     result.collectives.order = unspell(collectives_spellings, world.text("collectives"));

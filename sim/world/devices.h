@@ -69,6 +69,8 @@ class Devices {
   // A CPU tensor with the bytes that the tensor has now, whatever is under way; for after a run. Throws where there are none.
   virtual at::Tensor bytes_now(const at::Tensor& tensor) const = 0;
   virtual std::vector<SeenRace> races() const = 0;
+  // Why there may be races that races() does not know; empty: all that orders and touches the local ranks' memory was seen.
+  virtual std::string unseen() const { return {}; }
   // In the order in which they were done.
   virtual std::vector<DeviceStep> timeline() const = 0;
 

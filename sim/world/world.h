@@ -52,8 +52,9 @@ struct WorldRequest {
   bool devices = false;    // streams, events and communicators are needed
   // Modelled devices: a collective takes that long and nothing else any time; otherwise what a device of today takes.
   std::optional<int64_t> collective_picoseconds;
-  Collectives collectives;   // modelled devices
-  std::optional<Seat> seat;  // cuda: this process is that rank, and the only local one
+  Collectives collectives;         // modelled devices
+  std::optional<Seat> seat;        // cuda: this process is that rank, and the only local one
+  std::optional<uint64_t> delays;  // cuda: streams lose time where this seed says
 };
 // Code::unsupported for kinds not built in.
 Result<std::unique_ptr<World>> make_world(const WorldRequest& request);

@@ -10,11 +10,19 @@ namespace reloadlab::model {
 namespace {
 
 constexpr c10::DispatchKey key_of(Tap tap) {
-  return tap == Tap::engine ? c10::DispatchKey::TESTING_ONLY_GenericWrapper : c10::DispatchKey::TESTING_ONLY_GenericMode;
+  switch (tap) {
+    case Tap::engine:
+      return c10::DispatchKey::TESTING_ONLY_GenericWrapper;
+    case Tap::harness:
+      return c10::DispatchKey::TESTING_ONLY_GenericMode;
+    case Tap::device:
+      break;
+  }
+  return c10::DispatchKey::DeferredInit;  // nothing in LibTorch is registered for it
 }
 
 std::vector<OpListener*>& listeners(Tap tap) {
-  thread_local std::vector<OpListener*> stacks[2];
+  thread_local std::vector<OpListener*> stacks[3];
   return stacks[static_cast<size_t>(tap)];
 }
 
@@ -51,5 +59,6 @@ TORCH_LIBRARY_IMPL(_, TESTING_ONLY_GenericWrapper, library) {
 TORCH_LIBRARY_IMPL(_, TESTING_ONLY_GenericMode, library) {
   library.fallback(torch::CppFunction::makeFromBoxedFunction<&tapped<Tap::harness>>());
 }
+TORCH_LIBRARY_IMPL(_, DeferredInit, library) { library.fallback(torch::CppFunction::makeFromBoxedFunction<&tapped<Tap::device>>()); }
 
 }  // namespace reloadlab::model

@@ -1,15 +1,16 @@
 #pragma once
 // Taps: listeners that see every operator the calling thread issues, with its schema and arguments, below Python and above the
-// kernels. Operators nested in another one are not seen. Two taps exist so that an engine's own counting never disturbs the
-// harness: Tap::engine (dispatch key TESTING_ONLY_GenericWrapper) and Tap::harness (TESTING_ONLY_GenericMode, outermost). A second
-// registration on a key throws, so both live in one shared library that plug-ins link.
+// kernels. Operators nested in another one are not seen. Three taps exist, so that none disturbs another: Tap::engine (dispatch key
+// TESTING_ONLY_GenericWrapper) for an engine's own counting, Tap::harness (TESTING_ONLY_GenericMode, outermost), and Tap::device
+// (DeferredInit, innermost), which sees what a device has to do, the harness's own doings included. A second registration on a key
+// throws, so all live in one shared library that plug-ins link.
 //
 // Costs about a microsecond per operator while at least one listener of that tap is on the thread, nothing otherwise.
 #include <ATen/core/dispatch/Dispatcher.h>
 
 namespace reloadlab::model {
 
-enum class Tap { engine, harness };
+enum class Tap { engine, harness, device };
 
 class OpListener {
  public:

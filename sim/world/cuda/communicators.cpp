@@ -59,11 +59,18 @@ c10::intrusive_ptr<c10d::ProcessGroup> Communicators::group(const std::string& n
   group->setBackend(c10::DeviceType::CUDA, c10d::ProcessGroup::BackendType::NCCL, backend);
   group->setDefaultBackend(c10d::ProcessGroup::BackendType::NCCL);
   const std::lock_guard lock(mutex_);
+  names_[reinterpret_cast<const void*>(backend->getCommPtr())] = name;
   return groups_.emplace(key, std::move(group)).first->second;
 }
 
 c10::intrusive_ptr<c10d::Store> Communicators::store(const std::string& name, int64_t round) const {
   return c10::make_intrusive<c10d::PrefixStore>(fmt::format("round {} {}", round, name), store_);
+}
+
+std::string Communicators::name_of(const void* communicator) {
+  const std::lock_guard lock(mutex_);
+  const auto found = names_.find(communicator);
+  return found == names_.end() ? "a communicator" : found->second;
 }
 
 void Communicators::abort() {

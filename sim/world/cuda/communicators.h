@@ -20,6 +20,8 @@ class Communicators {
   c10::intrusive_ptr<c10d::ProcessGroup> group(const std::string& name, std::vector<int64_t> ranks);
   // Keys of one round, for all ranks. Waiting for a key that nobody sets throws once the patience is at its end.
   c10::intrusive_ptr<c10d::Store> store(const std::string& name, int64_t round) const;
+  // What NCCL's communicator is called: the name that it was asked for by.
+  std::string name_of(const void* communicator);
   // From any thread: what waits in a stream or on a host behind a collective that never ends goes on, with what it has. Nothing can be sent
   // from then on.
   void abort();
@@ -30,6 +32,7 @@ class Communicators {
   c10::intrusive_ptr<c10d::Store> store_;
   std::mutex mutex_;
   std::map<std::string, c10::intrusive_ptr<c10d::ProcessGroup>> groups_;  // by name and members
+  std::map<const void*, std::string> names_;                              // by NCCL's communicator; looked up
 };
 
 }  // namespace reloadlab::sim::cuda

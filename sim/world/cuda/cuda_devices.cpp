@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "sim/world/cuda/ledger.h"
+#include "sim/world/order/seen_races.h"
 
 namespace reloadlab::sim::cuda {
 namespace {
@@ -29,18 +30,34 @@ class CudaGraph final : public DeviceGraph {
 
 }  // namespace
 
-CudaDevices::CudaDevices(const Seat& seat, c10::Device device, AccountPtr account)
-    : seat_(seat),
+CudaDevices::CudaDevices(const WorldRequest& request, c10::Device device, AccountPtr account)
+    : seat_(*request.seat),
       device_(device),
       account_(std::move(account)),
-      communicators_(Communicators::of(seat)),
-      stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device.index())) {}
+      communicators_(Communicators::of(seat_)),
+      observer_(device.index(), [this](Handle communicator) { return communicators_.name_of(communicator); }),
+      stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device.index())) {
+  if (request.delays) delays_.emplace(*request.delays, seat_.rank);
+}
 
-Devices::Ended CudaDevices::run(const std::function<void(int)>& body, bool) {
+Devices::Ended CudaDevices::run(const std::function<void(int)>& body, bool open) {
   const c10::cuda::CUDAStreamGuard stream(stream_);
   Patience patience(seat_.patience, [this] { give_up(); });
   patience_ = &patience;
-  charge(account_);
+  const std::exception_ptr failure = watched(body, open);
+  patience_ = nullptr;
+  const std::lock_guard lock(mutex_);
+  if (!gave_up_ && failure) std::rethrow_exception(failure);
+  if (!gave_up_) return {};
+  return {.why = "deadlock: what a rank waits for never comes",
+          .waits = {fmt::format("rank {}: waits behind {}", seat_.rank, gave_up_->text)},
+          .in_step = gave_up_->step};
+}
+
+std::exception_ptr CudaDevices::watched(const std::function<void(int)>& body, bool open) {
+  const Observer::Watching watching(observer_);
+  observer_.delay(open ? delays_ : std::nullopt);
+  charge(account_, &observer_);
   std::exception_ptr failure;
   try {
     body(seat_.rank);
@@ -49,13 +66,7 @@ Devices::Ended CudaDevices::run(const std::function<void(int)>& body, bool) {
     failure = std::current_exception();
   }
   charge(nullptr);
-  patience_ = nullptr;
-  const std::lock_guard lock(mutex_);
-  if (!gave_up_ && failure) std::rethrow_exception(failure);
-  if (!gave_up_) return {};
-  return {.why = "deadlock: what a rank waits for never comes",
-          .waits = {fmt::format("rank {}: waits behind {}", seat_.rank, gave_up_->text)},
-          .in_step = gave_up_->step};
+  return failure;
 }
 
 void CudaDevices::give_up() {
@@ -84,11 +95,19 @@ at::Tensor CudaDevices::bytes_now(const at::Tensor& tensor) const {
 
 void CudaDevices::label(About about) {
   if (patience_) patience_->goes_on();
+  observer_.order().label(about);
   const std::lock_guard lock(mutex_);
   about_ = std::move(about);
 }
 
+std::vector<SeenRace> CudaDevices::races() const {
+  return seen_races(
+      observer_.order().races(), [this](ActorId) { return seat_.rank; },
+      [this](ActorId actor) { return observer_.order().name_of(actor); });
+}
+
 void CudaDevices::spend(int64_t picoseconds) {
+  const Observer::Own calls;
   at::cuda::sleep(static_cast<int64_t>(static_cast<double>(picoseconds) * cycles_of_a_picosecond));
 }
 

@@ -1,6 +1,5 @@
 #pragma once
-// The GPU of a process that is one rank, and its communicators. Order between accesses is not seen here yet: races() is empty, and laws of
-// order say so.
+// The GPU of a process that is one rank, and its communicators. What orders accesses is seen by an Observer.
 #include <c10/cuda/CUDAStream.h>
 
 #include <mutex>
@@ -10,15 +9,16 @@
 
 #include "sim/world/account.h"
 #include "sim/world/cuda/communicators.h"
+#include "sim/world/cuda/observer.h"
 #include "sim/world/cuda/patience.h"
-#include "sim/world/devices.h"
+#include "sim/world/world.h"
 
 namespace reloadlab::sim::cuda {
 
 class CudaDevices final : public Devices {
  public:
   // Throws c10::Error. The account is charged with what the rank allocates.
-  CudaDevices(const Seat& seat, c10::Device device, AccountPtr account);
+  CudaDevices(const WorldRequest& request, c10::Device device, AccountPtr account);
 
   Ended run(const std::function<void(int rank)>& body, bool open) override;
   void apart(const std::function<void()>& doings) override { doings(); }
@@ -27,7 +27,8 @@ class CudaDevices final : public Devices {
   std::unique_ptr<DeviceGraph> make_graph() override;
   at::Tensor read(const at::Tensor& tensor) override { return tensor.clone(); }
   at::Tensor bytes_now(const at::Tensor& tensor) const override;
-  std::vector<SeenRace> races() const override { return {}; }
+  std::vector<SeenRace> races() const override;
+  std::string unseen() const override { return observer_.unseen(); }
   std::vector<DeviceStep> timeline() const override { return {}; }
   void label(About about) override;
   void spend(int64_t picoseconds) override;
@@ -37,10 +38,14 @@ class CudaDevices final : public Devices {
 
  private:
   void give_up();
+  // The body's work to its end, seen; what it threw.
+  std::exception_ptr watched(const std::function<void(int rank)>& body, bool open);
   Seat seat_;
   c10::Device device_;
   AccountPtr account_;
   Communicators& communicators_;
+  Observer observer_;
+  std::optional<Delays> delays_;
   c10::cuda::CUDAStream stream_;  // never the default one, which cannot be captured
   Patience* patience_ = nullptr;  // while ranks run
   std::mutex mutex_;

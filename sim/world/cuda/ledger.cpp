@@ -12,9 +12,10 @@ using Entry = c10::CachingDeviceAllocator::TraceEntry;
 
 class Ledger {
  public:
-  void charge(AccountPtr account) {
+  void charge(AccountPtr account, Observer* observer) {
     const std::lock_guard lock(mutex_);
     current_ = std::move(account);
+    observer_ = observer;
   }
 
   void see(const Entry& entry) {
@@ -41,7 +42,7 @@ class Ledger {
     const auto bytes = static_cast<int64_t>(entry.size_);
     const int64_t serial = current_->next_serial_++;
     blocks_.insert_or_assign(entry.addr_, Block{current_, bytes, serial});
-    poison(entry, current_->poison_);
+    if (poison(entry, current_->poison_) && observer_) observer_->filled(entry.stream_, reinterpret_cast<const void*>(entry.addr_), bytes);
     current_->change(bytes, serial);
   }
 
@@ -54,21 +55,26 @@ class Ledger {
     block.account->change(-block.bytes, block.serial);
   }
 
-  // In a capture it would become a part of the graph. Whoever frees may be on another device, whose default stream is another one.
-  static void poison(const Entry& entry, std::byte byte) {
+  // False where nothing was filled: in a capture it would become a part of the graph. Whoever frees may be on another device, whose default
+  // stream is another one.
+  static bool poison(const Entry& entry, std::byte byte) {
+    const Observer::Own calls;
     const auto stream = static_cast<cudaStream_t>(entry.stream_);
     int current = 0;
     cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
-    const bool filled = cudaGetDevice(&current) == cudaSuccess && cudaSetDevice(entry.device_) == cudaSuccess &&
-                        cudaStreamIsCapturing(stream, &capturing) == cudaSuccess &&
-                        (capturing != cudaStreamCaptureStatusNone ||
-                         cudaMemsetAsync(reinterpret_cast<void*>(entry.addr_), static_cast<int>(byte), entry.size_, stream) == cudaSuccess);
+    const bool asked = cudaGetDevice(&current) == cudaSuccess && cudaSetDevice(entry.device_) == cudaSuccess &&
+                       cudaStreamIsCapturing(stream, &capturing) == cudaSuccess;
+    const bool captures = capturing != cudaStreamCaptureStatusNone;
+    const bool filled = asked && !captures &&
+                        cudaMemsetAsync(reinterpret_cast<void*>(entry.addr_), static_cast<int>(byte), entry.size_, stream) == cudaSuccess;
     (void)cudaSetDevice(current);
-    if (!filled) (void)cudaGetLastError();  // nobody else's: the next call of the allocator would take it for its own
+    if (!filled && !captures) (void)cudaGetLastError();  // nobody else's: the next call of the allocator would take it for its own
+    return filled;
   }
 
   mutable std::mutex mutex_;
   AccountPtr current_;
+  Observer* observer_ = nullptr;
   std::map<size_t, Block> blocks_;  // by address
 };
 
@@ -86,7 +92,7 @@ int64_t serial_of(const c10::Storage& storage) {
 
 }  // namespace
 
-void charge(AccountPtr account) { ledger().charge(std::move(account)); }
+void charge(AccountPtr account, Observer* observer) { ledger().charge(std::move(account), observer); }
 
 void install_ledger() {
   static const bool installed = [] {

@@ -5,11 +5,12 @@
 // Fresh blocks are filled with the account's poison on the stream that they are for, and so are blocks that were given back, once no stream
 // uses them any more.
 #include "sim/world/account.h"
+#include "sim/world/cuda/observer.h"
 
 namespace reloadlab::sim::cuda {
 
-// The account that allocations of the process are charged to from now on; null: nobody's.
-void charge(AccountPtr account);
+// The account that allocations of the process are charged to from now on; null: nobody's. The observer is told what is filled.
+void charge(AccountPtr account, Observer* observer = nullptr);
 // Attaches to the allocator; any number of calls.
 void install_ledger();
 

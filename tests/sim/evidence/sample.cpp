@@ -52,6 +52,7 @@ Case full_case() {
   the_case.expect.completed = Expect::Completed::at_finish;
   the_case.limits.extra_bytes = 4096;
   the_case.seed = 5;
+  the_case.delays = 8;
   return the_case;
 }
 
@@ -77,6 +78,7 @@ RankRun full_run() {
                      .schedule = "s1",
                      .reader = "fc on rank 0 in step 0",
                      .number = 3}},
+          .unseen = "a kernel",
           .paces = {{0, 10, 20}}};
 }
 

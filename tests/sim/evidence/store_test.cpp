@@ -17,7 +17,7 @@ std::span<const std::byte> bytes_of(const std::vector<uint8_t>& octets) { return
 constexpr std::string_view kGolden =
     R"({"blobs":["Af8=","Bw==","AQ=="],"evidence":4,"run":{"candidate":"layerwise@seed","case":{"about":"Über padding",)"
     R"("checkpoints":[["B",{"at":{"column":9,"line":3},"base":"A","map":"bert","path":"path","seed":9,"source":"perturbed"}]],)"
-    R"("collectives":{"at_once":1,"order":"gloo"},"expect":{"completed":"at_finish"},)"
+    R"("collectives":{"at_once":1,"order":"gloo"},"delays":8,"expect":{"completed":"at_finish"},)"
     R"("file":"scenarios/padded.yaml","laws":["no_leak"],"limits":{"extra_bytes":4096},"model":{"architecture":"bert","dtype":"f64",)"
     R"("flags":{"reload":true},"layers":[)"
     R"({"dtype":"f16","kind":"linear","name":"fc","quant":"tile_permute","tied_to":"embed.weight","values":{"flag":true,"list":[1,2],)"
@@ -39,7 +39,7 @@ constexpr std::string_view kGolden =
     R"("writes":true},"number":3,"reader":"fc on rank 0 in step 0","schedule":"s1",)"
     R"("second":{"about":"read","operation":"copy","step":0,"stream":"stream 2"},"turned":true,)"
     R"("witness":"benign"}],"reads":[{"content":1,"dtype":"u8","layer":0,"offset":6,"shape":[1],"slot":"weight","step":0,)"
-    R"("storage":5}]}],"steps":[STEP],"stopped":"hang","stopped_in":0,)"
+    R"("storage":5}],"unseen":"a kernel"}],"steps":[STEP],"stopped":"hang","stopped_in":0,)"
     R"("timeline":[{"about":"read","end":2,"model":1,"operation":"copy","rank":0,"start":1,)"
     R"("step":0,"stream":"stream 1"}],"variation":{"fault":)"
     R"({"at":"copy_back","nth":2},"index":1,"kind":"fault","name":"n"},"waits":["host 0 runs"]}],)"

@@ -134,6 +134,17 @@ TEST(RingLaws, SayWhatTheScenarioLacksThatEachOfThemJudges) {
   EXPECT_EQ(said(graph, "graph_replay"), "pass");
 }
 
+// What was seen to race did; where nothing was seen to, and not all was seen, nothing is known.
+TEST(RingHappensBefore, IsNoPassWhereAccessesWentUnseen) {
+  Evidence evidence = played("  - pass: {}\n");
+  EXPECT_EQ(said(evidence, "ring_happens_before"), "pass");
+  RankRun& rank = warm_of(evidence).ranks[1];
+  rank.unseen = "what a kernel touches was not seen";
+  EXPECT_EQ(said(evidence, "ring_happens_before"), "unsupported: rank 1: what a kernel touches was not seen");
+  rank.races.push_back({.first = {.stream = "a"}, .second = {.stream = "b"}});
+  EXPECT_TRUE(said(evidence, "ring_happens_before").starts_with("fail: 1 pair of accesses that nothing orders"));
+}
+
 // What the first load leaves is what the last step's state is held against, wherever it stands.
 TEST(NoResidue, BeginsBehindTheFirstLoad) {
   const Evidence evidence = played("  - pass: {}\n  - reload: A\n", kHardened, "", "  - pass: {}\n    outcome: error\n");
