@@ -37,8 +37,10 @@ int64_t GpuModel::bytes(const model::ModelSpec& spec) {
   return total;
 }
 
-GpuModel::GpuModel(const model::ModelSpec& spec) : model_(model::build_model(spec, {})) {
-  sources_ = at::empty({bytes(spec)}, at::TensorOptions(at::kByte).device(model::default_device()));
+GpuModel::GpuModel(const model::ModelSpec& spec, Sources sources) : model_(model::build_model(spec, {})) {
+  const auto options = sources == Sources::pinned ? at::TensorOptions(at::kByte).pinned_memory(true)
+                                                  : at::TensorOptions(at::kByte).device(model::default_device());
+  sources_ = at::empty({bytes(spec)}, options);
   int64_t offset = 0;
   for_each_delivery(spec, [&](const auto& layer, const auto& delivery) {
     add(layer, delivery, offset);
@@ -77,7 +79,7 @@ void GpuModel::copy_plainly() const {
 int64_t GpuModel::wrong() const {
   int64_t wrong = 0;
   for (const GpuLoad& load : loads_)
-    for (const auto& [to, from] : load.copies) wrong += !at::equal(to, from);
+    for (const auto& [to, from] : load.copies) wrong += !at::equal(to, from.to(to.device()));
   return wrong;
 }
 

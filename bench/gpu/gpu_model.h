@@ -15,10 +15,15 @@ struct GpuLoad {
   std::vector<std::pair<at::Tensor, at::Tensor>> copies;  // (to, from): what the loader does
 };
 
+enum class Sources {
+  device,
+  pinned,  // in the host's memory
+};
+
 class GpuModel {
  public:
-  // REQUIRES that the device has room for the model twice.
-  explicit GpuModel(const model::ModelSpec& spec);
+  // REQUIRES that the device has room for the model twice, or once where the sources lie elsewhere.
+  GpuModel(const model::ModelSpec& spec, Sources sources);
 
   // Bytes of the tensors of a checkpoint.
   static int64_t bytes(const model::ModelSpec& spec);

@@ -1,6 +1,8 @@
 // LW7: a reload ends.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "reference/layerwise/close.h"
 #include "reference/layerwise/copy_back.h"
 #include "reference/layerwise/grouping.h"
@@ -9,6 +11,7 @@
 #include "reference/layerwise/process.h"
 #include "reference/layerwise/shadow.h"
 #include "reference/model/guard.h"
+#include "reference/model/kind.h"
 #include "reference/model/post_load.h"
 
 namespace reloadlab::layerwise {
@@ -48,6 +51,14 @@ Status run_own_steps(const Core& core, Group& group) {
   return {};
 }
 
+// The others' steps look at nothing that lands, and need not wait for it.
+bool reads_others(const Group& group) {
+  return std::ranges::any_of(group.members, [](const Member& member) {
+    const model::LayerPtr layer = member.layer.lock();
+    return !layer->kind || !layer->kind->references(layer->spec, layer->tp).empty();
+  });
+}
+
 Status process_in_limit(Core& core, Update& update, Group& group, OwnStep own_step) {
   if (core.options.extra_bytes_limit) RELOADLAB_TRY(stays_in_limit(core, update, processing_bytes(core, group)));
   return process(core, update, group, own_step);
@@ -60,6 +71,7 @@ Status finish_deferred(Core& core, Update& update, Group& group) {
   if (received && group.state == Group::State::armed) return process_in_limit(core, update, group, OwnStep::within);
   if (core.policy.derived == Derived::in_turn || group.state == Group::State::armed) disarm(core, group);
   RELOADLAB_TRY(stays_in_limit(core, update, own_step_bytes(group)));
+  if (reads_others(group)) update.transfer.join();
   return run_own_steps(core, group);
 }
 

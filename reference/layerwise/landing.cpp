@@ -108,11 +108,11 @@ bool all_land(Group& group) {
   return true;
 }
 
-void transfer_all(Group& group) {
-  Transfer transfer;
+void transfer_all(const Core& core, Group& group) {
+  Transfer transfer(core.policy.gather);
   for (const BufferedLoad& load : group.loads)
     for (const PlainCopy& copy : load.copies) transfer.add(place_of(group, copy.to), copy);
-  transfer.flush();
+  transfer.join();
 }
 
 // At the first load of the group that lands.
@@ -144,7 +144,7 @@ bool land_whole(const Core& core, Group& group) {
   const bool lands = find_places(group) && all_land(group);
   if (lands && core.policy.abort == Abort::backup) take_backup(group);
   if (lands) group.kernel_written = true;
-  if (lands) transfer_all(group);
+  if (lands) transfer_all(core, group);
   group.places.clear();
   return lands;
 }
@@ -167,9 +167,9 @@ Status land_load(Core& core, Update& update, const LoadCall& call, const PlainCo
   Group& group = call.group;
   const bool waits = !core.options.transport_reuses_buffers && !core.options.extra_bytes_limit;
   Status status = model::guarded([&] {
-    if (again) update.transfer.flush();
+    if (again) update.transfer.join();
     for (const PlainCopy& copy : copies) update.transfer.add(place_of(group, copy.to), copy);
-    if (!waits) update.transfer.flush();
+    if (!waits) update.transfer.join();
     return Status();
   });
   if (status.ok()) return status;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "reference/layerwise/declared.h"
 #include "reference/layerwise/landing.h"
 #include "reference/layerwise/memory.h"
 #include "reference/layerwise/process.h"
@@ -62,6 +63,25 @@ Result<Counted> count(const Core& core, const LoadCall& call, const model::Loade
   });
 }
 
+// By the loader's word, if it has given it; null where it has to be called.
+std::optional<Result<Counted>> count_declared(const Core& core, const LoadCall& call, const model::Loader& loader,
+                                              const model::Parameter& destination) {
+  if (core.policy.boxes == Boxes::called || !destination.tensor.is_meta()) return std::nullopt;
+  const DeclaredBoxes* declared = declared_boxes(call, loader, destination.tensor);
+  if (!declared) return std::nullopt;
+  std::vector<Write> writes;
+  for (const DeclaredBox& box : declared->boxes) writes.push_back({core.tracker.find(box.to), box.footprint, false});
+  Result<Counted> counted = call.group.progress->count_known(writes);
+  if (!counted.ok()) return counted;
+  for (const DeclaredBox& box : declared->boxes) counted->copies.push_back({box.to, part_of(box, call.loaded)});
+  return counted;
+}
+
+Result<Counted> count_or_take_its_word(const Core& core, const LoadCall& call, const model::Loader& loader, model::Parameter& destination) {
+  std::optional<Result<Counted>> known = count_declared(core, call, loader, destination);
+  return known ? *std::move(known) : count(core, call, loader, destination);
+}
+
 // `copies`: the load lands.
 Status admit(Core& core, Update& update, const LoadCall& call, const Counted& counted, const PlainCopies* copies) {
   Group& group = call.group;
@@ -102,7 +122,7 @@ Status take_load(Core& core, Update& update, const LoadCall& call, const model::
   const int64_t bytes = buffer_bytes(core, call.loaded);
   if (core.options.extra_bytes_limit) RELOADLAB_TRY(stays_in_limit(core, update, bytes + (copies(core) ? copying_bytes(call.loaded) : 0)));
   const bool asks_first = core.policy.declined == Declined::drop;
-  Result<Counted> counted = asks_first ? count(core, call, loader, destination) : Counted();
+  Result<Counted> counted = asks_first ? count_or_take_its_word(core, call, loader, destination) : Counted();
   if (asks_first && (!counted.ok() || is_declined(*counted))) return counted.status();
   PlainCopies copies = asks_first ? landing_copies(core, call, *counted) : PlainCopies();
   if (may_land(core, group, copies)) return admit(core, update, call, *counted, &copies);

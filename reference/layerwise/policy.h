@@ -137,6 +137,18 @@ enum class Landing {
   direct,        // straight from where they lie, as they come; nothing is buffered
 };
 
+// Where small copies that land wait for one another, to go out as one operator.
+enum class Gather {
+  on_accelerators,  // there a launch costs more than their bytes
+  everywhere,
+};
+
+// A loader may say which boxes it copies, for good (model::Loader::boxes).
+enum class Boxes {
+  called,    // it is called all the same
+  declared,  // it is asked once for each parameter, shard and expert, and then not called
+};
+
 struct LayerwisePolicy {
   Completion completion = Completion::numel;
   Grouping grouping = Grouping::layer;
@@ -159,6 +171,8 @@ struct LayerwisePolicy {
   Declined declined = Declined::keep;
   Settings settings = Settings::ambient;
   Landing landing = Landing::materialized;
+  Gather gather = Gather::on_accelerators;
+  Boxes boxes = Boxes::called;
   Lifetime lifetime = Lifetime::registry;
 
   static LayerwisePolicy seed() { return {}; }

@@ -164,7 +164,7 @@ void arm(Core& core, const std::shared_ptr<Update>& update, Group& group) {
 
 std::shared_ptr<Update> begin_update(Core& core) {
   if (core.kept_update) return core.kept_update;
-  auto update = std::make_shared<Update>();
+  auto update = std::make_shared<Update>(core.policy.gather);
   core.update = update;
   if (core.policy.lifetime == Lifetime::registry) core.kept_update = update;
   return update;

@@ -52,7 +52,7 @@ void forget_post_loads(const Group& group) {
 }
 
 Status replay_all(Core& core, Update& update, Group& group, OwnStep own_step) {
-  update.transfer.flush();
+  update.transfer.join();
   if (core.policy.abort == Abort::backup && !group.landed) take_backup(group);
   materialize(core, group);
   RELOADLAB_TRY(fill_unloaded(core, group));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "reference/layerwise/accounting/write_set.h"
+#include "reference/layerwise/declared.h"
 #include "reference/layerwise/policy.h"
 #include "reference/model/layer.h"
 
@@ -29,6 +30,7 @@ struct RecordedTensor {
   model::LoaderPtr loader;
   std::shared_ptr<RecordedStorage> storage;  // records=sealed: the placeholder is a view of it
   bool parameter = true;                     // false: only buffers' slots hold it
+  DeclaredByArguments declared;              // boxes=declared: what its loader said so far
   model::ParameterPtr lent;                  // records=lent: what every begin registers again
 
   // A handle with this class, these attributes and this loader. REQUIRES records=sealed.

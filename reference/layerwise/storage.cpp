@@ -20,6 +20,10 @@ at::Tensor tensor_on(const at::Tensor& bytes, const at::Tensor& like) {
   return over(bytes, like.scalar_type(), like.sizes(), like.strides(), like.storage_offset());
 }
 
+at::Tensor view_on(const at::Tensor& tensor, at::IntArrayRef sizes, at::IntArrayRef strides, int64_t offset) {
+  return over(tensor, tensor.scalar_type(), sizes, strides, offset);
+}
+
 at::Tensor exact_meta(const at::Tensor& like) {
   return tensor_on(at::empty({static_cast<int64_t>(like.storage().nbytes())}, at::TensorOptions(at::kByte).device(at::kMeta)), like);
 }

@@ -8,6 +8,8 @@ namespace reloadlab::layerwise {
 at::Tensor tensor_on(const at::Tensor& bytes, const at::Tensor& like);
 // The same layout on a meta storage of its own.
 at::Tensor exact_meta(const at::Tensor& like);
+// Elements of the tensor's storage.
+at::Tensor view_on(const at::Tensor& tensor, at::IntArrayRef sizes, at::IntArrayRef strides, int64_t offset);
 // `length` bytes of the tensor's storage from `start`, as a flat tensor of bytes.
 at::Tensor bytes_of_storage(const at::Tensor& tensor, int64_t start, int64_t length);
 // The same as words of 1, 2 or 4 bytes each. REQUIRES multiples of that.

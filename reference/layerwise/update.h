@@ -68,6 +68,8 @@ struct Group {
 };
 
 struct Update {
+  explicit Update(Gather gather) : transfer(gather) {}
+
   bool open = true;
   std::vector<std::unique_ptr<Group>> groups;  // in module order of their first layers
   std::map<std::weak_ptr<model::Layer>, Group*, std::owner_less<>> by_layer;

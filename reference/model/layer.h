@@ -36,22 +36,33 @@ struct LoadArgs {
   std::optional<std::string> part;
 };
 
+// A part of a destination and the part of what was loaded that goes there, as views of the two.
+struct LoadBox {
+  at::Tensor to, from;
+};
+using LoadBoxes = std::vector<LoadBox>;
+
 // A weight loader: a free function, a method bound to its layer, or a method not yet bound. Immutable; shared by pointer.
 // A loader reports a refusal as a Status; operators inside it may throw (guarded(), guard.h, turns that into a Status).
 struct Loader {
   using Function = std::function<Status(Layer* self, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args)>;
+  // Says which boxes the function copies, elsewise than by copying them, and that it does nothing else: the same for all tensors of this
+  // shape with these arguments. An engine may then copy the boxes itself and leave the function uncalled. Anything but ok: it has to be.
+  using Boxes =
+      std::function<Result<LoadBoxes>(Layer* self, const at::Tensor& destination, const at::Tensor& loaded, const LoadArgs& args)>;
   std::string name;   // "weight_loader"; an engine's wrapper has a name of its own
   Function function;  // a free function ignores self; a method needs it
   bool is_method = false;
   std::weak_ptr<Layer> self;              // bound layer; the tree owns its layers, so a loader must not
   std::shared_ptr<const Loader> wrapped;  // what a wrapper wraps
+  Boxes boxes;                            // null: it says nothing
 
   Status operator()(Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const;
 };
 using LoaderPtr = std::shared_ptr<const Loader>;
 
-LoaderPtr free_loader(std::string name, Loader::Function function);
-LoaderPtr method_loader(std::string name, Loader::Function function, const LayerPtr& self);
+LoaderPtr free_loader(std::string name, Loader::Function function, Loader::Boxes boxes = {});
+LoaderPtr method_loader(std::string name, Loader::Function function, const LayerPtr& self, Loader::Boxes boxes = {});
 LoaderPtr bind_loader(const LoaderPtr& loader, const LayerPtr& self);  // a method bound to self; free functions come back as they are
 LoaderPtr unbind_loader(const LoaderPtr& loader);
 // What a parameter without a loader uses: copies a tensor of equal shape; a one-element destination is filled from the host scalar.

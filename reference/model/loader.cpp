@@ -22,6 +22,12 @@ Status load_by_default(Layer*, Parameter& destination, const at::Tensor& loaded,
   return {};
 }
 
+// A scalar is filled from the host.
+Result<LoadBoxes> default_boxes(Layer*, const at::Tensor& destination, const at::Tensor& loaded, const LoadArgs&) {
+  if (destination.numel() == 1 || destination.sizes() != loaded.sizes()) return Status(Code::unsupported, "it has to be called");
+  return LoadBoxes{{destination, loaded}};
+}
+
 }  // namespace
 
 LoaderScope::LoaderScope(LoaderListener& heard) : before_(std::exchange(listener, &heard)) {}
@@ -34,12 +40,13 @@ Status Loader::operator()(Parameter& destination, const at::Tensor& loaded, cons
   return listener && !wrapped ? listener->leave(*this, destination, outcome) : outcome;
 }
 
-LoaderPtr free_loader(std::string name, Loader::Function function) {
-  return std::make_shared<const Loader>(Loader{.name = std::move(name), .function = std::move(function)});
+LoaderPtr free_loader(std::string name, Loader::Function function, Loader::Boxes boxes) {
+  return std::make_shared<const Loader>(Loader{.name = std::move(name), .function = std::move(function), .boxes = std::move(boxes)});
 }
 
-LoaderPtr method_loader(std::string name, Loader::Function function, const LayerPtr& self) {
-  return std::make_shared<const Loader>(Loader{.name = std::move(name), .function = std::move(function), .is_method = true, .self = self});
+LoaderPtr method_loader(std::string name, Loader::Function function, const LayerPtr& self, Loader::Boxes boxes) {
+  return std::make_shared<const Loader>(
+      Loader{.name = std::move(name), .function = std::move(function), .is_method = true, .self = self, .boxes = std::move(boxes)});
 }
 
 LoaderPtr bind_loader(const LoaderPtr& loader, const LayerPtr& self) {
@@ -52,7 +59,7 @@ LoaderPtr bind_loader(const LoaderPtr& loader, const LayerPtr& self) {
 LoaderPtr unbind_loader(const LoaderPtr& loader) { return bind_loader(loader, nullptr); }
 
 const LoaderPtr& default_weight_loader() {
-  static const LoaderPtr loader = free_loader("default_weight_loader", load_by_default);
+  static const LoaderPtr loader = free_loader("default_weight_loader", load_by_default, default_boxes);
   return loader;
 }
 

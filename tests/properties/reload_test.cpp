@@ -27,6 +27,9 @@ RC_GTEST_PROP(Reload, EveryLawHolds, ()) { require_all_hold(run(draw_case())); }
 
 // However loads reach the kernel tensors.
 RC_GTEST_PROP(Reload, EveryLawHoldsForLoadsThatLandAtOnce, ()) { require_all_hold(run(draw_case(), "layerwise@hardened,landing=direct")); }
+RC_GTEST_PROP(Reload, EveryLawHoldsForLoadsThatAreGathered, ()) {
+  require_all_hold(run(draw_case(), "layerwise@hardened,landing=direct,gather=everywhere"));
+}
 RC_GTEST_PROP(Reload, EveryLawHoldsWithoutABackup, ()) { require_all_hold(run(draw_case(), "layerwise@hardened,abort=unusable")); }
 RC_GTEST_PROP(Reload, EveryLawHoldsForMaterializedLayers, ()) {
   require_all_hold(run(draw_case(), "layerwise@hardened,landing=materialized"));

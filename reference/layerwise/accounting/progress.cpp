@@ -80,7 +80,11 @@ StorageProgress& ElementProgress::add(const WriteSet& loadable, int64_t storage_
   return storage;
 }
 
-Result<Counted> ElementProgress::count(c10::function_ref<Status()> call) {
+Result<Counted> Progress::count_known(const std::vector<Write>&) {
+  return Status(Code::unsupported, "numbers are counted as loaders write them");
+}
+
+void ElementProgress::forget_last() {
   for (StorageProgress* storage : touched_) {
     storage->pending.clear();
     storage->overlapping.reset();
@@ -88,6 +92,10 @@ Result<Counted> ElementProgress::count(c10::function_ref<Status()> call) {
   touched_.clear();
   pending_bytes_ = 0;
   counted_ = false;
+}
+
+Result<Counted> ElementProgress::count(c10::function_ref<Status()> call) {
+  forget_last();
   tracker_.start();
   Status status = guarded([&] {
     TapGuard tap(Tap::engine, tracker_);
@@ -96,9 +104,21 @@ Result<Counted> ElementProgress::count(c10::function_ref<Status()> call) {
   PlainCopies copies = tracker_.take_copies();
   if (!tracker_.refusal().ok()) return tracker_.refusal();
   if (!status.ok()) return status;
-  for (const Write& write : tracker_.writes()) RELOADLAB_TRY(take(write));
+  int64_t bytes = 0;
+  RELOADLAB_ASSIGN(Counted counted, settle(tracker_.writes(), bytes));
+  if (tracker_.copies_only() && copied_bytes(copies) == bytes) counted.copies = std::move(copies);
+  return counted;
+}
+
+Result<Counted> ElementProgress::count_known(const std::vector<Write>& writes) {
+  forget_last();
+  int64_t bytes = 0;
+  return settle(writes, bytes);
+}
+
+Result<Counted> ElementProgress::settle(const std::vector<Write>& writes, int64_t& bytes) {
+  for (const Write& write : writes) RELOADLAB_TRY(take(write));
   Counted counted;
-  int64_t bytes = 0;  // that the call wrote, each once
   for (StorageProgress* storage : touched_) {
     storage->settle();
     for (const Footprint& footprint : storage->pending) bytes += footprint.bytes();
@@ -107,7 +127,6 @@ Result<Counted> ElementProgress::count(c10::function_ref<Status()> call) {
     counted.repeated += one.repeated;
   }
   counted_ = true;
-  if (tracker_.copies_only() && copied_bytes(copies) == bytes) counted.copies = std::move(copies);
   return counted;
 }
 

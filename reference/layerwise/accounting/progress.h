@@ -31,6 +31,8 @@ class Progress {
   // Runs the call and finds out what it loads. Nothing is credited. Returns what the call returns; exceptions become Code::failed,
   // writes that cannot be accounted for Code::rejected.
   virtual Result<Counted> count(c10::function_ref<Status()> call) = 0;
+  // The same of writes that are known. REQUIRES that no two of them overlap.
+  virtual Result<Counted> count_known(const std::vector<Write>& writes);
   // With what was counted last: is everything there?
   virtual bool would_complete() const = 0;
   virtual void credit() = 0;
@@ -88,6 +90,7 @@ class ElementProgress final : public Progress {
   StorageProgress& add(const WriteSet& loadable, int64_t storage_bytes);
 
   Result<Counted> count(c10::function_ref<Status()> call) override;
+  Result<Counted> count_known(const std::vector<Write>& writes) override;
   bool would_complete() const override { return loadable_bytes_ > 0 && credited_bytes_ + pending_bytes_ == loadable_bytes_; }
   void credit() override;
   bool complete() const override { return credited_bytes_ == loadable_bytes_; }
@@ -98,7 +101,10 @@ class ElementProgress final : public Progress {
   const std::vector<std::unique_ptr<StorageProgress>>& storages() const { return storages_; }
 
  private:
+  void forget_last();
   Status take(const Write& write);
+  // Settles what the writes touched; `bytes` gets what they wrote, each once.
+  Result<Counted> settle(const std::vector<Write>& writes, int64_t& bytes);
   Counted weigh(const StorageProgress& storage);
 
   WriteTracker& tracker_;

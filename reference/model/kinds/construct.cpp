@@ -77,31 +77,47 @@ Status expect_shape(const at::Tensor& loaded, const WholeShape& whole) {
                                           fmt::join(expected, ", ")));
 }
 
-void copy_range(const at::Tensor& destination, const at::Tensor& loaded, const Range& range) {
-  if (loaded.dim() == 0) {
-    destination.copy_(loaded);
-    return;
-  }
+LoadBox box_of(const at::Tensor& destination, const at::Tensor& loaded, const Range& range) {
+  if (loaded.dim() == 0) return {destination, loaded};
   at::Tensor target = destination;
   for (int64_t dim = 0; dim < loaded.dim(); ++dim)
     if (dim != range.dim) target = narrow_to(target, dim, loaded.size(dim));
   if (range.length != target.size(range.dim)) target = target.narrow(range.dim, range.target, range.length);
   at::Tensor source = range.length == loaded.size(range.dim) ? loaded : loaded.narrow(range.dim, range.source, range.length);
-  target.copy_(source);
+  return {target, source};
+}
+
+void copy_range(const at::Tensor& destination, const at::Tensor& loaded, const Range& range) {
+  const LoadBox box = box_of(destination, loaded, range);
+  box.to.copy_(box.from);
+}
+
+Status copy_boxes(const Result<LoadBoxes>& boxes) {
+  RELOADLAB_TRY(boxes.status());
+  for (const LoadBox& box : *boxes) box.to.copy_(box.from);
+  return {};
+}
+
+Result<Range> LoadSplit::range(TensorParallel tp, const at::Tensor& destination, const at::Tensor& loaded) const {
+  RELOADLAB_TRY(expect_shape(loaded, whole));
+  if (dim == replicated) return Range{.dim = 0, .target = 0, .source = 0, .length = loaded.dim() == 0 ? 0 : loaded.size(0)};
+  const int64_t start = std::min(destination.size(dim) * tp.rank, loaded.size(dim));
+  return Range{.dim = dim, .target = 0, .source = start, .length = std::min(destination.size(dim), loaded.size(dim) - start)};
 }
 
 Status LoadSplit::operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs&) const {
-  RELOADLAB_TRY(expect_shape(loaded, whole));
-  if (dim == replicated) {
-    copy_range(destination.tensor, loaded, {.dim = 0, .target = 0, .source = 0, .length = loaded.dim() == 0 ? 0 : loaded.size(0)});
-    return {};
-  }
-  const int64_t local = destination.tensor.size(dim);
-  const int64_t start = std::min(local * tp.rank, loaded.size(dim));
-  const int64_t length = std::min(local, loaded.size(dim) - start);
-  copy_range(destination.tensor, loaded, {.dim = dim, .target = 0, .source = start, .length = length});
-  if (pads && length < local) destination.tensor.narrow(dim, length, local - length).fill_(*pads);
+  RELOADLAB_ASSIGN(const Range range, this->range(tp, destination.tensor, loaded));
+  copy_range(destination.tensor, loaded, range);
+  if (!pads || dim == replicated) return {};
+  const int64_t padding = destination.tensor.size(dim) - range.length;
+  if (padding > 0) destination.tensor.narrow(dim, range.length, padding).fill_(*pads);
   return {};
+}
+
+Result<LoadBoxes> LoadSplit::boxes(TensorParallel tp, const at::Tensor& destination, const at::Tensor& loaded, const LoadArgs&) const {
+  if (pads) return Status(Code::unsupported, "it fills padding, too");
+  RELOADLAB_ASSIGN(const Range range, this->range(tp, destination, loaded));
+  return LoadBoxes{box_of(destination, loaded, range)};
 }
 
 Status LoadTransformed::operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {

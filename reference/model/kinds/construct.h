@@ -40,7 +40,9 @@ struct Range {
   int64_t source = 0;
   int64_t length = 0;
 };
+LoadBox box_of(const at::Tensor& destination, const at::Tensor& loaded, const Range& range);
 void copy_range(const at::Tensor& destination, const at::Tensor& loaded, const Range& range);
+Status copy_boxes(const Result<LoadBoxes>& boxes);
 
 // The rule of most loaders: the rank takes as much along `dim` as its own tensor has, from where the ranks before it stop. What is
 // padding in its tensor stays as it is, or is filled when the loader pads.
@@ -50,6 +52,10 @@ struct LoadSplit {
   int64_t dim = replicated;
   std::optional<double> pads = {};
   Status operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs&) const;
+  Result<LoadBoxes> boxes(TensorParallel tp, const at::Tensor& destination, const at::Tensor& loaded, const LoadArgs&) const;
+
+ private:
+  Result<Range> range(TensorParallel tp, const at::Tensor& destination, const at::Tensor& loaded) const;
 };
 
 // A composed loader: copies as LoadSplit does, and then transforms the whole tensor in place, to -exp(x) or to -x, through a copy in
@@ -61,19 +67,34 @@ struct LoadTransformed {
 };
 
 // A weight loader from a rule, Status rule(TensorParallel, Parameter& destination, const at::Tensor& loaded, const LoadArgs&): a method
-// that asks its layer for the rank, or a free function that was told it, or none, as the layer's key `loader` says.
+// that asks its layer for the rank, or a free function that was told it, or none, as the layer's key `loader` says. A rule that has boxes()
+// makes a loader that says them.
+template <class Rule>
+Loader::Boxes boxes_of_rule(const Rule& rule, std::optional<TensorParallel> told) {
+  if constexpr (requires { &Rule::boxes; }) {
+    return [rule, told](Layer* self, const at::Tensor& destination, const at::Tensor& loaded, const LoadArgs& args) {
+      return rule.boxes(told ? *told : self->tp, destination, loaded, args);
+    };
+  }
+  return {};
+}
+
 template <class Rule>
 LoaderPtr rule_loader(const LayerPtr& layer, Rule rule) {
   const std::string& how = layer->spec.text("loader");
   if (how == "none") return nullptr;
   if (how == "free") {
-    return free_loader("weight_loader", [rule, tp = layer->tp](Layer*, Parameter& destination, const at::Tensor& loaded,
-                                                               const LoadArgs& args) { return rule(tp, destination, loaded, args); });
+    return free_loader(
+        "weight_loader",
+        [rule, tp = layer->tp](Layer*, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) {
+          return rule(tp, destination, loaded, args);
+        },
+        boxes_of_rule(rule, layer->tp));
   }
   auto method = [rule](Layer* self, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) {
     return rule(self->tp, destination, loaded, args);
   };
-  return method_loader("weight_loader", method, layer);
+  return method_loader("weight_loader", method, layer, boxes_of_rule(rule, {}));
 }
 
 }  // namespace reloadlab::model

@@ -24,6 +24,9 @@ struct LoadExpert {
   int64_t packed, rows_packed;  // as of Stacks
 
   Status operator()(TensorParallel group, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {
+    return copy_boxes(boxes(group, destination.tensor, loaded, args));
+  }
+  Result<LoadBoxes> boxes(TensorParallel group, const at::Tensor& destination, const at::Tensor& loaded, const LoadArgs& args) const {
     const TensorParallel tp = by_expert ? group.over_all() : group;
     const std::string shard = args.shard.value_or("");
     const bool down = shard == "w2";
@@ -31,15 +34,16 @@ struct LoadExpert {
     if (const int64_t expert = args.expert.value_or(-1); expert < 0 || expert >= experts)
       return Status(Code::failed, fmt::format("expert {} is none of the {}", expert, experts));
     RELOADLAB_TRY(expect_shape(loaded, whole(down)));
-    const int64_t places = destination.tensor.size(0);
-    const Range range = range_of(tp, destination.tensor, shard);
+    const int64_t places = destination.size(0);
+    const Range range = range_of(tp, destination, shard);
+    LoadBoxes all;
     for (int64_t place = 0; place < places; ++place) {
       const int64_t there = by_expert ? replica_at(round, place, places, tp) % experts : place;
       if (there != *args.expert) continue;
-      const bool has_row = destination.tensor.dim() > 1;
-      copy_range(has_row ? destination.tensor.select(0, place) : destination.tensor.narrow(0, place, 1), loaded, range);
+      const bool has_row = destination.dim() > 1;
+      all.push_back(box_of(has_row ? destination.select(0, place) : destination.narrow(0, place, 1), loaded, range));
     }
-    return {};
+    return all;
   }
 
   WholeShape whole(bool down) const {

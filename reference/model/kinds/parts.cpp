@@ -19,15 +19,18 @@ size_t part_of(const std::vector<std::string>& shards, const std::optional<std::
 
 }  // namespace
 
-Status LoadPart::operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {
+Result<LoadBoxes> LoadPart::boxes(TensorParallel tp, const at::Tensor& destination, const at::Tensor& loaded, const LoadArgs& args) const {
   const size_t part = part_of(shards, args.shard);
   if (part >= outs.size())
     return Status(Code::failed, fmt::format("shard \"{}\" is none of the {} parts", args.shard.value_or(""), outs.size()));
   RELOADLAB_TRY(expect_shape(loaded, in > 0 ? WholeShape{{outs[part], in}, 2} : WholeShape{{outs[part]}, 1}));
   const int64_t offset = std::accumulate(outs.begin(), outs.begin() + static_cast<std::ptrdiff_t>(part), int64_t{0}) / tp.size;
   const int64_t length = outs[part] / tp.size;
-  copy_range(destination.tensor, loaded, {.dim = 0, .target = offset, .source = length * tp.rank, .length = length});
-  return {};
+  return LoadBoxes{box_of(destination, loaded, {.dim = 0, .target = offset, .source = length * tp.rank, .length = length})};
+}
+
+Status LoadPart::operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {
+  return copy_boxes(boxes(tp, destination.tensor, loaded, args));
 }
 
 std::vector<KeyInfo> parts_keys(std::vector<KeyInfo> own) {

@@ -12,6 +12,7 @@ struct LoadPart {
   std::vector<int64_t> outs;
   std::vector<std::string> shards;  // as part_shards() has them
   Status operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const;
+  Result<LoadBoxes> boxes(TensorParallel tp, const at::Tensor& destination, const at::Tensor& loaded, const LoadArgs& args) const;
 };
 
 std::vector<KeyInfo> parts_keys(std::vector<KeyInfo> own);  // in, outs, the kind's own, names, shards, loader

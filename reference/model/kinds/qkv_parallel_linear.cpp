@@ -20,21 +20,21 @@ struct LoadHeads {
   int64_t heads, kv_heads, head_dim;
 
   Status operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {
+    return copy_boxes(boxes(tp, destination.tensor, loaded, args));
+  }
+  Result<LoadBoxes> boxes(TensorParallel tp, const at::Tensor& destination, const at::Tensor& loaded, const LoadArgs& args) const {
     const std::string shard = args.shard.value_or("");
     if (shard != "q" && shard != "k" && shard != "v") return Status(Code::failed, fmt::format("shard \"{}\" is none of q, k, v", shard));
     const int64_t all = (shard == "q" ? heads : kv_heads) * head_dim;
     RELOADLAB_TRY(expect_shape(loaded, hidden > 0 ? WholeShape{{all, hidden}, 2} : WholeShape{{all}, 1}));
     // Rows of the destination: the query heads, and two equal blocks for key and value.
     const int64_t q_rows = heads / tp.size * head_dim;
-    const int64_t kv_rows = (destination.tensor.size(0) - q_rows) / 2;
-    if (shard == "q") {
-      copy_range(destination.tensor, loaded, {.dim = 0, .target = 0, .source = q_rows * tp.rank, .length = q_rows});
-      return {};
-    }
+    const int64_t kv_rows = (destination.size(0) - q_rows) / 2;
+    Range range{.dim = 0, .target = 0, .source = q_rows * tp.rank, .length = q_rows};
     const int64_t replicas = std::max<int64_t>(1, tp.size / kv_heads);
-    copy_range(destination.tensor, loaded,
-               {.dim = 0, .target = q_rows + (shard == "v" ? kv_rows : 0), .source = kv_rows * (tp.rank / replicas), .length = kv_rows});
-    return {};
+    if (shard != "q")
+      range = {.dim = 0, .target = q_rows + (shard == "v" ? kv_rows : 0), .source = kv_rows * (tp.rank / replicas), .length = kv_rows};
+    return LoadBoxes{box_of(destination, loaded, range)};
   }
 };
 

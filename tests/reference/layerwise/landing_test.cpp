@@ -41,7 +41,8 @@ class FailingCopy final : public model::OpListener {
 at::Tensor kernel_of(const Rig& rig, const std::string& path) { return rig.handle(path)->tensor; }
 
 TEST(Landing, MaterializedWholeAndDirectEndAlike) {
-  for (const char* landing : {"materialized", "whole", "direct"}) {
+  for (const char* landing : {"materialized", "whole", "whole,gather=everywhere", "direct", "direct,gather=everywhere",
+                              "direct,boxes=declared", "direct,gather=everywhere,boxes=declared"}) {
     for (const char* abort : {"backup", "unusable"}) {
       SCOPED_TRACE(std::string(landing) + " " + abort);
       Rig rig(with_bias(), std::string("hardened,landing=") + landing + ",abort=" + abort);
@@ -204,7 +205,7 @@ TEST(Landing, AnUpdateFromTheModelsOwnTensorsGoesThroughMaterializedOnes) {
 }
 
 TEST(Landing, OtherElementTypesAreConverted) {
-  for (const char* policy : {"hardened", direct}) {
+  for (const char* policy : {"hardened", direct, "hardened,landing=direct,gather=everywhere,boxes=declared"}) {
     Rig rig(model_of({linear("a")}), policy);
     rig.start();
     EXPECT_OK(rig.prepare());
