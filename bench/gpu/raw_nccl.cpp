@@ -26,8 +26,8 @@ ncclUniqueId meet(c10d::Store& store, int rank) {
 
 }  // namespace
 
-RawNccl::RawNccl(c10d::Store& store, int rank, int ranks)
-    : stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false)), one_(at::ones({1}, at::TensorOptions().device(at::kCUDA))) {
+RawNccl::RawNccl(c10d::Store& store, int rank, int ranks, bool high_priority)
+    : stream_(c10::cuda::getStreamFromPool(high_priority)), one_(at::ones({1}, at::TensorOptions().device(at::kCUDA))) {
   must(ncclCommInitRank(&communicator_, ranks, meet(store, rank), rank));
 }
 

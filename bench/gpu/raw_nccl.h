@@ -10,7 +10,7 @@ namespace reloadlab::bench {
 
 class RawNccl {
  public:
-  RawNccl(c10d::Store& store, int rank, int ranks);
+  RawNccl(c10d::Store& store, int rank, int ranks, bool high_priority);
   ~RawNccl();
   RawNccl(const RawNccl&) = delete;
   RawNccl& operator=(const RawNccl&) = delete;

@@ -3,7 +3,8 @@
 // independent broadcasts of the same bytes beside them; rings that look 0, 1 and 2 layers ahead. Counters are medians of all turns, in
 // milliseconds, and ratios of them; `predicted` is what modelled devices say, with the rates measured here before.
 // A second run takes passes apart: what the GEMMs' stream waited, and each broadcast beside that of NCCL itself under the same GEMMs.
-// Then the bytes that were asked for are compared with SW5, and what layers read with their values.
+// Broadcasts run on streams of high priority, NCCL's own as well; one benchmark shows why: on others they wait until a GEMM that holds the
+// whole GPU has ended. Then the bytes that were asked for are compared with SW5, and what layers read with their values.
 #include <ATen/cuda/CUDAContext.h>
 #include <benchmark/benchmark.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -19,32 +20,33 @@
 #include "bench/gpu/peers.h"
 #include "bench/gpu/series_passes.h"
 #include "bench/gpu/series_prediction.h"
+#include "sim/world/cuda/communicators.h"
 
 namespace reloadlab::bench {
 namespace {
 
 constexpr int ranks = 2;
 constexpr int64_t most_ahead = 2, tokens_step = 64, small_bytes = 1 << 10;
+constexpr double most_slowed = 10;
 
 double median(std::vector<double> values) {
   std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
   return values[values.size() / 2];
 }
 
-int turns_of(double ratio) { return tiny() ? 1 : ratio > 4 ? 3 : 5; }
+int turns() { return tiny() ? 1 : 3; }
 
 std::string ring_name(int64_t prefetch) { return fmt::format("k{}", prefetch); }
 
 // Everything of one dtype, made once.
 class Passes {
  public:
-  Passes(const sim::Seat& seat, at::ScalarType type)
-      : communicators_(sim::cuda::Communicators::of(seat)),
-        store_(communicators_.store("series", type == at::kBFloat16 ? 0 : 1)),
+  Passes(const sim::Seat& seat, at::ScalarType type, bool high_priority)
+      : store_(sim::cuda::Communicators::of(seat).store("series", rounds_++)),
         seat_(seat),
         layers_(type),
-        nccl_(*store_, seat.rank, seat.ranks),
-        group_(communicators_),
+        nccl_(*store_, seat.rank, seat.ranks, high_priority),
+        group_(store_, seat, high_priority),
         windows_(2) {
     for (at::Tensor& window : windows_) window = at::empty_like(layers_.weight(0));
     lone_ms_ = median(lone(layers_.bytes()));
@@ -54,34 +56,32 @@ class Passes {
   // As rank 0 says: so many tokens that a layer is `ratio` times as long as its broadcast.
   void choose_tokens(double ratio) {
     int64_t tokens = 4096;
-    for (int again = 0; again < 3; ++again) {
+    for (int again = 0; again < 2; ++again) {
       layers_.set_tokens(tokens);
-      const double wanted = ratio * lone_ms_, taken = plain_pass(stage()).pass / static_cast<double>(o_proj_layers);
+      const double wanted = ratio * lone_ms_, taken = layer_time(stage());
       tokens = std::max<int64_t>(1, std::llround(static_cast<double>(tokens) * wanted / taken / tokens_step)) * tokens_step;
       tokens = agreed(tokens);
     }
     layers_.set_tokens(tokens_ = tokens);
   }
 
-  // GEMMs under broadcasts that do not end before them: percent of what they take alone.
+  // What broadcasts add to GEMMs: percent of what these take alone, while a broadcast takes what it does alone.
   void measure_rates() {
-    layer_ms_ = plain_pass(stage()).pass / static_cast<double>(o_proj_layers);
-    const PassTimes released = released_pass(stage(), windows_);
-    const double sent = std::accumulate(released.broadcasts.begin(), released.broadcasts.end(), 0.0);
-    beside_ms_ = median(released.broadcasts);
-    const double alone = layer_ms_ * static_cast<double>(o_proj_layers), beside = std::min(sent, released.pass);
-    percent_ = 100 * beside / std::max(beside - (released.pass - alone), 1e-3);
+    layer_ms_ = layer_time(stage());
+    const double alone = plain_pass(stage(), false).pass, released = released_pass(stage(), windows_).pass;
+    const double beside = std::min(lone_ms_ * static_cast<double>(o_proj_layers), released);
+    percent_ = 100 * beside / std::max(beside - (released - alone), beside / most_slowed);
   }
 
   void turn() {
-    take("none", plain_pass(stage()).pass);
+    take("none", plain_pass(stage(), false).pass);
     take("independent", independent_pass(stage(), windows_).pass);
     for (int64_t k = 0; k <= most_ahead; ++k) take(ring_name(k), ring(k).pass(false).pass);
   }
 
-  void take_apart(int turns) {
-    for (int again = 0; again < turns; ++again) {
-      take("idle", plain_pass(stage()).waited);
+  void take_apart() {
+    for (int again = 0; again < turns(); ++again) {
+      take("idle", plain_pass(stage(), true).waited);
       const PassTimes released = released_pass(stage(), windows_);
       take("broadcast:raw", median(released.broadcasts));
       for (int64_t k = 0; k <= most_ahead; ++k) {
@@ -105,8 +105,8 @@ class Passes {
     for (int64_t k = 0; k <= most_ahead; ++k) {
       const std::string name = ring_name(k);
       const double pass = median(taken_[name]), waited = std::max(0.0, median(taken_["waited:" + name]) - median(taken_["idle"]));
-      const double predicted = predicted_pass(
-          {.ranks = ranks, .layers = o_proj_layers, .bytes = layers_.bytes(), .layer_ms = layer_ms_, .rates = rates()}, k);
+      const double predicted =
+          predicted_pass({.ranks = ranks, .layers = o_proj_layers, .bytes = layers_.bytes(), .layer_ms = layer_ms_, .rates = rates()}, k);
       counters[name + "/independent"] = pass / median(taken_["independent"]);
       counters[name + "/none"] = pass / median(taken_["none"]);
       counters["exposed:" + name] = waited / pass;
@@ -149,12 +149,12 @@ class Passes {
 
   sim::modelled::Rates rates() const {
     constexpr double picoseconds = 1e9;
-    return {.link_bytes_per_s = std::llround(static_cast<double>(layers_.bytes()) / (beside_ms_ - small_ms_) * 1e3),
+    return {.link_bytes_per_s = std::llround(static_cast<double>(layers_.bytes()) / (lone_ms_ - small_ms_) * 1e3),
             .collective_start = std::llround(small_ms_ * picoseconds),
             .beside_percent = std::llround(percent_)};
   }
 
-  sim::cuda::Communicators& communicators_;
+  static inline int64_t rounds_ = 0;
   c10::intrusive_ptr<c10d::Store> store_;
   const sim::Seat& seat_;
   Projections layers_;
@@ -164,27 +164,44 @@ class Passes {
   std::map<int64_t, std::unique_ptr<RingPasses>> rings_;
   std::map<std::string, std::vector<double>> taken_;
   int64_t tokens_ = 0, asked_ = 0;
-  double lone_ms_ = 0, small_ms_ = 0, layer_ms_ = 0, beside_ms_ = 0, percent_ = 100;
+  double lone_ms_ = 0, small_ms_ = 0, layer_ms_ = 0, percent_ = 100;
 };
 
-void passes(benchmark::State& state, Passes& all, double ratio) {
+void measure(benchmark::State& state, Passes& all, double ratio) {
   all.choose_tokens(ratio);
   all.measure_rates();
   for (auto _ : state) all.turn();
-  all.take_apart(turns_of(ratio));
+  all.take_apart();
   all.report(state);
-  for (const auto& [name, value] : state.counters) fmt::print(stderr, "{} {}\n", name, value.value);
   if (const std::string why = all.check(); !why.empty()) state.SkipWithError(why.c_str());
 }
 
+// Everything of one dtype and priority is made by its first benchmark, and gone with the next one's.
+struct Way {
+  const char* dtype;
+  at::ScalarType type;
+  double ratio;
+  bool high_priority;
+};
+constexpr Way ways[] = {
+    {"bf16", at::kBFloat16, 0.5, true},     {"bf16", at::kBFloat16, 2, true},     {"bf16", at::kBFloat16, 8, true},
+    {"fp8", at::kFloat8_e4m3fn, 0.5, true}, {"fp8", at::kFloat8_e4m3fn, 2, true}, {"fp8", at::kFloat8_e4m3fn, 8, true},
+    {"bf16", at::kBFloat16, 2, false},
+};
+
 void add_all(const sim::Seat& seat) {
   static std::unique_ptr<Passes> current;
-  for (const auto& [name, type] : {std::pair("bf16", at::kBFloat16), std::pair("fp8", at::kFloat8_e4m3fn)})
-    for (const double ratio : {0.5, 2.0, 8.0})
-      benchmark::RegisterBenchmark(fmt::format("series/{}/{}", name, ratio).c_str(), [&seat, type = type, ratio](benchmark::State& state) {
-        if (ratio == 0.5) current.reset(), current = std::make_unique<Passes>(seat, type);
-        passes(state, *current, ratio);
-      })->Unit(benchmark::kMillisecond)->Iterations(turns_of(ratio));
+  static const Way* made = nullptr;
+  for (const Way& way : ways)
+    benchmark::RegisterBenchmark(fmt::format("series/{}/{}{}", way.dtype, way.ratio, way.high_priority ? "" : "/normal_priority").c_str(),
+                                 [&](benchmark::State& state) {
+                                   const bool fits = made && made->type == way.type && made->high_priority == way.high_priority;
+                                   if (!fits) current.reset(), current = std::make_unique<Passes>(seat, way.type, way.high_priority);
+                                   made = &way;
+                                   measure(state, *current, way.ratio);
+                                 })
+        ->Unit(benchmark::kMillisecond)
+        ->Iterations(turns());
 }
 
 }  // namespace

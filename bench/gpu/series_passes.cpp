@@ -55,23 +55,33 @@ double total(const std::vector<Span>& spans) {
 
 }  // namespace
 
-// With events where a ring's waits would be, for what these cost.
-PassTimes plain_pass(const Stage& stage) {
+PassTimes plain_pass(const Stage& stage, bool taken_apart) {
   Span pass;
-  std::vector<Span> waits(o_proj_layers);
+  std::vector<Span> waits(taken_apart ? o_proj_layers : 0);
+  align(stage);
+  for (int64_t layer = 0; layer < o_proj_layers; ++layer) stage.layers.multiply(layer);
+  pass.begin();
+  for (int64_t layer = 0; layer < o_proj_layers; ++layer) {
+    if (taken_apart) waits[static_cast<size_t>(layer)].begin();
+    if (taken_apart) waits[static_cast<size_t>(layer)].end();
+    stage.layers.multiply(layer);
+  }
+  pass.end();
+  c10::cuda::device_synchronize();
+  return {.pass = pass.milliseconds(), .waited = total(waits), .broadcasts = {}};
+}
+
+double layer_time(const Stage& stage) {
+  constexpr int64_t layers = 16;
+  Span pass;
   align(stage);
   for (int again = 0; again < 2; ++again) {
     pass.begin();
-    for (int64_t layer = 0; layer < o_proj_layers; ++layer) stage.layers.multiply(layer);
+    for (int64_t layer = 0; layer < layers; ++layer) stage.layers.multiply(layer);
     pass.end();
   }
-  for (int64_t layer = 0; layer < o_proj_layers; ++layer) {
-    waits[static_cast<size_t>(layer)].begin();
-    waits[static_cast<size_t>(layer)].end();
-    stage.layers.multiply(layer);
-  }
   c10::cuda::device_synchronize();
-  return {.pass = pass.milliseconds(), .waited = total(waits), .broadcasts = {}};
+  return pass.milliseconds() / static_cast<double>(layers);
 }
 
 PassTimes independent_pass(const Stage& stage, const std::vector<at::Tensor>& windows) {

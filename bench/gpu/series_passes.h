@@ -27,8 +27,10 @@ struct Stage {
   int owner(int64_t layer) const { return static_cast<int>(layer % seat.ranks); }
 };
 
-// GEMMs alone, of weights that all lie here.
-PassTimes plain_pass(const Stage& stage);
+// GEMMs alone, of weights that all lie here: a pass behind another one. `taken_apart`: with a ring's events for its waits.
+PassTimes plain_pass(const Stage& stage, bool taken_apart);
+// Of a GEMM alone.
+double layer_time(const Stage& stage);
 // Beside them, on another stream, the pass's broadcasts, which wait for nothing and for which nobody waits before the end.
 PassTimes independent_pass(const Stage& stage, const std::vector<at::Tensor>& windows);
 // The same broadcasts by NCCL itself, each released when the GEMM before has ended, as a ring's; nobody waits for them.

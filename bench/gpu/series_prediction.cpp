@@ -27,10 +27,8 @@ struct ModelledRing {
   ModelledRing(const PassModel& model, int64_t prefetch, int rank) {
     GroupOptions options{.name = "ring", .ranks = std::vector<int>(static_cast<size_t>(model.ranks))};
     std::iota(options.ranks.begin(), options.ranks.end(), 0);
-    series = make_series(*shared_series::parse_policy("hardened"), {.name = "o_proj",
-                                                                    .group = make_group(options, rank),
-                                                                    .device = modelled_device(rank),
-                                                                    .prefetch = prefetch});
+    series = make_series(*shared_series::parse_policy("hardened"),
+                         {.name = "o_proj", .group = make_group(options, rank), .device = modelled_device(rank), .prefetch = prefetch});
     for (int64_t index = 0; index < model.layers; ++index) {
       members.push_back(std::make_shared<model::Layer>(model::LayerSpec{.name = fmt::format("layer{}", index)}, "Linear"));
       at::Tensor weight = at::empty({model.bytes}, at::TensorOptions().device(modelled_device(rank)).dtype(at::kByte));

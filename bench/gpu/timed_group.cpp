@@ -1,7 +1,10 @@
+#define USE_C10D_NCCL
 #include "bench/gpu/timed_group.h"
 
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 #include <torch/csrc/distributed/c10d/HashStore.hpp>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 
 namespace reloadlab::bench {
 
@@ -26,12 +29,17 @@ class TimedGroup::Switch final : public c10d::Backend {
   c10::intrusive_ptr<c10d::Backend> plain_, timed_;
 };
 
-TimedGroup::TimedGroup(sim::cuda::Communicators& communicators) {
-  const auto backend = [&](const char* name) { return communicators.group(name, {})->getBackend(c10::DeviceType::CUDA); };
+TimedGroup::TimedGroup(const c10::intrusive_ptr<c10d::Store>& store, const sim::Seat& seat, bool high_priority) {
+  const auto backend = [&](const char* name) {
+    auto made = c10::make_intrusive<c10d::ProcessGroupNCCL>(c10::make_intrusive<c10d::PrefixStore>(name, store), seat.rank, seat.ranks,
+                                                            c10d::ProcessGroupNCCL::Options::create(high_priority));
+    made->eagerConnectSingleDevice(at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(seat.rank)));
+    return made;
+  };
   auto plain = backend("plain");
   auto both = c10::make_intrusive<Switch>(plain, backend("timed"));
   switch_ = both.get();
-  group_ = c10::make_intrusive<c10d::ProcessGroup>(c10::make_intrusive<c10d::HashStore>(), switch_->getRank(), switch_->getSize());
+  group_ = c10::make_intrusive<c10d::ProcessGroup>(c10::make_intrusive<c10d::HashStore>(), seat.rank, seat.ranks);
   group_->setBackend(c10::DeviceType::CUDA, c10d::ProcessGroup::BackendType::CUSTOM, std::move(both));
   group_->setDefaultBackend(c10d::ProcessGroup::BackendType::CUSTOM);
 }

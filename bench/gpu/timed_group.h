@@ -1,16 +1,17 @@
 #pragma once
 // NCCL's group of c10d twice, of which one takes times of its broadcasts: which of the two a series uses is switched between passes.
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+#include <torch/csrc/distributed/c10d/Store.hpp>
 #include <vector>
 
-#include "sim/world/cuda/communicators.h"
+#include "sim/world/seat.h"
 
 namespace reloadlab::bench {
 
 class TimedGroup {
  public:
-  // Collective.
-  explicit TimedGroup(sim::cuda::Communicators& communicators);
+  // Collective. `high_priority`: of the stream that broadcasts run on.
+  TimedGroup(const c10::intrusive_ptr<c10d::Store>& store, const sim::Seat& seat, bool high_priority);
   const c10::intrusive_ptr<c10d::ProcessGroup>& group() const { return group_; }
   // With nothing under way.
   void take_times(bool taken);
