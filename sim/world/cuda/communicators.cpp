@@ -51,8 +51,10 @@ c10::intrusive_ptr<c10d::ProcessGroup> Communicators::group(const std::string& n
   const auto own = static_cast<int>(std::ranges::find(ranks, seat_.rank) - ranks.begin());
   const auto size = static_cast<int>(ranks.size());
   const auto store = c10::make_intrusive<c10d::PrefixStore>(key, store_);
+  // LibTorch hands out 32 streams of each priority in turn: with the other one, the stream of a communicator, which lives as long as the
+  // process, is never one that a rank asks for, and orders nothing by being the same.
   const auto backend = c10::make_intrusive<c10d::ProcessGroupNCCL>(
-      store, own, size, c10d::ProcessGroupNCCL::Options::create(/*is_high_priority_stream=*/false));
+      store, own, size, c10d::ProcessGroupNCCL::Options::create(/*is_high_priority_stream=*/true));
   // Now, since the first collective may be one that is captured.
   backend->eagerConnectSingleDevice(at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(seat_.device)));
   auto group = c10::make_intrusive<c10d::ProcessGroup>(store, own, size);

@@ -1,6 +1,9 @@
 #pragma once
-// Time that streams lose before they do something, so that what nothing orders comes in another order and can be seen by its bytes.
-// Drawn from a seed, for the n-th operator and the n-th collective of a run: the same places in each run.
+// Time that streams lose before they do something, so that what nothing orders comes in another order and can be seen by its bytes. Drawn
+// from a seed: the same places in each run.
+//
+// A run is a row of phases, which a rank's collectives count, so that all members of a communicator are in the same one. In every other
+// phase what a rank computes is late, in those between what it is sent: where both were, neither would overtake the other.
 #include <cstdint>
 
 #include "reference/base/prng.h"
@@ -9,18 +12,24 @@ namespace reloadlab::sim::cuda {
 
 class Delays {
  public:
-  Delays(uint64_t seed, int rank) : operators_(of("operators", seed, rank)), collectives_(of("collectives", seed, rank)) {}
-  int64_t before_operator() { return draw(operators_); }  // microseconds
-  int64_t before_collective() { return draw(collectives_); }
+  Delays(uint64_t seed, int rank) : first_(mix64(seed) & 1), prng_(Prng(mix64(seed) ^ static_cast<uint64_t>(rank)).split("delays")) {}
+  int64_t before_operator() { return is_late(0) ? draw() : 0; }  // microseconds
+  int64_t before_collective() {
+    const int64_t delay = is_late(1) ? draw() : 0;
+    ++collectives_;
+    return delay;
+  }
 
  private:
-  static Prng of(std::string_view what, uint64_t seed, int rank) { return Prng(mix64(seed) ^ static_cast<uint64_t>(rank)).split(what); }
-  // Mostly nothing, or streams would all be late alike; else longer than a host takes to issue a pass.
-  static int64_t draw(Prng& prng) {
-    constexpr uint64_t one_in = 3, longest = 4000;
-    return prng.below(one_in) == 0 ? static_cast<int64_t>(1 + prng.below(longest)) : 0;
+  static constexpr uint64_t phase = 4;  // collectives
+  bool is_late(uint64_t which) const { return (collectives_ / phase + first_) % 2 == which; }
+  // Longer than a host takes to issue what comes next, and mostly something.
+  int64_t draw() {
+    constexpr uint64_t nothing_one_in = 4, least = 500, most = 3000;
+    return prng_.below(nothing_one_in) == 0 ? 0 : static_cast<int64_t>(least + prng_.below(most - least));
   }
-  Prng operators_, collectives_;
+  uint64_t first_, collectives_ = 0;
+  Prng prng_;
 };
 
 }  // namespace reloadlab::sim::cuda
