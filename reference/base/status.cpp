@@ -16,6 +16,8 @@ std::string_view code_name(Code code) {
       return "rejected";
     case Code::failed:
       return "failed";
+    case Code::lost:
+      return "lost";
     case Code::unsupported:
       return "unsupported";
   }

@@ -16,6 +16,7 @@ enum class Code {
   misuse,       // a call came out of order (begin twice, finish without begin, a stale handle)
   rejected,     // a policy refuses what was delivered (excess, missing, unknown, limit, unaccountable write)
   failed,       // something below failed: an operator threw, a fault was injected
+  lost,         // what it was done with can do nothing any more: a device that a fault or a lack of memory has spoiled
   unsupported,  // this implementation cannot do it, and says so
 };
 

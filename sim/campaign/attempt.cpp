@@ -45,29 +45,48 @@ std::vector<std::string> judged_law_ids(const Engine& engine) {
   return ids;
 }
 
+namespace {
+
+// Of a rank that is gone there are no outcomes: the first such, and what it did last, is where the run ended.
+void place(const Execution& execution, Finding& finding) {
+  const auto gone = std::ranges::find_if(execution.ranks, [](const RankRun& run) { return run.outcomes.empty() && !run.events.empty(); });
+  if (gone == execution.ranks.end()) return;
+  finding.rank = static_cast<int>(gone - execution.ranks.begin());
+  finding.step = gone->events.back().step;
+}
+
+// A rank that is gone says more than what became of the others.
+void judge_end(const Execution& execution, LawResult& law) {
+  const bool hangs = execution.stopped.starts_with("hang");
+  if (law.finding || (!hangs && !execution.stopped.starts_with("lost"))) return;
+  law.state = hangs ? State::hang : State::fail;
+  law.finding = Finding{.law = law.law,
+                        .execution = execution.variation.label(),
+                        .step = execution.stopped_in,
+                        .what = execution.stopped,
+                        .why = fmt::format("{}", fmt::join(execution.waits, "; "))};
+  place(execution, *law.finding);
+}
+
+void judge_outcome(const Execution& execution, size_t rank, const StepOutcome& outcome, LawResult& law) {
+  ++law.checks;
+  if (!outcome.crashed || law.finding) return;
+  law.state = State::fail;
+  law.finding = Finding{.law = law.law,
+                        .execution = execution.variation.label(),
+                        .rank = static_cast<int>(rank),
+                        .step = outcome.step,
+                        .what = "an exception crossed the boundary: " + outcome.status.message()};
+}
+
+}  // namespace
+
 LawResult survives(const Evidence& evidence) {
   LawResult law{.law = std::string(kSurvives)};
+  for (const Execution& execution : evidence.executions) judge_end(execution, law);
   for (const Execution& execution : evidence.executions)
     for (size_t rank = 0; rank < execution.ranks.size(); ++rank)
-      for (const StepOutcome& outcome : execution.ranks[rank].outcomes) {
-        ++law.checks;
-        if (!outcome.crashed || law.finding) continue;
-        law.state = State::fail;
-        law.finding = Finding{.law = law.law,
-                              .execution = execution.variation.label(),
-                              .rank = static_cast<int>(rank),
-                              .step = outcome.step,
-                              .what = "an exception crossed the boundary: " + outcome.status.message()};
-      }
-  for (const Execution& execution : evidence.executions)
-    if (const bool hangs = execution.stopped.starts_with("hang"); (hangs || execution.stopped.starts_with("lost")) && !law.finding) {
-      law.state = hangs ? State::hang : State::fail;
-      law.finding = Finding{.law = law.law,
-                            .execution = execution.variation.label(),
-                            .step = execution.stopped_in,
-                            .what = execution.stopped,
-                            .why = fmt::format("{}", fmt::join(execution.waits, "; "))};
-    }
+      for (const StepOutcome& outcome : execution.ranks[rank].outcomes) judge_outcome(execution, rank, outcome, law);
   return law;
 }
 
@@ -130,6 +149,19 @@ uint64_t print_of(const Evidence& evidence) {
   return print.value();
 }
 
+std::vector<Step> unrolled(const std::vector<Step>& steps) {
+  std::vector<Step> flat;
+  for (const Step& step : steps) {
+    if (step.kind != StepKind::repeat) {
+      flat.push_back(step);
+      continue;
+    }
+    const std::vector<Step> body = unrolled(step.body);
+    for (int64_t time = 0; time < step.times; ++time) flat.insert(flat.end(), body.begin(), body.end());
+  }
+  return flat;
+}
+
 // Memory ran out in the harness, not in the candidate, whose exceptions end at its boundary.
 Answer too_large(const Job& job, const std::bad_alloc& error) {
   return unjudged(job, End::bad_data, fmt::format("the case is too large for this machine: {}", error.what()));
@@ -156,17 +188,30 @@ Answer unjudged(const Job& job, End end, std::string reason) {
   return answer;
 }
 
-Answer lost(const Job& job, State state, const Finding& where, const std::string& step_text) {
+Answer lost(const Job& job, State state, const Finding& where) {
   Answer answer{blank_result(job), {}, 0};
-  LawResult law{.law = std::string(kSurvives), .state = state, .finding = where, .step_text = step_text, .checks = 1};
+  LawResult law{.law = std::string(kSurvives), .state = state, .finding = where, .checks = 1};
+  const std::vector<Step> steps = unrolled(job.the_case.steps);
+  if (where.step >= 0 && static_cast<size_t>(where.step) < steps.size()) law.step_text = step_text(steps[static_cast<size_t>(where.step)]);
   law.finding->law = law.law;
   answer.result.laws.push_back(std::move(law));
   return answer;
 }
 
-Answer failed_replay(const Job& job, const Status& status) {
+Answer failed_replay(const Job& job, const Status& status, const Finding& where) {
+  if (status.code() == Code::lost) {
+    Finding finding = where;
+    finding.what = status.message();
+    return lost(job, status.message().starts_with("hang: ") ? State::hang : State::fail, finding);
+  }
   const End end = status.code() == Code::unsupported ? End::skipped : status.code() == Code::data ? End::bad_data : End::defect;
   return unjudged(job, end, status.message());
+}
+
+bool spoils_its_process(const CaseResult& result) {
+  const auto alive = std::ranges::find(result.laws, kSurvives, &LawResult::law);
+  const bool survived = alive == result.laws.end() || (alive->state != State::fail && alive->state != State::hang);
+  return result.end == End::defect || (result.world == world_name(WorldKind::cuda) && !survived);
 }
 
 Answer judge_evidence(const Job& job, const Evidence& evidence, const Engine& engine) try {
@@ -194,8 +239,13 @@ Answer judge_evidence(const Job& job, const Evidence& evidence, const Engine& en
 Answer attempt(const Job& job, const Engine& engine, const EngineOptions& options) try {
   EngineOptions mine = options;
   mine.prove_determinism = job.prove_determinism;
+  Finding where{.execution = "warm"};
+  mine.on_step = [&](const Variation& variation, int rank, int step) {
+    where.execution = variation.label(), where.rank = rank, where.step = step;
+    if (options.on_step) options.on_step(variation, rank, step);
+  };
   auto evidence = engine.replay(job.the_case, job.candidate, mine);
-  return evidence.ok() ? judge_evidence(job, *evidence, engine) : failed_replay(job, evidence.status());
+  return evidence.ok() ? judge_evidence(job, *evidence, engine) : failed_replay(job, evidence.status(), where);
 } catch (const std::bad_alloc& error) {
   return too_large(job, error);
 } catch (const std::exception& error) {

@@ -22,13 +22,16 @@ struct Answer {
 CaseResult blank_result(const Job& job);
 Answer unjudged(const Job& job, End end, std::string reason);
 // A job whose process died or fell silent: the law `survives` is broken at `where`.
-Answer lost(const Job& job, State state, const Finding& where, const std::string& step_text);
+Answer lost(const Job& job, State state, const Finding& where);
 
 // Never throws: what the harness throws becomes End::defect.
 Answer attempt(const Job& job, const Engine& engine, const EngineOptions& options = {});
 Answer judge_evidence(const Job& job, const Evidence& evidence, const Engine& engine);
-// What a replay's failure means: unsupported is skipped, data is bad data, anything else a defect.
-Answer failed_replay(const Job& job, const Status& status);
+// What a replay's failure means: unsupported is skipped, data is bad data, what was lost breaks the law `survives` at `where`, and
+// anything else is a defect.
+Answer failed_replay(const Job& job, const Status& status, const Finding& where);
+// Whether nobody vouches any more for the process that the case was played in: a GPU's context, once lost, fails all that comes next.
+bool spoils_its_process(const CaseResult& result);
 
 // Of the registry, and those that are judged by whoever runs the case.
 std::vector<std::string> judged_law_ids(const Engine& engine);

@@ -16,9 +16,11 @@ namespace {
 
 Result<Evidence> replay_named(const Case& the_case, const std::string& candidate, const EngineOptions& options) {
   RELOADLAB_ASSIGN(const CandidateInfo info, find_candidate(candidate));
-  RELOADLAB_ASSIGN(
-      Evidence evidence,
-      replay(the_case, info, {.prove_determinism = options.prove_determinism, .on_step = options.on_step, .seat = options.seat}));
+  RELOADLAB_ASSIGN(Evidence evidence, replay(the_case, info,
+                                             {.prove_determinism = options.prove_determinism,
+                                              .on_step = options.on_step,
+                                              .on_event = options.on_event,
+                                              .seat = options.seat}));
   find_witnesses(the_case, info, evidence);
   return evidence;
 }
@@ -53,6 +55,7 @@ Engine built_in_engine() {
   engine.lacks = [](const Case& the_case) { return lacks(the_case, gpus()); };
   engine.judge = judge;
   engine.explore = explore_named;
+  engine.gpu_memory = [] { return gpu_memory_in_use(gpus()); };
   engine.meet = open_meeting_place;
   engine.watch_hangs = watch_hangs;
   for (const LawInfo& law : laws()) engine.laws.push_back({std::string(law.id), std::string(law.sentence)});

@@ -11,6 +11,7 @@
 
 #include "sim/campaign/collector.h"
 #include "sim/campaign/expectation_book.h"
+#include "sim/campaign/gpu_memory.h"
 #include "sim/report/console.h"
 #include "sim/report/progress.h"
 #include "sim/report/run_folder.h"
@@ -70,8 +71,11 @@ class Campaign {
       while (auto next = collector_.next()) take(*std::move(next));
       return problem_.ok() && !stopped_;
     };
+    const GpuMemory memory(drives_gpus() ? engine_.gpu_memory : nullptr);
     RELOADLAB_TRY(make_runner()->run(
         expanded(), [&](const Job& job) { return why_not(job); }, on_answer));
+    if (engine_.dismiss) engine_.dismiss();
+    result_.run.left_on_gpus = memory.left();
     RELOADLAB_TRY(problem_);
     while (result_.cases.size() < jobs_.size())
       take(unjudged(jobs_[result_.cases.size()], End::skipped, "not run: --fail-fast stopped the run before it"));
@@ -104,13 +108,20 @@ class Campaign {
   }
 
   std::unique_ptr<Runner> make_runner() const {
-    if (options_.isolation == Isolation::none && options_.jobs == 1) return run_here(engine_);
+    const bool here = options_.isolation == Isolation::none && options_.jobs == 1 && !drives_gpus();
+    if (here || options_.plays_elsewhere)
+      return run_here(engine_, {.silence_seconds = options_.silence_seconds, .log = folder_->log().string()});
     return run_in_workers(engine_, {.command = options_.worker_command,
                                     .workers = options_.jobs,
                                     .judge_here = options_.isolation != Isolation::none,
                                     .fresh_for_each = options_.isolation == Isolation::per_case,
                                     .silence_seconds = options_.silence_seconds,
                                     .log = folder_->log().string()});
+  }
+
+  // Not from this process: what a candidate does to a GPU's context is done to all of the process that has it.
+  bool drives_gpus() const {
+    return std::ranges::any_of(jobs_, [](const Job& job) { return job.the_case.world == WorldKind::cuda; });
   }
 
   const std::vector<Job>& expanded() {
@@ -161,7 +172,7 @@ class Campaign {
     drop_unused_columns();
     result_.run.seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
     RELOADLAB_TRY(folder_->commit(result_));
-    print(law_table(result_, style()) + closing_line(result_));
+    print(law_table(result_, style()) + closing_line(result_) + left_text(result_.run.left_on_gpus));
     return std::move(result_);
   }
 

@@ -27,6 +27,7 @@ struct CampaignOptions {
   std::string program = "reloadlab";        // for lines to paste
   std::vector<std::string> worker_command;  // what makes a worker process
   double silence_seconds = 60;
+  bool plays_elsewhere = false;  // the engine has other processes play whatever it is: none are needed for that
 };
 
 // Where people read: stderr, as a rule.

@@ -26,6 +26,9 @@ struct EngineOptions {
   bool prove_determinism = false;
   // Called as each step of each execution begins; see ReplayOptions.
   std::function<void(const Variation&, int rank, int step)> on_step;
+  std::function<void(const Variation&, int rank, const Event&)> on_event;  // as each is noted
+  double silence_seconds = 60;                                             // without anything heard from a process: it hangs
+  std::string log;           // what processes print that replay() starts; empty: where this one prints its errors
   std::optional<Seat> seat;  // only this rank, which this process is; the evidence is a part (rank_parts.h)
 };
 
@@ -43,6 +46,10 @@ struct Engine {
   std::function<Result<ExploreReport>(const Case&, const std::string& candidate, const ExploreOptions&)> explore;
   // Where the processes of ranks find each other.
   std::function<Result<std::unique_ptr<MeetingPlace>>()> meet;
+  // Ends what replay() keeps for cases to come. May be empty.
+  std::function<void()> dismiss;
+  // Bytes in use on each GPU, whoever uses them, without driving one. May be empty.
+  std::function<std::vector<int64_t>()> gpu_memory;
   // What is told before the process is ended because a candidate holds a rank for so long that it will not come back. For workers.
   std::function<void(double seconds, std::function<void(const std::string& picture)> told)> watch_hangs;
   std::vector<LawText> laws;  // in registry order

@@ -17,7 +17,7 @@
 #include "sim/replay/replay.h"
 #include "sim/world/modelled/device.h"
 #include "sim/world/modelled/modelled_world.h"
-#include "sim/world/modelled/watchdog.h"
+#include "sim/world/watchdog.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -269,7 +269,7 @@ Result<ExploreReport> explore_case(const Case& the_case, const CandidateInfo& ca
 }
 
 void watch_hangs(double seconds, std::function<void(const std::string& picture)> told) {
-  modelled::watchdog() = {.seconds = seconds, .before_end = std::move(told)};
+  watchdog() = {.seconds = seconds, .before_end = std::move(told)};
 }
 
 namespace {

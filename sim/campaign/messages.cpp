@@ -27,13 +27,14 @@ auto parsed(std::string_view text, std::string_view what, Read read) -> decltype
 }
 
 Json seat_json(const Seat& seat) {
-  return {{"rank", seat.rank}, {"ranks", seat.ranks}, {"host", seat.host},
+  return {{"rank", seat.rank}, {"ranks", seat.ranks}, {"device", seat.device},    {"host", seat.host},
           {"port", seat.port}, {"round", seat.round}, {"patience", seat.patience}};
 }
 
 Seat seat_from(const Json& json) {
   return {.rank = json.at("rank").get<int>(),
           .ranks = json.at("ranks").get<int>(),
+          .device = json.at("device").get<int>(),
           .host = json.at("host").get<std::string>(),
           .port = json.at("port").get<int>(),
           .round = json.at("round").get<int64_t>(),

@@ -6,26 +6,12 @@
 #include "sim/campaign/messages.h"
 #include "sim/campaign/runner.h"
 #include "sim/campaign/worker_process.h"
-#include "sim/report/steps.h"
 
 namespace reloadlab::sim {
 namespace {
 
 constexpr int kPollMs = 50;
 constexpr int kStartsInVainMax = 3;
-
-std::vector<Step> unrolled(const std::vector<Step>& steps) {
-  std::vector<Step> flat;
-  for (const Step& step : steps) {
-    if (step.kind != StepKind::repeat) {
-      flat.push_back(step);
-      continue;
-    }
-    const std::vector<Step> body = unrolled(step.body);
-    for (int64_t time = 0; time < step.times; ++time) flat.insert(flat.end(), body.begin(), body.end());
-  }
-  return flat;
-}
 
 struct Desk {
   std::unique_ptr<WorkerProcess> worker;
@@ -124,7 +110,7 @@ class Pool : public Runner {
           return lose(desk, State::fail, answer.ok() ? "an answer that nobody asked for" : answer.status().message());
         return {};
       case FrameKind::failed:
-        if (desk.job) finish(desk, failed_replay(jobs_[*desk.job], parse_status(frame.body)));
+        if (desk.job) finish(desk, failed_replay(jobs_[*desk.job], parse_status(frame.body), place_of(desk)));
         return {};
       case FrameKind::hang:
         return lose(desk, State::hang, on_one_line(frame.body));
@@ -132,6 +118,10 @@ class Pool : public Runner {
         break;
     }
     return lose(desk, State::fail, "what it sent is no message");
+  }
+
+  static Finding place_of(const Desk& desk) {
+    return {.execution = desk.where.execution, .rank = desk.where.rank, .step = desk.where.step};
   }
 
   Status judge(Desk& desk, std::string_view cbor) {
@@ -146,8 +136,7 @@ class Pool : public Runner {
     const size_t index = *desk.job;
     answer.result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - desk.begin).count();
     desk.job.reset(), --busy_;
-    // After a defect nobody vouches for the process: a GPU's context, once lost, fails everything that comes next.
-    if (options_.fresh_for_each || answer.result.end == End::defect) desk.worker.reset();
+    if (options_.fresh_for_each || spoils_its_process(answer.result)) desk.worker.reset();
     if (going_on_) going_on_ = (*on_answer_)(index, std::move(answer));
   }
 
@@ -161,10 +150,9 @@ class Pool : public Runner {
       return Status(Code::failed, fmt::format("worker processes do not come up: {}", what));
     }
     const Job& job = jobs_[*desk.job];
-    const Finding finding{.execution = desk.where.execution, .rank = desk.where.rank, .step = desk.where.step, .what = what};
-    const std::vector<Step> steps = unrolled(job.the_case.steps);
-    const bool known = finding.step >= 0 && static_cast<size_t>(finding.step) < steps.size();
-    finish(desk, lost(job, state, finding, known ? step_text(steps[static_cast<size_t>(finding.step)]) : ""));
+    Finding finding = place_of(desk);
+    finding.what = what;
+    finish(desk, lost(job, state, finding));
     return {};
   }
 

@@ -19,7 +19,7 @@ class Runner {
   virtual Status run(std::span<const Job> jobs, const WhyNot& why_not, const OnAnswer& on_answer) = 0;
 };
 
-std::unique_ptr<Runner> run_here(const Engine& engine);
+std::unique_ptr<Runner> run_here(const Engine& engine, EngineOptions options);
 
 struct WorkerOptions {
   std::vector<std::string> command;  // the program and the arguments that make it a worker

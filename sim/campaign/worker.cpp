@@ -1,11 +1,15 @@
 #include "sim/campaign/worker.h"
 
+#include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <csignal>
 
 #include "sim/campaign/frame.h"
 #include "sim/campaign/messages.h"
+#include "sim/campaign/trail.h"
 #include "sim/evidence/store.h"
 #include "sim/evidence/text.h"
 
@@ -28,11 +32,21 @@ bool send_outcome(int socket, const JobMessage& message, const Engine& engine, c
   return send_frame(socket, FrameKind::failed, status_text(failure));
 }
 
+// A worker does not outlive its campaign, whatever the candidate is doing. False where the campaign is dead already: of that no signal
+// comes.
+bool is_tied_to_campaign(int socket) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ucred maker{};
+  socklen_t size = sizeof maker;
+  return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &maker, &size) == 0 && maker.pid == ::getppid();
+}
+
 }  // namespace
 
 int serve_jobs(int socket, const Engine& engine, double silence_seconds) {
-  // A worker does not outlive its campaign, whatever the candidate is doing.
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (!is_tied_to_campaign(socket)) return 0;
+  for (const int file : {socket, kWorkerTrail}) ::fcntl(file, F_SETFD, FD_CLOEXEC);  // not for what the candidate starts
+  TrailWriter trail(kWorkerTrail);
   // Before the campaign loses its patience, which knows less.
   if (engine.watch_hangs)
     engine.watch_hangs(silence_seconds / 4, [socket](const std::string& picture) { send_frame(socket, FrameKind::hang, picture); });
@@ -40,10 +54,12 @@ int serve_jobs(int socket, const Engine& engine, double silence_seconds) {
   while (const auto frame = receive_frame(socket)) {
     const auto message = frame->kind == FrameKind::job ? parse_job(frame->body) : Status(Code::data, "a job was expected");
     if (!message.ok()) return static_cast<int>(Exit::defect);
-    EngineOptions options{.prove_determinism = message->job.prove_determinism, .seat = message->seat};
+    EngineOptions options{.prove_determinism = message->job.prove_determinism, .silence_seconds = silence_seconds, .seat = message->seat};
     options.on_step = [&](const Variation& variation, int rank, int step) {
       send_frame(socket, FrameKind::step, step_message_text({variation.label(), rank, step}));
     };
+    trail.restart();
+    if (message->seat) options.on_event = [&](const Variation& variation, int, const Event& event) { trail.add(variation.label(), event); };
     if (!send_outcome(socket, *message, engine, options)) break;
   }
   return 0;

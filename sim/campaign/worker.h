@@ -6,6 +6,8 @@ namespace reloadlab::sim {
 
 // The socket's number in the worker, by agreement.
 inline constexpr int kWorkerSocket = 3;
+// And that of the file in which it writes down what a rank does (trail.h).
+inline constexpr int kWorkerTrail = 4;
 
 // Returns the process's exit code.
 // `silence_seconds`: after which the campaign calls it a hang.

@@ -1,43 +1,40 @@
 #pragma once
-// One worker process as the campaign sees it. Nothing here blocks.
-#include <poll.h>
+// A worker process that this one has started.
 #include <sys/types.h>
 
 #include <chrono>
-#include <optional>
-#include <string>
+#include <memory>
 #include <vector>
 
-#include "sim/campaign/frame.h"
+#include "sim/campaign/peer.h"
+#include "sim/campaign/trail.h"
 
 namespace reloadlab::sim {
 
-class WorkerProcess {
+class WorkerProcess final : public Peer {
  public:
+  // In a process group of its own. `log` gets what it prints; empty: where this process prints its errors.
   static Result<std::unique_ptr<WorkerProcess>> start(const std::vector<std::string>& command, const std::string& log);
-  ~WorkerProcess();  // kills it
+  ~WorkerProcess() override;
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
 
-  // What poll() is to look for: its messages, and room for those that are left to send.
-  pollfd watched() const { return {socket_, static_cast<short>(outgoing_.empty() ? POLLIN : POLLIN | POLLOUT), 0}; }
-  // Also begins to count its silence anew.
-  void send(FrameKind kind, std::string_view body);
-  // Writes and reads what it can without waiting.
-  void pump();
-  // The next message, if one is whole. Code::data: it talks nonsense.
-  Result<std::optional<Frame>> next() { return frames_.next(); }
-  // The other end is closed: it is dead or about to be.
-  bool gone() const { return gone_; }
-  double silent_seconds() const;
-  // Ends it and says how it ended: "killed by signal 11 (SIGSEGV)", "left with exit code 3".
-  std::string end();
+  pollfd watched() const override { return {socket_, static_cast<short>(outgoing_.empty() ? POLLIN : POLLIN | POLLOUT), 0}; }
+  void send(FrameKind kind, std::string_view body) override { send_bytes(frame_bytes(kind, body)); }
+  void send_bytes(std::string_view frames);
+  void pump() override;
+  Result<std::optional<Frame>> next() override { return frames_.next(); }
+  bool gone() const override { return gone_; }
+  double silent_seconds() const override;
+  std::string end() override;
+  std::string trail() override { return read_trail(trail_); }
 
  private:
-  WorkerProcess(pid_t pid, int socket);
+  WorkerProcess(pid_t pid, int socket, int trail);
+  bool has_ended() const;
   std::string reap(bool block);
   pid_t pid_;
-  int socket_;
+  int socket_, trail_;
   bool gone_ = false;
   std::string outgoing_;
   FrameReader frames_;

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "sim/campaign/campaign.h"
+#include "sim/world/meeting_place.h"
 
 namespace reloadlab::sim {
 
@@ -42,6 +43,12 @@ struct SelectionTexts {
 void add_selection(CLI::App& command, SelectionTexts& texts);
 Result<Selection> read_selection(const SelectionTexts& texts);
 
+// What launchers say in this process's environment; none where they say nothing.
+Result<std::optional<Launch>> launch_of_this_process();
+// The run as one of the processes of a launch.
+Result<Exit> run_launched(const Launch& launch, CampaignOptions options, const Program& program);
+
+Exit exit_of(const Status& failure);
 std::string own_program();                              // the path of this program, to start workers with
 Result<double> read_duration(const std::string& text);  // "500ms", "30s", "2m", "1h": seconds
 Result<double> read_patience(const std::string& text);  // the same for --hang-after, which has a least

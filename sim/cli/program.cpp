@@ -29,11 +29,6 @@ int say(Exit code, const std::string& message) {
   return static_cast<int>(code);
 }
 
-Exit exit_of(const Status& status) {
-  if (status.code() == Code::usage) return Exit::usage;
-  return status.code() == Code::data ? Exit::bad_scenario : Exit::defect;
-}
-
 // Options of which few go together stand in a group without a name of its own that is asked for.
 std::vector<const CLI::App*> groups_of(const CLI::App& command) {
   return command.get_subcommands([](const CLI::App* each) { return each->get_name().empty(); });
@@ -114,6 +109,11 @@ int dispatch(int argc, const char* const* argv, const Program& program) {
 
 }  // namespace
 
+Exit exit_of(const Status& failure) {
+  if (failure.code() == Code::usage) return Exit::usage;
+  return failure.code() == Code::data ? Exit::bad_scenario : Exit::defect;
+}
+
 namespace {
 
 // What was printed may still be on its way: a full disk shows here.
@@ -127,7 +127,7 @@ int with_all_printed(int code) {
 
 int run_program(int argc, const char* const* argv, const Engine& engine) {
   try {
-    const Engine whole = with_rank_processes(engine, {.command = {own_program(), "worker"}});
+    const Engine whole = with_rank_processes(engine, {own_program(), "worker"});
     return with_all_printed(dispatch(argc, argv, {whole, argc > 0 ? argv[0] : "reloadlab"}));
   } catch (const std::system_error& error) {  // as fmt says that it cannot print
     return say(Exit::defect, fmt::format("reloadlab: {}", error.what()));

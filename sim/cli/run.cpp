@@ -23,13 +23,15 @@ Result<Isolation> read_isolation(const std::string& text) {
   return Status(Code::usage, fmt::format("--isolate: \"{}\" is neither workers nor case{}", text, did_you_mean(text, kNames)));
 }
 
+bool drives_gpus(const Selection& selection) { return selection.on == WorldKind::cuda || selection.world == WorldKind::cuda; }
+
 Result<Exit> run(RunTexts texts, const Program& program) {
   CampaignOptions& options = texts.options;
   RELOADLAB_ASSIGN(options.selection, read_selection(texts.selection));
   RELOADLAB_ASSIGN(options.isolation, read_isolation(texts.isolate));
   if (!texts.silence.empty()) {
     RELOADLAB_ASSIGN(options.silence_seconds, read_patience(texts.silence));
-    if (options.isolation == Isolation::none && options.jobs == 1)
+    if (options.isolation == Isolation::none && options.jobs == 1 && !drives_gpus(options.selection))
       return Status(Code::usage, "--hang-after needs --isolate or --jobs: without workers nobody is left to see a hang");
   } else {
     texts.silence = fmt::format("{}s", options.silence_seconds);
@@ -41,6 +43,10 @@ Result<Exit> run(RunTexts texts, const Program& program) {
   options.out = texts.out;
   options.program = program.name;
   options.worker_command = {own_program(), "worker", "--hang-after", texts.silence};
+  if (drives_gpus(options.selection)) {
+    RELOADLAB_ASSIGN(const std::optional<Launch> launch, launch_of_this_process());
+    if (launch) return run_launched(*launch, std::move(options), program);
+  }
   RELOADLAB_ASSIGN(const RunResult result, run_campaign(options, program.engine, {stderr, ::isatty(STDERR_FILENO) == 1}));
   if (!result.run.folder.empty()) fmt::print("{}\n", result.run.folder);
   return exit_code(result);
@@ -55,6 +61,9 @@ Result<Exit> list_devices() {
 
 Command add_run(CLI::App& app, const Program& program) {
   CLI::App* parser = app.add_subcommand("run", "Run scenarios with candidates and judge them by the laws");
+  parser->footer(
+      "Started once for each rank by torchrun, Slurm or Kubernetes (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT), with --on or\n"
+      "--world cuda: rank 0 is the run and leaves its files; the others play for it what needs as many processes, and exit as it does.");
   auto texts = std::make_shared<RunTexts>();
   add_selection(*parser, texts->selection);
   CampaignOptions& options = texts->options;

@@ -10,6 +10,7 @@ namespace {
 // Of a run that nobody could tell of.
 Evidence nothing_seen(const Case& the_case, const std::string& candidate) {
   Evidence evidence{.the_case = the_case, .candidate = candidate};
+  for (const model::LayerSpec& layer : the_case.model.layers) evidence.layers.push_back(layer.name);
   evidence.plan.resize(1);
   evidence.executions.push_back({.steps = the_case.steps, .ranks = std::vector<RankRun>(1)});
   return evidence;
@@ -22,8 +23,17 @@ void take_stop(Execution& whole, const Execution& part) {
   whole.waits.insert(whole.waits.end(), part.waits.begin(), part.waits.end());
 }
 
+// The process that they come from was not one that can be believed.
+bool makes_sense(const Event& event, const Evidence& whole, const Execution& execution) {
+  const auto below = [](int number, size_t end) { return number >= -1 && number < static_cast<int>(end); };
+  return below(event.step, execution.steps.size()) && below(event.layer, whole.layers.size()) && event.load >= -1;
+}
+
 // A rank that is gone is why others wait, and says more than that they do.
-void take_loss(Execution& whole, const RankPart& part) {
+void take_loss(const Evidence& evidence, Execution& whole, const RankPart& part, size_t rank) {
+  if (whole.variation.index == 0)
+    std::ranges::copy_if(part.events, std::back_inserter(whole.ranks[rank].events),
+                         [&](const Event& event) { return makes_sense(event, evidence, whole); });
   if (whole.stopped.starts_with("lost: ") || whole.stopped.starts_with("hang: ")) return;
   whole.stopped = (part.hangs ? "hang: " : "lost: ") + part.lost;
 }
@@ -57,7 +67,7 @@ Result<Evidence> put_together(const Case& the_case, const std::string& candidate
     if (parts[rank].evidence) RELOADLAB_TRY(take(whole, *std::move(parts[rank].evidence), rank));
     if (parts[rank].lost.empty()) continue;
     for (Execution& execution : whole.executions)
-      if (execution.variation.kind == Variation::Kind::warm) take_loss(execution, parts[rank]);
+      if (execution.variation.kind == Variation::Kind::warm) take_loss(whole, execution, parts[rank], rank);
   }
   return whole;
 }

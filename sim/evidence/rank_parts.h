@@ -12,10 +12,11 @@ struct RankPart {
   std::optional<Evidence> evidence;  // of this rank alone (Evidence::numbers has it); none: it was lost
   std::string lost;                  // "rank 1: killed by signal 9 (SIGKILL)"
   bool hangs = false;                // it was ended because it never came back
+  std::vector<Event> events;         // where it was lost: what it is known to have done in the warm execution
 };
 
-// Parts by rank. A rank that was lost leaves empty runs, and its warm execution has stopped for that reason. Code::data where parts are
-// of different runs.
+// Parts by rank. A rank that was lost leaves runs with nothing but these events, and its warm execution has stopped for that reason.
+// Code::data where parts are of different runs.
 Result<Evidence> put_together(const Case& the_case, const std::string& candidate, std::vector<RankPart> parts);
 
 // Every rank did all of its steps, and issued what the others issued: nothing of this run is left in any communicator.

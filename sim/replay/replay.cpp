@@ -2,9 +2,13 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <new>
 
 #include "reference/base/check.h"
 #include "reference/model/layer.h"
+#include "sim/evidence/text.h"
 #include "sim/replay/executions.h"
 #include "sim/replay/forward.h"
 #include "sim/replay/plan.h"
@@ -162,6 +166,16 @@ class Replayer {
     }
   }
 
+  // Models beyond the first one have executions of their own (play_at_once).
+  std::function<void(int, int, const Event&)> teller(const Variation& variation) const {
+    if (!options_.on_event) return {};
+    return [this, variation](int rank, int model, const Event& event) {
+      Variation of = variation;
+      if (model > 0) of.index = model;
+      options_.on_event(of, rank, event);
+    };
+  }
+
   static bool may_stop(const Step& step) { return step.kind == StepKind::loads && (step.fault || step.outcome != Step::Outcome::ok); }
 
   // Per rank, where calls of `loads` steps that are to fail failed in the warm execution; empty when none did.
@@ -210,7 +224,8 @@ class Replayer {
                                     ? std::shared_ptr<const Checkpoint>(digit_checkpoint(catalogue_.deliveries(), variation.index))
                                     : nullptr,
                       .keep_allocations = options_.keep_allocations && variation.kind == Kind::warm,
-                      .processed = [this](const auto& checkpoint, const auto& path) { return processed(checkpoint, path); }};
+                      .processed = [this](const auto& checkpoint, const auto& path) { return processed(checkpoint, path); },
+                      .on_event = teller(variation)};
     return together ? play_at_once(stage, first) : play(stage, evidence_.executions[first]);
   }
 
@@ -299,7 +314,24 @@ class Replayer {
                                     .end = step.end});
   }
 
-  Status play(const Stage& stage, Execution& execution) {
+  // A device that a candidate has spoiled fails the harness's own work on it, too.
+  Status play(const Stage& stage, Execution& execution) try {
+    RELOADLAB_TRY(play_steps(stage, execution));
+    return lost(stage, stage.candidate ? stage.world.broken() : "");
+  } catch (const c10::OutOfMemoryError& error) {
+    if (!stage.candidate) throw std::bad_alloc();
+    return lost(stage, first_line(error.what_without_backtrace()));
+  } catch (const c10::Error&) {
+    const Status status = lost(stage, stage.candidate ? stage.world.broken() : "");
+    if (status.ok()) throw;
+    return status;
+  }
+
+  static Status lost(const Stage& stage, const std::string& why) {
+    return why.empty() ? Status() : Status(Code::lost, fmt::format("{}: {}", stage.variation.label(), why));
+  }
+
+  Status play_steps(const Stage& stage, Execution& execution) {
     at::AutoDispatchBelowADInplaceOrView no_autograd;
     std::vector<std::unique_ptr<RankSession>> sessions(execution.ranks.size());
     Status status;

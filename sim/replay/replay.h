@@ -23,6 +23,8 @@ struct ReplayOptions {
   // Called before each step of each execution on each rank, for whoever watches from outside: a worker announces it, so that a
   // crash or a hang can be placed. Step -1: before the first one (construction). May be empty.
   std::function<void(const Variation& variation, int rank, int step)> on_step;
+  // As each event is noted, for whoever keeps it where a crash does not reach. May be empty.
+  std::function<void(const Variation& variation, int rank, const Event& event)> on_event;
   std::optional<Seat> seat;  // only this rank is played, and this process is it: its evidence is a part (rank_parts.h)
 };
 

@@ -44,6 +44,7 @@ RankSession::RankSession(const Stage& stage, int rank, RankRun& run, int model)
     account_->on_change = [this](int64_t bytes, int64_t serial) {
       watch_.event(bytes > 0 ? EventKind::alloc : EventKind::free, -1, std::abs(bytes), {}, serial);
     };
+  if (stage.on_event) watch_.on_event = [this](const Event& event) { stage_.on_event(rank_, model_number_, event); };
 }
 
 RankSession::~RankSession() { account_->on_change = nullptr; }

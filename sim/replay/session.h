@@ -36,6 +36,8 @@ struct Stage {
   bool keep_allocations = false;
   // What a cold load of the checkpoint leaves under the path, on the CPU; for steps that write it.
   std::function<at::Tensor(const std::string& checkpoint, const std::string& path)> processed;
+  // As each event is noted; may be empty.
+  std::function<void(int rank, int model, const Event&)> on_event = {};
   // Alive in the process before the execution: not its own.
   int64_t layers_before = model::Counted<model::Layer>::live_count();
   int64_t parameters_before = model::Counted<model::Parameter>::live_count();

@@ -91,6 +91,7 @@ void Watch::handed_over(const at::Tensor& loaded, const std::string& delivery) {
 
 void Watch::event(EventKind kind, int layer, int64_t numel, std::string text, int64_t value) {
   run_.events.push_back({kind, step_, load_, layer, numel, value, std::move(text)});
+  if (on_event) on_event(run_.events.back());
 }
 
 bool Watch::strikes(Fault::At at, int64_t& chance) {

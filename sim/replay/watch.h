@@ -37,6 +37,8 @@ class Watch final : public model::OpListener, public model::PostLoadListener, pu
   int64_t take_operators() { return std::exchange(operators_, 0); }            // that ran since the last call
   bool source_fails() { return strikes(Fault::At::source, chances_.source); }  // asked before each load call
   const Chances& chances() const { return chances_; }
+  // Called with each event as it is noted; may be empty.
+  std::function<void(const Event&)> on_event;
   // Called with a layer at the entry of each of its post-load steps; may be empty.
   std::function<void(const model::Layer&)> on_post_load;
 

@@ -93,6 +93,7 @@ Json run_to_json(const RunResult& result) {
   Json json{{"started", result.run.started}, {"seconds", result.run.seconds}, {"host", result.run.host},      {"folder", result.run.folder},
             {"jobs", result.run.jobs},       {"program", result.run.program}, {"case_seconds", Json::array()}};
   put(json, "options", result.run.options);
+  if (!result.run.left_on_gpus.empty()) json["left_on_gpus"] = result.run.left_on_gpus;
   for (const CaseResult& one : result.cases) json["case_seconds"].push_back(one.seconds);
   return json;
 }
@@ -102,8 +103,14 @@ RunResult parse_all(const Json& json) {
   for (const Json& law : json.at("laws")) result.laws.push_back({law.at("id").get<std::string>(), law.at("sentence").get<std::string>()});
   for (const Json& one : json.at("results")) result.cases.push_back(parse_case(one));
   const Json& run = json.at("run");
-  result.run = {take(run, "started"), run.value("seconds", 0.0),         take(run, "host"),   take(run, "folder"),
-                run.value("jobs", 1), run.value("program", "reloadlab"), take(run, "options")};
+  result.run = {take(run, "started"),
+                run.value("seconds", 0.0),
+                take(run, "host"),
+                take(run, "folder"),
+                run.value("jobs", 1),
+                run.value("program", "reloadlab"),
+                run.value("left_on_gpus", std::vector<int64_t>()),
+                take(run, "options")};
   const auto seconds = run.value("case_seconds", std::vector<double>());
   for (size_t i = 0; i < result.cases.size() && i < seconds.size(); ++i) result.cases[i].seconds = seconds[i];
   return result;

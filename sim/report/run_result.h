@@ -81,6 +81,7 @@ struct RunInfo {
   std::string folder;  // "out/20261122T021533Z-scenarios"
   int jobs = 1;
   std::string program = "reloadlab";  // as it was called, for lines to paste
+  std::vector<int64_t> left_on_gpus;  // bytes in use on each GPU beyond those before the run; empty where it used none
   std::string options;                // that a line to paste needs to come to the same: "--isolate --hang-after 5s"
 };
 

@@ -134,6 +134,19 @@ const Gpus& gpus() {
   return found;
 }
 
+std::vector<int64_t> gpu_memory_in_use(const Gpus& gpus) {
+  static const Nvml nvml;
+  std::vector<int64_t> used;
+  for (const Gpu& gpu : gpus.here) {
+    Device device = nullptr;
+    Memory memory{};
+    if (nvml.call<int (*)(const char*, Device*)>("nvmlDeviceGetHandleByUUID", gpu.uuid.c_str(), &device) == 0)
+      nvml.call<int (*)(Device, Memory*)>("nvmlDeviceGetMemoryInfo", device, &memory);
+    used.push_back(static_cast<int64_t>(memory.used));
+  }
+  return used;
+}
+
 std::string capability_text(int capability) { return fmt::format("{}.{}", capability / 10, capability % 10); }
 std::string cuda_version_text(int version) { return fmt::format("{}.{}", version / 1000, version % 1000 / 10); }
 std::string gib_text(int64_t bytes) { return fmt::format("{:.1f} GiB", static_cast<double>(bytes) / (1ll << 30)); }

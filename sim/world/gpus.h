@@ -23,6 +23,9 @@ struct Gpus {
 // Asked once.
 const Gpus& gpus();
 
+// Bytes in use on each of them now, whoever uses them.
+std::vector<int64_t> gpu_memory_in_use(const Gpus& gpus);
+
 std::string capability_text(int capability);  // "9.0"
 std::string cuda_version_text(int version);   // "13.0"
 std::string gib_text(int64_t bytes);          // "79.6 GiB"

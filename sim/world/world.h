@@ -41,6 +41,8 @@ class World {
   // The account of the rank's memory. Fresh at the start of an execution.
   virtual AccountPtr account(int rank) const = 0;
   virtual Devices* devices() { return nullptr; }  // null: there are none
+  // Why its devices can do nothing any more in this process; empty where they can. Waits for all that is under way on them.
+  virtual std::string broken() const { return {}; }
 };
 
 // A world for one execution.

@@ -54,7 +54,7 @@ c10::intrusive_ptr<c10d::ProcessGroup> Communicators::group(const std::string& n
   const auto backend = c10::make_intrusive<c10d::ProcessGroupNCCL>(
       store, own, size, c10d::ProcessGroupNCCL::Options::create(/*is_high_priority_stream=*/false));
   // Now, since the first collective may be one that is captured.
-  backend->eagerConnectSingleDevice(at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(seat_.rank)));
+  backend->eagerConnectSingleDevice(at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(seat_.device)));
   auto group = c10::make_intrusive<c10d::ProcessGroup>(store, own, size);
   group->setBackend(c10::DeviceType::CUDA, c10d::ProcessGroup::BackendType::NCCL, backend);
   group->setDefaultBackend(c10d::ProcessGroup::BackendType::NCCL);
@@ -70,5 +70,7 @@ void Communicators::abort() {
   const std::lock_guard lock(mutex_);
   for (const auto& [key, group] : groups_) group->getBackend(c10::DeviceType::CUDA)->abort();
 }
+
+std::string Communicators::outstanding() { return c10d::dump_nccl_trace_json(/*includeCollectives=*/true, /*onlyActive=*/true); }
 
 }  // namespace reloadlab::sim::cuda

@@ -23,6 +23,8 @@ class Communicators {
   // From any thread: what waits in a stream or on a host behind a collective that never ends goes on, with what it has. Nothing can be sent
   // from then on.
   void abort();
+  // What NCCL's recorder knows of collectives that have not ended, as JSON. From any thread; may block as CUDA does.
+  static std::string outstanding();
 
  private:
   explicit Communicators(const Seat& seat);

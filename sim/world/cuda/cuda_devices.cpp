@@ -6,15 +6,40 @@
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
 
+#include <csignal>
+#include <cstdio>
+#include <future>
+#include <thread>
 #include <utility>
 
 #include "sim/world/cuda/ledger.h"
+#include "sim/world/cuda/stack.h"
+#include "sim/world/watchdog.h"
 
 namespace reloadlab::sim::cuda {
 namespace {
 
 constexpr double cycles_of_a_picosecond = 1.755e-3;  // H100 SXM at its boost clock, 1,755 MHz
+
+constexpr size_t frames_told = 12;
+
+// Of a call that may block for ever; what it throws is no answer.
+std::optional<std::string> within_a_second(std::string (*ask)()) {
+  const auto said = std::make_shared<std::promise<std::string>>();
+  std::future<std::string> answer = said->get_future();
+  std::thread([said, ask] {
+    try {
+      said->set_value(ask());
+    } catch (const std::exception& error) {
+      said->set_value(error.what());
+    }
+  }).detach();
+  if (answer.wait_for(std::chrono::seconds(1)) != std::future_status::ready) return std::nullopt;
+  return answer.get();
+}
 
 class CudaGraph final : public DeviceGraph {
  public:
@@ -38,7 +63,9 @@ CudaDevices::CudaDevices(const Seat& seat, c10::Device device, AccountPtr accoun
 
 Devices::Ended CudaDevices::run(const std::function<void(int)>& body, bool) {
   const c10::cuda::CUDAStreamGuard stream(stream_);
-  Patience patience(seat_.patience, [this] { give_up(); });
+  host_ = ::pthread_self();
+  Patience patience(
+      seat_.patience, [this] { give_up(); }, [this] { end(); });
   patience_ = &patience;
   charge(account_);
   std::exception_ptr failure;
@@ -58,12 +85,33 @@ Devices::Ended CudaDevices::run(const std::function<void(int)>& body, bool) {
           .in_step = gave_up_->step};
 }
 
+std::string CudaDevices::host_stack() const {
+  std::vector<std::string> stack = stack_of(host_);
+  if (stack.size() > frames_told) stack.resize(frames_told);
+  return stack.empty() ? "its host does not answer" : fmt::format("its host is in {}", fmt::join(stack, " < "));
+}
+
+// First everything is said, since what comes then may end the process, or block.
 void CudaDevices::give_up() {
   {
     const std::lock_guard lock(mutex_);
     gave_up_ = about_;
   }
-  communicators_.abort();
+  fmt::print(stderr, "rank {}: nothing went on for {} s, at {}; {}\n", seat_.rank, seat_.patience, gave_up_->text, host_stack());
+  const std::optional<std::string> outstanding = within_a_second(&Communicators::outstanding);
+  fmt::print(stderr, "rank {}: NCCL's trace: {}\n", seat_.rank, outstanding ? *outstanding : "none within a second");
+  std::fflush(stderr);
+  std::thread([&communicators = communicators_] { communicators.abort(); }).detach();
+}
+
+// The host did not come back though nothing of its communicators holds it any more.
+void CudaDevices::end() {
+  const std::string text = fmt::format("does not come back from {}; {}", gave_up_->text, host_stack());
+  if (watchdog().before_end) watchdog().before_end(text);
+  fmt::print(stderr, "rank {}: {}\n", seat_.rank, text);
+  std::fflush(stderr);
+  ::kill(::getpgrp() == ::getpid() ? 0 : ::getpid(), SIGKILL);
+  for (;;) ::pause();
 }
 
 c10::intrusive_ptr<c10d::ProcessGroup> CudaDevices::group(const std::string& name, const std::vector<int64_t>& ranks) {

@@ -2,6 +2,7 @@
 // The GPU of a process that is one rank, and its communicators. Order between accesses is not seen here yet: races() is empty, and laws of
 // order say so.
 #include <c10/cuda/CUDAStream.h>
+#include <pthread.h>
 
 #include <mutex>
 #include <optional>
@@ -36,13 +37,16 @@ class CudaDevices final : public Devices {
   int64_t time_of(int64_t) const override { return -1; }
 
  private:
+  std::string host_stack() const;
   void give_up();
+  [[noreturn]] void end();
   Seat seat_;
   c10::Device device_;
   AccountPtr account_;
   Communicators& communicators_;
   c10::cuda::CUDAStream stream_;  // never the default one, which cannot be captured
   Patience* patience_ = nullptr;  // while ranks run
+  pthread_t host_{};              // that runs the rank
   std::mutex mutex_;
   About about_;                   // what was said last
   std::optional<About> gave_up_;  // what was about then

@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <c10/core/DeviceGuard.h>
+#include <cuda_runtime_api.h>
 
 #include "sim/world/cuda/ledger.h"
 #include "sim/world/module.h"
@@ -10,11 +11,17 @@ namespace reloadlab::sim::cuda {
 
 CudaWorld::CudaWorld(const WorldRequest& request)
     : CpuWorld(request.ranks, request.local, request.poison),
-      device_(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(request.seat ? request.seat->rank : 0)) {
+      device_(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(request.seat ? request.seat->device : 0)) {
   at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);
   install_ledger();
   const c10::DeviceGuard guard(device_);
   if (request.seat && request.devices) devices_.emplace(*request.seat, device_, account(request.seat->rank));
+}
+
+std::string CudaWorld::broken() const {
+  const c10::DeviceGuard guard(device_);
+  const cudaError_t error = ::cudaDeviceSynchronize();
+  return error == cudaSuccess ? "" : ::cudaGetErrorString(error);
 }
 
 void CudaWorld::each_rank(const std::function<void(int)>& body) {

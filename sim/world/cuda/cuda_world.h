@@ -14,6 +14,7 @@ class CudaWorld final : public CpuWorld {
   explicit CudaWorld(const WorldRequest& request);
   WorldKind kind() const override { return WorldKind::cuda; }
   c10::Device device(int) const override { return device_; }
+  std::string broken() const override;
   void each_rank(const std::function<void(int)>& body) override;
   Devices* devices() override { return devices_ ? &*devices_ : nullptr; }
 

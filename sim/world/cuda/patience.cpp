@@ -4,8 +4,8 @@
 
 namespace reloadlab::sim::cuda {
 
-Patience::Patience(double seconds, std::function<void()> give_up)
-    : watcher_([this, seconds, give_up = std::move(give_up)] { watch(seconds, give_up); }) {}
+Patience::Patience(double seconds, std::function<void()> give_up, std::function<void()> end)
+    : watcher_([this, seconds, give_up = std::move(give_up), end = std::move(end)] { watch(seconds, give_up, end); }) {}
 
 Patience::~Patience() {
   {
@@ -29,15 +29,19 @@ void Patience::rest(bool resting) {
   changed_.notify_all();
 }
 
-void Patience::watch(double seconds, const std::function<void()>& give_up) {
+void Patience::watch(double seconds, const std::function<void()>& give_up, const std::function<void()>& end) {
+  using Seconds = std::chrono::duration<double>;
   std::unique_lock lock(mutex_);
-  while (!over_) {
-    if (!changed_.wait_for(lock, std::chrono::duration<double>(seconds), [this] { return moved_ || over_; }) && !resting_) {
-      lock.unlock();
-      return give_up();
-    }
+  while (changed_.wait_for(lock, Seconds(seconds), [this] { return moved_ || over_; }) || resting_) {
+    if (over_) return;
     moved_ = false;
   }
+  lock.unlock();
+  give_up();
+  lock.lock();
+  if (changed_.wait_for(lock, Seconds(2 * seconds), [this] { return over_; })) return;
+  lock.unlock();
+  end();
 }
 
 }  // namespace reloadlab::sim::cuda

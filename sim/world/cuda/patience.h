@@ -9,8 +9,9 @@ namespace reloadlab::sim::cuda {
 
 class Patience {
  public:
-  // `give_up` is called once, from another thread, where nothing went on for so many seconds.
-  Patience(double seconds, std::function<void()> give_up);
+  // `give_up` is called once, from another thread, where nothing went on for so many seconds; and `end` where that was of no use: this
+  // is still there after twice as long.
+  Patience(double seconds, std::function<void()> give_up, std::function<void()> end);
   ~Patience();
   Patience(const Patience&) = delete;
   Patience& operator=(const Patience&) = delete;
@@ -19,7 +20,7 @@ class Patience {
   void rest(bool resting);
 
  private:
-  void watch(double seconds, const std::function<void()>& give_up);
+  void watch(double seconds, const std::function<void()>& give_up, const std::function<void()>& end);
   std::mutex mutex_;
   std::condition_variable changed_;
   bool moved_ = false, resting_ = false, over_ = false;

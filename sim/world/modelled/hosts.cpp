@@ -11,7 +11,7 @@
 #include <cstdio>
 #include <fstream>
 
-#include "sim/world/modelled/watchdog.h"
+#include "sim/world/watchdog.h"
 
 namespace reloadlab::sim::modelled {
 namespace {

@@ -15,10 +15,10 @@ namespace {
 
 using namespace sim;
 
-constexpr std::string_view kNames[] = {"fake@good",   "fake@bad",      "fake@moving",   "fake@unsure",   "fake@throws",
-                                       "fake@unlike", "fake@crash",    "fake@abort",    "fake@exit",     "fake@loop",
-                                       "fake@lies",   "fake@nonsense", "fake@no_data",  "fake@not_here", "fake@broken",
-                                       "fake@hidden", "fake@drawn",    "fake@one_dies", "fake@named",    "fake@lost"};
+constexpr std::string_view kNames[] = {"fake@good",    "fake@bad",      "fake@moving", "fake@unsure", "fake@throws", "fake@unlike",
+                                       "fake@crash",   "fake@abort",    "fake@exit",   "fake@loop",   "fake@lies",   "fake@nonsense",
+                                       "fake@no_data", "fake@not_here", "fake@broken", "fake@hidden", "fake@drawn",  "fake@one_dies",
+                                       "fake@named",   "fake@lost",     "fake@spoils", "fake@forks"};
 
 Result<EngineCandidate> find(const std::string& spelling) {
   for (const std::string_view name : kNames)
@@ -33,6 +33,12 @@ void misbehave(const std::string& candidate) {
   if (candidate == "fake@nonsense" && ::write(kWorkerSocket, "nonsense, nonsense", 18) < 0) std::abort();
   if (candidate == "fake@loop")
     for (;;) ::pause();
+}
+
+pid_t child_of_one_that_waits() {
+  const pid_t child = ::fork();
+  if (child != 0) return child;
+  for (;;) ::pause();
 }
 
 Execution run_of(const Case& the_case, const std::string& candidate, Variation::Kind kind, const EngineOptions& options) {
@@ -50,6 +56,10 @@ Execution run_of(const Case& the_case, const std::string& candidate, Variation::
       run.events.push_back(
           {.kind = EventKind::load_counted, .step = step, .layer = 0, .numel = candidate == "fake@unlike" ? ++serial : 24});
       if (candidate == "fake@named") run.events.back().value = ::getpid();
+      if (candidate == "fake@forks") run.events.back().value = child_of_one_that_waits();
+      if (options.on_event)
+        for (size_t i = run.events.size() - 2; i < run.events.size(); ++i) options.on_event(execution.variation, rank, run.events[i]);
+      if (candidate == "fake@forks" && step == 1 && rank == 1) misbehave("fake@crash");
       StepOutcome outcome{.step = step};
       if (candidate == "fake@throws" && step == 1) outcome.crashed = true, outcome.status = Status(Code::failed, "boom");
       run.outcomes.push_back(outcome);
@@ -60,6 +70,10 @@ Execution run_of(const Case& the_case, const std::string& candidate, Variation::
 Result<Evidence> replay(const Case& the_case, const std::string& candidate, const EngineOptions& options) {
   if (candidate == "fake@no_data") return Status(Code::data, "model.safetensors: cannot be read");
   if (candidate == "fake@not_here") return Status(Code::unsupported, "no such world here");
+  if (candidate == "fake@spoils") {
+    run_of(the_case, candidate, Variation::Kind::warm, options);
+    return Status(Code::lost, "the device is gone");
+  }
   static bool lost = false;  // as a GPU's context is lost, for all that comes next in this process
   lost |= candidate == "fake@lost";
   if (lost) throw std::runtime_error("the context is lost");

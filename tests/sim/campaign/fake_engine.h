@@ -13,6 +13,8 @@ namespace reloadlab::tests {
 //   fake@crash     in step 1, as abort, exit, loop, nonsense and lies: what a worker process has to survive
 //   fake@one_dies  the same on rank 1 alone
 //   fake@named     the last event of each rank has the number of its process for a value
+//   fake@forks     starts a process in each step, whose number is the last event's value, and rank 1 crashes behind its last step
+//   fake@spoils    replay fails with Code::lost behind its last step
 //   fake@no_data   replay fails with Code::data; fake@not_here with Code::unsupported, fake@broken with an exception
 sim::Engine fake_engine();
 

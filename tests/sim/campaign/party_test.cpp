@@ -1,10 +1,12 @@
 #include "sim/campaign/party.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
 
 #include "sim/campaign/attempt.h"
 #include "sim/evidence/store.h"
@@ -27,14 +29,14 @@ class Party : public testing::Test {
       ++meetings;
       return std::unique_ptr<MeetingPlace>(std::make_unique<NoPlace>());
     };
-    together = with_rank_processes(engine, {.command = {"/proc/self/exe", "worker"}, .silence_seconds = 2});
+    together = with_rank_processes(engine, {"/proc/self/exe", "worker"});
     talking.world = WorldKind::cuda;
     talking.ranks = 3;
     talking.series.push_back({.name = "ring", .layers = {"up"}});
     talking.steps = {{.kind = StepKind::load}, {.kind = StepKind::pass}};
   }
 
-  Result<Evidence> play(const std::string& candidate) { return together.replay(talking, candidate, {}); }
+  Result<Evidence> play(const std::string& candidate) { return together.replay(talking, candidate, {.silence_seconds = 4}); }
 
   Engine engine = fake_engine();
   Engine together;
@@ -79,10 +81,39 @@ TEST_F(Party, ARankThatDiesCostsItsEvidenceAndNoOthers) {
   EXPECT_EQ(warm.stopped, "lost: rank 1: killed by signal 11 (SIGSEGV)");
   EXPECT_EQ(warm.ranks[0].outcomes.size(), 2u);
   EXPECT_TRUE(warm.ranks[1].outcomes.empty());
+  ASSERT_EQ(warm.ranks[1].events.size(), 2u);  // of the step before: it had written them down
+  EXPECT_EQ(warm.ranks[1].events.back().kind, EventKind::load_counted);
   ASSERT_TRUE(evidence.ok());
   const Answer answer = judge_evidence({.the_case = talking, .candidate = "fake@one_dies"}, *evidence, together);
   ASSERT_FALSE(answer.result.laws.empty());
-  EXPECT_EQ(answer.result.laws.back().state, State::fail);
+  const LawResult& law = answer.result.laws.back();
+  EXPECT_EQ(law.state, State::fail);
+  ASSERT_TRUE(law.finding);
+  EXPECT_EQ(law.finding->rank, 1);
+  EXPECT_EQ(law.finding->step, 0);
+  EXPECT_EQ(law.step_text, "load ");
+}
+
+// Gone, or nobody's who is about to ask for it.
+bool is_dead(pid_t process) {
+  std::ifstream file(fmt::format("/proc/{}/stat", process));
+  std::string line;
+  std::getline(file, line);
+  const size_t name_ends = line.rfind(')');
+  return name_ends == std::string::npos || line.substr(name_ends + 2, 1) == "Z";
+}
+
+TEST_F(Party, WhatARankStartedEndsWithIt) {
+  const Execution warm = warm_of(play("fake@forks"), 3);
+  EXPECT_EQ(warm.stopped, "lost: rank 1: killed by signal 11 (SIGSEGV)");
+  for (const RankRun& run : warm.ranks)
+    for (const Event& event : run.events) {
+      if (event.kind != EventKind::load_counted) continue;
+      ASSERT_GT(event.value, 1);
+      const auto child = static_cast<pid_t>(event.value);
+      for (int waited = 0; waited < 2000 && !is_dead(child); ++waited) ::usleep(1000);
+      EXPECT_TRUE(is_dead(child)) << child;
+    }
 }
 
 // Nobody's case: that of whoever comes next has ranks that are all there.
@@ -101,9 +132,9 @@ TEST_F(Party, ARankThatDiesBetweenCasesIsReplaced) {
 
 // Each case tells of it: no set of processes comes up.
 TEST_F(Party, RanksThatNeverComeUpAreLost) {
-  together = with_rank_processes(engine, {.command = {"/bin/false"}, .silence_seconds = 2});
+  together = with_rank_processes(engine, {"/bin/false"});
   for (int time = 0; time < 2; ++time) EXPECT_EQ(warm_of(play("fake@good"), 3).stopped, "lost: rank 0: left with exit code 1");
-  together = with_rank_processes(engine, {.command = {"/nowhere/at/all"}, .silence_seconds = 2});
+  together = with_rank_processes(engine, {"/nowhere/at/all"});
   for (int time = 0; time < 2; ++time) EXPECT_EQ(play("fake@good").status().code(), Code::failed);
 }
 

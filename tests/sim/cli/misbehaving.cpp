@@ -1,6 +1,9 @@
-// `reloadlab` with candidates that leave the path. Series: stuck@forever, @mutex, @catches and @polls do so in their first reach.
-// Reloaders: naughty@crash, @abort, @throw, @loop and @exit do so in their first prepare;
+// `reloadlab` with candidates that leave the path. Series: stuck@forever, @mutex, @catches and @polls do so in their first reach, and
+// rank 1 of stuck@killed, @absent, @skips, @hoards and @wild in the second one, when all have sent something to each other.
+// Reloaders: naughty@crash, @abort, @throw, @loop, @exit, @hoards and @wild do so in their first prepare;
 // naughty@inplace behaves: loads go straight into the live tensors. Each copy of this program is its own worker.
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/ones.h>
 #include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -18,22 +21,38 @@
 namespace reloadlab::tests {
 namespace {
 
+// Until there is no more, which throws; what was got is kept.
+void hoard(c10::Device device) {
+  static std::vector<at::Tensor>& kept = *new std::vector<at::Tensor>;
+  for (;;) kept.push_back(at::empty({int64_t{1} << 30}, at::TensorOptions().device(device).dtype(at::kByte)));
+}
+
+// Where nothing is; a GPU finds out when the kernel runs.
+void write_anywhere(c10::Device device) {
+  const auto options = at::TensorOptions().device(device).dtype(at::kInt);
+  at::for_blob(reinterpret_cast<void*>(uintptr_t{1} << 40), {1024}).options(options).target_device(device).make_tensor().add_(1);
+}
+
 class Naughty : public sim::Reloader {
  public:
   explicit Naughty(std::string way) : way_(std::move(way)) {}
   Status record(model::Model&) override { return {}; }
   Status finish(model::Model&, const sim::FinishConfig&) override { return {}; }
-  Status prepare(model::Model&) override {
+  Status prepare(model::Model& model) override {
     if (way_ == "crash") std::raise(SIGSEGV);
     if (way_ == "abort") std::abort();
     if (way_ == "exit") std::_Exit(7);
     if (way_ == "throw") throw std::runtime_error("boom");
     if (way_ == "loop")
       for (;;) ::pause();
+    if (way_ == "hoards") hoard(device_of(model));
+    if (way_ == "wild") write_anywhere(device_of(model));
     return {};
   }
 
  private:
+  static c10::Device device_of(const model::Model& model) { return model.layers().front()->tensor("weight")->tensor.device(); }
+
   const std::string way_;
 };
 
@@ -58,6 +77,7 @@ class Stuck : public sim::WeightSeries {
     if (way_ == "mutex") lock_twice();
     if (way_ == "catches") catch_all();
     if (way_ == "polls") poll();
+    if (way_ == "killed" || way_ == "absent" || way_ == "skips" || way_ == "hoards" || way_ == "wild") talk();
     return {};
   }
 
@@ -91,8 +111,26 @@ class Stuck : public sim::WeightSeries {
     while (!work->isCompleted()) continue;
   }
 
+  // Everybody hears from rank 0, and waits for it in the stream; then rank 1 goes its own way.
+  void talk() {
+    if (context_.group->getRank() == 1 && told_ > 0) return stray();
+    std::vector<at::Tensor> tensors{at::ones({4}, at::TensorOptions().device(context_.device))};
+    context_.group->broadcast(tensors, {})->wait();
+    const c10::impl::VirtualGuardImpl device(context_.device.type());
+    if (told_++ > 0) device.synchronizeStream(device.getStream(context_.device));
+  }
+
+  void stray() const {
+    if (way_ == "killed") std::raise(SIGKILL);
+    if (way_ == "absent")
+      for (;;) ::pause();
+    if (way_ == "hoards") hoard(context_.device);
+    if (way_ == "wild") write_anywhere(context_.device);
+  }
+
   const std::string way_;
   model::SeriesContext context_;
+  int told_ = 0;
 };
 
 Result<sim::CandidateInfo> make_stuck(const std::string& spelling) {

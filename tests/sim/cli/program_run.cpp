@@ -53,6 +53,10 @@ Ran ProgramTest::reloadlab_onto(const std::string& path, const std::string& argu
 Ran ProgramTest::reloadlab_within(int kib, const std::string& arguments) const {
   return run("bash", fmt::format("-c 'trap \"\" XFSZ; ulimit -f {}; exec \"$@\"' - '{}' {}", kib, RELOADLAB_PROGRAM, arguments));
 }
+Ran ProgramTest::script(const std::string& lines) {
+  write("script", lines);
+  return run("env", fmt::format("RELOADLAB='{}' NAUGHTY='{}' bash script", RELOADLAB_PROGRAM, NAUGHTY_PROGRAM));
+}
 Ran ProgramTest::naughty(const std::string& arguments) const { return run(NAUGHTY_PROGRAM, arguments); }
 
 }  // namespace reloadlab::tests

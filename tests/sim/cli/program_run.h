@@ -23,6 +23,8 @@ class ProgramTest : public testing::Test {
   // `arguments` as a shell reads them.
   Ran reloadlab(const std::string& arguments) const;
   Ran naughty(const std::string& arguments) const;
+  // A bash script, to which they are $RELOADLAB and $NAUGHTY.
+  Ran script(const std::string& lines);
   // With variables in its environment: "A=1 B=2".
   Ran reloadlab_with(const std::string& variables, const std::string& arguments) const;
   // With standard output on that path instead of where it can be read.

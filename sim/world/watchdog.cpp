@@ -1,0 +1,10 @@
+#include "sim/world/watchdog.h"
+
+namespace reloadlab::sim {
+
+Watchdog& watchdog() {
+  static Watchdog settings;
+  return settings;
+}
+
+}  // namespace reloadlab::sim
