@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "sim/campaign/messages.h"
 #include "sim/campaign/worker_process.h"
@@ -163,11 +164,12 @@ class Party {
 bool needs_rank_processes(const Case& the_case) { return the_case.world == WorldKind::cuda && !the_case.series.empty(); }
 
 Engine with_rank_processes(Engine engine, PartyOptions options) {
-  auto party = std::make_shared<Party>(std::move(options), engine.meet);
-  engine.replay = [party, alone = std::move(engine.replay)](const Case& the_case, const std::string& candidate,
-                                                            const EngineOptions& asked) -> Result<Evidence> {
+  auto parties = std::make_shared<std::map<int, Party>>();  // by their number of ranks, which differs from case to case
+  engine.replay = [parties, options = std::move(options), meet = engine.meet, alone = std::move(engine.replay)](
+                      const Case& the_case, const std::string& candidate, const EngineOptions& asked) -> Result<Evidence> {
     if (asked.seat || !needs_rank_processes(the_case)) return alone(the_case, candidate, asked);
-    return party->play({.the_case = the_case, .candidate = candidate, .prove_determinism = asked.prove_determinism}, asked);
+    Party& party = parties->try_emplace(the_case.ranks, options, meet).first->second;
+    return party.play({.the_case = the_case, .candidate = candidate, .prove_determinism = asked.prove_determinism}, asked);
   };
   return engine;
 }

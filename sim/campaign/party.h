@@ -1,7 +1,7 @@
 #pragma once
 // Cases whose ranks are processes: as many workers as ranks, each of which plays its own, side by side; what they tell is put together.
-// They live for as many cases as go well: after one that left anything under way, or where one of them died since, comes a fresh set. One
-// that dies in a case is that case's: lost.
+// They live for as many cases of so many ranks as go well: after one that left anything under way, or where one of them died since, comes a
+// fresh set. One that dies in a case is that case's: lost.
 #include <functional>
 #include <memory>
 #include <string>

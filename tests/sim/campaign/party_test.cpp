@@ -68,6 +68,9 @@ TEST_F(Party, LivesOnForCasesThatGoWell) {
   talking.ranks = 2;
   EXPECT_EQ(warm_of(play("fake@good"), 2).stopped, "");
   EXPECT_EQ(meetings, 3);
+  talking.ranks = 3;
+  EXPECT_EQ(warm_of(play("fake@good"), 3).stopped, "");
+  EXPECT_EQ(meetings, 3);
 }
 
 TEST_F(Party, ARankThatDiesCostsItsEvidenceAndNoOthers) {
