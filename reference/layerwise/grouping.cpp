@@ -1,5 +1,6 @@
 #include "reference/layerwise/grouping.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace reloadlab::layerwise {
@@ -32,44 +33,52 @@ void for_each_storage(const model::Layer& layer, const LayerRecord& record, Fn&&
   });
 }
 
-Sets sets_of(Core& core, const std::vector<model::LayerPtr>& layers) {
+// A layer of the update, with its record.
+struct Recorded {
+  model::LayerPtr layer;
+  std::shared_ptr<LayerRecord> record;
+};
+
+Sets sets_of(const Core& core, const std::vector<Recorded>& layers) {
   Sets sets(layers.size());
   if (core.policy.grouping == Grouping::layer) return sets;
-  std::unordered_map<const c10::StorageImpl*, size_t> holder;
-  for (size_t i = 0; i < layers.size(); ++i) {
-    for_each_storage(*layers[i], *core.registry.find_or_make(layers[i]),
-                     [&](const c10::StorageImpl* storage) { sets.join(i, holder.emplace(storage, i).first->second); });
-  }
+  std::vector<std::pair<const c10::StorageImpl*, size_t>> holders;
+  for (size_t i = 0; i < layers.size(); ++i)
+    for_each_storage(*layers[i].layer, *layers[i].record, [&](const c10::StorageImpl* storage) { holders.emplace_back(storage, i); });
+  std::ranges::sort(holders);  // in whatever order: who holds one storage stands together
+  for (size_t i = 1; i < holders.size(); ++i)
+    if (holders[i].first == holders[i - 1].first) sets.join(holders[i].second, holders[i - 1].second);
   return sets;
 }
 
-void add_member(Core& core, Group& group, const model::LayerPtr& layer) {
+void add_member(const Core& core, Group& group, const Recorded& recorded) {
+  const auto& [layer, record] = recorded;
   Member& member = group.members.emplace_back();
   member.layer = layer;
   member.path = layer->path();
-  member.record = core.registry.find_or_make(layer);
+  member.record = record;
   group.deferred = group.deferred || is_deferred(core.policy, *layer);
 }
 
 }  // namespace
 
 bool is_deferred(const LayerwisePolicy& policy, const model::Layer& layer) {
-  const model::LayerKind* kind = model::find_layer_kind(layer.spec.kind);
+  const model::LayerKind* kind = layer.kind ? layer.kind : model::find_layer_kind(layer.spec.kind);
   if (policy.derived == Derived::in_place && (layer.own_post_load || (kind && kind->deferred()))) return true;
   return layer.class_name == "Attention" || layer.class_name == "MLAAttention";
 }
 
 void form_groups(Core& core, Update& update, const model::Model& model) {
-  std::vector<model::LayerPtr> layers;
+  std::vector<Recorded> layers;
   for (const model::LayerPtr& layer : model.layers())
-    if (!update.find(layer)) layers.push_back(layer);
+    if (!update.find(layer)) layers.push_back({layer, core.registry.find_or_make(layer)});
   Sets sets = sets_of(core, layers);
   std::vector<Group*> groups(layers.size());
   for (size_t i = 0; i < layers.size(); ++i) {
     Group*& group = groups[sets.find(i)];
     if (!group) group = update.groups.emplace_back(std::make_unique<Group>()).get();
     add_member(core, *group, layers[i]);
-    update.by_layer.emplace(layers[i], group);
+    update.by_layer.emplace(layers[i].layer, group);
   }
 }
 

@@ -38,6 +38,10 @@
 //               they are as they come: an update that does not reach its end then leaves a layer that was touched as abort says,
 //               whether it was complete or not, and a copy that fails breaks the update as one back does. On an accelerator small
 //               copies are gathered until the layer is complete, and a loaded tensor must keep its bytes as long as a buffered one.
+//               Large ones go over streams beside the caller's (lanes.h), which waits for them in finish and abort: what lands directly
+//               is in order on the caller's stream then, not when its layer is complete.
+// Boxes.        Under boxes=declared a loader that says which boxes it copies is asked once for each parameter, shard and expert, and then
+//               not called (declared.h). What it says is counted as what it would have written.
 //
 // Memory, beyond what was there before prepare. All of it is gone when finish or abort returns.
 //   from a load call to the end of its group's processing   the loaded tensor: by reference, or a copy of our own if the transport

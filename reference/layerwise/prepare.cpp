@@ -1,6 +1,8 @@
 // LW3: a reload begins.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "reference/layerwise/gate.h"
 #include "reference/layerwise/grouping.h"
 #include "reference/layerwise/learn.h"
@@ -55,14 +57,14 @@ class Placeholders {
 
   model::ParameterPtr of(const std::shared_ptr<RecordedTensor>& recorded, const model::LayerPtr& layer) {
     if (policy_.records == Records::lent) return lend(*recorded, layer);
-    model::ParameterPtr& made = made_[recorded.get()];
-    if (!made) made = recorded->fresh();
-    return made;
+    const auto found = std::ranges::find(made_, recorded.get(), &Made::first);
+    return found == made_.end() ? made_.emplace_back(recorded.get(), recorded->fresh()).second : found->second;
   }
 
  private:
   const LayerwisePolicy& policy_;
-  std::unordered_map<const RecordedTensor*, model::ParameterPtr> made_;
+  using Made = std::pair<const RecordedTensor*, model::ParameterPtr>;
+  std::vector<Made> made_;
 };
 
 std::vector<std::string> names_of_tensors(const model::Layer& layer) {
@@ -111,14 +113,26 @@ bool better_name(const at::Tensor& tensor, bool parameter, const at::Tensor& tha
   return tensor.numel() != than.numel() ? tensor.numel() > than.numel() : parameter && !than_parameter;
 }
 
+struct Reported {
+  const RecordedStorage* of;
+  StorageProgress* storage = nullptr;
+  const RecordedSlot* named = nullptr;
+};
+
+// A group has a handful of storages.
+Reported& reported(std::vector<Reported>& all, const RecordedStorage* storage) {
+  const auto found = std::ranges::find(all, storage, &Reported::of);
+  return found == all.end() ? all.emplace_back(storage) : *found;
+}
+
 std::unique_ptr<Progress> element_progress(Core& core, const Group& group) {
   auto progress = std::make_unique<ElementProgress>(core.tracker);
-  std::unordered_map<const RecordedStorage*, std::pair<StorageProgress*, const RecordedSlot*>> known;
+  std::vector<Reported> all;
   for (const Member& member : group.members) {
     for (const RecordedSlot& slot : member.record->slots) {
       if (!slot.tensor) continue;
       const at::Tensor& placeholder = slot.tensor->placeholder;
-      auto& [storage, named] = known[slot.tensor->storage.get()];
+      auto& [of, storage, named] = reported(all, slot.tensor->storage.get());
       if (storage && !better_name(placeholder, slot.parameter, named->tensor->placeholder, named->parameter)) continue;
       if (!storage) storage = &progress->add(slot.tensor->storage->loadable, static_cast<int64_t>(placeholder.storage().nbytes()));
       named = &slot;

@@ -204,7 +204,10 @@ std::vector<Key> verdict_keys() {
       {.object = "limits",
        .name = "extra_bytes",
        .forms = integer | text,
-       .about = "Bytes beyond the model that a reload may take; `formula`: what the order of arrival makes unavoidable.",
+       .about =
+           "Bytes beyond the model that a reload may take; `formula`: what the order of arrival makes unavoidable. A reload that is to be "
+           "refused for this alone is to go through where it fits by the formula of the candidate's policies, and may where the candidate "
+           "need not materialize every layer.",
        .fallback = "formula",
        .allowed = {"formula"}},
   };
