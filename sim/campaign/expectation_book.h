@@ -12,7 +12,8 @@
 
 namespace reloadlab::sim {
 
-// What a known race does to bytes is known by the race's rule, where a law of bytes that were read failed for it.
+// What a known race does to bytes is known by the race's rule, where a law of bytes that were read failed for it, and where it did so once
+// and not again.
 void excuse_by_race(const std::string& rule, LawResult& law);
 
 class ExpectationBook {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 
+#include "reference/base/nearest.h"
 #include "sim/cli/commands.h"
 #include "sim/report/text.h"
 
@@ -90,7 +91,7 @@ Cases beyond_the_control(const RunResult& result, std::string_view control) {
 }
 
 bool ran(const RunResult& result, const std::string& mutant) {
-  return std::ranges::any_of(result.cases, [&](const CaseResult& one) { return one.candidate == mutant; });
+  return std::ranges::any_of(result.cases, [&](const CaseResult& one) { return one.candidate == mutant && one.end != End::skipped; });
 }
 
 // What is wrong with the outcome; empty when a law killed the mutant, and for the control.
@@ -109,7 +110,7 @@ bool print_matrix(const RunResult& result, const std::vector<std::string>& mutan
   for (const std::string& mutant : mutants) {
     const Cases& out_of_reach = beyond.at(control_of(mutant));
     if (!ran(result, mutant)) {
-      rows.push_back({mutant, "not run: no scenario of its system", "", ""});
+      rows.push_back({mutant, "not run: no scenario of its system that this machine can play", "", ""});
       continue;
     }
     const std::vector<Kill> kills = kills_of(result, mutant, out_of_reach);
@@ -125,13 +126,16 @@ bool print_matrix(const RunResult& result, const std::vector<std::string>& mutan
 }
 
 // Those that are asked for, or all of them; and the controls that say what they are held against.
-std::vector<std::string> chosen(const std::vector<std::string>& only, const Engine& engine) {
-  const auto asked = [&](const std::string& name) {
-    return only.empty() || std::ranges::any_of(only, [&](const std::string& one) { return one == name || control_of(one) == name; });
-  };
-  std::vector<std::string> names;
-  for (const std::string& name : engine.candidate_names())
-    if (name.starts_with(kFamily) && asked(name)) names.push_back(name);
+Result<std::vector<std::string>> chosen(const std::vector<std::string>& only, const Engine& engine) {
+  std::vector<std::string> names = engine.candidate_names();
+  std::erase_if(names, [](const std::string& name) { return !name.starts_with(kFamily); });
+  if (names.empty()) return Status(Code::usage, "this program has no mutants linked");
+  for (const std::string& one : only)
+    if (std::ranges::find(names, one) == names.end())
+      return Status(Code::usage, fmt::format("no mutant is called \"{}\"{}", one, did_you_mean(one, names)));
+  std::erase_if(names, [&](const std::string& name) {
+    return !only.empty() && std::ranges::none_of(only, [&](const auto& one) { return one == name || control_of(one) == name; });
+  });
   return names;
 }
 
@@ -140,10 +144,9 @@ Result<Exit> mutants(const MutantTexts& texts, const Program& program) {
   options.program = program.name;
   options.worker_command = {own_program(), "worker", "--hang-after", texts.silence};
   RELOADLAB_ASSIGN(options.silence_seconds, read_patience(texts.silence));
-  SelectionTexts where{.paths = texts.paths, .on = texts.on, .delays = texts.delays};
+  const SelectionTexts where{.paths = texts.paths, .on = texts.on, .delays = texts.delays};
   RELOADLAB_ASSIGN(options.selection, read_selection(where));
-  options.selection.candidates = chosen(texts.only, program.engine);
-  if (options.selection.candidates.empty()) return Status(Code::usage, "this program has no mutants linked");
+  RELOADLAB_ASSIGN(options.selection.candidates, chosen(texts.only, program.engine));
   // Their failures are what is wanted: nobody needs to read each.
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> nowhere(std::fopen("/dev/null", "w"), &std::fclose);
   if (!nowhere) return Status(Code::failed, "/dev/null cannot be opened");

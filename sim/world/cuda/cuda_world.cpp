@@ -4,6 +4,8 @@
 #include <c10/core/DeviceGuard.h>
 #include <cuda_runtime_api.h>
 
+#include <cstdlib>
+
 #include "sim/world/cuda/graph.h"
 #include "sim/world/cuda/ledger.h"
 #include "sim/world/module.h"
@@ -13,6 +15,7 @@ namespace reloadlab::sim::cuda {
 CudaWorld::CudaWorld(const WorldRequest& request)
     : CpuWorld(request.ranks, request.local, request.poison),
       device_(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(request.seat ? request.seat->device : 0)) {
+  ::setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", /*overwrite=*/0);  // queues that are shared would order streams that nothing orders
   at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);
   install_ledger();
   const c10::DeviceGuard guard(device_);

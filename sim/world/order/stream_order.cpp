@@ -186,9 +186,9 @@ void StreamOrder::launch(Handle executable, Handle stream) {
   replay(found->second, launching);
 }
 
+// A branch begins by waiting for an event of the capture: that is how it came into it.
 void StreamOrder::replay(Executable& what, Queue& launching) {
   go_on(launching);
-  for (Queue& branch : what.branches) branch.clock.join(launching.clock);
   std::vector<Clock> points(what.capture->points);
   for (const Action& action : what.capture->actions) {
     Queue& stream = action.stream == 0 ? launching : what.branches.at(action.stream - 1);

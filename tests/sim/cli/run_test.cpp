@@ -105,24 +105,6 @@ TEST_F(Running, MutantsRunLikeAnyOther) {
   EXPECT_EQ(reloadlab("run --candidate mutant@nonne").exit_code, 64);
 }
 
-// Every mutant against what the command runs when nothing is named: one that lives is a law, or a scenario, too few.
-TEST_F(Running, EveryMutantIsKilledByALaw) {
-  std::filesystem::remove_all(folder / "scenarios");
-  std::filesystem::create_directory_symlink(RELOADLAB_SOURCE_DIR "/scenarios", folder / "scenarios");
-  const Ran ran = reloadlab("mutants --jobs 2");
-  EXPECT_EQ(ran.exit_code, 0) << ran.out << ran.err;
-  EXPECT_NE(ran.out.find("mutant@none"), std::string::npos) << ran.out;
-  EXPECT_EQ(ran.out.find("NOT FINE"), std::string::npos) << ran.out;
-}
-
-TEST_F(Running, AMutantThatLivesFails) {
-  small_scenario();  // one layer, nothing tied, padded, derived or partial
-  const Ran ran = reloadlab("mutants scenarios");
-  EXPECT_EQ(ran.exit_code, 1) << ran.out;
-  EXPECT_NE(ran.out.find("NOT FINE: survives"), std::string::npos) << ran.out;
-  EXPECT_NE(ran.out.find("not run: no scenario of its system"), std::string::npos) << ran.out;
-}
-
 TEST_F(Running, BothProfilesRunWithoutACandidate) {
   small_scenario();
   const Ran ran = reloadlab("run --ranks 1 --no-expectations");

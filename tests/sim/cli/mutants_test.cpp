@@ -1,0 +1,43 @@
+// The command that runs mutants.
+#include <gtest/gtest.h>
+
+#include "tests/sim/cli/program_run.h"
+
+namespace reloadlab::tests {
+namespace {
+
+class RunningMutants : public ProgramTest {};
+
+// Every mutant against what the command runs when nothing is named: one that lives is a law, or a scenario, too few.
+TEST_F(RunningMutants, EveryMutantIsKilledByALaw) {
+  std::filesystem::remove_all(folder / "scenarios");
+  std::filesystem::create_directory_symlink(RELOADLAB_SOURCE_DIR "/scenarios", folder / "scenarios");
+  const Ran ran = reloadlab("mutants --jobs 2");
+  EXPECT_EQ(ran.exit_code, 0) << ran.out << ran.err;
+  EXPECT_NE(ran.out.find("mutant@none"), std::string::npos) << ran.out;
+  EXPECT_EQ(ran.out.find("NOT FINE"), std::string::npos) << ran.out;
+}
+
+TEST_F(RunningMutants, AMutantThatLivesFails) {
+  small_scenario();  // one layer, nothing tied, padded, derived or partial
+  const Ran ran = reloadlab("mutants scenarios");
+  EXPECT_EQ(ran.exit_code, 1) << ran.out;
+  EXPECT_NE(ran.out.find("NOT FINE: survives"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("not run: no scenario of its system"), std::string::npos) << ran.out;
+}
+
+// With the control that it is held against, on the devices that are asked for.
+TEST_F(RunningMutants, AMutantCanBeRunAlone) {
+  const std::string file = RELOADLAB_SOURCE_DIR "/scenarios/shared_series/alone_and_in_company.yaml";
+  const Ran ran = reloadlab("mutants --on sim --mutant mutant@ring_no_wait " + file);
+  EXPECT_EQ(ran.exit_code, 0) << ran.out << ran.err;
+  EXPECT_NE(ran.out.find("ring_happens_before"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("mutant@ring_none "), std::string::npos) << ran.out;
+  EXPECT_EQ(ran.out.find("mutant@ring_other_stream"), std::string::npos) << ran.out;
+  const Ran unknown = reloadlab("mutants --mutant mutant@ring_no_wai " + file);
+  EXPECT_EQ(unknown.exit_code, 64);
+  EXPECT_NE(unknown.err.find("did you mean \"mutant@ring_no_wait\"?"), std::string::npos) << unknown.err;
+}
+
+}  // namespace
+}  // namespace reloadlab::tests
