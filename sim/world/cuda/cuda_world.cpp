@@ -18,9 +18,13 @@ CudaWorld::CudaWorld(const WorldRequest& request)
   if (request.seat && request.devices) devices_.emplace(*request.seat, device_, account(request.seat->rank));
 }
 
+// No guard: it would throw what is to be told.
 std::string CudaWorld::broken() const {
-  const c10::DeviceGuard guard(device_);
-  const cudaError_t error = ::cudaDeviceSynchronize();
+  int before = 0;
+  cudaError_t error = ::cudaGetDevice(&before);
+  if (error == cudaSuccess) error = ::cudaSetDevice(device_.index());
+  if (error == cudaSuccess) error = ::cudaDeviceSynchronize();
+  (void)::cudaSetDevice(before);
   return error == cudaSuccess ? "" : ::cudaGetErrorString(error);
 }
 
