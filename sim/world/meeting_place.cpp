@@ -80,7 +80,8 @@ Result<std::unique_ptr<Board>> open_board(const Launch& launch, double seconds) 
     return c10::intrusive_ptr<c10d::Store>(c10::make_intrusive<c10d::TCPStore>(launch.host, options));
   });
   if (!opened.ok()) return opened.status().within(fmt::format("the store at {}:{}", launch.host, launch.port));
-  return std::unique_ptr<Board>(std::make_unique<StoreBoard>(c10::make_intrusive<c10d::PrefixStore>("reloadlab" + launch.attempt, *std::move(opened))));
+  auto own = c10::make_intrusive<c10d::PrefixStore>("reloadlab" + launch.attempt, *std::move(opened));
+  return std::unique_ptr<Board>(std::make_unique<StoreBoard>(std::move(own)));
 }
 
 }  // namespace reloadlab::sim

@@ -22,7 +22,7 @@ comes_to() {
 what_is_packed_is_whole() {
   comes_to 0 "$source/ci/gpu" pack "$folder/packed"
   local name
-  for name in gpu commit reloadlab libreloadlab_cuda.so lib/libreloadlab_tap.so scenarios/layerwise scenarios/expectations/layerwise; do
+  for name in gpu commit reloadlab libreloadlab_cuda.so gpu_faults lib/libreloadlab_tap.so scenarios/layerwise scenarios/expectations/layerwise; do
     expect test -e "packed/$name"
   done
   expect_said 'left out, for its checkpoint lies in the cache: scenarios/models/minilm.yaml'
@@ -44,6 +44,8 @@ what_is_missing_is_said() {
   expect_said 'holds nothing that ci/gpu packed'
   TORCH_ROOT=$folder comes_to 69 packed/gpu run packed
   expect_said 'no LibTorch with CUDA'
+  comes_to 66 packed/gpu faults "$folder"
+  FAKE_GPUS=0 comes_to 4 packed/gpu faults packed
   FAKE_GPUS=0 comes_to 4 packed/gpu run packed
   expect_said 'no GPU here: the driver 580.1 knows none'
   expect test ! -e gpu-out

@@ -13,9 +13,12 @@
 namespace reloadlab::sim::cuda {
 namespace {
 
-// Who waits too long is found by us, who say what for; LibTorch's own watchers would end the process first.
+// Who waits too long is found by us, who say what for, and so is a context that is lost; LibTorch's own watchers would end the process
+// first.
 void set_environment() {
-  for (const char* name : {"TORCH_NCCL_ASYNC_ERROR_HANDLING", "TORCH_NCCL_ENABLE_MONITORING", "NCCL_NVLS_ENABLE"}) ::setenv(name, "0", 1);
+  for (const char* name :
+       {"TORCH_NCCL_ASYNC_ERROR_HANDLING", "TORCH_NCCL_ENABLE_MONITORING", "TORCH_NCCL_RETHROW_CUDA_ERRORS", "NCCL_NVLS_ENABLE"})
+    ::setenv(name, "0", 1);
 }
 
 c10::intrusive_ptr<c10d::Store> connect(const Seat& seat) {

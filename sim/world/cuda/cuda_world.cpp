@@ -24,9 +24,13 @@ CudaWorld::CudaWorld(const WorldRequest& request)
 
 std::unique_ptr<DeviceGraph> CudaWorld::make_graph(const GraphOptions& options) { return cuda::make_graph(options); }
 
+// No guard: it would throw what is to be told.
 std::string CudaWorld::broken() const {
-  const c10::DeviceGuard guard(device_);
-  const cudaError_t error = ::cudaDeviceSynchronize();
+  int before = 0;
+  cudaError_t error = ::cudaGetDevice(&before);
+  if (error == cudaSuccess) error = ::cudaSetDevice(device_.index());
+  if (error == cudaSuccess) error = ::cudaDeviceSynchronize();
+  (void)::cudaSetDevice(before);
   return error == cudaSuccess ? "" : ::cudaGetErrorString(error);
 }
 

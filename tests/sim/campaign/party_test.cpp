@@ -113,6 +113,7 @@ TEST_F(Party, WhatARankStartedEndsWithIt) {
       const auto child = static_cast<pid_t>(event.value);
       for (int waited = 0; waited < 2000 && !is_dead(child); ++waited) ::usleep(1000);
       EXPECT_TRUE(is_dead(child)) << child;
+      if (!is_dead(child)) ::kill(child, SIGKILL);
     }
 }
 

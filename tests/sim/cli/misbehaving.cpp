@@ -27,10 +27,10 @@ void hoard(c10::Device device) {
   for (;;) kept.push_back(at::empty({int64_t{1} << 30}, at::TensorOptions().device(device).dtype(at::kByte)));
 }
 
-// Where nothing is; a GPU finds out when the kernel runs.
+// Where nothing is, as low as no allocator gives; a GPU finds out when the kernel runs.
 void write_anywhere(c10::Device device) {
   const auto options = at::TensorOptions().device(device).dtype(at::kInt);
-  at::for_blob(reinterpret_cast<void*>(uintptr_t{1} << 40), {1024}).options(options).target_device(device).make_tensor().add_(1);
+  at::for_blob(reinterpret_cast<void*>(uintptr_t{4096}), {1024}).options(options).target_device(device).make_tensor().add_(1);
 }
 
 class Naughty : public sim::Reloader {
@@ -111,11 +111,13 @@ class Stuck : public sim::WeightSeries {
     while (!work->isCompleted()) continue;
   }
 
-  // Everybody hears from rank 0, and waits for it in the stream; then rank 1 goes its own way.
+  // Everybody hears from rank 1, and waits for it in the stream; then that one goes its own way.
   void talk() {
     if (context_.group->getRank() == 1 && told_ > 0) return stray();
     std::vector<at::Tensor> tensors{at::ones({4}, at::TensorOptions().device(context_.device))};
-    context_.group->broadcast(tensors, {})->wait();
+    c10d::BroadcastOptions from;
+    from.rootRank = 1;
+    context_.group->broadcast(tensors, from)->wait();
     const c10::impl::VirtualGuardImpl device(context_.device.type());
     if (told_++ > 0) device.synchronizeStream(device.getStream(context_.device));
   }

@@ -23,7 +23,7 @@ sleep {}
 kill -9 $campaign
 lives() {{ [ -n "$worker" ] && state=$(sed 's/.*) //' /proc/$worker/stat 2>/dev/null) && [ "${{state%% *}}" != Z ]; }}
 for i in $(seq 400); do lives || break; sleep 0.02; done
-lives && echo "worker $worker lives"
+lives && echo "worker $worker lives" && kill -9 $worker
 [ -n "$worker" ] && echo "there was one"
 )",
                                        after));
