@@ -16,9 +16,12 @@ namespace {
 
 Result<Evidence> replay_named(const Case& the_case, const std::string& candidate, const EngineOptions& options) {
   RELOADLAB_ASSIGN(const CandidateInfo info, find_candidate(candidate));
-  RELOADLAB_ASSIGN(
-      Evidence evidence,
-      replay(the_case, info, {.prove_determinism = options.prove_determinism, .on_step = options.on_step, .seat = options.seat}));
+  RELOADLAB_ASSIGN(Evidence evidence, replay(the_case, info,
+                                             {.prove_determinism = options.prove_determinism,
+                                              .on_step = options.on_step,
+                                              .timed = options.timed,
+                                              .rates = options.rates,
+                                              .seat = options.seat}));
   find_witnesses(the_case, info, evidence);
   return evidence;
 }

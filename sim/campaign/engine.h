@@ -13,6 +13,7 @@
 #include "sim/law/law.h"
 #include "sim/report/run_result.h"
 #include "sim/world/meeting_place.h"
+#include "sim/world/modelled/rates.h"
 #include "sim/world/seat.h"
 
 namespace reloadlab::sim {
@@ -26,7 +27,9 @@ struct EngineOptions {
   bool prove_determinism = false;
   // Called as each step of each execution begins; see ReplayOptions.
   std::function<void(const Variation&, int rank, int step)> on_step;
-  std::optional<Seat> seat;  // only this rank, which this process is; the evidence is a part (rank_parts.h)
+  bool timed = false;                    // times are taken, also of real devices: they differ from run to run
+  std::optional<modelled::Rates> rates;  // modelled devices: what things take
+  std::optional<Seat> seat;              // only this rank, which this process is; the evidence is a part (rank_parts.h)
 };
 
 struct Engine {

@@ -34,7 +34,7 @@ class Party {
  private:
   Result<Evidence> try_to_play(const Job& job, const EngineOptions& engine) {
     RELOADLAB_TRY(gather(static_cast<size_t>(job.the_case.ranks)));
-    deal(job);
+    deal(job, engine.timed);
     while (!std::ranges::all_of(members_, &Member::done)) {
       wait();
       for (size_t rank = 0; rank < members_.size(); ++rank) attend(rank, engine);
@@ -74,13 +74,13 @@ class Party {
     return {};
   }
 
-  void deal(const Job& job) {
+  void deal(const Job& job, bool timed) {
     ++round_;
     for (size_t rank = 0; rank < members_.size(); ++rank) {
       Member& member = members_[rank];
       member.part = {};
       member.failed.reset();
-      JobMessage message{.job = job};
+      JobMessage message{.job = job, .timed = timed};
       message.seat = Seat{.rank = static_cast<int>(rank),
                           .ranks = static_cast<int>(members_.size()),
                           .port = place_->port(),

@@ -23,7 +23,9 @@ struct ReplayOptions {
   // Called before each step of each execution on each rank, for whoever watches from outside: a worker announces it, so that a
   // crash or a hang can be placed. Step -1: before the first one (construction). May be empty.
   std::function<void(const Variation& variation, int rank, int step)> on_step;
-  std::optional<Seat> seat;  // only this rank is played, and this process is it: its evidence is a part (rank_parts.h)
+  bool timed = false;                    // see WorldRequest
+  std::optional<modelled::Rates> rates;  // the same
+  std::optional<Seat> seat;              // only this rank is played, and this process is it: its evidence is a part (rank_parts.h)
 };
 
 // Code::data when a checkpoint cannot be read or does not fit the model; a candidate's failure is evidence, not an error.

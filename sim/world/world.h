@@ -21,6 +21,7 @@
 #include "sim/scenario/case.h"
 #include "sim/world/account.h"
 #include "sim/world/devices.h"
+#include "sim/world/modelled/rates.h"
 #include "sim/world/seat.h"
 
 namespace reloadlab::sim {
@@ -52,8 +53,11 @@ struct WorldRequest {
   bool devices = false;    // streams, events and communicators are needed
   // Modelled devices: a collective takes that long and nothing else any time; otherwise what a device of today takes.
   std::optional<int64_t> collective_picoseconds;
-  Collectives collectives;   // modelled devices
-  std::optional<Seat> seat;  // cuda: this process is that rank, and the only local one
+  Collectives collectives;  // modelled devices
+  // For whoever compares times: they are taken, which real devices otherwise do not do, since they differ from run to run.
+  bool timed = false;
+  std::optional<modelled::Rates> rates;  // modelled devices: what things take, in the order that these give (`timed`)
+  std::optional<Seat> seat;              // cuda: this process is that rank, and the only local one
 };
 // Code::unsupported for kinds not built in.
 Result<std::unique_ptr<World>> make_world(const WorldRequest& request);

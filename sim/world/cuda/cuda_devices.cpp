@@ -29,12 +29,14 @@ class CudaGraph final : public DeviceGraph {
 
 }  // namespace
 
-CudaDevices::CudaDevices(const Seat& seat, c10::Device device, AccountPtr account)
+CudaDevices::CudaDevices(const Seat& seat, c10::Device device, AccountPtr account, bool timed)
     : seat_(seat),
       device_(device),
       account_(std::move(account)),
       communicators_(Communicators::of(seat)),
-      stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device.index())) {}
+      stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device.index())) {
+  if (timed) times_.emplace();
+}
 
 Devices::Ended CudaDevices::run(const std::function<void(int)>& body, bool) {
   const c10::cuda::CUDAStreamGuard stream(stream_);
@@ -89,7 +91,12 @@ void CudaDevices::label(About about) {
 }
 
 void CudaDevices::spend(int64_t picoseconds) {
-  at::cuda::sleep(static_cast<int64_t>(static_cast<double>(picoseconds) * cycles_of_a_picosecond));
+  const double cycles = times_ ? times_->cycles_of_a_picosecond() : cycles_of_a_picosecond;
+  at::cuda::sleep(static_cast<int64_t>(static_cast<double>(picoseconds) * cycles));
 }
+
+int64_t CudaDevices::mark() { return times_ ? times_->mark() : 0; }
+
+int64_t CudaDevices::time_of(int64_t mark) const { return times_ ? times_->of(mark) : -1; }
 
 }  // namespace reloadlab::sim::cuda

@@ -11,6 +11,7 @@
 #include "sim/world/account.h"
 #include "sim/world/cuda/communicators.h"
 #include "sim/world/cuda/patience.h"
+#include "sim/world/cuda/times.h"
 #include "sim/world/devices.h"
 
 namespace reloadlab::sim::cuda {
@@ -18,7 +19,7 @@ namespace reloadlab::sim::cuda {
 class CudaDevices final : public Devices {
  public:
   // Throws c10::Error. The account is charged with what the rank allocates.
-  CudaDevices(const Seat& seat, c10::Device device, AccountPtr account);
+  CudaDevices(const Seat& seat, c10::Device device, AccountPtr account, bool timed);
 
   Ended run(const std::function<void(int rank)>& body, bool open) override;
   void apart(const std::function<void()>& doings) override { doings(); }
@@ -31,9 +32,10 @@ class CudaDevices final : public Devices {
   std::vector<DeviceStep> timeline() const override { return {}; }
   void label(About about) override;
   void spend(int64_t picoseconds) override;
-  // What clocks of real devices say differs from run to run, and is no evidence.
-  int64_t mark() override { return 0; }
-  int64_t time_of(int64_t) const override { return -1; }
+  // What clocks of real devices say differs from run to run: it is taken where somebody asked for it, and no law does.
+  int64_t mark() override;
+  int64_t time_of(int64_t mark) const override;
+  bool takes_times() const override { return times_.has_value(); }
 
  private:
   void give_up();
@@ -42,6 +44,7 @@ class CudaDevices final : public Devices {
   AccountPtr account_;
   Communicators& communicators_;
   c10::cuda::CUDAStream stream_;  // never the default one, which cannot be captured
+  std::optional<Times> times_;
   Patience* patience_ = nullptr;  // while ranks run
   std::mutex mutex_;
   About about_;                   // what was said last

@@ -14,7 +14,7 @@ CudaWorld::CudaWorld(const WorldRequest& request)
   at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);
   install_ledger();
   const c10::DeviceGuard guard(device_);
-  if (request.seat && request.devices) devices_.emplace(*request.seat, device_, account(request.seat->rank));
+  if (request.seat && request.devices) devices_.emplace(*request.seat, device_, account(request.seat->rank), request.timed);
 }
 
 void CudaWorld::each_rank(const std::function<void(int)>& body) {

@@ -100,7 +100,7 @@ void Machine::execute(Stream& stream) {
 // Beside a collective that has begun: one that begins later, or that the schedule has not come to, slows nothing.
 Picoseconds Machine::cost_of(const Kernel& kernel, const Stream& stream, Picoseconds start) const {
   const auto& [from, to] = collective_times_[static_cast<size_t>(stream.device)];
-  return start >= from && start < to ? slowed(config_.rates, kernel.cost, to - start) : kernel.cost;
+  return !kernel.undisturbed && start >= from && start < to ? slowed(config_.rates, kernel.cost, to - start) : kernel.cost;
 }
 
 void Machine::execute_kernel(Stream& stream, const Kernel& kernel, Picoseconds) {
