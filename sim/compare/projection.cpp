@@ -15,7 +15,8 @@ bool is_collective(EventKind kind) { return kind == EventKind::collective || kin
 
 // Messages may name devices.
 bool has_message(EventKind kind) {
-  return kind == EventKind::step_end || kind == EventKind::reach_end || kind == EventKind::warning || kind == EventKind::fault;
+  return kind == EventKind::step_end || kind == EventKind::load_end || kind == EventKind::reach_end || kind == EventKind::warning ||
+         kind == EventKind::fault;
 }
 
 class Projector {
