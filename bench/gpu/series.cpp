@@ -4,7 +4,7 @@
 // layers ahead. Counters are medians of all turns, in milliseconds, and ratios of them; `predicted` is what modelled devices say, with a
 // lone broadcast's time and what the released ones add to GEMMs. A second run takes passes apart: what the GEMMs' stream waited, and each
 // broadcast beside that of NCCL itself under the same GEMMs. Broadcasts run on streams of high priority, NCCL's own as well; one benchmark
-// shows why: on others they wait until a GEMM that holds the whole GPU has ended. Then the bytes that were asked for are compared with SW5,
+// has others: under a long GEMM a broadcast there takes as long as the GEMM. Then the bytes that were asked for are compared with SW5,
 // and what layers read with their values.
 #include <ATen/cuda/CUDAContext.h>
 #include <benchmark/benchmark.h>
