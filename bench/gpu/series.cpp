@@ -1,10 +1,11 @@
 // Passes of a shared-weight series on two GPUs, a process for each rank: 61 layers in the shape of DeepSeek-V3's o_proj, with real GEMMs
 // of as many tokens as make a layer 0.5, 2 and 8 times as long as its broadcast. In turns, in one process: the GEMMs alone; with
-// independent broadcasts of the same bytes beside them; rings that look 0, 1 and 2 layers ahead. Counters are medians of all turns, in
-// milliseconds, and ratios of them; `predicted` is what modelled devices say, with the rates measured here before.
-// A second run takes passes apart: what the GEMMs' stream waited, and each broadcast beside that of NCCL itself under the same GEMMs.
-// Broadcasts run on streams of high priority, NCCL's own as well; one benchmark shows why: on others they wait until a GEMM that holds the
-// whole GPU has ended. Then the bytes that were asked for are compared with SW5, and what layers read with their values.
+// broadcasts that nobody waits for, each released as a ring's, and with independent ones of the same bytes; rings that look 0, 1 and 2
+// layers ahead. Counters are medians of all turns, in milliseconds, and ratios of them; `predicted` is what modelled devices say, with a
+// lone broadcast's time and what the released ones add to GEMMs. A second run takes passes apart: what the GEMMs' stream waited, and each
+// broadcast beside that of NCCL itself under the same GEMMs. Broadcasts run on streams of high priority, NCCL's own as well; one benchmark
+// has others: under a long GEMM a broadcast there takes as long as the GEMM. Then the bytes that were asked for are compared with SW5,
+// and what layers read with their values.
 #include <ATen/cuda/CUDAContext.h>
 #include <benchmark/benchmark.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -65,16 +66,9 @@ class Passes {
     layers_.set_tokens(tokens_ = tokens);
   }
 
-  // What broadcasts add to GEMMs: percent of what these take alone, while a broadcast takes what it does alone.
-  void measure_rates() {
-    layer_ms_ = layer_time(stage());
-    const double alone = plain_pass(stage(), false).pass, released = released_pass(stage(), windows_).pass;
-    const double beside = std::min(lone_ms_ * static_cast<double>(o_proj_layers), released);
-    percent_ = 100 * beside / std::max(beside - (released - alone), beside / most_slowed);
-  }
-
   void turn() {
     take("none", plain_pass(stage(), false).pass);
+    take("released", released_pass(stage(), windows_).pass);
     take("independent", independent_pass(stage(), windows_).pass);
     for (int64_t k = 0; k <= most_ahead; ++k) take(ring_name(k), ring(k).pass(false).pass);
   }
@@ -97,16 +91,16 @@ class Passes {
     const double lone = lone_ms_ * static_cast<double>(o_proj_layers);
     counters["tokens"] = static_cast<double>(tokens_);
     counters["MB"] = static_cast<double>(layers_.bytes()) * 1e-6;
-    counters["ms:layer"] = layer_ms_;
+    counters["ms:layer"] = layer_ms();
     counters["ms:broadcast"] = lone_ms_;
     counters["ms:small_broadcast"] = small_ms_;
-    counters["percent_beside"] = percent_;
+    counters["percent_beside"] = static_cast<double>(rates().beside_percent);
     for (const auto& [name, values] : taken_) counters["ms:" + name] = median(values);
     for (int64_t k = 0; k <= most_ahead; ++k) {
       const std::string name = ring_name(k);
       const double pass = median(taken_[name]), waited = std::max(0.0, median(taken_["waited:" + name]) - median(taken_["idle"]));
       const double predicted =
-          predicted_pass({.ranks = ranks, .layers = o_proj_layers, .bytes = layers_.bytes(), .layer_ms = layer_ms_, .rates = rates()}, k);
+          predicted_pass({.ranks = ranks, .layers = o_proj_layers, .bytes = layers_.bytes(), .layer_ms = layer_ms(), .rates = rates()}, k);
       counters[name + "/independent"] = pass / median(taken_["independent"]);
       counters[name + "/none"] = pass / median(taken_["none"]);
       counters["exposed:" + name] = waited / pass;
@@ -147,11 +141,16 @@ class Passes {
     return std::stoll(store_->get_to_str(key));
   }
 
-  sim::modelled::Rates rates() const {
+  double layer_ms() { return median(taken_["none"]) / static_cast<double>(o_proj_layers); }
+
+  // A broadcast as it is alone; what it adds to GEMMs, as percent of what these take alone while it goes on.
+  sim::modelled::Rates rates() {
     constexpr double picoseconds = 1e9;
+    const double released = median(taken_["released"]), added = released - median(taken_["none"]);
+    const double beside = std::min(lone_ms_ * static_cast<double>(o_proj_layers), released);
     return {.link_bytes_per_s = std::llround(static_cast<double>(layers_.bytes()) / (lone_ms_ - small_ms_) * 1e3),
             .collective_start = std::llround(small_ms_ * picoseconds),
-            .beside_percent = std::llround(percent_)};
+            .beside_percent = std::llround(100 * beside / std::max(beside - std::max(added, 0.0), beside / most_slowed))};
   }
 
   static inline int64_t rounds_ = 0;
@@ -164,12 +163,11 @@ class Passes {
   std::map<int64_t, std::unique_ptr<RingPasses>> rings_;
   std::map<std::string, std::vector<double>> taken_;
   int64_t tokens_ = 0, asked_ = 0;
-  double lone_ms_ = 0, small_ms_ = 0, layer_ms_ = 0, percent_ = 100;
+  double lone_ms_ = 0, small_ms_ = 0;
 };
 
 void measure(benchmark::State& state, Passes& all, double ratio) {
   all.choose_tokens(ratio);
-  all.measure_rates();
   for (auto _ : state) all.turn();
   all.take_apart();
   all.report(state);

@@ -20,6 +20,8 @@ Result<Evidence> replay_named(const Case& the_case, const std::string& candidate
                                              {.prove_determinism = options.prove_determinism,
                                               .on_step = options.on_step,
                                               .on_event = options.on_event,
+                                              .timed = options.timed,
+                                              .rates = options.rates,
                                               .seat = options.seat}));
   find_witnesses(the_case, info, evidence);
   return evidence;

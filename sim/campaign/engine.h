@@ -13,6 +13,7 @@
 #include "sim/law/law.h"
 #include "sim/report/run_result.h"
 #include "sim/world/meeting_place.h"
+#include "sim/world/modelled/rates.h"
 #include "sim/world/seat.h"
 
 namespace reloadlab::sim {
@@ -28,8 +29,10 @@ struct EngineOptions {
   std::function<void(const Variation&, int rank, int step)> on_step;
   std::function<void(const Variation&, int rank, const Event&)> on_event;  // as each is noted
   double silence_seconds = 60;                                             // without anything heard from a process: it hangs
-  std::string log;           // what processes print that replay() starts; empty: where this one prints its errors
-  std::optional<Seat> seat;  // only this rank, which this process is; the evidence is a part (rank_parts.h)
+  std::string log;                       // what processes print that replay() starts; empty: where this one prints its errors
+  bool timed = false;                    // times are taken, also of real devices: they differ from run to run
+  std::optional<modelled::Rates> rates;  // modelled devices: what things take
+  std::optional<Seat> seat;              // only this rank, which this process is; the evidence is a part (rank_parts.h)
 };
 
 struct Engine {

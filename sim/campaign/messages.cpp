@@ -44,7 +44,8 @@ Seat seat_from(const Json& json) {
 }  // namespace
 
 std::string job_text(const JobMessage& message) {
-  Json json{{"candidate", message.job.candidate}, {"prove", message.job.prove_determinism}, {"judge", message.judge}};
+  Json json{
+      {"candidate", message.job.candidate}, {"prove", message.job.prove_determinism}, {"judge", message.judge}, {"timed", message.timed}};
   json["case"] = Json(to_json(message.job.the_case));
   if (message.seat) json["seat"] = seat_json(*message.seat);
   return dumped(json);
@@ -54,7 +55,8 @@ Result<JobMessage> parse_job(std::string_view text) {
   return parsed(text, "job", [](const Json& json) -> Result<JobMessage> {
     RELOADLAB_ASSIGN(Case the_case, case_from_json(nlohmann::json(json.at("case"))));
     JobMessage message{{std::move(the_case), json.at("candidate").get<std::string>(), json.at("prove").get<bool>()},
-                       json.at("judge").get<bool>()};
+                       json.at("judge").get<bool>(),
+                       json.at("timed").get<bool>()};
     if (json.contains("seat")) message.seat = seat_from(json.at("seat"));
     return message;
   });

@@ -10,6 +10,7 @@ namespace reloadlab::sim {
 struct JobMessage {
   Job job;
   bool judge = false;        // the worker judges; otherwise it sends evidence
+  bool timed = false;        // times are taken
   std::optional<Seat> seat;  // the worker plays this rank and no other
 };
 std::string job_text(const JobMessage& message);

@@ -99,7 +99,7 @@ void Party::deal(const Job& job, const EngineOptions& engine) {
     Member& member = members_[rank];
     member.part = {};
     member.failed.reset();
-    JobMessage message{.job = job};
+    JobMessage message{.job = job, .timed = engine.timed};
     if (place_) {
       Seat& seat = message.seat.emplace(home_.seat(static_cast<int>(rank)));
       seat.rank = static_cast<int>(rank);

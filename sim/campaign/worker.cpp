@@ -54,7 +54,10 @@ int serve_jobs(int socket, const Engine& engine, double silence_seconds) {
   while (const auto frame = receive_frame(socket)) {
     const auto message = frame->kind == FrameKind::job ? parse_job(frame->body) : Status(Code::data, "a job was expected");
     if (!message.ok()) return static_cast<int>(Exit::defect);
-    EngineOptions options{.prove_determinism = message->job.prove_determinism, .silence_seconds = silence_seconds, .seat = message->seat};
+    EngineOptions options{.prove_determinism = message->job.prove_determinism,
+                          .silence_seconds = silence_seconds,
+                          .timed = message->timed,
+                          .seat = message->seat};
     options.on_step = [&](const Variation& variation, int rank, int step) {
       send_frame(socket, FrameKind::step, step_message_text({variation.label(), rank, step}));
     };

@@ -31,6 +31,8 @@ Command add_import(CLI::App& app, const Program& program);
 Command add_show(CLI::App& app, const Program& program);
 Command add_doctor(CLI::App& app, const Program& program);
 Command add_explore(CLI::App& app, const Program& program);
+Command add_compare(CLI::App& app, const Program& program);
+Command add_calibrate(CLI::App& app, const Program& program);
 Command add_mutants(CLI::App& app, const Program& program);
 Command add_worker(CLI::App& app, const Program& program);
 
@@ -40,7 +42,9 @@ struct SelectionTexts {
   std::string world, on, seed, delays;
   int ranks = 0;  // 0: any
 };
-void add_selection(CLI::App& command, SelectionTexts& texts);
+void add_cases(CLI::App& command, SelectionTexts& texts);      // whatever world they are for
+void add_selection(CLI::App& command, SelectionTexts& texts);  // and those of one world
+Result<WorldKind> read_world(std::string_view option, const std::string& text);
 Result<Selection> read_selection(const SelectionTexts& texts);
 
 // What launchers say in this process's environment; none where they say nothing.

@@ -12,13 +12,6 @@ namespace {
 
 constexpr WorldKind kWorlds[] = {WorldKind::cpu, WorldKind::meta, WorldKind::sim, WorldKind::cuda};
 
-Result<WorldKind> read_world(std::string_view option, const std::string& text) {
-  if (const auto world = world_from_name(text)) return *world;
-  std::vector<std::string_view> names;
-  for (const WorldKind world : kWorlds) names.push_back(world_name(world));
-  return Status(Code::usage, fmt::format("{}: no world is called \"{}\"{}", option, text, did_you_mean(text, names)));
-}
-
 Result<WorldKind> read_device_world(const std::string& text) {
   RELOADLAB_ASSIGN(const WorldKind world, read_world("--on", text));
   if (world == WorldKind::sim || world == WorldKind::cuda) return world;
@@ -27,13 +20,15 @@ Result<WorldKind> read_device_world(const std::string& text) {
 
 }  // namespace
 
-void add_selection(CLI::App& command, SelectionTexts& texts) {
+Result<WorldKind> read_world(std::string_view option, const std::string& text) {
+  if (const auto world = world_from_name(text)) return *world;
+  std::vector<std::string_view> names;
+  for (const WorldKind world : kWorlds) names.push_back(world_name(world));
+  return Status(Code::usage, fmt::format("{}: no world is called \"{}\"{}", option, text, did_you_mean(text, names)));
+}
+
+void add_cases(CLI::App& command, SelectionTexts& texts) {
   command.add_option("paths", texts.paths, "Scenario files and folders")->type_name("PATH")->default_str("scenarios");
-  command.add_option("--world", texts.world, "Cases of this world only: cpu, meta, sim, cuda")->type_name("WORLD");
-  command
-      .add_option("--on", texts.on,
-                  "Cases of this world, and those of world cpu played on its devices: sim, cuda; on cuda those of sim as well")
-      ->type_name("WORLD");
   command.add_option("--ranks", texts.ranks, "Cases with so many ranks only")->check(CLI::Range(1, 4096))->type_name("N");
   command.add_option("--tag", texts.tags, "Scenarios with this tag only; may be given again")->type_name("TAG")->allow_extra_args(false);
   command.add_option("--name", texts.names, "Cases whose name or scenario matches; may be given again")
@@ -42,6 +37,15 @@ void add_selection(CLI::App& command, SelectionTexts& texts) {
   command.add_option("--delays", texts.delays, "On world cuda, streams of series lose time at places that this number draws")
       ->type_name("SEED");
   command.add_option("--seed", texts.seed, "A number, or a commit of 40 hexadecimal digits")->type_name("SEED");
+}
+
+void add_selection(CLI::App& command, SelectionTexts& texts) {
+  add_cases(command, texts);
+  command.add_option("--world", texts.world, "Cases of this world only: cpu, meta, sim, cuda")->type_name("WORLD");
+  command
+      .add_option("--on", texts.on,
+                  "Cases of this world, and those of world cpu played on its devices: sim, cuda; on cuda those of sim as well")
+      ->type_name("WORLD");
 }
 
 Result<Selection> read_selection(const SelectionTexts& texts) {

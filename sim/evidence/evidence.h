@@ -160,6 +160,7 @@ struct RankRun {
     Shape shape;
     DType dtype = DType::f32;
     BlobPtr content;
+    int stream = 0;  // that read it, among those of the rank that read anything, in the order of their first reads
   };
   std::vector<Read> reads;
   // What graphs of forwards read, of models without series.
@@ -196,6 +197,7 @@ struct RankRun {
   struct Pace {
     int step = -1;
     int64_t begin = 0, end = 0;
+    int64_t waited = 0;  // of that, what streams waited before they read; only where times are asked for
   };
   std::vector<Pace> paces;
 };

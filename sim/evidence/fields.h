@@ -161,6 +161,7 @@ void describe(V&& visit, const RankRun::Read*) {
   using S = RankRun::Read;
   visit("step", &S::step), visit("layer", &S::layer), visit("slot", &S::slot), visit("storage", &S::storage);
   visit("offset", &S::offset), visit("shape", &S::shape), visit("dtype", &S::dtype), visit("content", &S::content);
+  visit("stream", &S::stream);
 }
 template <class V>
 void describe(V&& visit, const RankRun::Access*) {
@@ -177,6 +178,7 @@ void describe(V&& visit, const RankRun::Race*) {
 template <class V>
 void describe(V&& visit, const RankRun::Pace*) {
   visit("step", &RankRun::Pace::step), visit("begin", &RankRun::Pace::begin), visit("end", &RankRun::Pace::end);
+  visit("waited", &RankRun::Pace::waited);
 }
 template <class V>
 void describe(V&& visit, const RankRun::GraphRead*) {

@@ -229,6 +229,8 @@ class Replayer {
     request.seat = options_.seat;
     request.delays = case_.delays;
     request.collectives = case_.collectives;
+    request.timed = options_.timed;
+    request.rates = options_.rates;
     if (case_.timing) request.collective_picoseconds = case_.timing->broadcast * 1000;
     RELOADLAB_ASSIGN(std::unique_ptr<World> world, options_.make_world ? options_.make_world(request) : make_world(request));
     const bool together = !case_.series.empty() && variation.kind != Kind::cold;

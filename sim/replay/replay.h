@@ -25,7 +25,9 @@ struct ReplayOptions {
   std::function<void(const Variation& variation, int rank, int step)> on_step;
   // As each event is noted, for whoever keeps it where a crash does not reach. May be empty.
   std::function<void(const Variation& variation, int rank, const Event& event)> on_event;
-  std::optional<Seat> seat;  // only this rank is played, and this process is it: its evidence is a part (rank_parts.h)
+  bool timed = false;                    // see WorldRequest
+  std::optional<modelled::Rates> rates;  // the same
+  std::optional<Seat> seat;              // only this rank is played, and this process is it: its evidence is a part (rank_parts.h)
 };
 
 // Code::data when a checkpoint cannot be read or does not fit the model; a candidate's failure is evidence, not an error.

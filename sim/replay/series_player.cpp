@@ -221,13 +221,28 @@ Status SeriesPlayer::read_on(const Visit& visit, const c10::Stream& stream) {
   const c10::StreamGuard guard(stream);
   const model::LayerPtr layer = scene_.model.find(visit.layer);
   about("forward of", visit.layer);
+  Devices& devices = *scene_.world.devices();
+  const bool waits = takes_waits();
+  if (waits) paces_.back().waits.emplace_back(devices.mark(), -1);
   return scene_.supervised([&] {
     return model::around_forward(*layer, [&] {
+      if (waits) paces_.back().waits.back().second = devices.mark();
       take(visit.layer);
       spend_after(visit);
       return Status();
     });
   });
+}
+
+bool SeriesPlayer::takes_waits() const {
+  return scene_.world.devices()->takes_times() && !capturing_ && !paces_.empty() && paces_.back().end < 0;
+}
+
+int SeriesPlayer::number_of(const c10::Stream& stream) {
+  const auto found = std::ranges::find(readers_, stream);
+  const auto number = static_cast<int>(found - readers_.begin());
+  if (found == readers_.end()) readers_.push_back(stream);
+  return number;
 }
 
 // Stands for the forward: a kernel that reads all bytes of the layer's tensors.
@@ -243,7 +258,9 @@ void SeriesPlayer::take(const std::string& layer) {
                        .storage = allocation_serial(tensor.storage()),
                        .offset = tensor.storage_offset(),
                        .shape = Shape(tensor.sizes().begin(), tensor.sizes().end()),
-                       .dtype = model::from_torch(tensor.scalar_type())};
+                       .dtype = model::from_torch(tensor.scalar_type()),
+                       .content = nullptr,
+                       .stream = number_of(current())};
     at::Tensor copy = scene_.world.devices()->read(tensor);
     if (capturing_)
       captured_.push_back({std::move(read), std::move(copy)});
@@ -263,9 +280,13 @@ void SeriesPlayer::collect(const std::function<BlobPtr(size_t read, const at::Te
   for (size_t i = 0; i < copies_.size(); ++i)
     if (copies_[i].defined()) scene_.run.reads[i].content = keep(i, copies_[i]);
   copies_.clear();
-  for (const Pace& pace : paces_)
-    if (pace.end >= 0)
-      scene_.run.paces.push_back({pace.step, scene_.world.devices()->time_of(pace.begin), scene_.world.devices()->time_of(pace.end)});
+  const Devices* devices = scene_.world.devices();
+  for (const Pace& pace : paces_) {
+    if (pace.end < 0) continue;
+    scene_.run.paces.push_back({pace.step, devices->time_of(pace.begin), devices->time_of(pace.end)});
+    for (const auto& [before, behind] : pace.waits)
+      if (behind >= 0) scene_.run.paces.back().waited += devices->time_of(behind) - devices->time_of(before);
+  }
 }
 
 Status SeriesPlayer::host_sync() {

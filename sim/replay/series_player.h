@@ -111,9 +111,13 @@ class SeriesPlayer {
   std::vector<One> series_;  // as in the case
   struct Pace {
     int step;
-    int64_t begin, end;  // marks
+    int64_t begin, end;                                   // marks
+    std::vector<std::pair<int64_t, int64_t>> waits = {};  // before and behind them
   };
+  bool takes_waits() const;
+  int number_of(const c10::Stream& stream);
   std::vector<Pace> paces_;
+  std::vector<c10::Stream> readers_;  // streams, in the order of their first reads
   std::map<std::string, c10::intrusive_ptr<c10d::ProcessGroup>> groups_;
   std::vector<at::Tensor> copies_;  // of run.reads, by position
   std::unique_ptr<DeviceGraph> graph_;

@@ -71,6 +71,8 @@ class Devices {
   // Remembers when the calling rank's current stream comes to this point; time_of() tells after the run, and -1 where it never did.
   virtual int64_t mark() = 0;
   virtual int64_t time_of(int64_t mark) const = 0;
+  // Whether more is marked than laws ask for: what reads waited.
+  virtual bool takes_times() const = 0;
 };
 
 }  // namespace reloadlab::sim

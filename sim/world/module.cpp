@@ -44,4 +44,17 @@ Result<CudaVersions> cuda_versions() {
   return ask();
 }
 
+Result<Calibration> calibrate(const modelled::Rates& known) {
+  RELOADLAB_ASSIGN(void* module, open_module(WorldKind::cuda));
+  const auto measure = reinterpret_cast<Calibrator>(::dlsym(module, "reloadlab_calibrate"));
+  if (!measure) return Status(Code::unsupported, "libreloadlab_cuda.so is of another version of this program");
+  Calibration calibration{.rates = known};
+  try {
+    calibration.gpus = measure(calibration.rates);
+  } catch (const c10::Error& error) {
+    return Status(Code::failed, error.what_without_backtrace());
+  }
+  return calibration;
+}
+
 }  // namespace reloadlab::sim

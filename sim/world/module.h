@@ -19,9 +19,19 @@ using VersionsTeller = CudaVersions (*)();
 // Opens the module; needs no GPU. Code::unsupported where it cannot be opened, and why.
 Result<CudaVersions> cuda_versions();
 
+struct Calibration {
+  modelled::Rates rates;
+  int gpus = 0;  // that took part: of one alone, links and what goes on beside collectives are not known
+};
+// What things take on the GPUs here. `known`: where nothing is measured. Code::unsupported where the module cannot be opened, Code::failed
+// where a device fails.
+Result<Calibration> calibrate(const modelled::Rates& known);
+using Calibrator = int (*)(modelled::Rates& rates);
+
 }  // namespace reloadlab::sim
 
 extern "C" {
 reloadlab::sim::World* reloadlab_make_world(const reloadlab::sim::WorldRequest& request);
 reloadlab::sim::CudaVersions reloadlab_cuda_versions();
+int reloadlab_calibrate(reloadlab::sim::modelled::Rates& rates);  // how many GPUs took part. Throws c10::Error
 }

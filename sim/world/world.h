@@ -22,6 +22,7 @@
 #include "sim/world/account.h"
 #include "sim/world/devices.h"
 #include "sim/world/graph.h"
+#include "sim/world/modelled/rates.h"
 #include "sim/world/seat.h"
 
 namespace reloadlab::sim {
@@ -57,9 +58,12 @@ struct WorldRequest {
   bool devices = false;    // streams, events and communicators are needed
   // Modelled devices: a collective takes that long and nothing else any time; otherwise what a device of today takes.
   std::optional<int64_t> collective_picoseconds;
-  Collectives collectives;         // modelled devices
-  std::optional<Seat> seat;        // cuda: this process is that rank, and the only local one
-  std::optional<uint64_t> delays;  // cuda: streams lose time where this seed says
+  Collectives collectives;  // modelled devices
+  // For whoever compares times: they are taken, which real devices otherwise do not do, since they differ from run to run.
+  bool timed = false;
+  std::optional<modelled::Rates> rates;  // modelled devices: what things take, in the order that these give (`timed`)
+  std::optional<Seat> seat;              // cuda: this process is that rank, and the only local one
+  std::optional<uint64_t> delays;        // cuda: streams lose time where this seed says
 };
 // Code::unsupported for kinds not built in.
 Result<std::unique_ptr<World>> make_world(const WorldRequest& request);

@@ -37,12 +37,13 @@ const std::vector<Arrows>& arrows() {
       {"sim/replay", {"sim/law", "sim/world", "sim/candidate", "sim/checkpoint", "sim/evidence", "sim/scenario", "reference/model"}},
       {"sim/report", {"sim/law", "sim/evidence", "sim/scenario", "reference/model"}},
       {"sim/campaign",
-       {"sim/report", "sim/replay", "sim/law", "sim/world/meeting_place.h", "sim/world/seat.h", "sim/candidate", "sim/evidence",
-        "sim/scenario", "reference/model"}},
+       {"sim/report", "sim/replay", "sim/law", "sim/world/meeting_place.h", "sim/world/modelled/rates.h", "sim/world/seat.h",
+        "sim/candidate", "sim/evidence", "sim/scenario", "reference/model"}},
       // The one file that plays cases under many schedules.
       {"sim/campaign/explore_case.cpp",
        {"sim/campaign", "sim/explore", "sim/replay", "sim/law", "sim/world", "sim/candidate", "sim/evidence", "sim/scenario",
         "reference/model"}},
+      {"sim/compare", {"sim/campaign", "sim/evidence", "sim/scenario", "reference/model"}},
       {"sim/cli", {"sim", "reference/model"}},
       // The one file that makes the mutants known to the program.
       {"sim/cli/main.cpp", {"sim", "reference/model", "tests/mutants"}},

@@ -51,6 +51,7 @@ CudaDevices::CudaDevices(const WorldRequest& request, c10::Device device, Accoun
       observer_(device.index(), [this](Handle communicator) { return communicators_.name_of(communicator); }),
       stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device.index())) {
   if (request.delays) delays_.emplace(*request.delays, seat_.rank);
+  if (request.timed) times_.emplace();
 }
 
 Devices::Ended CudaDevices::run(const std::function<void(int)>& body, bool open) {
@@ -142,7 +143,12 @@ std::vector<SeenRace> CudaDevices::races() const {
 
 void CudaDevices::spend(int64_t picoseconds) {
   const Observer::Own calls;
-  at::cuda::sleep(static_cast<int64_t>(static_cast<double>(picoseconds) * cycles_of_a_picosecond));
+  const double cycles = times_ ? times_->cycles_of_a_picosecond() : cycles_of_a_picosecond;
+  at::cuda::sleep(static_cast<int64_t>(static_cast<double>(picoseconds) * cycles));
 }
+
+int64_t CudaDevices::mark() { return times_ ? times_->mark() : 0; }
+
+int64_t CudaDevices::time_of(int64_t mark) const { return times_ ? times_->of(mark) : -1; }
 
 }  // namespace reloadlab::sim::cuda

@@ -12,6 +12,7 @@
 #include "sim/world/cuda/communicators.h"
 #include "sim/world/cuda/observer.h"
 #include "sim/world/cuda/patience.h"
+#include "sim/world/cuda/times.h"
 #include "sim/world/world.h"
 
 namespace reloadlab::sim::cuda {
@@ -32,9 +33,10 @@ class CudaDevices final : public Devices {
   std::vector<DeviceStep> timeline() const override { return {}; }
   void label(About about) override;
   void spend(int64_t picoseconds) override;
-  // What clocks of real devices say differs from run to run, and is no evidence.
-  int64_t mark() override { return 0; }
-  int64_t time_of(int64_t) const override { return -1; }
+  // What clocks of real devices say differs from run to run: it is taken where somebody asked for it, and no law does.
+  int64_t mark() override;
+  int64_t time_of(int64_t mark) const override;
+  bool takes_times() const override { return times_.has_value(); }
 
  private:
   std::string host_stack() const;
@@ -49,6 +51,7 @@ class CudaDevices final : public Devices {
   Observer observer_;
   std::optional<Delays> delays_;
   c10::cuda::CUDAStream stream_;  // never the default one, which cannot be captured
+  std::optional<Times> times_;
   Patience* patience_ = nullptr;  // while ranks run
   pthread_t host_{};              // that runs the rank
   std::mutex mutex_;

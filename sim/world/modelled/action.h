@@ -48,7 +48,8 @@ struct Kernel {
   Picoseconds cost = 0;
   // Holds addresses, sizes and strides as they were at issue, never a tensor of the program.
   std::function<void()> run;
-  int host = -1;  // whose own memory it touches while that host may go on; -1: nobody's
+  int host = -1;             // whose own memory it touches while that host may go on; -1: nobody's
+  bool undisturbed = false;  // it takes its cost, whatever goes on beside it
 };
 struct Record {
   PointPtr point;

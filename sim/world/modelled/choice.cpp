@@ -81,7 +81,8 @@ class Timed final : public Chooser {
  public:
   size_t choose(ChoiceKind kind, std::span<const Option> options) override {
     if (kind != ChoiceKind::next) return undisturbed(kind);
-    const auto order = [](const Option& option) { return std::tuple(option.ready_at, !option.collective, option.actor); };
+    // Kernels after whatever begins at the same time.
+    const auto order = [](const Option& option) { return std::tuple(option.ready_at, option.kernel, option.actor); };
     auto earlier = [&](const Option& a, const Option& b) { return order(a) < order(b); };
     return static_cast<size_t>(std::min_element(options.begin(), options.end(), earlier) - options.begin());
   }

@@ -24,7 +24,7 @@ struct Turn;
 struct Option {
   ActorId actor = -1;
   int64_t ready_at = 0;     // virtual picoseconds: the earliest start
-  bool collective = false;  // the completion of one, which slows what begins beside it
+  bool kernel = false;      // what is under way when it begins may slow it
   bool asks_again = false;  // a host that would ask what it was just told is not so, and still is not
 };
 

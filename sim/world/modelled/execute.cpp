@@ -36,15 +36,14 @@ Option Machine::option(const Stream& stream) const {
   const Stream::Queued& queued = stream.front();
   Picoseconds ready = std::max(stream.free_at, queued.issued_at);
   if (auto* wait = std::get_if<Wait>(&queued.action)) ready = std::max(ready, wait->point->time);
-  const auto* part = std::get_if<Part>(&queued.action);
-  if (part && part->collective->aborted.empty()) {
+  if (auto* part = std::get_if<Part>(&queued.action); part && part->collective->aborted.empty()) {
     for (const Collective::Seat& seat : part->collective->seats) {
       if (!seat.started) continue;
       const Stream& other = stream_of(seat.stream);
       ready = std::max({ready, other.free_at, other.front().issued_at});
     }
   }
-  return {.actor = stream.actor, .ready_at = ready, .collective = part != nullptr};
+  return {.actor = stream.actor, .ready_at = ready, .kernel = std::holds_alternative<Kernel>(queued.action)};
 }
 
 // What every action does first: it comes after its stream's last one and after what its issuer knew.
@@ -100,7 +99,7 @@ void Machine::execute(Stream& stream) {
 // Beside a collective that has begun: one that begins later, or that the schedule has not come to, slows nothing.
 Picoseconds Machine::cost_of(const Kernel& kernel, const Stream& stream, Picoseconds start) const {
   const auto& [from, to] = collective_times_[static_cast<size_t>(stream.device)];
-  return start >= from && start < to ? slowed(config_.rates, kernel.cost, to - start) : kernel.cost;
+  return !kernel.undisturbed && start >= from && start < to ? slowed(config_.rates, kernel.cost, to - start) : kernel.cost;
 }
 
 void Machine::execute_kernel(Stream& stream, const Kernel& kernel, Picoseconds) {

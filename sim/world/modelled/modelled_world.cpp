@@ -21,7 +21,9 @@ MachineConfig config_of(const WorldRequest& request) {
   config.bytes = config.timeline = request.kind != WorldKind::meta;
   config.concurrent_collectives = request.collectives.at_once;
   config.step_limit = steps_of_a_rank * std::max(config.ranks, 2);
-  if (request.collective_picoseconds) {
+  if (request.rates) {
+    config.rates = *request.rates;
+  } else if (request.collective_picoseconds) {
     config.rates = *rates_of("free");
     config.rates.collective_start = *request.collective_picoseconds;
   }
@@ -35,6 +37,7 @@ ModelledWorld::ModelledWorld(const WorldRequest& request, std::unique_ptr<Choose
       mode_(request.collectives.order == Collectives::Order::gloo ? GroupMode::gloo : GroupMode::nccl),
       local_(request.local),
       stores_(stores),
+      takes_times_(request.timed),
       machine_(config_of(request), std::move(chooser)) {
   install_counting_allocator();  // what hosts hold is nobody's, and poisoned all the same
 }
@@ -136,7 +139,7 @@ std::vector<DeviceStep> ModelledWorld::timeline() const {
 }
 
 void ModelledWorld::spend(int64_t picoseconds) {
-  machine_.issue(stream_here(machine_.device()), Kernel{.name = "compute", .cost = picoseconds, .run = [] {}});
+  machine_.issue(stream_here(machine_.device()), Kernel{.name = "compute", .cost = picoseconds, .run = [] {}, .undisturbed = true});
 }
 
 int64_t ModelledWorld::mark() {

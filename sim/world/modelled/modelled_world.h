@@ -35,6 +35,7 @@ class ModelledWorld final : public World, public Devices {
   std::vector<DeviceStep> timeline() const override;
   void label(About about) override { machine_.set_label(std::move(about)); }
   void spend(int64_t picoseconds) override;
+  bool takes_times() const override { return takes_times_; }
   int64_t mark() override;
   int64_t time_of(int64_t mark) const override;
 
@@ -46,6 +47,7 @@ class ModelledWorld final : public World, public Devices {
   GroupMode mode_;
   std::vector<int> local_;
   Stores stores_;
+  bool takes_times_;
   mutable Machine machine_;
   std::vector<PointPtr> marks_;
 };

@@ -9,15 +9,16 @@ namespace reloadlab::sim::modelled {
 
 using Picoseconds = int64_t;
 
+// A rate of 0: what goes by it takes no time.
 struct Rates {
-  std::string_view name;
-  int64_t memory_bytes_per_s;     // device memory, read plus written
-  int64_t flop_per_s;             // dense matrix products
-  int64_t host_copy_bytes_per_s;  // pinned host memory to the device and back
-  int64_t link_bytes_per_s;       // a collective's payload
-  Picoseconds kernel_start;       // one kernel, however small
-  Picoseconds collective_start;   // one collective, however small
-  int64_t beside_percent = 100;   // how long a kernel takes while its device has a collective under way, of what it takes alone
+  int64_t memory_bytes_per_s = 0;     // device memory, read plus written
+  int64_t flop_per_s = 0;             // dense matrix products
+  int64_t host_copy_bytes_per_s = 0;  // pinned host memory to the device and back
+  int64_t link_bytes_per_s = 0;       // a collective's payload
+  Picoseconds kernel_start = 0;       // one kernel, however small
+  Picoseconds collective_start = 0;   // one collective, however small
+  int64_t beside_percent = 100;       // how long a kernel takes while its device has a collective under way, of what it takes alone
+  bool operator==(const Rates&) const = default;
 };
 
 Result<Rates> rates_of(std::string_view device);  // h100, h200; free: everything takes no time

@@ -1,0 +1,34 @@
+#include "sim/compare/known.h"
+
+namespace reloadlab::sim {
+namespace {
+
+struct Known {
+  WorldKind refuses, takes;
+  StepKind step;
+  std::string_view message;  // a part of what the refusal says
+  std::string_view why;
+};
+
+constexpr Known table[] = {
+    {WorldKind::sim, WorldKind::cuda, StepKind::capture, "was forked and never joined",
+     "PyTorch 2.11 with NCCL 2.28 ends a capture though nobody waits for a broadcast in it; modelled devices refuse, as CUDA does for "
+     "streams of one's own"},
+    {WorldKind::meta, WorldKind::cuda, StepKind::capture, "was forked and never joined",
+     "PyTorch 2.11 with NCCL 2.28 ends a capture though nobody waits for a broadcast in it; modelled devices refuse, as CUDA does for "
+     "streams of one's own"},
+};
+
+bool fits(const Known& known, WorldKind world, const Status& status, WorldKind other, const Status& others) {
+  return known.refuses == world && known.takes == other && others.ok() && status.message().find(known.message) != std::string::npos;
+}
+
+}  // namespace
+
+std::string_view known_difference(WorldKind world, const Status& status, WorldKind other, const Status& others, StepKind step) {
+  for (const Known& known : table)
+    if (known.step == step && (fits(known, world, status, other, others) || fits(known, other, others, world, status))) return known.why;
+  return {};
+}
+
+}  // namespace reloadlab::sim

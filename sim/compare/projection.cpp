@@ -1,0 +1,102 @@
+#include "sim/compare/projection.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+namespace reloadlab::sim {
+namespace {
+
+constexpr std::string_view host = "host";
+
+bool is_memory(EventKind kind) { return kind == EventKind::alloc || kind == EventKind::free; }
+bool is_collective(EventKind kind) { return kind == EventKind::collective || kind == EventKind::captured; }
+
+// Messages may name devices.
+bool has_message(EventKind kind) {
+  return kind == EventKind::step_end || kind == EventKind::load_end || kind == EventKind::reach_end || kind == EventKind::warning ||
+         kind == EventKind::fault;
+}
+
+class Projector {
+ public:
+  Projector(const Evidence& evidence, const RankRun& run, size_t rank, bool versions)
+      : evidence_(evidence), run_(run), rank_(rank), versions_(versions) {}
+
+  void take(const Event& event) {
+    if (is_memory(event.kind)) return;
+    if (event.kind == EventKind::read) return read(event, run_.reads.at(static_cast<size_t>(event.value)));
+    if (is_collective(event.kind)) return collective(event);
+    std::string what = fmt::format("{}{}", event_name(event.kind), name_of(event.layer));
+    if (event.numel) what += fmt::format(", {}", event.numel);
+    if (!event.text.empty() && !has_message(event.kind)) what += fmt::format(", {}", event.text);
+    add(std::string(host), std::move(what), event, event.kind == EventKind::lies ? event.value : -1);
+    ++hosts_;
+  }
+
+  std::vector<Done> done() { return std::move(all_); }
+
+ private:
+  std::string name_of(int layer) const { return layer < 0 ? "" : " " + evidence_.layers.at(static_cast<size_t>(layer)); }
+
+  void read(const Event& event, const RankRun::Read& read) {
+    const std::string path = fmt::format("{}.{}", evidence_.layers.at(static_cast<size_t>(read.layer)), read.slot);
+    std::string what = fmt::format("read of {}", path);
+    if (versions_) what += " at " + version_of(path, read.content);
+    add(fmt::format("stream {}", read.stream), std::move(what), event, read.storage);
+  }
+
+  void collective(const Event& event) {
+    const size_t of = event.text.rfind(" of ");
+    const std::string group = of == std::string::npos ? event.text : event.text.substr(of + 4);
+    std::string what = fmt::format("{}{}, {} bytes{}", event.kind == EventKind::captured ? "captured " : "", event.text, event.numel,
+                                   name_of(event.layer));
+    add("communicator " + group, std::move(what), event, event.value);
+  }
+
+  // The checkpoint whose cold load leaves these bytes, in the same world.
+  std::string version_of(const std::string& path, const BlobPtr& content) const {
+    if (!content) return "nothing";
+    for (const Execution& execution : evidence_.executions) {
+      if (execution.variation.kind != Variation::Kind::cold || execution.ranks.size() <= rank_) continue;
+      if (execution.ranks[rank_].censuses.empty()) continue;
+      const CensusEntry* entry = execution.ranks[rank_].censuses.back().find(path);
+      if (entry && entry->content && entry->content->bytes == content->bytes) return execution.variation.name;
+    }
+    return "none of the checkpoints";
+  }
+
+  void add(std::string lane, std::string what, const Event& event, int64_t storage) {
+    const size_t index = in_lane_[lane]++;
+    std::string place;
+    if (storage >= 0) place = places_.try_emplace(storage, fmt::format("{}, {}", lane, index)).first->second;
+    all_.push_back({std::move(lane), std::move(what), std::move(place), hosts_, event.step});
+  }
+
+  const Evidence& evidence_;
+  const RankRun& run_;
+  size_t rank_;
+  bool versions_;
+  size_t hosts_ = 0;
+  std::map<std::string, size_t> in_lane_;
+  std::map<int64_t, std::string> places_;  // by storage
+  std::vector<Done> all_;
+};
+
+}  // namespace
+
+Projection project(const Evidence& evidence, const Execution& execution, size_t rank, int until, bool versions) {
+  const RankRun& run = execution.ranks.at(rank);
+  Projector projector(evidence, run, rank, versions);
+  for (const Event& event : run.events)
+    if (event.step < until) projector.take(event);
+  Projection projection{.all = projector.done(), .lanes = {}, .places = {}};
+  for (const Done& done : projection.all) {
+    projection.lanes[done.lane].push_back(&done);
+    if (!done.place.empty()) projection.places[done.place].push_back(&done);
+  }
+  return projection;
+}
+
+}  // namespace reloadlab::sim
