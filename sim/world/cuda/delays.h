@@ -2,8 +2,8 @@
 // Time that streams lose before they do something, so that what nothing orders comes in another order and can be seen by its bytes. Drawn
 // from a seed: the same places in each run.
 //
-// A run is a row of phases, which a rank's collectives count, so that all members of a communicator are in the same one. In every other
-// phase what a rank computes is late, in those between what it is sent: where both were, neither would overtake the other.
+// A run is a row of phases, which a rank's collectives count, so that ranks that send the same are in the same one. In every other phase
+// what a rank computes is late, in those between what it is sent: where both were, neither would overtake the other.
 #include <cstdint>
 
 #include "reference/base/prng.h"
