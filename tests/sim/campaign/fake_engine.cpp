@@ -118,6 +118,8 @@ Engine fake_engine() {
           .laws = {{"law_a", "A holds."}, {"law_b", "B holds."}}};
 }
 
+double silence_seconds(const std::string& candidate) { return candidate == "fake@loop" ? 6 : 60; }
+
 std::string small_scenario(const std::string& name, const std::string& about, const std::string& tag) {
   return fmt::format(
       "reloadlab: 1\nscenario: {}\nabout: {}\nsystem: layerwise\ntags: [{}]\nworld: {{kind: cpu, ranks: [1, 2]}}\n"

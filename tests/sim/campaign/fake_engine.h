@@ -18,6 +18,9 @@ namespace reloadlab::tests {
 //   fake@no_data   replay fails with Code::data; fake@not_here with Code::unsupported, fake@broken with an exception
 sim::Engine fake_engine();
 
+// How long to wait for a candidate: not long for one that never comes back, and for others as long as a busy machine may need.
+double silence_seconds(const std::string& candidate);
+
 // A scenario file with two cases (1 and 2 ranks) that the real parser reads.
 std::string small_scenario(const std::string& name, const std::string& about = "What LW5 is about.", const std::string& tag = "smoke");
 

@@ -52,17 +52,17 @@ class Launches : public testing::Test {
   }
 
   void gather() {
-    auto all = Launched::gather(board, {.launch = {.ranks = ranks},
-                                        .command = {"/proc/self/exe", "worker"},
-                                        .silence_seconds = 4,
-                                        .come_within = 20,
-                                        .peer_patience = 1.5});
+    auto all = Launched::gather(
+        board,
+        {.launch = {.ranks = ranks}, .command = {"/proc/self/exe", "worker"}, .silence_seconds = 4, .come_within = 20, .peer_patience = 3});
     ASSERT_TRUE(all.ok()) << all.status().message();
     launched = *std::move(all);
     together = launched->with_workers(engine);
   }
 
-  Result<Evidence> play(const std::string& candidate) { return together.replay(talking, candidate, {.silence_seconds = 4}); }
+  Result<Evidence> play(const std::string& candidate) {
+    return together.replay(talking, candidate, {.silence_seconds = silence_seconds(candidate)});
+  }
 
   std::string stopped(const std::string& candidate) {
     const auto evidence = play(candidate);

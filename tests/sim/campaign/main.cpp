@@ -21,7 +21,7 @@ int keep(char** arguments) {
                                   .command = {"/proc/self/exe", "worker"},
                                   .silence_seconds = 4,
                                   .come_within = 5,
-                                  .peer_patience = 1.5});
+                                  .peer_patience = 3});
 }
 
 }  // namespace

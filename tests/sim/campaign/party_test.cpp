@@ -36,7 +36,9 @@ class Party : public testing::Test {
     talking.steps = {{.kind = StepKind::load}, {.kind = StepKind::pass}};
   }
 
-  Result<Evidence> play(const std::string& candidate) { return together.replay(talking, candidate, {.silence_seconds = 4}); }
+  Result<Evidence> play(const std::string& candidate) {
+    return together.replay(talking, candidate, {.silence_seconds = silence_seconds(candidate)});
+  }
 
   Engine engine = fake_engine();
   Engine together;
