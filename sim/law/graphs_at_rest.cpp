@@ -61,7 +61,8 @@ class Judge {
     const Census* twin = cold_census(evidence_, state.planned.checkpoint, rank_, 1);
     const CensusEntry* entry = cold ? cold->find(read.path) : nullptr;
     const CensusEntry* other = twin && entry ? twin->find(read.path) : nullptr;
-    return other && other->content != entry->content ? nullptr : entry;
+    const bool written = !other || !other->content || !entry->content || other->content->bytes == entry->content->bytes;
+    return written ? entry : nullptr;
   }
 
   std::optional<Finding> tensor(const RankRun::GraphRead& read, const RestingState& state) {

@@ -105,6 +105,8 @@ class Planner {
       case StepKind::abort:
         open_ = false;
         break;
+      case StepKind::replay:
+        break;
       case StepKind::destroy:
         return;
       case StepKind::repeat:

@@ -69,7 +69,7 @@ TEST(Graphs, ReadWhereTensorsWereCaptured) {
   ASSERT_EQ(verdict.outcome, Outcome::fail) << verdict.reason;
   EXPECT_EQ(verdict.finding->step, 3);
   EXPECT_EQ(verdict.finding->what, "the graph of 1 tokens reads other bytes than a cold load of B holds");
-  EXPECT_TRUE(verdict.finding->why.starts_with("it has moved since the capture: storage ")) << verdict.finding->why;
+  EXPECT_TRUE(verdict.finding->why.starts_with("it has moved since the capture: is storage ")) << verdict.finding->why;
 }
 
 TEST(Graphs, AreReplayedInAnyOrder) {
