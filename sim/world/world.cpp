@@ -15,7 +15,8 @@ Result<std::unique_ptr<World>> make_world(const WorldRequest& request) {
       if (!request.devices) return std::unique_ptr<World>(std::make_unique<MetaWorld>(request.ranks, request.local));
       [[fallthrough]];
     case WorldKind::sim:
-      return std::unique_ptr<World>(std::make_unique<modelled::ModelledWorld>(request, request.rates ? modelled::timed() : modelled::round_robin()));
+      return std::unique_ptr<World>(
+          std::make_unique<modelled::ModelledWorld>(request, request.rates ? modelled::timed() : modelled::round_robin()));
     case WorldKind::cuda:
       break;
   }
