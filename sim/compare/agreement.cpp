@@ -269,8 +269,8 @@ class Agreement {
     const auto compare = [&](std::string what, double predicted, double measured) {
       const bool near = std::abs(predicted - measured) <= times_alike * means->measured;
       row(near ? State::agrees : State::differs, std::move(what),
-          fmt::format("{:.1f} us {}, {:.1f} us {}, the mean of {} passes", predicted, both ? names_[0] : "predicted", measured,
-                      both ? names_[1] : "measured", means->passes));
+          fmt::format("{:.1f} us {}, {:.1f} us {}, the mean of {} {}", predicted, both ? names_[0] : "predicted", measured,
+                      both ? names_[1] : "measured", means->passes, means->passes == 1 ? "pass" : "passes"));
     };
     compare("pass time", means->predicted, means->measured);
     compare("exposed wait", means->waited_predicted, means->waited_measured);

@@ -10,13 +10,14 @@ struct Known {
   std::string_view why;
 };
 
+constexpr std::string_view unjoined = "was forked and never joined";
+constexpr std::string_view ends_unjoined =
+    "PyTorch 2.11 with NCCL 2.28 ends a capture though nobody waits for a broadcast in it; modelled devices refuse, as CUDA does for "
+    "streams of one's own";
+
 constexpr Known table[] = {
-    {WorldKind::sim, WorldKind::cuda, StepKind::capture, "was forked and never joined",
-     "PyTorch 2.11 with NCCL 2.28 ends a capture though nobody waits for a broadcast in it; modelled devices refuse, as CUDA does for "
-     "streams of one's own"},
-    {WorldKind::meta, WorldKind::cuda, StepKind::capture, "was forked and never joined",
-     "PyTorch 2.11 with NCCL 2.28 ends a capture though nobody waits for a broadcast in it; modelled devices refuse, as CUDA does for "
-     "streams of one's own"},
+    {WorldKind::sim, WorldKind::cuda, StepKind::capture, unjoined, ends_unjoined},
+    {WorldKind::meta, WorldKind::cuda, StepKind::capture, unjoined, ends_unjoined},
 };
 
 bool fits(const Known& known, WorldKind world, const Status& status, WorldKind other, const Status& others) {

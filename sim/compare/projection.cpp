@@ -50,8 +50,8 @@ class Projector {
   void collective(const Event& event) {
     const size_t of = event.text.rfind(" of ");
     const std::string group = of == std::string::npos ? event.text : event.text.substr(of + 4);
-    std::string what = fmt::format("{}{}, {} bytes{}", event.kind == EventKind::captured ? "captured " : "", event.text, event.numel,
-                                   name_of(event.layer));
+    std::string what = fmt::format("{}{}, {} bytes", event.kind == EventKind::captured ? "captured " : "", event.text, event.numel);
+    if (event.layer >= 0) what += "," + name_of(event.layer);
     add("communicator " + group, std::move(what), event, event.value);
   }
 

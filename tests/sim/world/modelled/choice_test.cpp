@@ -21,6 +21,13 @@ TEST(Choice, RoundRobinStarvesNobody) { EXPECT_EQ(take(*round_robin(), 5), (std:
 
 TEST(Choice, TimedTakesTheEarliestAndThenTheLowestNumber) { EXPECT_EQ(take(*timed(), 2), (std::vector<size_t>{1, 1})); }
 
+// A broadcast that begins at the same time slows it, which it has to know.
+TEST(Choice, TimedTakesAKernelLastOfWhatBeginsAtItsTime) {
+  const std::vector<Option> options = {
+      {.actor = 1, .ready_at = 3, .kernel = true}, {.actor = 2, .ready_at = 3}, {.actor = 3, .ready_at = 4}};
+  EXPECT_EQ(timed()->choose(ChoiceKind::next, options), 1u);
+}
+
 TEST(Choice, RandomIsASeedsAndReachesEveryOption) {
   std::vector<size_t> taken = take(*random_choices(4), 40);
   EXPECT_EQ(taken, take(*random_choices(4), 40));

@@ -260,7 +260,7 @@ TEST(Group, ABroadcastTakesItsTimeFromTheLastRankOn) {
 
 TEST(Group, KernelsBesideABroadcastAreSlower) {
   Rates rates = *rates_of("free");
-  rates.collective_start = 100;
+  rates.collective_start = 150;
   rates.kernel_start = 50;
   rates.beside_percent = 200;
   Machine machine({.ranks = 1, .rates = rates}, timed());
@@ -270,7 +270,7 @@ TEST(Group, KernelsBesideABroadcastAreSlower) {
     x.fill_(1).fill_(2).fill_(3);
     machine.synchronize_device(rank);
   });
-  EXPECT_EQ(machine.stream(0, 0).free_at, 50 + (50 + 25) + 50);  // the second one is alone for a half of itself
+  EXPECT_EQ(machine.stream(0, 0).free_at, 100 + (50 + 25) + 50);  // the second one is alone for a half of itself
 }
 
 }  // namespace

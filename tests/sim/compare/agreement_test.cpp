@@ -1,0 +1,134 @@
+#include "sim/compare/agreement.h"
+
+#include <gtest/gtest.h>
+
+#include "sim/compare/projection.h"
+#include "tests/sim/compare/evidence_pair.h"
+
+namespace reloadlab::sim {
+namespace {
+
+using State = Row::State;
+
+class Agreement : public testing::Test {
+ protected:
+  Evidence sim = evidence_in(WorldKind::sim), cuda = evidence_in(WorldKind::cuda);
+  Row row(const std::string& what) const { return row_of(hold_against(sim, cuda), what); }
+  Event& event(size_t index) { return run_of(cuda).events[index]; }
+};
+
+void expect(const Row& row, State state, const std::string& part) {
+  EXPECT_EQ(row.state, state) << row.what << ": " << row.says;
+  EXPECT_NE(row.says.find(part), std::string::npos) << row.says;
+}
+
+TEST_F(Agreement, SerialNumbersOfWorldsAreNoDifference) {
+  expect(row("outcomes"), State::agrees, "2 steps on 1 rank");
+  expect(row("sequence"), State::agrees, "8 operations of communicator all, communicator some, host, stream 0");
+  expect(row("order"), State::agrees, "that of each host");
+  expect(row("content"), State::agrees, "2 tensors");
+  expect(row("peak bytes"), State::agrees, "64 at most");
+  expect(row("pass time"), State::left_out, "does not say what things take");
+}
+
+TEST_F(Agreement, ReadsAreOfTheVersionWhoseBytesTheyAre) {
+  const Projection projection = project(sim, sim.executions.back(), 0, 2, true);
+  EXPECT_EQ(projection.lanes.at("stream 0")[0]->what, "read of a.weight at A");
+  EXPECT_EQ(projection.lanes.at("stream 0")[0]->place, "communicator all, 0");
+  run_of(cuda).reads[1].content = cuda.executions[1].ranks[0].censuses[0].entries[1].content;
+  expect(row("sequence"), State::differs, "sim: read of b.weight at A (step 1");
+  expect(row("content"), State::differs, "what is read of b.weight");
+}
+
+TEST_F(Agreement, AnOperationHasItsBytesLayerAndStream) {
+  event(1).numel = 8;
+  expect(row("sequence"), State::differs, "communicator all, operation 0: sim: broadcast root 0 of all, 4 bytes, a");
+  event(1).numel = 4;
+  event(1).layer = 1;
+  expect(row("sequence"), State::differs, "4 bytes, b");
+  event(1).layer = 0;
+  run_of(cuda).reads[1].stream = 1;
+  expect(row("sequence"), State::differs, "stream 0, operation 1");
+}
+
+TEST_F(Agreement, AMissingOperationIsADifference) {
+  run_of(cuda).events.pop_back();
+  expect(row("sequence"), State::differs, "cuda: nothing more");
+}
+
+TEST_F(Agreement, MemoryThatIsSharedOtherwiseIsADifference) {
+  event(5).value = event(1).value;
+  expect(row("sequence"), State::differs, "in the memory of communicator all, 0");
+}
+
+// Both communicators behind one thing that the host did: what stands between them is nobody's order.
+TEST_F(Agreement, StreamsMayTakeTurnsWhereNothingOrdersThem) {
+  for (Evidence* each : {&sim, &cuda}) {
+    std::vector<Event>& events = run_of(*each).events;
+    events = {events[0], events[1], events[5], events[3], events[7]};
+  }
+  expect(row("order"), State::agrees, "that of each host");
+  std::swap(event(1), event(2));
+  expect(row("sequence"), State::agrees, "5 operations");
+  expect(row("order"), State::agrees, "2 operations elsewhere, where neither orders them");
+}
+
+// A read of another stream into whose memory a broadcast comes: the host does nothing in between.
+TEST_F(Agreement, WhatTouchesTheSameMemoryIsInOrder) {
+  for (Evidence* each : {&sim, &cuda}) {
+    std::vector<Event>& events = run_of(*each).events;
+    events = {events[0], events[1], events[5], events[1], events[3]};
+    events[2].value = run_of(*each).reads[0].storage;
+  }
+  EXPECT_EQ(row("order").state, State::agrees);
+  std::swap(event(2), event(3));
+  expect(row("order"), State::differs, "communicator all, 0, operation 1: sim: broadcast root 0 of some");
+}
+
+TEST_F(Agreement, PeaksAreEqualButForHostsOnPlainCpu) {
+  run_of(cuda).outcomes[1].peak_bytes = 80;
+  expect(row("peak bytes"), State::differs, "rank 0, step 1 pass: sim 64, cuda 80 bytes");
+  cuda.the_case.world = WorldKind::cpu;
+  expect(row("peak bytes"), State::known, "16 more at most on cpu");
+  run_of(cuda).outcomes[1].peak_bytes = 48;
+  expect(row("peak bytes"), State::differs, "cpu 48");
+}
+
+TEST_F(Agreement, WhereAStepEndsOtherwiseTheRestIsComparedUpToThere) {
+  run_of(cuda).outcomes[1].status = Status(Code::failed, "no");
+  run_of(cuda).events.clear();
+  expect(row("outcomes"), State::differs, "rank 0, step 1 pass: sim ends well; cuda failed: no");
+  expect(row("sequence"), State::agrees, "0 operations");
+}
+
+TEST_F(Agreement, ACaptureThatOnlyModelledDevicesRefuseIsKnown) {
+  for (Evidence* each : {&sim, &cuda}) each->executions.back().steps[1].kind = StepKind::capture;
+  run_of(sim).outcomes[1].status = Status(Code::failed, "capture: stream 3 of sim:0 was forked and never joined");
+  expect(row("outcomes"), State::known, "PyTorch 2.11 with NCCL 2.28 ends a capture");
+  std::swap(run_of(sim).outcomes[1].status, run_of(cuda).outcomes[1].status);
+  EXPECT_EQ(row("outcomes").state, State::differs);
+}
+
+TEST_F(Agreement, PassesArePredictedWithinATenth) {
+  for (Evidence* each : {&sim, &cuda}) {
+    each->the_case.timing.emplace();
+    run_of(*each).paces = {{.step = 0, .begin = 0, .end = 5}, {.step = 1, .begin = 0, .end = 100'000'000, .waited = 10'000'000}};
+  }
+  run_of(cuda).paces[1].end = 109'000'000;
+  expect(row("pass time"), State::agrees, "100.0 us predicted, 109.0 us measured, the mean of 1 pass");
+  expect(row("exposed wait"), State::agrees, "10.0 us predicted, 10.0 us measured");
+  run_of(cuda).paces[1].end = 112'000'000;
+  expect(row("pass time"), State::differs, "112.0 us measured");
+  run_of(cuda).paces[1].waited = 30'000'000;
+  expect(row("exposed wait"), State::differs, "30.0 us measured");
+}
+
+TEST_F(Agreement, BytesAreComparedWhereBothWorldsHaveSome) {
+  cuda.the_case.world = WorldKind::meta;
+  for (RankRun::Read& read : run_of(cuda).reads) read.content = nullptr;
+  expect(row("content"), State::left_out, "world meta has no bytes");
+  expect(row("sequence"), State::agrees, "8 operations");
+}
+
+}  // namespace
+}  // namespace reloadlab::sim
