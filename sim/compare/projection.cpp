@@ -19,6 +19,12 @@ bool has_message(EventKind kind) {
          kind == EventKind::fault;
 }
 
+// Which operator writes is a matter of the device.
+std::string_view told(const Event& event) {
+  const bool writes = event.kind == EventKind::write_kernel || event.kind == EventKind::write_source;
+  return std::string_view(event.text).substr(0, writes ? event.text.find(' ') : event.text.npos);
+}
+
 class Projector {
  public:
   Projector(const Evidence& evidence, const RankRun& run, size_t rank, bool versions)
@@ -30,7 +36,7 @@ class Projector {
     if (is_collective(event.kind)) return collective(event);
     std::string what = fmt::format("{}{}", event_name(event.kind), name_of(event.layer));
     if (event.numel) what += fmt::format(", {}", event.numel);
-    if (!event.text.empty() && !has_message(event.kind)) what += fmt::format(", {}", event.text);
+    if (!event.text.empty() && !has_message(event.kind)) what += fmt::format(", {}", told(event));
     add(std::string(host), std::move(what), event, event.kind == EventKind::lies ? event.value : -1);
     ++hosts_;
   }

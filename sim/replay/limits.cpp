@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sim/law/reading.h"
+
 namespace reloadlab::sim {
 
 bool is_refused_for_memory(const Case& the_case, const Step& step) {
@@ -13,6 +15,14 @@ bool fits(const Case& the_case, const std::vector<RankPlan>& plans, int step) {
   return std::ranges::all_of(plans, [&](const RankPlan& plan) {
     return std::ranges::all_of(
         plan.peaks, [&](const RankPlan::Peak& peak) { return peak.step != step || peak.extra_bytes <= *the_case.limits.extra_bytes; });
+  });
+}
+
+bool went_through_landing(const Evidence& evidence, int step) {
+  if (evidence.executions.empty() || !lands(evidence)) return false;
+  return std::ranges::all_of(evidence.executions.front().ranks, [&](const RankRun& run) {
+    const StepOutcome* outcome = outcome_of(run, step);
+    return outcome && outcome->status.ok();
   });
 }
 

@@ -8,5 +8,7 @@ namespace reloadlab::sim {
 bool is_refused_for_memory(const Case& the_case, const Step& step);
 // By the formula that the plans are made with no rank needs more than the limit. REQUIRES a limit.
 bool fits(const Case& the_case, const std::vector<RankPlan>& plans, int step);
+// The candidate need not materialize every layer, and on all ranks the step went through.
+bool went_through_landing(const Evidence& evidence, int step);
 
 }  // namespace reloadlab::sim

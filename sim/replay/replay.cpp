@@ -13,6 +13,7 @@
 #include "sim/replay/executions.h"
 #include "sim/replay/forward.h"
 #include "sim/replay/limits.h"
+#include "sim/replay/order_seen.h"
 #include "sim/replay/plan.h"
 #include "sim/replay/rank_classes.h"
 #include "sim/replay/session.h"
@@ -186,20 +187,13 @@ class Replayer {
     bool any = false;
     for (size_t i = 0; i < warm_.size(); ++i) {
       const int step = static_cast<int>(i);
-      if (!is_refused_for_memory(case_, warm_[i]) || (!fits(case_, evidence_.plan, step) && !went_through_landing(step))) continue;
+      if (!is_refused_for_memory(case_, warm_[i]) || (!fits(case_, evidence_.plan, step) && !went_through_landing(evidence_, step)))
+        continue;
       warm_[i].outcome = Step::Outcome::ok;
       if (!evidence_.executions.empty()) evidence_.executions.front().steps[i].outcome = Step::Outcome::ok;
       any = true;
     }
     return any;
-  }
-
-  bool went_through_landing(int step) const {
-    if (evidence_.executions.empty() || !lands(evidence_)) return false;
-    return std::ranges::all_of(evidence_.executions.front().ranks, [&](const RankRun& run) {
-      const StepOutcome* outcome = outcome_of(run, step);
-      return outcome && outcome->status.ok();
-    });
   }
 
   static bool may_stop(const Step& step) { return step.kind == StepKind::loads && (step.fault || step.outcome != Step::Outcome::ok); }
@@ -269,8 +263,7 @@ class Replayer {
     play_together(party, {-1, loaded}, false);
     Execution& execution = evidence_.executions[first_execution];
     if (execution.stopped.empty()) play_together(party, {loaded, static_cast<int>(steps.size())}, true);
-    note_timeline(stage.world, execution);
-    note_races(stage.world, execution);  // before the harness's own reads, which wait for nobody
+    note_order(stage.world, numbers_, execution);  // before the harness's own reads, which wait for nobody
     if (options_.after_run) options_.after_run(stage.world);
     stage.world.devices()->apart([&] {
       for (const Sessions& sessions : party.models)
@@ -316,32 +309,6 @@ class Replayer {
       RELOADLAB_TRY(step < 0 ? session->construct() : session->run_step(step, execution.steps[static_cast<size_t>(step)]));
     }
     return {};
-  }
-
-  // A race is its memory's rank's.
-  void note_races(World& world, Execution& execution) const {
-    const auto access = [](const RacingAccess& seen) {
-      return RankRun::Access{seen.stream, seen.operation, seen.about.text, seen.about.step, seen.writes};
-    };
-    for (RankRun& run : execution.ranks) run.unseen = world.devices()->unseen();
-    int64_t number = 0;
-    for (const SeenRace& race : world.devices()->races()) {
-      const auto at = static_cast<size_t>(std::ranges::lower_bound(numbers_, race.second.rank) - numbers_.begin());
-      execution.ranks[at].races.push_back(
-          {.first = access(race.first), .second = access(race.second), .turned = race.turned, .number = number++});
-    }
-  }
-
-  static void note_timeline(World& world, Execution& execution) {
-    for (DeviceStep& step : world.devices()->timeline())
-      execution.timeline.push_back({.rank = step.rank,
-                                    .stream = std::move(step.stream),
-                                    .operation = std::move(step.operation),
-                                    .about = std::move(step.about.text),
-                                    .step = step.about.step,
-                                    .model = step.about.model,
-                                    .start = step.start,
-                                    .end = step.end});
   }
 
   // A device that a candidate has spoiled fails the harness's own work on it, too.

@@ -145,15 +145,9 @@ scenario: graphs
 about: Graphs of a layer that a post-load step rewrites.
 system: layerwise
 world: {kind: sim}
-model:
-  layers:
-    - {name: up, kind: column_parallel_linear, in: 4, out: 6, quant: tile_permute}
+model: {layers: [{name: up, kind: column_parallel_linear, in: 4, out: 6, quant: tile_permute}]}
 checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}
-steps:
-  - load: A
-  - capture: {sizes: [1, 4], shared_pool: true}
-  - reload: {to: B}
-  - replay: {}
+steps: [{load: A}, {capture: {sizes: [1, 4], shared_pool: true}}, {reload: {to: B}}, {replay: {}}]
 )";
 
 constexpr std::string_view kOneLayer = R"(

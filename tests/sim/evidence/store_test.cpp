@@ -32,7 +32,8 @@ constexpr std::string_view kGolden =
     R"("content":0,"dtype":"u8","handle":1,"host":0.1,"kind":"buffer","layer":"fc","loader":"-","offset":3,"on_meta":true,)"
     R"("path":"fc.weight","persistent":false,"shape":[2],"storage":2,"strides":[1]}],"flags":"flag=1","step":0}],"coverage":[)"
     R"({"kind":"unexpected","layer":"fc","slot":"weight","step":0}],"events":[{"kind":"write_kernel","layer":0,"load":4,"numel":6,)"
-    R"("step":0,"text":"weight","value":7}],"graph_reads":[{"checksum":11,"output":1,"path":"fc","size":8,"step":0}],"outcomes":[{"crashed":true,"extra_bytes_after":2,"extra_bytes_peak":1,)"
+    R"("step":0,"text":"weight","value":7}],"graph_reads":[{"checksum":11,"output":1,"path":"fc","size":8,"step":0}],)"
+    R"("outcomes":[{"crashed":true,"extra_bytes_after":2,"extra_bytes_peak":1,)"
     R"("live_allocations":5,"live_bytes":6,"live_layers":3,"live_parameters":4,"load_statuses":[null,{"code":"failed","message":"x"}],)"
     R"("output":1,"peak_bytes":9,"status":{"code":"rejected","message":"no"},"step":0,"unusable":true}],)"
     R"("paces":[{"begin":10,"end":20,"step":0}],"races":[{"first":{"about":"reach","operation":"broadcast","step":0,"stream":"stream 1",)"
@@ -51,7 +52,8 @@ constexpr std::string_view kGolden =
     R"("loadable":4}]}],"transforms":{"fc.weight":"negate"}}})";
 constexpr std::string_view kStep =
     R"({"abort_after":7,"at":{"column":5,"line":12},"body":[{"kind":"forward"}],"fault":{"at":"post_load_middle",)"
-    R"("nth":3},"graphs":{"mode":"global","shared_pool":true,"sizes":[1,8]},"in_place":true,"kind":"reload","outcome":"error","pass":{"deviations":[{"deviation":"skip","layer":"fc"}],)"
+    R"("nth":3},"graphs":{"mode":"global","shared_pool":true,"sizes":[1,8]},)"
+    R"("in_place":true,"kind":"reload","outcome":"error","pass":{"deviations":[{"deviation":"skip","layer":"fc"}],)"
     R"("lost":{"after":"fc","rank":1},"ranks":[0],"stream":"joined"},)"
     R"("plan":{"batch":5,"checkpoint":"B","chunk":4,"excess":["x"],"omit":["m"],"only":["o"],)"
     R"("order":"explicit_list",)"

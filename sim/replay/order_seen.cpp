@@ -1,0 +1,39 @@
+#include "sim/replay/order_seen.h"
+
+#include <algorithm>
+
+namespace reloadlab::sim {
+namespace {
+
+RankRun::Access access(const RacingAccess& seen) { return {seen.stream, seen.operation, seen.about.text, seen.about.step, seen.writes}; }
+
+void note_races(const Devices& devices, const std::vector<int>& numbers, Execution& execution) {
+  for (RankRun& run : execution.ranks) run.unseen = devices.unseen();
+  int64_t number = 0;
+  for (const SeenRace& race : devices.races()) {
+    const auto at = static_cast<size_t>(std::ranges::lower_bound(numbers, race.second.rank) - numbers.begin());
+    execution.ranks[at].races.push_back(
+        {.first = access(race.first), .second = access(race.second), .turned = race.turned, .number = number++});
+  }
+}
+
+void note_timeline(const Devices& devices, Execution& execution) {
+  for (DeviceStep& step : devices.timeline())
+    execution.timeline.push_back({.rank = step.rank,
+                                  .stream = std::move(step.stream),
+                                  .operation = std::move(step.operation),
+                                  .about = std::move(step.about.text),
+                                  .step = step.about.step,
+                                  .model = step.about.model,
+                                  .start = step.start,
+                                  .end = step.end});
+}
+
+}  // namespace
+
+void note_order(World& world, const std::vector<int>& numbers, Execution& execution) {
+  note_timeline(*world.devices(), execution);
+  note_races(*world.devices(), numbers, execution);
+}
+
+}  // namespace reloadlab::sim
