@@ -45,7 +45,7 @@ class World {
   // For the calling rank's device; null: this world has no graphs.
   virtual std::unique_ptr<DeviceGraph> make_graph(const GraphOptions&) { return nullptr; }
   virtual Devices* devices() { return nullptr; }  // null: there are none
-  // Why its devices can do nothing any more in this process; empty where they can. Waits for all that is under way on them.
+  // Why its devices can do nothing any more; empty where they can. On real ones it waits for all that is under way.
   virtual std::string broken() const { return {}; }
 };
 

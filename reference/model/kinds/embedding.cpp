@@ -11,10 +11,10 @@
 namespace reloadlab::model {
 namespace {
 
-// On a CPU the lookup throws for a row that is not there. On a GPU it would end all use of the device by this process, and a reload may
-// have left anything in the buffer.
+// On a CPU the lookup throws for a row that is not there. On a device it fails later, which on a GPU would end all use of it by this
+// process; and a reload may have left anything in the buffer.
 void refuse_missing_rows(const at::Tensor& ids, int64_t rows) {
-  if (!ids.is_cuda()) return;
+  if (ids.is_cpu() || ids.is_meta()) return;
   TORCH_CHECK_INDEX(ids.ge(0).logical_and(ids.lt(rows)).all().item<bool>(), "index out of range in self");
 }
 

@@ -173,6 +173,7 @@ class Machine {
   const std::vector<uint32_t>& widths() const { return widths_; }  // of the schedule's choices
   const std::vector<Step>& steps() const { return steps_; }        // empty where no timeline is kept
   const RaceFinder& races() const { return races_; }
+  const std::string& device_error() const { return device_error_; }  // of the first kernel that threw; empty where none did
   std::string actor_name(ActorId actor) const;
   // The calling host uses a device's memory or makes a stream there.
   void uses(int device);

@@ -49,6 +49,7 @@ int ModelledWorld::index_of(int rank) const {
 }
 
 c10::Device ModelledWorld::device(int rank) const { return modelled_device(index_of(rank)); }
+std::string ModelledWorld::broken() const { return machine_.device_error().empty() ? "" : "a kernel failed: " + machine_.device_error(); }
 AccountPtr ModelledWorld::account(int rank) const { return machine_.memory().account(index_of(rank)); }
 
 Devices::Ended ModelledWorld::run(const std::function<void(int)>& body, bool open) {

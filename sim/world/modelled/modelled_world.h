@@ -22,6 +22,7 @@ class ModelledWorld final : public World, public Devices {
   void each_rank(const std::function<void(int rank)>& body) override;
   at::Tensor sum(const std::vector<at::Tensor>& local_partials) override;
   AccountPtr account(int rank) const override;
+  std::string broken() const override;
   Devices* devices() override { return this; }
 
   Ended run(const std::function<void(int rank)>& body, bool open) override;

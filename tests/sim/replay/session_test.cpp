@@ -133,6 +133,26 @@ TEST(Replay, AnExceptionThatCrossesTheBoundaryIsACrashOfTheCandidate) {
   EXPECT_TRUE(warm(*evidence).outcomes[2].crashed);
 }
 
+// A kernel that reads rows which are not there: nobody hears of it before the device is waited for.
+class Spoiling final : public Reloader {
+ public:
+  Status record(model::Model&) override { return {}; }
+  Status prepare(model::Model& model) override {
+    const at::Tensor weight = model.find_tensor("attn.qkv.weight")->tensor;
+    weight.index_select(0, at::full({1}, 1 << 20, at::TensorOptions(at::kLong).device(weight.device())));
+    return {};
+  }
+  Status finish(model::Model&, const FinishConfig&) override { return {}; }
+};
+
+TEST(Replay, ADeviceThatTheCandidateSpoiledIsTheCandidates) {
+  Case the_case = tiny_case({qkv_layer()});
+  the_case.world = WorldKind::sim;
+  const Status status = replay(the_case, candidate<Spoiling>()).status();
+  EXPECT_EQ(status.code(), Code::lost);
+  EXPECT_TRUE(status.message().starts_with("warm: a kernel failed: aten::index_select on ")) << status.message();
+}
+
 TEST(Replay, TheCandidateRecordsOnceUnlessTheCaseSaysNever) {
   for (const Record record : {Record::after_construction, Record::never}) {
     Case the_case = tiny_case({qkv_layer()});
