@@ -41,7 +41,18 @@ class Projector {
     ++hosts_;
   }
 
-  std::vector<Done> done() { return std::move(all_); }
+  // Which copies go together, and so before others, is the device's matter too: writes behind one another have no order.
+  std::vector<Done> done() {
+    const auto writes = [](const Done& done) { return done.what.starts_with(event_name(EventKind::write_kernel)); };
+    for (auto first = all_.begin(); first != all_.end();) {
+      first = std::find_if(first, all_.end(), writes);
+      const auto end = std::find_if_not(first, all_.end(), writes);
+      size_t before = first == end ? 0 : first->host;
+      std::ranges::sort(first, end, {}, &Done::what);
+      for (; first != end; ++first) first->host = before++;
+    }
+    return std::move(all_);
+  }
 
  private:
   std::string name_of(int layer) const { return layer < 0 ? "" : " " + evidence_.layers.at(static_cast<size_t>(layer)); }

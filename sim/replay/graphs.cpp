@@ -85,6 +85,7 @@ at::Tensor GraphPlayer::factors(int64_t count) {
 void GraphPlayer::record(One& one, const Graphs& graphs) {
   one.graph = world_.make_graph({.shares_pool_with = graphs.shared_pool && !graphs_.empty() ? graphs_.front().graph.get() : nullptr,
                                  .global_mode = graphs.mode == Graphs::Mode::global});
+  TORCH_CHECK(one.graph, "this world has no graphs");
   one.graph->capture_begin();
   const Status status = model::guarded([&]() -> Status {  // whatever comes out of it, the capture ends
     for (Output& output : one.outputs) {

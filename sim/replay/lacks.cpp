@@ -50,10 +50,16 @@ std::string gpus_lack(const Case& the_case, const Gpus& there) {
   return {};
 }
 
+bool captures(const std::vector<Step>& steps) {
+  return std::ranges::any_of(steps, [](const Step& step) { return step.kind == StepKind::capture || captures(step.body); });
+}
+
 }  // namespace
 
 std::string lacks(const Case& the_case, const Gpus& there) {
   const std::string asked = what_is_asked(the_case.needs);
+  const bool graphs = the_case.world == WorldKind::sim || the_case.world == WorldKind::cuda;
+  if (!graphs && the_case.series.empty() && captures(the_case.steps)) return "needs graphs, which the worlds sim and cuda have";
   if (the_case.world != WorldKind::cuda) return asked.empty() ? "" : fmt::format("needs {}; GPUs are driven in the world cuda", asked);
   if (the_case.collectives != Collectives()) return "needs collectives that are modelled: on GPUs they are NCCL's";
   return gpus_lack(the_case, there);

@@ -61,6 +61,21 @@ TEST_F(Agreement, MemoryThatIsSharedOtherwiseIsADifference) {
   expect(row("sequence"), State::differs, "in the memory of communicator all, 0");
 }
 
+// Which operator writes, and which of writes behind one another comes first, is the device's matter; what stands between them is not.
+TEST_F(Agreement, WritesBehindOneAnotherHaveNoOrder) {
+  const auto write = [](int layer, const std::string& text) {
+    return Event{.kind = EventKind::write_kernel, .step = 1, .layer = layer, .numel = 4, .text = text};
+  };
+  auto& here = run_of(sim).events;
+  here.insert(here.end(), {write(0, "weight aten::copy_"), write(1, "weight aten::copy_")});
+  auto& there = run_of(cuda).events;
+  there.insert(there.end(), {write(1, "weight aten::_foreach_copy_"), write(0, "weight aten::_foreach_copy_")});
+  expect(row("sequence"), State::agrees, "10 operations");
+  there.insert(there.end() - 1, Event{.kind = EventKind::copied_back, .step = 1, .layer = 1});
+  here.insert(here.end() - 1, Event{.kind = EventKind::copied_back, .step = 1, .layer = 1});
+  expect(row("sequence"), State::differs, "write_kernel");
+}
+
 // Both communicators behind one thing that the host did: what stands between them is nobody's order.
 TEST_F(Agreement, StreamsMayTakeTurnsWhereNothingOrdersThem) {
   for (Evidence* each : {&sim, &cuda}) {

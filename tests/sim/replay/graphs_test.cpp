@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "sim/law/law.h"
+#include "sim/replay/lacks.h"
 #include "sim/replay/replay.h"
 #include "tests/sim/replay/tiny_case.h"
 
@@ -70,6 +71,13 @@ TEST(Graphs, ReadWhereTensorsWereCaptured) {
   EXPECT_EQ(verdict.finding->step, 3);
   EXPECT_EQ(verdict.finding->what, "the graph of 1 tokens reads other bytes than a cold load of B holds");
   EXPECT_TRUE(verdict.finding->why.starts_with("it has moved since the capture: is storage ")) << verdict.finding->why;
+}
+
+TEST(Graphs, NeedAWorldThatHasThem) {
+  Case the_case = replaying({.sizes = {1}});
+  EXPECT_EQ(lacks(the_case, Gpus()), "");
+  the_case.world = WorldKind::cpu;
+  EXPECT_EQ(lacks(the_case, Gpus()), "needs graphs, which the worlds sim and cuda have");
 }
 
 TEST(Graphs, AreReplayedInAnyOrder) {
