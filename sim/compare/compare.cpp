@@ -27,7 +27,6 @@ std::vector<Case> comparable(const std::vector<Case>& cases, const WorldKind (&w
 
 Result<Evidence> played(const Job& job, WorldKind world, const CompareOptions& options, const Engine& engine) {
   const Case here = in_world(job.the_case, world);
-  if (world == WorldKind::cpu && !here.series.empty()) return Status(Code::unsupported, "series need devices, and it has none");
   if (const std::string lacking = engine.lacks(here); !lacking.empty()) return Status(Code::unsupported, lacking);
   EngineOptions how{.timed = true};
   if (world == WorldKind::sim || world == WorldKind::meta) how.rates = options.rates;

@@ -2,6 +2,7 @@
 // Graphs of one rank's forwards, of a model without series. A graph holds, beside each layer's own forward, a checksum of every tensor
 // that layers hold; what a replay leaves of them is what the graph read. It knows addresses and no tensors, as any graph: what a reload
 // moves, it reads where it was.
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -11,6 +12,10 @@
 #include "sim/world/world.h"
 
 namespace reloadlab::sim {
+
+// Records what is issued by the call. Whatever comes out of that the capture ends; why the call failed is told, and not what comes of that
+// at the end. A failed graph is of no use.
+Status record_into(DeviceGraph& graph, const std::function<Status()>& issue);
 
 class GraphPlayer {
  public:
@@ -42,7 +47,7 @@ class GraphPlayer {
   };
 
   One warmed_up(int64_t size) const;
-  void record(One& one, const Graphs& graphs);
+  Status record(One& one, const Graphs& graphs);
   Status prove(One& one) const;
   at::Tensor factors(int64_t count);
   static void run(One& one);

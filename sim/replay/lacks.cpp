@@ -59,6 +59,7 @@ bool captures(const std::vector<Step>& steps) {
 std::string lacks(const Case& the_case, const Gpus& there) {
   const std::string asked = what_is_asked(the_case.needs);
   const bool graphs = the_case.world == WorldKind::sim || the_case.world == WorldKind::cuda;
+  if (the_case.world == WorldKind::cpu && !the_case.series.empty()) return "series need devices, and it has none";
   if (!graphs && the_case.series.empty() && captures(the_case.steps)) return "needs graphs, which the worlds sim and cuda have";
   if (the_case.world != WorldKind::cuda) return asked.empty() ? "" : fmt::format("needs {}; GPUs are driven in the world cuda", asked);
   if (the_case.collectives != Collectives()) return "needs collectives that are modelled: on GPUs they are NCCL's";

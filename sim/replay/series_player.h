@@ -82,8 +82,6 @@ class SeriesPlayer {
 
   std::string own_name(const std::string& group) const;
   Status each(const std::function<Status(WeightSeries&)>& call);
-  Status graph_call(void (DeviceGraph::*call)());
-  Status end_capture(Status status);
   Status make_one(const SeriesSpec& spec, const CandidateInfo& candidate, const CandidateContext& context, One& one);
   void saw_collective(const std::string& group, int64_t rank_in_group, const IssuedCollective& issued);
   void tell(EventKind kind, const Sent& sent);

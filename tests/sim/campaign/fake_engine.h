@@ -18,6 +18,9 @@ namespace reloadlab::tests {
 //   fake@no_data   replay fails with Code::data; fake@not_here with Code::unsupported, fake@broken with an exception
 sim::Engine fake_engine();
 
+// Where ranks meet that have nothing to tell each other.
+std::unique_ptr<sim::MeetingPlace> no_place();
+
 // How long to wait for a candidate: not long for one that never comes back, and for others as long as a busy machine may need.
 double silence_seconds(const std::string& candidate);
 

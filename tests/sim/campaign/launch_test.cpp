@@ -17,11 +17,6 @@ namespace {
 
 using namespace sim;
 
-class NoPlace final : public MeetingPlace {
- public:
-  int port() const override { return 1; }
-};
-
 class Launches : public testing::Test {
  protected:
   static constexpr int ranks = 3;
@@ -29,7 +24,7 @@ class Launches : public testing::Test {
   Launches() : folder(std::filesystem::path(testing::TempDir()) / fmt::format("reloadlab_launch_{}", ::getpid())), board(folder) {
     std::filesystem::remove_all(folder);
     std::filesystem::create_directories(folder);
-    engine.meet = []() -> Result<std::unique_ptr<MeetingPlace>> { return std::unique_ptr<MeetingPlace>(std::make_unique<NoPlace>()); };
+    engine.meet = []() -> Result<std::unique_ptr<MeetingPlace>> { return no_place(); };
     for (int rank = 1; rank < ranks; ++rank) keepers.push_back(start(rank));
     talking.world = WorldKind::cuda;
     talking.ranks = ranks;

@@ -17,17 +17,12 @@ namespace {
 
 using namespace sim;
 
-class NoPlace final : public MeetingPlace {
- public:
-  int port() const override { return 1; }
-};
-
 class Party : public testing::Test {
  protected:
   Party() {
     engine.meet = [this]() -> Result<std::unique_ptr<MeetingPlace>> {
       ++meetings;
-      return std::unique_ptr<MeetingPlace>(std::make_unique<NoPlace>());
+      return no_place();
     };
     together = with_rank_processes(engine, {"/proc/self/exe", "worker"});
     talking.world = WorldKind::cuda;
