@@ -5,7 +5,8 @@
 namespace reloadlab::layerwise {
 
 int64_t kernel_bytes(const Group& group);
-void take_backup(Group& group);
+// All of it, or nothing where it throws.
+void take_backup(Group& group, Gather gather);
 // Adds one tensor that is about to be overwritten and is not among the kernel tensors.
 void back_up(Group& group, const at::Tensor& tensor);
 // Writes the copy back where it came from. May throw, and may then be called again.

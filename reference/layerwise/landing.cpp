@@ -122,8 +122,7 @@ Status begin_landing(Core& core, Update& update, const LoadCall& call) {
   if (core.policy.abort == Abort::backup) {
     const auto in_flight = static_cast<int64_t>(call.loaded.storage().nbytes());
     if (core.options.extra_bytes_limit) RELOADLAB_TRY(stays_in_limit(core, update, in_flight + kernel_bytes(group)));
-    Status taken = model::guarded([&] { return take_backup(group), Status(); });
-    if (!taken.ok()) return group.backup.clear(), taken;
+    RELOADLAB_TRY(model::guarded([&] { return take_backup(group, core.policy.gather), Status(); }));
   }
   group.landed = group.kernel_written = true;
   return {};
@@ -142,7 +141,7 @@ PlainCopies landing_copies(const Core& core, const LoadCall& call, Counted& coun
 bool land_whole(const Core& core, Group& group) {
   if (core.policy.landing == Landing::materialized || group.landed || !group.progress->would_complete()) return false;
   const bool lands = find_places(group) && all_land(group);
-  if (lands && core.policy.abort == Abort::backup) take_backup(group);
+  if (lands && core.policy.abort == Abort::backup) take_backup(group, core.policy.gather);
   if (lands) group.kernel_written = true;
   if (lands) transfer_all(core, group);
   group.places.clear();

@@ -53,7 +53,7 @@ void forget_post_loads(const Group& group) {
 
 Status replay_all(Core& core, Update& update, Group& group, OwnStep own_step) {
   update.transfer.join();
-  if (core.policy.abort == Abort::backup && !group.landed) take_backup(group);
+  if (core.policy.abort == Abort::backup && !group.landed) take_backup(group, core.policy.gather);
   materialize(core, group);
   RELOADLAB_TRY(fill_unloaded(core, group));
   forget_post_loads(group);

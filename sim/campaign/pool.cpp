@@ -1,9 +1,12 @@
 // Workers side by side: each serves one job at a time; one that dies, talks nonsense or falls silent costs its job and is replaced.
+// Ranks that meet on real devices wait there for each other, and keep those of another job from it: the first worker has all such jobs.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 
 #include "sim/campaign/messages.h"
+#include "sim/campaign/party.h"
 #include "sim/campaign/runner.h"
 #include "sim/campaign/worker_process.h"
 
@@ -33,10 +36,11 @@ class Pool : public Runner {
 
   Status run(std::span<const Job> jobs, const WhyNot& why_not, const OnAnswer& on_answer) override {
     jobs_ = jobs, why_not_ = &why_not, on_answer_ = &on_answer;
-    next_ = 0, busy_ = 0, in_vain_ = 0, going_on_ = true;
+    busy_ = 0, in_vain_ = 0, going_on_ = true;
+    queue();
     desks_.clear();
     desks_.resize(std::min(static_cast<size_t>(options_.workers), std::max<size_t>(jobs.size(), 1)));
-    while (going_on_ && (next_ < jobs_.size() || busy_ > 0)) {
+    while (going_on_ && (!meeting_.empty() || !others_.empty() || busy_ > 0)) {
       for (Desk& desk : desks_) RELOADLAB_TRY(seat(desk));
       wait();
       for (Desk& desk : desks_)
@@ -47,11 +51,27 @@ class Pool : public Runner {
   }
 
  private:
+  void queue() {
+    meeting_.clear(), others_.clear();
+    for (size_t index = 0; index < jobs_.size(); ++index) {
+      const Case& the_case = jobs_[index].the_case;
+      (needs_rank_processes(the_case) && the_case.ranks > 1 ? meeting_ : others_).push_back(index);
+    }
+  }
+
+  // Where the first desk has to do both alone, it keeps to the order.
+  std::deque<size_t>& queue_for(const Desk& desk) {
+    if (&desk != &desks_.front() || meeting_.empty()) return others_;
+    return desks_.size() > 1 || others_.empty() || meeting_.front() < others_.front() ? meeting_ : others_;
+  }
+
   // Gives an idle desk a worker and a job.
   Status seat(Desk& desk) {
-    if (desk.job || next_ >= jobs_.size() || !going_on_) return {};
-    if (const std::string reason = (*why_not_)(jobs_[next_]); !reason.empty()) {
-      const size_t index = next_++;
+    std::deque<size_t>& jobs = queue_for(desk);
+    if (desk.job || jobs.empty() || !going_on_) return {};
+    const size_t index = jobs.front();
+    if (const std::string reason = (*why_not_)(jobs_[index]); !reason.empty()) {
+      jobs.pop_front();
       going_on_ = (*on_answer_)(index, unjudged(jobs_[index], End::skipped, reason));
       return {};
     }
@@ -60,7 +80,8 @@ class Pool : public Runner {
       desk.ready = false;
     }
     if (!desk.ready) return {};
-    desk.job = next_++, ++busy_;
+    jobs.pop_front();
+    desk.job = index, ++busy_;
     desk.where = {};
     desk.begin = std::chrono::steady_clock::now();
     desk.worker->send(FrameKind::job, job_text({jobs_[*desk.job], !options_.judge_here}));
@@ -162,7 +183,8 @@ class Pool : public Runner {
   const WhyNot* why_not_ = nullptr;
   const OnAnswer* on_answer_ = nullptr;
   std::vector<Desk> desks_;
-  size_t next_ = 0, busy_ = 0;
+  std::deque<size_t> meeting_, others_;  // that nobody has yet, in their order
+  size_t busy_ = 0;
   int in_vain_ = 0;
   bool going_on_ = true;
 };

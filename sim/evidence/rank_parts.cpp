@@ -81,7 +81,7 @@ bool is_settled(const Evidence& evidence) {
   };
   return std::ranges::all_of(evidence.executions, [&](const Execution& execution) {
     const bool done = execution.stopped.empty() && std::ranges::all_of(execution.ranks, [](const RankRun& run) {
-                        return std::ranges::all_of(run.outcomes, [](const StepOutcome& outcome) { return outcome.status.ok(); });
+                        return std::ranges::none_of(run.outcomes, &StepOutcome::crashed);
                       });
     if (!done) return false;
     const std::vector<std::string> first = issued(execution.ranks.front());

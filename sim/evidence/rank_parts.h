@@ -19,7 +19,8 @@ struct RankPart {
 // Code::data where parts are of different runs.
 Result<Evidence> put_together(const Case& the_case, const std::string& candidate, std::vector<RankPart> parts);
 
-// Every rank did all of its steps, and issued what the others issued: nothing of this run is left in any communicator.
+// Every rank came back from all of its steps, which may have refused, and issued what the others issued: nothing of this run is left in any
+// communicator.
 bool is_settled(const Evidence& evidence);
 
 }  // namespace reloadlab::sim

@@ -105,6 +105,7 @@ Status RankSession::supervised(c10::function_ref<Status()> fn) {
   } catch (const Defect&) {
     throw;
   } catch (const std::exception& error) {
+    if (const Devices* devices = stage_.world.devices(); devices && devices->gave_up()) throw;
     outcome_.crashed = true;
     return Status(Code::failed, first_line(error.what()));
   }

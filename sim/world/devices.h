@@ -48,6 +48,8 @@ class Devices {
     int in_step = -1;  // none, or nobody said
   };
   virtual Ended run(const std::function<void(int rank)>& body, bool open) = 0;
+  // Whether the calling rank was given up, within run(): all that still goes wrong there is its way out.
+  virtual bool gave_up() const { return false; }
   // The harness's own doings on the devices when a run is over: no schedule has them.
   virtual void apart(const std::function<void()>& doings) = 0;
   // The calling rank's end of the communicator. Names with equal ranks are one communicator; no ranks: all.

@@ -14,10 +14,10 @@ namespace reloadlab::sim::cuda {
 namespace {
 
 // Who waits too long is found by us, who say what for, and so is a context that is lost; LibTorch's own watchers would end the process
-// first.
+// first. NCCL connects ranks when a communicator is made, and not within the first collective, which may take it seconds.
 void set_environment() {
-  for (const char* name :
-       {"TORCH_NCCL_ASYNC_ERROR_HANDLING", "TORCH_NCCL_ENABLE_MONITORING", "TORCH_NCCL_RETHROW_CUDA_ERRORS", "NCCL_NVLS_ENABLE"})
+  for (const char* name : {"TORCH_NCCL_ASYNC_ERROR_HANDLING", "TORCH_NCCL_ENABLE_MONITORING", "TORCH_NCCL_RETHROW_CUDA_ERRORS",
+                           "NCCL_NVLS_ENABLE", "NCCL_RUNTIME_CONNECT"})
     ::setenv(name, "0", 1);
 }
 

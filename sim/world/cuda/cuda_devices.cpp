@@ -70,6 +70,11 @@ Devices::Ended CudaDevices::run(const std::function<void(int)>& body, bool open)
           .in_step = gave_up_->step};
 }
 
+bool CudaDevices::gave_up() const {
+  const std::lock_guard lock(mutex_);
+  return gave_up_.has_value();
+}
+
 std::exception_ptr CudaDevices::watched(const std::function<void(int)>& body, bool open) {
   const Observer::Watching watching(observer_);
   observer_.delay(open ? delays_ : std::nullopt);

@@ -23,6 +23,7 @@ class CudaDevices final : public Devices {
   CudaDevices(const WorldRequest& request, c10::Device device, AccountPtr account);
 
   Ended run(const std::function<void(int rank)>& body, bool open) override;
+  bool gave_up() const override;
   void apart(const std::function<void()>& doings) override { doings(); }
   c10::intrusive_ptr<c10d::ProcessGroup> group(const std::string& name, const std::vector<int64_t>& ranks) override;
   c10::intrusive_ptr<c10d::Store> store(const std::string& name) override;
@@ -54,7 +55,7 @@ class CudaDevices final : public Devices {
   std::optional<Times> times_;
   Patience* patience_ = nullptr;  // while ranks run
   pthread_t host_{};              // that runs the rank
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   About about_;                   // what was said last
   std::optional<About> gave_up_;  // what was about then
 };

@@ -1,6 +1,8 @@
 #include "tests/sim/campaign/fake_engine.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -18,7 +20,7 @@ using namespace sim;
 constexpr std::string_view kNames[] = {"fake@good",    "fake@bad",      "fake@moving", "fake@unsure", "fake@throws", "fake@unlike",
                                        "fake@crash",   "fake@abort",    "fake@exit",   "fake@loop",   "fake@lies",   "fake@nonsense",
                                        "fake@no_data", "fake@not_here", "fake@broken", "fake@hidden", "fake@drawn",  "fake@one_dies",
-                                       "fake@named",   "fake@lost",     "fake@spoils", "fake@forks"};
+                                       "fake@named",   "fake@lost",     "fake@spoils", "fake@forks",  "fake@meets",  "fake@refuses"};
 
 Result<EngineCandidate> find(const std::string& spelling) {
   for (const std::string_view name : kNames)
@@ -39,6 +41,14 @@ pid_t child_of_one_that_waits() {
   const pid_t child = ::fork();
   if (child != 0) return child;
   for (;;) ::pause();
+}
+
+bool is_alone_for_a_while() {
+  const int program = ::open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  const bool alone = ::flock(program, LOCK_EX | LOCK_NB) == 0;
+  ::usleep(30'000);
+  ::close(program);
+  return alone;
 }
 
 Execution run_of(const Case& the_case, const std::string& candidate, Variation::Kind kind, const EngineOptions& options) {
@@ -62,6 +72,7 @@ Execution run_of(const Case& the_case, const std::string& candidate, Variation::
       if (candidate == "fake@forks" && step == 1 && rank == 1) misbehave("fake@crash");
       StepOutcome outcome{.step = step};
       if (candidate == "fake@throws" && step == 1) outcome.crashed = true, outcome.status = Status(Code::failed, "boom");
+      if (candidate == "fake@refuses" && step == 1) outcome.status = Status(Code::failed, "not now");
       run.outcomes.push_back(outcome);
     }
   return execution;
@@ -74,6 +85,7 @@ Result<Evidence> replay(const Case& the_case, const std::string& candidate, cons
     run_of(the_case, candidate, Variation::Kind::warm, options);
     return Status(Code::lost, "the device is gone");
   }
+  if (candidate == "fake@meets" && !is_alone_for_a_while()) return Status(Code::failed, "others meet");
   static bool lost = false;  // as a GPU's context is lost, for all that comes next in this process
   lost |= candidate == "fake@lost";
   if (lost) throw std::runtime_error("the context is lost");

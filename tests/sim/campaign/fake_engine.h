@@ -8,12 +8,14 @@ namespace reloadlab::tests {
 //   fake@good
 //   fake@bad       breaks law_a at step 1 of the warm execution; fake@moving at step 0
 //   fake@unsure    law_b is inconclusive
+//   fake@refuses   step 1 ends with an error
 //   fake@throws    an exception crosses the boundary
 //   fake@unlike    two runs differ; fake@hidden: in their cold execution
 //   fake@crash     in step 1, as abort, exit, loop, nonsense and lies: what a worker process has to survive
 //   fake@one_dies  the same on rank 1 alone
 //   fake@named     the last event of each rank has the number of its process for a value
 //   fake@forks     starts a process in each step, whose number is the last event's value, and rank 1 crashes behind its last step
+//   fake@meets     replay fails where another process runs it at the same time
 //   fake@spoils    replay fails with Code::lost behind its last step
 //   fake@no_data   replay fails with Code::data; fake@not_here with Code::unsupported, fake@broken with an exception
 sim::Engine fake_engine();

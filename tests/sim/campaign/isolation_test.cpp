@@ -5,6 +5,8 @@
 
 #include "sim/campaign/frame.h"
 #include "sim/campaign/messages.h"
+#include "sim/campaign/runner.h"
+#include "tests/sim/campaign/fake_engine.h"
 #include "tests/sim/campaign/fixture.h"
 
 namespace reloadlab::tests {
@@ -74,6 +76,30 @@ INSTANTIATE_TEST_SUITE_P(Ways, Dying,
                                          Death{"fake@lies", "does not hold together", State::fail},
                                          Death{"fake@loop", "no step began for 2 s", State::hang}),
                          [](const auto& death) { return death.param.candidate.substr(5); });
+
+TEST(Workers, RanksThatMeetOnDevicesHaveThemToThemselves) {
+  Case meeting{.world = WorldKind::cuda, .ranks = 2, .steps = {{.kind = StepKind::load}}};
+  meeting.series.push_back({.name = "ring", .layers = {"up"}});
+  const Case other{.ranks = 2, .steps = {{.kind = StepKind::load}}};
+  std::vector<Job> jobs;
+  for (int i = 0; i < 6; ++i) {
+    jobs.push_back({.the_case = meeting, .candidate = "fake@meets"});
+    jobs.push_back({.the_case = other, .candidate = "fake@good"});
+  }
+  const auto runner = run_in_workers(fake_engine(), {.command = {"/proc/self/exe", "worker"}, .workers = 3});
+  std::vector<size_t> met;
+  size_t answers = 0;
+  const Status status = runner->run(
+      jobs, [](const Job&) { return std::string(); },
+      [&](size_t index, const Answer& answer) {
+        EXPECT_EQ(answer.result.end, End::judged) << answer.result.reason;
+        if (index % 2 == 0) met.push_back(index);
+        return ++answers > 0;
+      });
+  EXPECT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(answers, jobs.size());
+  EXPECT_EQ(met, (std::vector<size_t>{0, 2, 4, 6, 8, 10}));
+}
 
 TEST_F(Isolated, AThrowInTheHarnessIsADefectAndOtherCasesGoOn) {
   scenario("small");

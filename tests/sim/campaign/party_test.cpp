@@ -59,7 +59,7 @@ TEST_F(Party, TellsWhatOneProcessWouldHaveTold) {
 }
 
 TEST_F(Party, LivesOnForCasesThatGoWell) {
-  for (int time = 0; time < 3; ++time) EXPECT_EQ(warm_of(play("fake@good"), 3).stopped, "");
+  for (const char* candidate : {"fake@good", "fake@refuses", "fake@good"}) EXPECT_EQ(warm_of(play(candidate), 3).stopped, "");
   EXPECT_EQ(meetings, 1);
   EXPECT_NE(warm_of(play("fake@one_dies"), 3).stopped, "");
   EXPECT_EQ(warm_of(play("fake@good"), 3).stopped, "");
@@ -68,8 +68,10 @@ TEST_F(Party, LivesOnForCasesThatGoWell) {
   EXPECT_EQ(warm_of(play("fake@good"), 2).stopped, "");
   EXPECT_EQ(meetings, 3);
   talking.ranks = 3;
-  EXPECT_EQ(warm_of(play("fake@good"), 3).stopped, "");
+  EXPECT_EQ(warm_of(play("fake@throws"), 3).stopped, "");
   EXPECT_EQ(meetings, 3);
+  EXPECT_EQ(warm_of(play("fake@good"), 3).stopped, "");
+  EXPECT_EQ(meetings, 4);
 }
 
 TEST_F(Party, ARankThatDiesCostsItsEvidenceAndNoOthers) {
