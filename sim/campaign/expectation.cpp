@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "sim/scenario/spelling.h"
+
 namespace reloadlab::sim {
 namespace fs = std::filesystem;
 namespace {
@@ -30,15 +32,27 @@ std::string_view lasting_execution(std::string_view label) {
 
 bool is_drawn(std::string_view lasting) { return lasting.starts_with("fault "); }
 
+std::vector<std::string> world_names() {
+  std::vector<std::string> names;
+  for (const auto& [kind, name] : world_spellings) names.emplace_back(name);
+  return names;
+}
+
 bool Expectation::covers(std::string_view candidate_name, std::string_view law_id, std::string_view variant) const {
   return candidate == candidate_name && law == law_id &&
          (variants.empty() || std::find(variants.begin(), variants.end(), variant) != variants.end());
 }
 
+bool Expectation::covers_world(std::string_view world) const {
+  return worlds.empty() || std::find(worlds.begin(), worlds.end(), world) != worlds.end();
+}
+
 std::string Expectation::place(const fs::path& path) const { return fmt::format("{}:{}:{}", path.string(), rule_at.line, rule_at.column); }
 
-const Expectation* ExpectationFile::find(std::string_view candidate, std::string_view law, std::string_view variant) const {
-  const auto found = std::find_if(known.begin(), known.end(), [&](const Expectation& one) { return one.covers(candidate, law, variant); });
+const Expectation* ExpectationFile::find(std::string_view candidate, std::string_view law, std::string_view variant,
+                                         std::string_view world) const {
+  const auto found = std::find_if(known.begin(), known.end(),
+                                  [&](const Expectation& one) { return one.covers(candidate, law, variant) && one.covers_world(world); });
   return found == known.end() ? nullptr : &*found;
 }
 

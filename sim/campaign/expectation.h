@@ -9,8 +9,8 @@
 // An entry names the first evidence against the law, so that a failure that moves is a new failure. What the run's seed draws is no
 // part of it: `fault loader` is an execution with a fault in some loader call, whichever this seed strikes and whatever
 // tensor shows it. Without `variants` it holds for
-// every case of the scenario. `rule` is the id of the rule or bug that explains it (rules.h), and a person writes it: `"?"` stands
-// where nobody has yet, and excuses nothing.
+// every case of the scenario; with `worlds: [cuda]` in that world only, where real devices fail otherwise than modelled ones. `rule` is the
+// id of the rule or bug that explains it (rules.h), and a person writes it: `"?"` stands where nobody has yet, and excuses nothing.
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -40,17 +40,21 @@ struct Expectation {
   std::string candidate, law, rule;
   Evidenced first;
   std::vector<std::string> variants;  // empty: all
+  std::vector<std::string> worlds;    // likewise
   Position rule_at = {};              // where the file has the rule
   bool explained() const { return rule != kUnexplained; }
   // "x.yaml:4:38" for a file at that path, as in messages about the file.
   std::string place(const std::filesystem::path& path) const;
   bool covers(std::string_view candidate_name, std::string_view law_id, std::string_view variant) const;
+  bool covers_world(std::string_view world) const;
 };
+
+std::vector<std::string> world_names();
 
 struct ExpectationFile {
   std::string scenario;
   std::vector<Expectation> known;
-  const Expectation* find(std::string_view candidate, std::string_view law, std::string_view variant) const;
+  const Expectation* find(std::string_view candidate, std::string_view law, std::string_view variant, std::string_view world) const;
 };
 
 // Names that an expectation may use; empty lists allow any.

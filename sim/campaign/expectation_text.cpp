@@ -14,7 +14,7 @@ namespace reloadlab::sim {
 namespace {
 
 constexpr std::string_view kFileKeys[] = {"reloadlab", "scenario", "known"};
-constexpr std::string_view kEntryKeys[] = {"candidate", "law", "rule", "variants", "execution", "step", "tensor"};
+constexpr std::string_view kEntryKeys[] = {"candidate", "law", "rule", "variants", "worlds", "execution", "step", "tensor"};
 
 class Reading {
  public:
@@ -105,6 +105,7 @@ class Reading {
     if (const Node* step = required(node, "step")) one.first.step = integer(*step);
     if (const Node::Entry* tensor = node.find("tensor")) one.first.tensor = tensor_in(*tensor->value, one.first.execution);
     if (const Node::Entry* list = node.find("variants")) variants(*list->value, one);
+    if (const Node::Entry* list = node.find("worlds")) worlds(*list->value, one);
     claim(node, one);
     file.known.push_back(std::move(one));
   }
@@ -115,18 +116,27 @@ class Reading {
     for (const NodePtr& item : node.items) one.variants.push_back(one_of(*item, "variant of this scenario", names_.variants));
   }
 
-  // One failure has one entry: an entry for all variants leaves no room for another.
+  void worlds(const Node& node, Expectation& one) {
+    if (!is(node, Node::Kind::list, "a list")) return;
+    if (node.items.empty()) errors_.error(node.at, "an empty list covers no world; leave the key out to cover all");
+    for (const NodePtr& item : node.items) one.worlds.push_back(one_of(*item, "world", world_names()));
+  }
+
+  // One failure has one entry: an entry for all variants leaves no room for another, nor does one for all worlds.
   void claim(const Node& node, const Expectation& one) {
-    auto& taken = claimed_[one.candidate + '\n' + one.law];
-    bool repeated = one.variants.empty() ? !taken.empty() : taken.contains("");
-    for (const std::string& variant : one.variants) repeated |= !taken.insert(variant).second;
-    if (one.variants.empty()) taken.insert("");
+    bool repeated = false;
+    for (const std::string& world : one.worlds.empty() ? world_names() : one.worlds) {
+      auto& taken = claimed_[one.candidate + '\n' + one.law + '\n' + world];
+      repeated |= one.variants.empty() ? !taken.empty() : taken.contains("");
+      for (const std::string& variant : one.variants) repeated |= !taken.insert(variant).second;
+      if (one.variants.empty()) taken.insert("");
+    }
     if (repeated) errors_.error(node.at, fmt::format("another entry already covers {} and {} here", one.candidate, one.law));
   }
 
   const ExpectationNames& names_;
   Diagnostics& errors_;
-  std::map<std::string, std::set<std::string>> claimed_;  // candidate and law → variants; "": all
+  std::map<std::string, std::set<std::string>> claimed_;  // candidate, law and world → variants; "": all
 };
 
 void write_entry(YAML::Emitter& out, const Expectation& one) {
@@ -135,6 +145,7 @@ void write_entry(YAML::Emitter& out, const Expectation& one) {
   out << YAML::Key << "law" << YAML::Value << one.law;
   out << YAML::Key << "rule" << YAML::Value << one.rule;
   if (!one.variants.empty()) out << YAML::Key << "variants" << YAML::Value << YAML::Flow << one.variants;
+  if (!one.worlds.empty()) out << YAML::Key << "worlds" << YAML::Value << YAML::Flow << one.worlds;
   out << YAML::Key << "execution" << YAML::Value << one.first.execution;
   out << YAML::Key << "step" << YAML::Value << one.first.step;
   if (!one.first.tensor.empty()) out << YAML::Key << "tensor" << YAML::Value << one.first.tensor;

@@ -38,7 +38,8 @@ std::vector<Expectation> grouped_entries(const std::vector<Expectation>& split, 
     for (const Expectation& one : split) {
       if (one.variants != std::vector{variant}) continue;
       const auto same = std::find_if(groups.begin(), groups.end(), [&](const Expectation& group) {
-        return group.candidate == one.candidate && group.law == one.law && group.rule == one.rule && group.first == one.first;
+        return group.candidate == one.candidate && group.law == one.law && group.rule == one.rule && group.worlds == one.worlds &&
+               group.first == one.first;
       });
       if (same == groups.end())
         groups.push_back(one);
@@ -52,6 +53,15 @@ std::vector<Expectation> grouped_entries(const std::vector<Expectation>& split, 
     return a.candidate != b.candidate ? a.candidate < b.candidate : place(a) < place(b);
   });
   return groups;
+}
+
+// What real devices show stands beside what holds where there are none: whoever updates that may have no GPU.
+bool is_apart(std::string_view world) { return world == world_name(WorldKind::cuda); }
+
+void leave_world(std::vector<Expectation>& known, std::vector<Expectation>::iterator entry, std::string_view world) {
+  if (entry->worlds.empty() && is_apart(world)) entry->worlds = world_names();
+  std::erase(entry->worlds, world);
+  if (entry->worlds.empty()) known.erase(entry);
 }
 
 bool says_nothing(State state) { return state == State::inconclusive || state == State::unsupported || state == State::flaky; }
@@ -70,12 +80,15 @@ void ExpectationBook::learn(const CaseResult& result) {
 
 void ExpectationBook::learn(const CaseResult& result, const LawResult& law, Page& page) {
   std::vector<Expectation>& known = page.file.known;
-  const auto old = std::find_if(known.begin(), known.end(),
-                                [&](const Expectation& one) { return one.covers(result.candidate, law.law, result.variant); });
+  const auto same = [&](const Expectation& one) { return one.covers(result.candidate, law.law, result.variant); };
+  const auto old =
+      std::find_if(known.begin(), known.end(), [&](const Expectation& one) { return same(one) && one.covers_world(result.world); });
+  if (old != known.end() && law.finding && old->first == evidenced_by(*law.finding)) return;
   std::optional<Expectation> before;
-  if (old != known.end()) before = *old, known.erase(old);
+  if (old != known.end()) before = *old, leave_world(known, old, result.world);
   if (!law.finding) return;
   Expectation fresh{result.candidate, law.law, "", evidenced_by(*law.finding), {result.variant}};
+  if (is_apart(result.world) || std::any_of(known.begin(), known.end(), same)) fresh.worlds = {result.world};
   fresh.rule = before ? before->rule : rule_of_same_failure(known, fresh);
   if (before && before->first != fresh.first) page.moved.insert({fresh.candidate, fresh.law, result.variant});
   known.push_back(std::move(fresh));

@@ -5,12 +5,11 @@
 
 #include "reference/base/nearest.h"
 #include "reference/base/prng.h"
+#include "sim/campaign/expectation.h"
 #include "sim/cli/commands.h"
 
 namespace reloadlab::sim {
 namespace {
-
-constexpr WorldKind kWorlds[] = {WorldKind::cpu, WorldKind::meta, WorldKind::sim, WorldKind::cuda};
 
 Result<WorldKind> read_device_world(const std::string& text) {
   RELOADLAB_ASSIGN(const WorldKind world, read_world("--on", text));
@@ -22,8 +21,7 @@ Result<WorldKind> read_device_world(const std::string& text) {
 
 Result<WorldKind> read_world(std::string_view option, const std::string& text) {
   if (const auto world = world_from_name(text)) return *world;
-  std::vector<std::string_view> names;
-  for (const WorldKind world : kWorlds) names.push_back(world_name(world));
+  const std::vector<std::string> names = world_names();
   return Status(Code::usage, fmt::format("{}: no world is called \"{}\"{}", option, text, did_you_mean(text, names)));
 }
 

@@ -6,6 +6,8 @@
 
 #include <optional>
 
+#include "sim/world/account.h"
+
 namespace reloadlab::sim::cuda {
 namespace {
 
@@ -22,6 +24,7 @@ class CudaGraph final : public DeviceGraph {
       c10::cuda::device_synchronize();
       instead_.emplace(c10::cuda::getStreamFromPool());
     }
+    const AccountScope nobody(nullptr);  // LibTorch's state of random numbers
     graph_.capture_begin(pool_, mode_);
   }
 

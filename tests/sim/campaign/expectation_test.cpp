@@ -51,6 +51,10 @@ TEST(Expectations, ErrorsSayWhereAndWhatWasMeant) {
             "x.yaml:4:80: no variant of this scenario is called \"ranks=3\"; did you mean \"ranks=1\"?");
   EXPECT_EQ(message_of(kHead + "  - {candidate: c, law: law_a, rule: LW1, execution: warm, step: 1, variants: []}\n"),
             "x.yaml:4:79: an empty list covers no case; leave the key out to cover all");
+  const std::string in_worlds = kHead + "  - {candidate: fake@bad, law: law_a, rule: B10, execution: warm, step: 1, worlds: ";
+  EXPECT_EQ(message_of(in_worlds + "[cdua]}\n"), "x.yaml:4:85: no world is called \"cdua\"; did you mean \"cuda\"?");
+  EXPECT_EQ(message_of(in_worlds + "[]}\n"), "x.yaml:4:84: an empty list covers no world; leave the key out to cover all");
+  EXPECT_EQ(message_of(in_worlds + "[cuda]}\n" + kBadAtStep1), "x.yaml:5:5: another entry already covers fake@bad and law_a here");
   EXPECT_EQ(message_of(kHead + kBadAtStep1 + kBadAtStep1), "x.yaml:5:5: another entry already covers fake@bad and law_a here");
 }
 
@@ -104,6 +108,29 @@ TEST_F(CampaignTest, WhatAKnownRaceDoesOnRealDevicesIsChance) {
   };
   EXPECT_EQ(states("cuda"), (std::vector<State>{State::unsupported, State::known, State::pass, State::fail, State::known}));
   EXPECT_EQ(states("sim"), (std::vector<State>{State::inconclusive, State::fail, State::unexpected_pass, State::fail, State::flaky}));
+}
+
+// The place that a graph reads may be the tensor's again, if the allocator will have it so.
+TEST_F(CampaignTest, WhatLiesWhereAMovedTensorLayIsChanceOnRealDevices) {
+  scenario("small");
+  write(kFile, kHead + "  - {candidate: fake@bad, law: address_stable, rule: B39, execution: warm, step: 1}\n" +
+                   "  - {candidate: fake@bad, law: graph_replay, rule: B39, execution: warm, step: 2}\n");
+  const Case one{
+      .scenario = "small", .file = (folder / "scenarios/layerwise/small.yaml").string(), .variant = "ranks=1", .system = "layerwise"};
+  const auto book = ExpectationBook::open({&one, 1}, {"address_stable", "graph_replay"});
+  ASSERT_TRUE(book.ok()) << book.status().message();
+  auto state = [&](const std::string& world, LawResult law) {
+    CaseResult result{.scenario = one.scenario, .variant = one.variant, .file = one.file, .candidate = "fake@bad", .world = world};
+    result.laws = {std::move(law)};
+    book->apply(result);
+    return result.laws[0].state;
+  };
+  const LawResult passes{.law = "graph_replay", .state = State::pass};
+  EXPECT_EQ(state("cuda", passes), State::pass);
+  EXPECT_EQ(state("sim", passes), State::unexpected_pass);
+  EXPECT_EQ(state("cuda", {.law = "address_stable", .state = State::pass}), State::unexpected_pass);
+  const Finding finding{.execution = "warm", .step = 3};
+  EXPECT_EQ(state("cuda", {.law = "graph_replay", .state = State::fail, .finding = finding}), State::fail);
 }
 
 TEST(Expectations, ARuleIsOneThatExists) {
@@ -215,6 +242,25 @@ TEST_F(CampaignTest, UpdateOfOneVariantLeavesTheOthers) {
                 "  - {candidate: fake@moving, law: law_a, rule: B10, variants: [ranks=2], execution: warm, step: 0, tensor: up.weight}\n");
   EXPECT_NE(screen().find(kFile + ":5:48: fake@moving fails law_a otherwise now: is B10 still why?"), std::string::npos) << screen();
   EXPECT_EQ(screen().find(":4:48:"), std::string::npos) << "the other variant did not run: " << screen();
+}
+
+// Whoever writes down what real devices show leaves what holds where there are none, and the other way round.
+TEST_F(CampaignTest, UpdateOnRealDevicesStandsApart) {
+  const std::string moving = "  - {candidate: fake@moving, law: law_a, rule: B10, worlds: ";
+  const std::string others = "[cpu, meta, sim], execution: warm, step: ", passes = "  - {candidate: fake@good, law: law_a, rule: B11, ";
+  scenario("small");
+  write(kFile, kHead + "  - {candidate: fake@moving, law: law_a, rule: B10, execution: warm, step: 1, tensor: up.weight}\n" + passes +
+                   "execution: warm, step: 1}\n");
+  options.update_expectations = true;
+  options.selection.on = WorldKind::cuda;
+  run({"fake@moving", "fake@good"});
+  EXPECT_EQ(read_file(folder / kFile), kHead + passes + "worlds: " + others + "1}\n" + moving + others + "1, tensor: up.weight}\n" +
+                                           moving + "[cuda], execution: warm, step: 0, tensor: up.weight}\n");
+  options.update_expectations = false;
+  EXPECT_EQ(exit_code(run({"fake@moving", "fake@good"})), Exit::held) << screen();
+  options.selection.on.reset();
+  EXPECT_EQ(law_of(run({"fake@moving"}), "fake@moving", "law_a").state, State::fail);
+  EXPECT_EQ(law_of(run({"fake@good"}), "fake@good", "law_a").state, State::unexpected_pass);
 }
 
 TEST_F(CampaignTest, UpdateRemovesWhatPassesNow) {
