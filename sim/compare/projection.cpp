@@ -27,8 +27,8 @@ std::string_view told(const Event& event) {
 
 class Projector {
  public:
-  Projector(const Evidence& evidence, const RankRun& run, size_t rank, bool versions)
-      : evidence_(evidence), run_(run), rank_(rank), versions_(versions) {}
+  Projector(const Evidence& evidence, const Execution& execution, size_t rank, const HasVersion& has_version)
+      : evidence_(evidence), execution_(execution), run_(execution.ranks.at(rank)), rank_(rank), has_version_(has_version) {}
 
   void take(const Event& event) {
     if (is_memory(event.kind)) return;
@@ -60,7 +60,7 @@ class Projector {
   void read(const Event& event, const RankRun::Read& read) {
     const std::string path = fmt::format("{}.{}", evidence_.layers.at(static_cast<size_t>(read.layer)), read.slot);
     std::string what = fmt::format("read of {}", path);
-    if (versions_) what += " at " + version_of(path, read.content);
+    if (has_version_(read)) what += " at " + version_of(path, read);
     add(fmt::format("stream {}", read.stream), std::move(what), event, read.storage);
   }
 
@@ -72,16 +72,26 @@ class Projector {
     add("communicator " + group, std::move(what), event, event.value);
   }
 
-  // The checkpoint whose cold load leaves these bytes, in the same world.
-  std::string version_of(const std::string& path, const BlobPtr& content) const {
-    if (!content) return "nothing";
+  // The checkpoint whose cold load leaves these bytes, in the same world: that of the last load before, where several do.
+  std::string version_of(const std::string& path, const RankRun::Read& read) const {
+    if (!read.content) return "nothing";
+    const std::string loaded = last_load(read.step);
+    std::string fitting = "none of the checkpoints";
     for (const Execution& execution : evidence_.executions) {
       if (execution.variation.kind != Variation::Kind::cold || execution.ranks.size() <= rank_) continue;
       if (execution.ranks[rank_].censuses.empty()) continue;
       const CensusEntry* entry = execution.ranks[rank_].censuses.back().find(path);
-      if (entry && entry->content && entry->content->bytes == content->bytes) return execution.variation.name;
+      if (!entry || !entry->content || entry->content->bytes != read.content->bytes) continue;
+      if (fitting.starts_with("none") || execution.variation.name == loaded) fitting = execution.variation.name;
     }
-    return "none of the checkpoints";
+    return fitting;
+  }
+
+  std::string last_load(int before) const {
+    std::string name;
+    for (int step = 0; step < before && step < static_cast<int>(execution_.steps.size()); ++step)
+      if (const std::string& loaded = execution_.steps[static_cast<size_t>(step)].plan.checkpoint; !loaded.empty()) name = loaded;
+    return name;
   }
 
   void add(std::string lane, std::string what, const Event& event, int64_t storage) {
@@ -92,9 +102,10 @@ class Projector {
   }
 
   const Evidence& evidence_;
+  const Execution& execution_;
   const RankRun& run_;
   size_t rank_;
-  bool versions_;
+  const HasVersion& has_version_;
   size_t hosts_ = 0;
   std::map<std::string, size_t> in_lane_;
   std::map<int64_t, std::string> places_;  // by storage
@@ -103,10 +114,9 @@ class Projector {
 
 }  // namespace
 
-Projection project(const Evidence& evidence, const Execution& execution, size_t rank, int until, bool versions) {
-  const RankRun& run = execution.ranks.at(rank);
-  Projector projector(evidence, run, rank, versions);
-  for (const Event& event : run.events)
+Projection project(const Evidence& evidence, const Execution& execution, size_t rank, int until, const HasVersion& has_version) {
+  Projector projector(evidence, execution, rank, has_version);
+  for (const Event& event : execution.ranks.at(rank).events)
     if (event.step < until) projector.take(event);
   Projection projection{.all = projector.done(), .lanes = {}, .places = {}};
   for (const Done& done : projection.all) {

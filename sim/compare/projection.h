@@ -5,6 +5,7 @@
 //   place  memory that is read, sent or received into; what touches one place is in order
 //
 // Two runs are the same where their lanes and their places are: whatever else stands in another order, neither of them orders.
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -28,7 +29,9 @@ struct Projection {
   std::map<std::string, std::vector<const Done*>> places;
 };
 
-// Of what belongs to steps before `until`. `versions`: with the checkpoints that reads return, which takes bytes.
-Projection project(const Evidence& evidence, const Execution& execution, size_t rank, int until, bool versions);
+using HasVersion = std::function<bool(const RankRun::Read&)>;
+
+// Of what belongs to steps before `until`. `has_version`: reads that are told with the checkpoint that they return, which takes bytes.
+Projection project(const Evidence& evidence, const Execution& execution, size_t rank, int until, const HasVersion& has_version);
 
 }  // namespace reloadlab::sim
