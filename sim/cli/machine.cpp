@@ -85,6 +85,14 @@ Examined examine_peers(const Gpus& gpus) {
           fmt::format("GPUs {} do not read each other's memory: NCCL goes through the host's", fmt::join(gpus.strangers, ", "))};
 }
 
+Examined examine_topology(const Gpus& gpus) {
+  std::vector<std::string> ways;
+  for (const auto& [way, pairs] : gpus.topology)
+    ways.push_back(gpus.topology.size() == 1 ? fmt::format("{} between all GPUs", way)
+                                             : fmt::format("{} between {}", way, fmt::join(pairs, ", ")));
+  return {.what = "topology", .says = fmt::format("{}", fmt::join(ways, "; "))};
+}
+
 Examined examine_toolkit(const std::string& toolkit) {
   if (toolkit.empty()) return {Examined::State::none, "CUDA toolkit", "none, and nothing here needs one"};
   return {.what = "CUDA toolkit", .says = fmt::format("{}; nothing here needs one", toolkit)};
@@ -104,6 +112,7 @@ Machine look_at_machine() {
 std::string machine_json(const Machine& machine) {
   Json json{{"reloadlab", RELOADLAB_VERSION}, {"processor", machine.processor}, {"processors", machine.processors}};
   json["gpus"] = gpus_json(machine.gpus);
+  if (!machine.gpus.topology.empty()) json["topology"] = machine.gpus.topology;
   if (!machine.gpus.why_none.empty()) json["why_no_gpu"] = machine.gpus.why_none;
   if (!machine.gpus.driver.empty()) json["driver"] = machine.gpus.driver, json["driver_cuda"] = cuda_version_text(machine.gpus.cuda);
   json["torch"] = machine.torch.version;
@@ -136,7 +145,7 @@ std::vector<Examined> examine_machine(const Machine& machine) {
   if (none)
     rows.push_back({Examined::State::none, "GPU",
                     fmt::format("no GPU here: {}; cases of world cuda are unsupported, the others run", machine.gpus.why_none)});
-  if (machine.gpus.here.size() > 1) rows.push_back(examine_peers(machine.gpus));
+  if (machine.gpus.here.size() > 1) rows.insert(rows.end(), {examine_peers(machine.gpus), examine_topology(machine.gpus)});
   if (machine.versions.ok()) {
     rows.push_back(examine_cuda(*machine.versions, machine.gpus));
     rows.push_back(examine_nccl(*machine.versions));

@@ -16,7 +16,10 @@ using Device = void*;
 struct Memory {
   unsigned long long total, free, used;
 };
-constexpr int kP2pRead = 0, kP2pOk = 0;
+constexpr int kP2pRead = 0, kP2pNvlink = 2, kP2pOk = 0;
+// By how far up two devices meet.
+constexpr std::pair<int, const char*> kMeetings[] = {{0, "one board"},      {10, "a PCIe switch"}, {20, "several PCIe switches"},
+                                                     {30, "a host bridge"}, {40, "one NUMA node"}, {50, "the link of NUMA nodes"}};
 
 class Nvml {
  public:
@@ -72,23 +75,45 @@ Gpu describe(const Nvml& nvml, Device device) {
   return gpu;
 }
 
-bool reads(const Nvml& nvml, Device from, Device to) {
+bool can(const Nvml& nvml, int what, Device from, Device to) {
   int status = -1;
-  return nvml.call<int (*)(Device, Device, int, int*)>("nvmlDeviceGetP2PStatus", from, to, kP2pRead, &status) == 0 && status == kP2pOk;
+  return nvml.call<int (*)(Device, Device, int, int*)>("nvmlDeviceGetP2PStatus", from, to, what, &status) == 0 && status == kP2pOk;
 }
 
-std::vector<std::string> find_strangers(const Nvml& nvml, const std::vector<Device>& devices) {
-  std::vector<std::string> pairs;
+std::string between(const Nvml& nvml, Device one, Device other) {
+  if (can(nvml, kP2pNvlink, one, other)) return "NVLink";
+  int level = -1;
+  nvml.call<int (*)(Device, Device, int*)>("nvmlDeviceGetTopologyCommonAncestor", one, other, &level);
+  const auto known = std::ranges::find(kMeetings, level, &std::pair<int, const char*>::first);
+  return known == std::end(kMeetings) ? "what the driver does not tell" : known->second;
+}
+
+void find_pairs(const Nvml& nvml, const std::vector<Device>& devices, Gpus& found) {
   for (size_t one = 0; one < devices.size(); ++one)
-    for (size_t other = one + 1; other < devices.size(); ++other)
-      if (!reads(nvml, devices[one], devices[other]) || !reads(nvml, devices[other], devices[one]))
-        pairs.push_back(fmt::format("{} and {}", one, other));
-  return pairs;
+    for (size_t other = one + 1; other < devices.size(); ++other) {
+      const std::string pair = fmt::format("{} and {}", one, other);
+      found.topology[between(nvml, devices[one], devices[other])].push_back(pair);
+      if (!can(nvml, kP2pRead, devices[one], devices[other]) || !can(nvml, kP2pRead, devices[other], devices[one]))
+        found.strangers.push_back(pair);
+    }
 }
 
-void keep_visible(std::vector<Gpu>& all, std::vector<Device>& devices) {
+Device device_with(const Nvml& nvml, const std::string& uuid) {
+  Device device = nullptr;
+  nvml.call<int (*)(const char*, Device*)>("nvmlDeviceGetHandleByUUID", uuid.c_str(), &device);
+  return device;
+}
+
+// A part of a GPU, which the list of GPUs does not have: a process sees the first one named, and no other GPU.
+void keep_part(const Nvml& nvml, const std::string& variable, std::vector<Gpu>& all, std::vector<Device>& devices) {
+  all.clear(), devices.clear();
+  if (Device part = device_with(nvml, variable.substr(0, variable.find(',')))) all = {describe(nvml, part)}, devices = {part};
+}
+
+void keep_visible(const Nvml& nvml, std::vector<Gpu>& all, std::vector<Device>& devices) {
   const char* variable = std::getenv("CUDA_VISIBLE_DEVICES");
   if (!variable) return;
+  if (std::string_view(variable).starts_with("MIG-")) return keep_part(nvml, variable, all, devices);
   std::vector<Gpu> kept;
   std::vector<Device> kept_devices;
   for (const size_t index : visible_gpus(variable, all)) kept.push_back(all[index]), kept_devices.push_back(devices[index]);
@@ -111,8 +136,8 @@ Gpus ask() {
     found.here.push_back(describe(nvml, device));
   }
   const size_t all = found.here.size();
-  keep_visible(found.here, devices);
-  found.strangers = find_strangers(nvml, devices);
+  keep_visible(nvml, found.here, devices);
+  find_pairs(nvml, devices, found);
   if (all == 0) found.why_none = fmt::format("the driver {} knows none", found.driver);
   if (all > 0 && found.here.empty())
     found.why_none = fmt::format("CUDA_VISIBLE_DEVICES=\"{}\" leaves none of {}", std::getenv("CUDA_VISIBLE_DEVICES"), all);
@@ -138,10 +163,8 @@ std::vector<int64_t> gpu_memory_in_use(const Gpus& gpus) {
   static const Nvml nvml;
   std::vector<int64_t> used;
   for (const Gpu& gpu : gpus.here) {
-    Device device = nullptr;
     Memory memory{};
-    if (nvml.call<int (*)(const char*, Device*)>("nvmlDeviceGetHandleByUUID", gpu.uuid.c_str(), &device) == 0)
-      nvml.call<int (*)(Device, Memory*)>("nvmlDeviceGetMemoryInfo", device, &memory);
+    if (Device device = device_with(nvml, gpu.uuid)) nvml.call<int (*)(Device, Memory*)>("nvmlDeviceGetMemoryInfo", device, &memory);
     used.push_back(static_cast<int64_t>(memory.used));
   }
   return used;

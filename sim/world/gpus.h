@@ -1,6 +1,7 @@
 #pragma once
 // The GPUs of this host as their driver (NVML) knows them: asked without a context, so that whoever starts processes for ranks may ask.
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -13,11 +14,13 @@ struct Gpu {
 };
 
 struct Gpus {
-  std::vector<Gpu> here;               // those that CUDA_VISIBLE_DEVICES leaves, numbered as CUDA numbers them
-  std::string why_none;                // where there is none
-  std::string driver;                  // "580.159.04"; empty where there is no driver
-  int cuda = 0;                        // the newest CUDA that the driver runs: 13000 is 13.0
+  std::vector<Gpu> here;  // those that CUDA_VISIBLE_DEVICES leaves, numbered as CUDA numbers them; of parts of GPUs (MIG) the first
+  std::string why_none;   // where there is none
+  std::string driver;     // "580.159.04"; empty where there is no driver
+  int cuda = 0;           // the newest CUDA that the driver runs: 13000 is 13.0
   std::vector<std::string> strangers;  // pairs of which one does not read the other's memory: "0 and 1"
+  // What lies between them: "NVLink", "a PCIe switch", …; pairs by that.
+  std::map<std::string, std::vector<std::string>> topology;
 };
 
 // Asked once.

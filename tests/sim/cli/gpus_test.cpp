@@ -57,6 +57,8 @@ TEST_F(OnGpus, OnlyThoseThatCudaShowsAreThere) {
   EXPECT_EQ(count("FAKE_GPUS=3 CUDA_VISIBLE_DEVICES=GPU-1,0"), 2);
   EXPECT_EQ(count("FAKE_GPUS=3 CUDA_VISIBLE_DEVICES=0,7,1"), 1);  // nothing behind the first that is not there
   EXPECT_EQ(count("FAKE_GPUS=3 CUDA_VISIBLE_DEVICES="), 0);
+  EXPECT_EQ(count("FAKE_GPUS=3 CUDA_VISIBLE_DEVICES=MIG-6,MIG-7"), 1);  // CUDA shows a process one part of a GPU
+  EXPECT_EQ(devices("CUDA_VISIBLE_DEVICES=MIG-5").out, "no GPU here: CUDA_VISIBLE_DEVICES=\"MIG-5\" leaves none of 1\n");
   EXPECT_EQ(devices("FAKE_GPUS=3 CUDA_VISIBLE_DEVICES=-1").out, "no GPU here: CUDA_VISIBLE_DEVICES=\"-1\" leaves none of 3\n");
 }
 
@@ -104,6 +106,12 @@ TEST_F(OnGpus, DoctorSaysWhatDisagreesAndWhatToDo) {
   EXPECT_EQ(fine.exit_code, 0) << fine.out;
   EXPECT_NE(fine.out.find("GPU 1         NVIDIA Fake 80GB"), std::string::npos) << fine.out;
   EXPECT_NE(fine.out.find("among all 2 GPUs"), std::string::npos) << fine.out;
+  EXPECT_NE(fine.out.find("topology      NVLink between all GPUs"), std::string::npos) << fine.out;
+  const Ran islands = with("FAKE_GPUS=4 FAKE_ISLANDS=2 RELOADLAB_CACHE=.", "doctor");
+  EXPECT_NE(islands.out.find("NVLink between 0 and 1, 2 and 3; a host bridge between 0 and 2, 1 and 3; "
+                             "the link of NUMA nodes between 0 and 3, 1 and 2"),
+            std::string::npos)
+      << islands.out;
   const Ran apart = with("FAKE_GPUS=2 FAKE_STRANGERS=1 RELOADLAB_CACHE=.", "doctor");
   EXPECT_EQ(apart.exit_code, 0) << apart.out;
   EXPECT_NE(apart.out.find("none  peer access   GPUs 0 and 1 do not read each other's memory"), std::string::npos) << apart.out;
