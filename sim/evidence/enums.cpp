@@ -21,6 +21,8 @@ constexpr std::string_view kEntry[] = {"parameter", "buffer", "empty_parameter",
 constexpr std::string_view kCoverage[] = {"missing", "excess", "unexpected"};
 constexpr std::string_view kFault[] = {"loader", "post_load_enter", "post_load_middle", "copy_back", "source"};
 constexpr std::string_view kLayout[] = {"dense", "strided", "transposed", "offset"};
+constexpr std::string_view kBringer[] = {"local", "stream", "ipc"};
+constexpr std::string_view kHandle[] = {"closed", "reused"};
 constexpr std::string_view kStep[] = {"load",   "reload", "prepare",      "loads", "finish", "abort",   "retry",  "forward",  "destroy",
                                       "repeat", "pass",   "update_owner", "drain", "reset",  "capture", "replay", "host_sync"};
 constexpr std::string_view kOutcome[] = {"ok", "error", "unspecified"};
@@ -43,6 +45,8 @@ static_assert(&checked(kEntry, CensusEntry::Kind::extra_host));
 static_assert(&checked(kCoverage, CoverageReport::Kind::unexpected));
 static_assert(&checked(kFault, Fault::At::source));
 static_assert(&checked(kLayout, LoadPlan::Layout::offset));
+static_assert(&checked(kBringer, LoadPlan::Source::ipc));
+static_assert(&checked(kHandle, LoadPlan::Handle::reused));
 static_assert(&checked(kStep, StepKind::host_sync));
 static_assert(&checked(kDeviation, Deviation::sync));
 static_assert(&checked(kStream, Pass::Stream::unjoined));
@@ -72,6 +76,8 @@ Names names_of(CensusEntry::Kind) { return kEntry; }
 Names names_of(CoverageReport::Kind) { return kCoverage; }
 Names names_of(Fault::At) { return kFault; }
 Names names_of(LoadPlan::Layout) { return kLayout; }
+Names names_of(LoadPlan::Source) { return kBringer; }
+Names names_of(LoadPlan::Handle) { return kHandle; }
 Names names_of(StepKind) { return kStep; }
 Names names_of(Step::Outcome) { return kOutcome; }
 Names names_of(OrderKind) { return kOrder; }

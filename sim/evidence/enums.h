@@ -14,6 +14,8 @@ std::span<const std::string_view> names_of(CensusEntry::Kind);
 std::span<const std::string_view> names_of(CoverageReport::Kind);
 std::span<const std::string_view> names_of(Fault::At);
 std::span<const std::string_view> names_of(LoadPlan::Layout);
+std::span<const std::string_view> names_of(LoadPlan::Source);
+std::span<const std::string_view> names_of(LoadPlan::Handle);
 std::span<const std::string_view> names_of(StepKind);
 std::span<const std::string_view> names_of(Step::Outcome);
 std::span<const std::string_view> names_of(OrderKind);

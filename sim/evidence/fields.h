@@ -43,7 +43,8 @@ template <class V>
 void describe(V&& visit, const LoadPlan*) {
   using S = LoadPlan;
   visit("checkpoint", &S::checkpoint), visit("order", &S::order), visit("order_seed", &S::order_seed);
-  visit("order_list", &S::order_list), visit("chunk", &S::chunk), visit("reuses", &S::reuses), visit("direct", &S::direct),
+  visit("order_list", &S::order_list), visit("chunk", &S::chunk), visit("reuses", &S::reuses),
+      visit("source", &S::source), visit("handle", &S::handle), visit("direct", &S::direct),
       visit("dtype", &S::dtype), visit("layout", &S::layout), visit("batch", &S::batch), visit("repeat", &S::repeat),
       visit("only", &S::only);
   visit("omit", &S::omit), visit("excess", &S::excess), visit("unknown", &S::unknown), visit("wrong", &S::wrong);

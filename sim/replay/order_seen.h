@@ -7,7 +7,9 @@
 
 namespace reloadlab::sim {
 
-// Races, each with the rank whose memory it is about, and the timeline. `numbers`: of the execution's ranks, ascending. REQUIRES devices.
-void note_order(World& world, const std::vector<int>& numbers, Execution& execution);
+// Races, each with the rank whose memory it is about. `numbers`: of the execution's ranks, ascending.
+void note_races(const SeenOrder& seen, const std::vector<int>& numbers, Execution& execution);
+// The timeline as well.
+void note_order(const SeenOrder& seen, const std::vector<int>& numbers, Execution& execution);
 
 }  // namespace reloadlab::sim

@@ -12,6 +12,7 @@
 #include "reference/model/guard.h"
 #include "sim/evidence/text.h"
 #include "sim/replay/plan.h"
+#include "sim/scenario/spelling.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -181,6 +182,7 @@ Status RankSession::run_step(int number, const Step& step) {
   default_dtype_ = step.default_dtype;
   begin_outcome(number);
   watch_.event(EventKind::step_begin);
+  say("the", std::string(spell(step_spellings, step.kind)));
   Status status = act(step);
   const bool fills = step.kind == StepKind::load || step.kind == StepKind::reload || step.kind == StepKind::reset;
   if (series_ && fills && status.ok()) series_->say_where_weights_lie();

@@ -17,24 +17,22 @@ constexpr int64_t small_numel = 64;
 
 bool is_device(at::Device device) { return !device.is_cpu() && !device.is_meta(); }
 
-// As engines receive: by a stream of their own, behind what the receiver has done so far; what the receiver does next is behind it.
-void transfer(const at::Tensor& values, const at::Tensor& arrived) {
-  if (!is_device(arrived.device())) {
-    arrived.copy_(values);
-    return;
-  }
-  const c10::impl::VirtualGuardImpl device(arrived.device().type());
-  const c10::Stream here = device.getStream(arrived.device()), side = device.getStreamFromGlobalPool(arrived.device());
-  c10::Event ready(arrived.device().type()), there(arrived.device().type());
+// What fn issues goes to the other stream, behind what the current one holds; the current one goes on behind it.
+template <class Fn>
+void aside(at::Device device, c10::Stream side, Fn&& fn) {
+  const c10::Stream here = c10::impl::VirtualGuardImpl(device.type()).getStream(device);
+  c10::Event ready(device.type()), there(device.type());
   ready.record(here);
   ready.block(side);
   {
     const c10::StreamGuard guard(side);
-    arrived.copy_(values, /*non_blocking=*/true);
+    fn();
     there.record(side);
   }
   there.block(here);
 }
+
+c10::Stream a_stream(at::Device device) { return c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device); }
 
 at::Tensor bytes_on(at::Device device, int64_t length) { return at::empty({length}, at::TensorOptions(at::kByte).device(device)); }
 
@@ -44,9 +42,21 @@ at::Tensor shape_only(const Shape& shape, DType dtype) { return at::zeros({}, mo
 
 Transport::Transport(const Catalogue& catalogue, std::vector<Sent> sent, const Checkpoint& source, Shipping shipping)
     : catalogue_(catalogue), sent_(std::move(sent)), source_(source), shipping_(shipping) {
+  if (shipping_.source == LoadPlan::Source::stream) stream_ = a_stream(shipping_.device);
   if (!shipping_.chunked || !shipping_.reuses) return;
   AccountScope nobody(nullptr);
-  buffer_ = bytes_on(shipping_.device, largest_chunk());
+  on_its_stream([&] { buffer_ = bytes_on(shipping_.device, largest_chunk()); });
+}
+
+// Behind what the receiver has done so far; what the receiver does next is behind it.
+void Transport::on_its_stream(c10::function_ref<void()> fn) const {
+  stream_ ? aside(shipping_.device, *stream_, fn) : fn();
+}
+
+// As engines receive: by a stream of their own, behind what the receiver has done so far; what the receiver does next is behind it.
+void Transport::transfer(const at::Tensor& values, const at::Tensor& arrived) const {
+  const auto copy = [&] { arrived.copy_(values, /*non_blocking=*/true); };
+  stream_ || !is_device(arrived.device()) ? copy() : aside(arrived.device(), a_stream(arrived.device()), copy);
 }
 
 bool Transport::on_meta(const Sent& sent) const { return shipping_.device.is_meta() && numel(sent.shape_of(delivery(sent))) > small_numel; }
@@ -129,6 +139,16 @@ Status Transport::fill_chunk(int chunk) {
 }
 
 Result<at::Tensor> Transport::fetch(size_t position) {
+  if (!stream_) return bring(position);
+  const c10::Stream receiver = c10::impl::VirtualGuardImpl(shipping_.device.type()).getStream(shipping_.device);
+  Result<at::Tensor> arrived = Status(Code::failed, "nothing came");
+  on_its_stream([&] { arrived = bring(position); });
+  // As engines do that hand memory over: whoever holds it last, what the receiver's stream does with it comes before its next tenant.
+  if (arrived.ok()) arrived->record_stream(receiver);
+  return arrived;
+}
+
+Result<at::Tensor> Transport::bring(size_t position) {
   if (!shipping_.chunked) return alone(sent_[position]);
   if (sent_[position].chunk != chunk_) RELOADLAB_TRY(fill_chunk(sent_[position].chunk));
   return views_[position - chunk_begin_];

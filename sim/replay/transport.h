@@ -3,9 +3,15 @@
 // With chunks the tensors of a chunk are views of one buffer. Either the transport owns it, and it is scribbled over and refilled for
 // the next chunk, as engines' receive buffers are; or each chunk has its own, which lives as long as a view of it does.
 //
+// On devices tensors come by other streams. With source=stream that is one stream, the transport's, and so is the memory; otherwise
+// memory is the current stream's, and each tensor takes a stream of the pool.
+//
 // What is handed over comes from the receiver's account, unless the transport owns it; what it takes to get there is nobody's.
 #include <ATen/core/Tensor.h>
+#include <c10/core/Stream.h>
+#include <c10/util/FunctionRef.h>
 
+#include <optional>
 #include <vector>
 
 #include "sim/checkpoint/checkpoint.h"
@@ -17,6 +23,7 @@ namespace reloadlab::sim {
 struct Shipping {
   bool chunked = false;
   bool reuses = true;            // with chunks: one buffer for all of them
+  LoadPlan::Source source = LoadPlan::Source::local;
   at::Device device = at::kCPU;  // where tensors arrive; on meta those of up to 64 elements are on the CPU
   bool bytes = true;             // false: on a device that has none
 };
@@ -38,6 +45,9 @@ class Transport {
   Result<at::Tensor> content(const Sent& sent) const;
   at::Tensor place(const Sent& sent, const at::Tensor& memory, int64_t start) const;
   Result<at::Tensor> alone(const Sent& sent) const;
+  Result<at::Tensor> bring(size_t position);
+  void on_its_stream(c10::function_ref<void()> fn) const;
+  void transfer(const at::Tensor& values, const at::Tensor& arrived) const;
   int64_t bytes_of(const Sent& sent) const;
   int64_t chunk_bytes(size_t begin) const;
   int64_t largest_chunk() const;
@@ -47,7 +57,8 @@ class Transport {
   std::vector<Sent> sent_;
   const Checkpoint& source_;
   Shipping shipping_;
-  at::Tensor buffer_;  // bytes
+  std::optional<c10::Stream> stream_;  // none: it has none of its own
+  at::Tensor buffer_;                  // bytes
   int chunk_ = -1;
   size_t chunk_begin_ = 0;
   std::vector<at::Tensor> views_;

@@ -54,6 +54,13 @@ struct LoadPlan {
   };
   std::vector<Wrong> wrong;    // delivered with this shape or dtype instead
   std::optional<DType> dtype;  // floating-point tensors arrive in this element type, which holds all their values
+  // Where it comes from: this process, which makes it on the current stream's behalf; the same on a stream of the transport's own, whose
+  // memory it is; or memory of another process.
+  enum class Source { local, stream, ipc } source = Source::local;
+  // ipc, once the loads of a chunk (of a tensor, without chunks) have returned: it is taken away, or filled again.
+  enum class Handle { closed, reused } handle = Handle::reused;
+  // Its bytes may change after the load call, whoever holds the tensor.
+  bool transport_owns() const { return source == Source::ipc || (chunk > 0 && reuses); }
   // How what arrives lies in memory: row by row, every second element of each row, column by column, or behind something else.
   enum class Layout { dense, strided, transposed, offset } layout = Layout::dense;
   // When parameter handles are looked up: once as a batch of loads begins (what engines' load_weights does), for each load, or
@@ -180,6 +187,8 @@ struct Case {
   std::vector<std::string> shared_layers() const;
   // The series that the layer is in; null where it is in none.
   const SeriesSpec* series_of(const std::string& layer) const;
+  // Whether some step's loads come from there.
+  bool brings_from(LoadPlan::Source source) const;
   // Whether the tensor is the weight of a layer of a series, on one of its ranks.
   bool in_window(std::string_view tensor, int64_t rank) const;
   model::TensorParallel parallel(int rank) const {

@@ -236,6 +236,8 @@ class Writer {
     write_order(plan);
     if (plan.chunk) put("chunk", plan.chunk);
     if (!plan.reuses) put("reuses", plan.reuses);
+    if (plan.source != LoadPlan::Source::local) put("source", spell(source_spellings, plan.source));
+    if (plan.handle != LoadPlan::Handle::reused) put("handle", spell(handle_spellings, plan.handle));
     if (plan.batch) put("batch", plan.batch);
     if (plan.dtype) put("dtype", dtype_name(*plan.dtype));
     if (plan.layout != LoadPlan::Layout::dense) put("layout", spell(layout_spellings, plan.layout));

@@ -44,6 +44,10 @@ inline constexpr Spellings<LoadPlan::Layout, 4> layout_spellings{{{LoadPlan::Lay
                                                                   {LoadPlan::Layout::strided, "strided"},
                                                                   {LoadPlan::Layout::transposed, "transposed"},
                                                                   {LoadPlan::Layout::offset, "offset"}}};
+inline constexpr Spellings<LoadPlan::Source, 3> source_spellings{
+    {{LoadPlan::Source::local, "local"}, {LoadPlan::Source::stream, "stream"}, {LoadPlan::Source::ipc, "ipc"}}};
+inline constexpr Spellings<LoadPlan::Handle, 2> handle_spellings{
+    {{LoadPlan::Handle::closed, "closed"}, {LoadPlan::Handle::reused, "reused"}}};
 inline constexpr Spellings<LoadPlan::Resolve, 3> resolve_spellings{{{LoadPlan::Resolve::loads_begin, "loads_begin"},
                                                                     {LoadPlan::Resolve::each_load, "each_load"},
                                                                     {LoadPlan::Resolve::before_prepare, "before_prepare"}}};

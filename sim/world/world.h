@@ -44,7 +44,8 @@ class World {
   virtual AccountPtr account(int rank) const = 0;
   // For the calling rank's device; null: this world has no graphs.
   virtual std::unique_ptr<DeviceGraph> make_graph(const GraphOptions&) { return nullptr; }
-  virtual Devices* devices() { return nullptr; }  // null: there are none
+  virtual Devices* devices() { return nullptr; }        // null: there are none
+  virtual SeenOrder* seen_order() { return devices(); }  // null: nobody looks
   // Why its devices can do nothing any more; empty where they can. On real ones it waits for all that is under way.
   virtual std::string broken() const { return {}; }
 };
@@ -56,6 +57,7 @@ struct WorldRequest {
   std::vector<int> local;  // those of them that are run, ascending
   int poison = 0;          // the pattern of fresh memory (poison_byte())
   bool devices = false;    // streams, events and communicators are needed
+  bool order = false;      // what orders accesses is looked at, where there are streams
   // Modelled devices: a collective takes that long and nothing else any time; otherwise what a device of today takes.
   std::optional<int64_t> collective_picoseconds;
   Collectives collectives;  // modelled devices

@@ -21,7 +21,9 @@ Step full_step() {
                .order_seed = 18446744073709551615ull,
                .order_list = {"b", "a"},
                .chunk = 4,
-               .batch = 5};
+               .batch = 5,
+               .source = LoadPlan::Source::ipc,
+               .handle = LoadPlan::Handle::closed};
   step.plan.repeat = {{"a", 3}};
   step.plan.only = {"o"}, step.plan.omit = {"m"}, step.plan.excess = {"x"}, step.plan.unknown = {"u"};
   step.plan.wrong = {{"w", Shape{2, 3}, DType::i8}};

@@ -23,7 +23,7 @@ bool same(const LoadPlan& a, const LoadPlan& b) {
     return x.tensor == y.tensor && x.shape == y.shape && x.dtype == y.dtype;
   };
   return a.checkpoint == b.checkpoint && a.order == b.order && a.order_seed == b.order_seed && a.order_list == b.order_list &&
-         a.chunk == b.chunk && a.reuses == b.reuses && a.direct == b.direct && a.dtype == b.dtype && a.layout == b.layout &&
+         a.chunk == b.chunk && a.reuses == b.reuses && a.direct == b.direct && a.dtype == b.dtype && a.layout == b.layout && a.source == b.source && a.handle == b.handle &&
          a.batch == b.batch && same_list(a.repeat, b.repeat, repeat) && a.only == b.only && a.omit == b.omit && a.excess == b.excess &&
          a.unknown == b.unknown && same_list(a.wrong, b.wrong, wrong) && a.resolve == b.resolve;
 }
