@@ -178,7 +178,8 @@ struct Case {
   Expect expect;
   Limits limits;
   uint64_t seed = 0;  // the run's seed: orders and variations that the scenario does not fix are drawn from it
-  // Series on world cuda: streams lose time at places that this seed says, so that what nothing orders comes otherwise; none: nowhere.
+  // World cuda, where order counts: streams lose time at places that this seed says, so that what nothing orders comes otherwise; none:
+  // nowhere.
   std::optional<uint64_t> delays;
 
   std::string id() const { return variant.empty() ? scenario : scenario + "[" + variant + "]"; }
@@ -189,6 +190,8 @@ struct Case {
   const SeriesSpec* series_of(const std::string& layer) const;
   // Whether some step's loads come from there.
   bool brings_from(LoadPlan::Source source) const;
+  // Whether what orders accesses is judged: with series, or where loads come by a stream of the transport's.
+  bool order_counts() const { return !series.empty() || brings_from(LoadPlan::Source::stream); }
   // Whether the tensor is the weight of a layer of a series, on one of its ranks.
   bool in_window(std::string_view tensor, int64_t rank) const;
   model::TensorParallel parallel(int rank) const {

@@ -70,6 +70,9 @@ class FileParser {
     if (result.models > 1 && !root.find("series"))
       diagnostics_.error(root.find("models")->at, "models without series, expected a model with series");
     if (given(root, "steps")) bind_what_happens(result, root, model);
+    if (result.delays && given(root, "steps") && !result.order_counts())
+      diagnostics_.error(Reader(*root.find("world")->value, "world").at("delays"),
+                         "delays where no order counts, expected a model with series, or a step with source: stream");
     return result;
   }
 
@@ -105,7 +108,7 @@ class FileParser {
   }
 
   void bind_collectives(Case& result, const Node& root, const Reader& world) {
-    for (const char* key : {"collectives", "collectives_at_once", "delays"})
+    for (const char* key : {"collectives", "collectives_at_once"})
       if (world.has(key) && !root.find("series"))
         diagnostics_.error(world.at(key), fmt::format("{} without series, expected a model with series", key));
     result.collectives.order = unspell(collectives_spellings, world.text("collectives"));

@@ -201,7 +201,8 @@ std::vector<Key> place_keys() {
       {.object = "world",
        .name = "delays",
        .forms = integer,
-       .about = "With series on world `cuda`: a seed. Streams lose time before operators and collectives that it draws, so that what "
+       .about = "On world `cuda`, with series or `source: stream`: a seed. Streams lose time before operators and collectives that it "
+                "draws, so that what "
                 "nothing orders comes in another order. Nowhere when absent; `run --delays` says it for all cases."},
       {.object = "requires", .name = "gpus", .forms = integer, .about = "GPUs on this host.", .fallback = "0", .maximum = 64},
       {.object = "requires",

@@ -20,6 +20,12 @@ CudaWorld::CudaWorld(const WorldRequest& request)
   install_ledger();
   const c10::DeviceGuard guard(device_);
   if (request.seat && request.devices) devices_.emplace(request, device_, account(request.seat->rank));
+  if (request.order && !devices_) seen_.emplace(request, device_);
+}
+
+SeenOrder* CudaWorld::seen_order() {
+  if (seen_) return &*seen_;
+  return devices();
 }
 
 std::unique_ptr<DeviceGraph> CudaWorld::make_graph(const GraphOptions& options) { return cuda::make_graph(options); }
@@ -37,6 +43,10 @@ std::string CudaWorld::broken() const {
 void CudaWorld::each_rank(const std::function<void(int)>& body) {
   const c10::DeviceGuard guard(device_);
   for (const int rank : local_ranks()) {
+    if (seen_) {
+      seen_->run(rank, account(rank), body);
+      continue;
+    }
     charge(account(rank));
     body(rank);
     charge(nullptr);

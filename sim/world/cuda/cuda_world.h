@@ -5,6 +5,7 @@
 
 #include "sim/world/cpu/cpu_world.h"
 #include "sim/world/cuda/cuda_devices.h"
+#include "sim/world/cuda/seen_ranks.h"
 
 namespace reloadlab::sim::cuda {
 
@@ -18,10 +19,12 @@ class CudaWorld final : public CpuWorld {
   void each_rank(const std::function<void(int)>& body) override;
   std::unique_ptr<DeviceGraph> make_graph(const GraphOptions& options) override;
   Devices* devices() override { return devices_ ? &*devices_ : nullptr; }
+  SeenOrder* seen_order() override;
 
  private:
   c10::Device device_;
   std::optional<CudaDevices> devices_;
+  std::optional<SeenRanks> seen_;
 };
 
 }  // namespace reloadlab::sim::cuda

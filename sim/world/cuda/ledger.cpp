@@ -21,7 +21,8 @@ class Ledger {
   void see(const Entry& entry) {
     const std::lock_guard lock(mutex_);
     if (entry.action_ == Entry::ALLOC) given(entry);
-    if (entry.action_ == Entry::FREE_COMPLETED) taken_back(entry);
+    if (entry.action_ == Entry::FREE_REQUESTED) given_back(entry);
+    if (entry.action_ == Entry::FREE_COMPLETED) at_rest(entry);
   }
 
   int64_t serial_at(size_t address) const {
@@ -46,13 +47,21 @@ class Ledger {
     current_->change(bytes, serial);
   }
 
-  void taken_back(const Entry& entry) {
+  // Nobody's from here on, though other streams may still use it.
+  void given_back(const Entry& entry) {
     const auto found = blocks_.find(entry.addr_);
     if (found == blocks_.end()) return;
     const Block block = std::move(found->second);
     blocks_.erase(found);
-    poison(entry, block.account->poison_);
+    leaving_.insert_or_assign(entry.addr_, block.account->poison_);
     block.account->change(-block.bytes, block.serial);
+  }
+
+  void at_rest(const Entry& entry) {
+    const auto found = leaving_.find(entry.addr_);
+    if (found == leaving_.end()) return;
+    poison(entry, found->second);
+    leaving_.erase(found);
   }
 
   // False where nothing was filled: in a capture it would become a part of the graph. Whoever frees may be on another device, whose default
@@ -75,7 +84,8 @@ class Ledger {
   mutable std::mutex mutex_;
   AccountPtr current_;
   Observer* observer_ = nullptr;
-  std::map<size_t, Block> blocks_;  // by address
+  std::map<size_t, Block> blocks_;       // by address
+  std::map<size_t, std::byte> leaving_;  // given back, by address: the poison that they get
 };
 
 namespace {
