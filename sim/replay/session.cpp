@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/DeviceGuard.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <exception>
@@ -102,7 +103,12 @@ Status RankSession::supervised(c10::function_ref<Status()> fn) {
   model::PostLoadScope post_load(watch_);
   model::LoaderScope loader(watch_);
   try {
-    return fn();
+    Status status = fn();
+    const std::string touched = stage_.world.touched();
+    if (touched.empty()) return status;
+    outcome_.crashed = true;
+    return Status(Code::failed,
+                  fmt::format("an access to where {} came: memory of another process that is mapped no more (SIGSEGV)", touched));
   } catch (const Defect&) {
     throw;
   } catch (const std::exception& error) {

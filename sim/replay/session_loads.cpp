@@ -73,9 +73,20 @@ Status RankSession::deliver(const LoadPlan& plan, const std::optional<int64_t>& 
 }
 
 Status RankSession::send(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source) {
-  Transport transport(
-      stage_.catalogue, sequence(stage_.catalogue, plan), source,
-      {.chunked = plan.chunk > 0, .reuses = plan.reuses, .source = plan.source, .device = stage_.world.device(rank_), .bytes = stage_.world.has_bytes()});
+  Transport transport(stage_.catalogue, sequence(stage_.catalogue, plan), source,
+                      {.chunked = plan.chunk > 0 || plan.source == LoadPlan::Source::ipc,
+                       .reuses = plan.reuses,
+                       .source = plan.source,
+                       .handle = plan.handle,
+                       .device = stage_.world.device(rank_),
+                       .bytes = stage_.world.has_bytes(),
+                       .foreign_memory = [this](int64_t bytes) { return stage_.world.foreign_memory(rank_, bytes); }});
+  Status status = send_by(transport, plan, limit);
+  const Status ended = transport.end();
+  return ended.ok() ? status : harness_error_ = ended;
+}
+
+Status RankSession::send_by(Transport& transport, const LoadPlan& plan, const std::optional<int64_t>& limit) {
   for (size_t i = 0; i < transport.sent().size(); ++i) {
     if (limit && static_cast<int64_t>(i) >= *limit) return {};
     const Sent& sent = transport.sent()[i];
@@ -90,6 +101,7 @@ Status RankSession::send(const LoadPlan& plan, const std::optional<int64_t>& lim
     outcome_.load_statuses.push_back(status);
     outcome_.load_operators.push_back(watch_.take_operators());
     RELOADLAB_TRY(status);
+    if (const Status returned = transport.returned(i); !returned.ok()) return harness_error_ = returned;
   }
   return {};
 }

@@ -44,6 +44,14 @@ Result<CudaVersions> cuda_versions() {
   return ask();
 }
 
+Status hold_memory(int device) {
+  RELOADLAB_ASSIGN(void* module, open_module(WorldKind::cuda));
+  const auto hold = reinterpret_cast<MemoryHolder>(::dlsym(module, "reloadlab_hold_memory"));
+  if (!hold) return Status(Code::unsupported, "libreloadlab_cuda.so is of another version of this program");
+  hold(device);
+  return {};
+}
+
 Result<Calibration> calibrate(const modelled::Rates& known) {
   RELOADLAB_ASSIGN(void* module, open_module(WorldKind::cuda));
   const auto measure = reinterpret_cast<Calibrator>(::dlsym(module, "reloadlab_calibrate"));

@@ -21,6 +21,7 @@
 #include "sim/scenario/case.h"
 #include "sim/world/account.h"
 #include "sim/world/devices.h"
+#include "sim/world/foreign_memory.h"
 #include "sim/world/graph.h"
 #include "sim/world/modelled/rates.h"
 #include "sim/world/seat.h"
@@ -44,8 +45,15 @@ class World {
   virtual AccountPtr account(int rank) const = 0;
   // For the calling rank's device; null: this world has no graphs.
   virtual std::unique_ptr<DeviceGraph> make_graph(const GraphOptions&) { return nullptr; }
-  virtual Devices* devices() { return nullptr; }        // null: there are none
+  virtual Devices* devices() { return nullptr; }         // null: there are none
   virtual SeenOrder* seen_order() { return devices(); }  // null: nobody looks
+  // Memory of another process, to be mapped on the rank's device. Code::unsupported where this world has none.
+  virtual Result<std::unique_ptr<ForeignMemory>> foreign_memory(int rank, int64_t bytes) {
+    (void)rank, (void)bytes;
+    return Status(Code::unsupported, "this world has no memory of another process");
+  }
+  // What was touched of memory that is mapped no more, since the last call, where that is no death; empty: nothing.
+  virtual std::string touched() { return {}; }
   // Why its devices can do nothing any more; empty where they can. On real ones it waits for all that is under way.
   virtual std::string broken() const { return {}; }
 };

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "sim/world/cuda/graph.h"
+#include "sim/world/cuda/ipc_memory.h"
 #include "sim/world/cuda/ledger.h"
 #include "sim/world/module.h"
 
@@ -29,6 +30,8 @@ SeenOrder* CudaWorld::seen_order() {
 }
 
 std::unique_ptr<DeviceGraph> CudaWorld::make_graph(const GraphOptions& options) { return cuda::make_graph(options); }
+
+Result<std::unique_ptr<ForeignMemory>> CudaWorld::foreign_memory(int, int64_t bytes) { return ipc_memory(device_, bytes); }
 
 // No guard: it would throw what is to be told.
 std::string CudaWorld::broken() const {

@@ -15,6 +15,8 @@ class CudaWorld final : public CpuWorld {
   explicit CudaWorld(const WorldRequest& request);
   WorldKind kind() const override { return WorldKind::cuda; }
   c10::Device device(int) const override { return device_; }
+  Result<std::unique_ptr<ForeignMemory>> foreign_memory(int, int64_t bytes) override;
+  std::string touched() override { return {}; }  // it is a death
   std::string broken() const override;
   void each_rank(const std::function<void(int)>& body) override;
   std::unique_ptr<DeviceGraph> make_graph(const GraphOptions& options) override;
