@@ -22,8 +22,6 @@ std::string failed(const char* what, cudaError_t error) {
   return error == cudaSuccess ? std::string() : fmt::format("{}: {}", what, cudaGetErrorString(error));
 }
 
-}  // namespace
-
 // Of the other process.
 class Blocks final : public Keeper {
  public:
@@ -48,8 +46,6 @@ class Blocks final : public Keeper {
  private:
   std::map<int64_t, void*> held_;
 };
-
-namespace {
 
 Result<Holder*> the_holder(int device) {
   static std::map<int, Holder*> holders;  // to the end of the process
@@ -105,7 +101,7 @@ class IpcMemory final : public ForeignMemory {
 
  private:
   struct Block {
-    Block(Holder& holder, const Holder::Made& made) : holder(holder), made(made) {}
+    Block(Holder& of, const Holder::Made& what) : holder(of), made(what) {}
     Block(const Block&) = delete;
     Block& operator=(const Block&) = delete;
     ~Block() { holder.drop(made.number); }
