@@ -37,6 +37,7 @@ constexpr std::string_view kMode[] = {"thread_local", "global"};
 constexpr std::string_view kCompleted[] = {"at_last_load", "at_finish", "unspecified"};
 constexpr std::string_view kWorld[] = {"cpu", "meta", "sim", "cuda"};
 constexpr std::string_view kCollectives[] = {"nccl", "gloo"};
+constexpr std::string_view kAllocator[] = {"environment", "native", "expandable_segments", "cudaMallocAsync"};
 constexpr std::string_view kSource[] = {"synthetic", "safetensors", "perturbed"};
 constexpr std::string_view kTransform[] = {"none", "negate", "negative_exp"};
 
@@ -59,6 +60,7 @@ static_assert(&checked(kRecord, Record::after_registration));
 static_assert(&checked(kCompleted, Expect::Completed::unspecified));
 static_assert(&checked(kWorld, WorldKind::cuda));
 static_assert(&checked(kCollectives, Collectives::Order::gloo));
+static_assert(&checked(kAllocator, GpuAllocator::cuda_malloc_async));
 static_assert(&checked(kSource, CheckpointSpec::Source::perturbed));
 static_assert(&checked(kTransform, model::SlotSpec::Transform::negative_exp));
 
@@ -90,6 +92,7 @@ Names names_of(Graphs::Mode) { return kMode; }
 Names names_of(Expect::Completed) { return kCompleted; }
 Names names_of(WorldKind) { return kWorld; }
 Names names_of(Collectives::Order) { return kCollectives; }
+Names names_of(GpuAllocator) { return kAllocator; }
 Names names_of(CheckpointSpec::Source) { return kSource; }
 Names names_of(model::SlotSpec::Transform) { return kTransform; }
 

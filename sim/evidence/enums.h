@@ -28,6 +28,7 @@ std::span<const std::string_view> names_of(Graphs::Mode);
 std::span<const std::string_view> names_of(Expect::Completed);
 std::span<const std::string_view> names_of(WorldKind);
 std::span<const std::string_view> names_of(Collectives::Order);
+std::span<const std::string_view> names_of(GpuAllocator);
 std::span<const std::string_view> names_of(CheckpointSpec::Source);
 std::span<const std::string_view> names_of(model::SlotSpec::Transform);
 std::span<const std::string_view> names_of(DType);

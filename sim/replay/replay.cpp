@@ -223,6 +223,7 @@ class Replayer {
     request.order = looks_at_order(variation);
     request.seat = options_.seat;
     request.delays = case_.delays;
+    request.allocator = case_.allocator;
     request.collectives = case_.collectives;
     request.timed = options_.timed;
     request.rates = options_.rates;

@@ -142,6 +142,9 @@ struct Limits {
   std::optional<int64_t> extra_bytes;  // none: the formula of semantics.md
 };
 
+// LibTorch's allocator on GPUs. It is a process's, from its start to its end.
+enum class GpuAllocator { environment, native, expandable_segments, cuda_malloc_async };
+
 // What the machine must have; elsewhere the case is skipped.
 struct Requires {
   int64_t gpus = 0;
@@ -170,6 +173,7 @@ struct Case {
   int models = 1;  // cases with series: so many models live in each rank's process, each with series of its own
   std::vector<SeriesSpec> series;
   Collectives collectives;
+  GpuAllocator allocator = GpuAllocator::environment;               // that which the environment says
   std::optional<Timing> timing;                                     // none: what devices of today take
   std::vector<std::pair<std::string, CheckpointSpec>> checkpoints;  // in file order
   Record record = Record::after_construction;

@@ -101,6 +101,7 @@ class Writer {
     const Collectives& how = one.collectives;
     if (how.order != Collectives::Order::nccl) put("collectives", spell(collectives_spellings, how.order));
     if (how.at_once > 0) put("collectives_at_once", how.at_once);
+    if (one.allocator != GpuAllocator::environment) put("allocator", spell(allocator_spellings, one.allocator));
     if (one.delays) put("delays", static_cast<int64_t>(*one.delays));
   }
 

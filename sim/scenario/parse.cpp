@@ -58,7 +58,12 @@ class FileParser {
     const Node& root = *variant.tree;
     check_keys(root, keys_, "the file", diagnostics_);
     for (const Key& key : keys_) good(root, key.name);
-    Case result{.file = file_, .variant = variant.label, .world = variant.world, .ranks = variant.ranks, .seed = options_.seed};
+    Case result{.file = file_,
+                .variant = variant.label,
+                .world = variant.world,
+                .ranks = variant.ranks,
+                .allocator = variant.allocator,
+                .seed = options_.seed};
     bind_head(result, root);
     bind_places(result, root);
     bind_world(result, root);

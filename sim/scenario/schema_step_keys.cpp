@@ -127,10 +127,11 @@ std::vector<Key> delivery_keys() {
       {.object = "delivery",
        .name = "source",
        .forms = text,
-       .about = "Where it comes from. `local`: memory of the stream that is current when it arrives. `stream` (on devices): a stream of the "
-                "transport's own fills its own memory; the current stream is made to wait before tensors are handed over, and what is "
-                "filled again is filled behind what the current stream held when the load call returned. `ring_happens_before` judges that. "
-                "`ipc` (worlds `cpu` and `cuda`): memory of another process, mapped here.",
+       .about =
+           "Where it comes from. `local`: memory of the stream that is current when it arrives. `stream` (on devices): a stream of the "
+           "transport's own fills its own memory; the current stream is made to wait before tensors are handed over, and what is "
+           "filled again is filled behind what the current stream held when the load call returned. `ring_happens_before` judges that. "
+           "`ipc` (worlds `cpu` and `cuda`): memory of another process, mapped here.",
        .fallback = "local",
        .allowed = {"local", "stream", "ipc"}},
       {.object = "delivery",

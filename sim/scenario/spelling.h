@@ -16,6 +16,9 @@ inline constexpr Spellings<WorldKind, 4> world_spellings{
     {{WorldKind::cpu, "cpu"}, {WorldKind::meta, "meta"}, {WorldKind::sim, "sim"}, {WorldKind::cuda, "cuda"}}};
 inline constexpr Spellings<Collectives::Order, 2> collectives_spellings{
     {{Collectives::Order::nccl, "nccl"}, {Collectives::Order::gloo, "gloo"}}};
+inline constexpr Spellings<GpuAllocator, 3> allocator_spellings{{{GpuAllocator::native, "native"},
+                                                                 {GpuAllocator::expandable_segments, "expandable_segments"},
+                                                                 {GpuAllocator::cuda_malloc_async, "cudaMallocAsync"}}};
 // Compute capabilities that LibTorch's kernels are made for, and those that have them built in time.
 inline constexpr Spellings<int, 11> capability_spellings{{{75, "7.5"},
                                                           {80, "8.0"},

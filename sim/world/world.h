@@ -71,9 +71,10 @@ struct WorldRequest {
   Collectives collectives;  // modelled devices
   // For whoever compares times: they are taken, which real devices otherwise do not do, since they differ from run to run.
   bool timed = false;
-  std::optional<modelled::Rates> rates;  // modelled devices: what things take, in the order that these give (`timed`)
-  std::optional<Seat> seat;              // cuda: this process is that rank, and the only local one
-  std::optional<uint64_t> delays;        // cuda: streams lose time where this seed says
+  std::optional<modelled::Rates> rates;                // modelled devices: what things take, in the order that these give (`timed`)
+  std::optional<Seat> seat;                            // cuda: this process is that rank, and the only local one
+  GpuAllocator allocator = GpuAllocator::environment;  // cuda: where the process has another one by now, there is no world
+  std::optional<uint64_t> delays;                      // cuda: streams lose time where this seed says
 };
 // Code::unsupported for kinds not built in.
 Result<std::unique_ptr<World>> make_world(const WorldRequest& request);

@@ -47,6 +47,7 @@ Case full_case() {
   the_case.models = 2;
   the_case.series = {{.name = "o", .layers = {"fc"}, .first = 3, .indices = {3}, .prefetch = 2, .group = "dp", .ranks = {0, 2}}};
   the_case.collectives = {Collectives::Order::gloo, 1};
+  the_case.allocator = GpuAllocator::expandable_segments;
   the_case.timing = Timing{.broadcast = 7, .before = {1}, .after = {2, 3}, .slow = {4}};
   the_case.checkpoints = {{"B", {CheckpointSpec::Source::perturbed, 9, "path", "bert", "A", {3, 9}}}};
   the_case.record = Record::never;
