@@ -21,6 +21,10 @@ void note_timeline(const SeenOrder& seen, Execution& execution) {
 
 }  // namespace
 
+bool order_is_seen(const Case& the_case, const Variation& variation) {
+  return variation.kind == Variation::Kind::warm && the_case.brings_from(LoadPlan::Source::stream);
+}
+
 void note_races(const SeenOrder& seen, const std::vector<int>& numbers, Execution& execution) {
   for (RankRun& run : execution.ranks) run.unseen = seen.unseen();
   int64_t number = 0;

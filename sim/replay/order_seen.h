@@ -7,6 +7,8 @@
 
 namespace reloadlab::sim {
 
+// Whether races of a model without series are evidence.
+bool order_is_seen(const Case& the_case, const Variation& variation);
 // Races, each with the rank whose memory it is about. `numbers`: of the execution's ranks, ascending.
 void note_races(const SeenOrder& seen, const std::vector<int>& numbers, Execution& execution);
 // The timeline as well.

@@ -220,7 +220,7 @@ class Replayer {
     const WorldKind kind = plain && case_.world == WorldKind::sim ? WorldKind::cpu : case_.world;
     WorldRequest request{.kind = kind, .ranks = case_.ranks, .local = numbers_, .poison = poison};
     request.devices = !case_.series.empty() && !plain;
-    request.order = looks_at_order(variation);
+    request.order = order_is_seen(case_, variation);
     request.seat = options_.seat;
     request.delays = case_.delays;
     request.allocator = case_.allocator;
@@ -316,7 +316,7 @@ class Replayer {
   // A device that a candidate has spoiled fails the harness's own work on it, too.
   Status play(const Stage& stage, Execution& execution) try {
     RELOADLAB_TRY(play_steps(stage, execution));
-    if (looks_at_order(stage.variation) && stage.world.seen_order()) note_races(*stage.world.seen_order(), numbers_, execution);
+    if (order_is_seen(case_, stage.variation) && stage.world.seen_order()) note_races(*stage.world.seen_order(), numbers_, execution);
     return lost(stage, stage.candidate ? stage.world.broken() : "");
   } catch (const c10::OutOfMemoryError& error) {
     if (!stage.candidate) throw std::bad_alloc();
@@ -325,10 +325,6 @@ class Replayer {
     const Status status = lost(stage, stage.candidate ? stage.world.broken() : "");
     if (status.ok()) throw;
     return status;
-  }
-
-  bool looks_at_order(const Variation& variation) const {
-    return variation.kind == Variation::Kind::warm && case_.brings_from(LoadPlan::Source::stream);
   }
 
   static Status lost(const Stage& stage, const std::string& why) {

@@ -4,8 +4,11 @@
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
 
+#include <iterator>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <utility>
 
 namespace reloadlab::sim::cuda {
 
@@ -40,6 +43,7 @@ class Ledger final : public PoolListener {
     const std::lock_guard lock(mutex_);
     const Span span{reinterpret_cast<size_t>(at), bytes, stream, current_device()};
     sizes_.insert_or_assign(span.address, bytes);
+    come_after_tenants(span);
     given(span);
   }
   // What other streams did with it comes before, on this one.
@@ -49,7 +53,9 @@ class Ledger final : public PoolListener {
     const auto size = sizes_.find(address);
     if (size == sizes_.end()) return;
     given_back(address);
-    at_rest({address, size->second, stream, current_device()});
+    const Span span{address, size->second, stream, current_device()};
+    at_rest(span);
+    remember_tenant(span);
     sizes_.erase(size);
   }
   bool heard_of_pools() const {
@@ -83,6 +89,29 @@ class Ledger final : public PoolListener {
     if (poison(span, current_->poison_) && observer_)
       observer_->filled(span.stream, reinterpret_cast<const void*>(span.address), span.bytes);
     current_->change(span.bytes, serial);
+  }
+
+  // The driver hands memory from stream to stream, and orders what the next one does behind what the last one did.
+  void remember_tenant(const Span& span) {
+    if (!observer_ || is_capturing(span.stream)) return;
+    auto& [bytes, event] = tenants_[span.address];
+    bytes = span.bytes;
+    if (!event) event = std::make_unique<char>();
+    observer_->order().record(event.get(), span.stream);
+  }
+  void come_after_tenants(const Span& span) {
+    const size_t end = span.address + static_cast<size_t>(span.bytes);
+    auto tenant = tenants_.lower_bound(span.address);
+    while (tenant != tenants_.begin() && std::prev(tenant)->first + static_cast<size_t>(std::prev(tenant)->second.first) > span.address)
+      --tenant;
+    for (; observer_ && tenant != tenants_.end() && tenant->first < end; ++tenant)
+      if (!is_capturing(span.stream)) observer_->order().wait(span.stream, tenant->second.second.get());
+  }
+
+  static bool is_capturing(Handle stream) {
+    cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
+    (void)cudaStreamIsCapturing(static_cast<cudaStream_t>(const_cast<void*>(stream)), &capturing);
+    return capturing != cudaStreamCaptureStatusNone;
   }
 
   // Nobody's from here on, though other streams may still use it.
@@ -122,9 +151,10 @@ class Ledger final : public PoolListener {
   mutable std::mutex mutex_;
   AccountPtr current_;
   Observer* observer_ = nullptr;
-  std::map<size_t, Block> blocks_;       // by address
-  std::map<size_t, std::byte> leaving_;  // given back, by address: the poison that they get
-  std::map<size_t, int64_t> sizes_;      // of what is from the driver's pools, by address
+  std::map<size_t, Block> blocks_;                                       // by address
+  std::map<size_t, std::byte> leaving_;                                  // given back, by address: the poison that they get
+  std::map<size_t, std::pair<int64_t, std::unique_ptr<char>>> tenants_;  // of pools, gone: bytes, and what stands for an event behind them
+  std::map<size_t, int64_t> sizes_;                                      // of what is from the driver's pools, by address
 };
 
 namespace {
