@@ -303,7 +303,7 @@ void find_witnesses(const Case& the_case, const CandidateInfo& candidate, Eviden
       std::ranges::find(evidence.executions, Variation::Kind::warm, [](const Execution& each) { return each.variation.kind; });
   const bool any =
       warm != evidence.executions.end() && std::ranges::any_of(warm->ranks, [](const RankRun& rank) { return !rank.races.empty(); });
-  if (!any || the_case.world != WorldKind::sim) return;
+  if (!any || the_case.world != WorldKind::sim || the_case.series.empty()) return;  // other executions than one schedule covers
   Judged judged;
   const explore::Program program = CaseProgram(the_case, candidate, evidence, judged);
   const explore::Execution run = explore::run_with(program, modelled::round_robin());

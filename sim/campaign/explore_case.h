@@ -15,7 +15,8 @@ Result<ExploreReport> explore_case(const Case& the_case, const CandidateInfo& ca
 // See Engine::watch_hangs.
 void watch_hangs(double seconds, std::function<void(const std::string& picture)> told);
 
-// For each race of the warm execution, the first few of them, a schedule in which it goes the other way, and what comes of it.
+// For each race of the warm execution of a case with series, the first few of them, a schedule in which it goes the other way, and what
+// comes of it.
 void find_witnesses(const Case& the_case, const CandidateInfo& candidate, Evidence& evidence);
 
 }  // namespace reloadlab::sim

@@ -188,11 +188,12 @@ Engine with_rank_processes(Engine engine, std::vector<std::string> command) {
   const Party::Home home{.start = [command = std::move(command)](int, const EngineOptions& asked) { return start_worker(command, asked); },
                          .seat = [](int rank) { return Seat{.device = rank}; },
                          .meet = engine.meet};
-  auto parties = std::make_shared<std::map<int, Party>>();  // by their number of ranks, which differs from case to case
+  // By what differs from case to case: their number of ranks, and the allocator that their processes have.
+  auto parties = std::make_shared<std::map<std::pair<int, GpuAllocator>, Party>>();
   engine.replay = [parties, home, alone = std::move(engine.replay)](const Case& the_case, const std::string& candidate,
                                                                     const EngineOptions& asked) -> Result<Evidence> {
     if (asked.seat || !needs_rank_processes(the_case)) return alone(the_case, candidate, asked);
-    Party& party = parties->try_emplace(the_case.ranks, home).first->second;
+    Party& party = parties->try_emplace({the_case.ranks, the_case.allocator}, home).first->second;
     return party.play({.the_case = the_case, .candidate = candidate, .prove_determinism = asked.prove_determinism}, asked);
   };
   return engine;

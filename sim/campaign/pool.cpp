@@ -20,6 +20,7 @@ struct Desk {
   std::unique_ptr<WorkerProcess> worker;
   bool ready = false;
   std::optional<size_t> job;
+  std::optional<GpuAllocator> allocator;  // of the worker's process; none: it has not used a GPU
   StepMessage where;
   std::chrono::steady_clock::time_point begin;
 };
@@ -75,11 +76,15 @@ class Pool : public Runner {
       going_on_ = (*on_answer_)(index, unjudged(jobs_[index], End::skipped, reason));
       return {};
     }
+    const Case& next = jobs_[index].the_case;
+    if (next.world == WorldKind::cuda && desk.allocator.value_or(next.allocator) != next.allocator) desk.worker.reset();
     if (!desk.worker) {
+      desk.allocator.reset();
       RELOADLAB_ASSIGN(desk.worker, WorkerProcess::start(options_.command, options_.log));
       desk.ready = false;
     }
     if (!desk.ready) return {};
+    if (next.world == WorldKind::cuda) desk.allocator = next.allocator;
     jobs.pop_front();
     desk.job = index, ++busy_;
     desk.where = {};

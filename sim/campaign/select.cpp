@@ -111,7 +111,7 @@ Result<Selected> select_cases(const Selection& selection, const Engine& engine) 
     if (!selected(selection, one) || !narrow(selection, one)) continue;
     if (selection.on && (own.contains(one.scenario) ? one.world != *selection.on : !replaces(*selection.on, one.world))) continue;
     one.world = selection.on.value_or(one.world);
-    if (selection.delays && one.world == WorldKind::cuda && !one.series.empty()) one.delays = selection.delays;
+    if (selection.delays && one.world == WorldKind::cuda && one.order_counts()) one.delays = selection.delays;
     selected_cases.cases.push_back(std::move(one));
   }
   return selected_cases;

@@ -35,6 +35,7 @@ Command add_compare(CLI::App& app, const Program& program);
 Command add_calibrate(CLI::App& app, const Program& program);
 Command add_mutants(CLI::App& app, const Program& program);
 Command add_worker(CLI::App& app, const Program& program);
+Command add_holder(CLI::App& app, const Program& program);
 
 // Texts of options that say which cases are meant, shared by several subcommands.
 struct SelectionTexts {

@@ -1,7 +1,8 @@
-// The worker's side of isolation.
+// What this program starts of itself: the worker's side of isolation, and who holds memory for another.
 #include "sim/campaign/worker.h"
 
 #include "sim/cli/commands.h"
+#include "sim/world/module.h"
 
 namespace reloadlab::sim {
 
@@ -12,6 +13,16 @@ Command add_worker(CLI::App& app, const Program& program) {
   return {parser, [&program, silence]() -> Result<Exit> {
             RELOADLAB_ASSIGN(const double seconds, read_patience(*silence));
             return static_cast<Exit>(serve_jobs(kWorkerSocket, program.engine, seconds));
+          }};
+}
+
+Command add_holder(CLI::App& app, const Program&) {
+  CLI::App* parser = app.add_subcommand("holder", "Hold memory of a GPU for another process; not for people")->group("");
+  auto device = std::make_shared<int>(0);
+  parser->add_option("device", *device, "The GPU")->required();
+  return {parser, [device]() -> Result<Exit> {
+            RELOADLAB_TRY(hold_memory(*device));
+            return Exit::held;
           }};
 }
 

@@ -21,6 +21,8 @@ constexpr std::string_view kEntry[] = {"parameter", "buffer", "empty_parameter",
 constexpr std::string_view kCoverage[] = {"missing", "excess", "unexpected"};
 constexpr std::string_view kFault[] = {"loader", "post_load_enter", "post_load_middle", "copy_back", "source"};
 constexpr std::string_view kLayout[] = {"dense", "strided", "transposed", "offset"};
+constexpr std::string_view kBringer[] = {"local", "stream", "ipc"};
+constexpr std::string_view kHandle[] = {"closed", "reused"};
 constexpr std::string_view kStep[] = {"load",   "reload", "prepare",      "loads", "finish", "abort",   "retry",  "forward",  "destroy",
                                       "repeat", "pass",   "update_owner", "drain", "reset",  "capture", "replay", "host_sync"};
 constexpr std::string_view kOutcome[] = {"ok", "error", "unspecified"};
@@ -35,6 +37,7 @@ constexpr std::string_view kMode[] = {"thread_local", "global"};
 constexpr std::string_view kCompleted[] = {"at_last_load", "at_finish", "unspecified"};
 constexpr std::string_view kWorld[] = {"cpu", "meta", "sim", "cuda"};
 constexpr std::string_view kCollectives[] = {"nccl", "gloo"};
+constexpr std::string_view kAllocator[] = {"environment", "native", "expandable_segments", "cudaMallocAsync"};
 constexpr std::string_view kSource[] = {"synthetic", "safetensors", "perturbed"};
 constexpr std::string_view kTransform[] = {"none", "negate", "negative_exp"};
 
@@ -43,6 +46,8 @@ static_assert(&checked(kEntry, CensusEntry::Kind::extra_host));
 static_assert(&checked(kCoverage, CoverageReport::Kind::unexpected));
 static_assert(&checked(kFault, Fault::At::source));
 static_assert(&checked(kLayout, LoadPlan::Layout::offset));
+static_assert(&checked(kBringer, LoadPlan::Source::ipc));
+static_assert(&checked(kHandle, LoadPlan::Handle::reused));
 static_assert(&checked(kStep, StepKind::host_sync));
 static_assert(&checked(kDeviation, Deviation::sync));
 static_assert(&checked(kStream, Pass::Stream::unjoined));
@@ -55,6 +60,7 @@ static_assert(&checked(kRecord, Record::after_registration));
 static_assert(&checked(kCompleted, Expect::Completed::unspecified));
 static_assert(&checked(kWorld, WorldKind::cuda));
 static_assert(&checked(kCollectives, Collectives::Order::gloo));
+static_assert(&checked(kAllocator, GpuAllocator::cuda_malloc_async));
 static_assert(&checked(kSource, CheckpointSpec::Source::perturbed));
 static_assert(&checked(kTransform, model::SlotSpec::Transform::negative_exp));
 
@@ -72,6 +78,8 @@ Names names_of(CensusEntry::Kind) { return kEntry; }
 Names names_of(CoverageReport::Kind) { return kCoverage; }
 Names names_of(Fault::At) { return kFault; }
 Names names_of(LoadPlan::Layout) { return kLayout; }
+Names names_of(LoadPlan::Source) { return kBringer; }
+Names names_of(LoadPlan::Handle) { return kHandle; }
 Names names_of(StepKind) { return kStep; }
 Names names_of(Step::Outcome) { return kOutcome; }
 Names names_of(OrderKind) { return kOrder; }
@@ -84,6 +92,7 @@ Names names_of(Graphs::Mode) { return kMode; }
 Names names_of(Expect::Completed) { return kCompleted; }
 Names names_of(WorldKind) { return kWorld; }
 Names names_of(Collectives::Order) { return kCollectives; }
+Names names_of(GpuAllocator) { return kAllocator; }
 Names names_of(CheckpointSpec::Source) { return kSource; }
 Names names_of(model::SlotSpec::Transform) { return kTransform; }
 

@@ -43,9 +43,9 @@ template <class V>
 void describe(V&& visit, const LoadPlan*) {
   using S = LoadPlan;
   visit("checkpoint", &S::checkpoint), visit("order", &S::order), visit("order_seed", &S::order_seed);
-  visit("order_list", &S::order_list), visit("chunk", &S::chunk), visit("reuses", &S::reuses), visit("direct", &S::direct),
-      visit("dtype", &S::dtype), visit("layout", &S::layout), visit("batch", &S::batch), visit("repeat", &S::repeat),
-      visit("only", &S::only);
+  visit("order_list", &S::order_list), visit("chunk", &S::chunk), visit("reuses", &S::reuses), visit("source", &S::source),
+      visit("handle", &S::handle), visit("direct", &S::direct), visit("dtype", &S::dtype), visit("layout", &S::layout),
+      visit("batch", &S::batch), visit("repeat", &S::repeat), visit("only", &S::only);
   visit("omit", &S::omit), visit("excess", &S::excess), visit("unknown", &S::unknown), visit("wrong", &S::wrong);
   visit("resolve", &S::resolve);
 }
@@ -106,8 +106,8 @@ void describe(V&& visit, const Case*) {
   visit("system", &Case::system), visit("tags", &Case::tags), visit("world", &Case::world), visit("ranks", &Case::ranks);
   visit("tensor_parallel", &Case::tensor_parallel), visit("sample", &Case::sample);
   visit("model", &Case::model), visit("models", &Case::models), visit("series", &Case::series), visit("collectives", &Case::collectives),
-      visit("timing", &Case::timing), visit("checkpoints", &Case::checkpoints), visit("record", &Case::record),
-      visit("steps", &Case::steps), visit("laws", &Case::laws);
+      visit("allocator", &Case::allocator), visit("timing", &Case::timing), visit("checkpoints", &Case::checkpoints),
+      visit("record", &Case::record), visit("steps", &Case::steps), visit("laws", &Case::laws);
   visit("expect", &Case::expect), visit("limits", &Case::limits), visit("seed", &Case::seed), visit("delays", &Case::delays);
 }
 

@@ -110,7 +110,7 @@ std::string overwritten(const Story& story, const Execution& execution) {
   const Event* event = story.processed();
   for (const PlannedLoad* load : story.loads) {
     const Step* step = step_at(execution, load->step);
-    const int64_t chunk = step ? step->plan.chunk : 0;
+    const int64_t chunk = !step || !step->plan.transport_owns() ? 0 : std::max<int64_t>(step->plan.chunk, 1);
     if (chunk == 0 || !event || event->step < load->step) continue;
     const bool same = event->step == load->step && event->load >= 0 && event->load / chunk == load->index / chunk;
     if (!same && event->load != load->index)

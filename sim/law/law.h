@@ -37,6 +37,7 @@ enum class Domain {
   reload,  // models that are at rest after each update
   series,  // windows, and what passes read there
   graphs,  // what graphs read: cases with series, and those that replay any
+  order,   // who touches bytes when: cases with series, and those in which loads come by a stream of the transport's
   both,    // with series: what is beside the windows
 };
 

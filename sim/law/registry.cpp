@@ -97,7 +97,7 @@ std::span<const LawInfo> laws() {
        {},
        judge_ring_tenancy},
       {"ring_happens_before",
-       Domain::series,
+       Domain::order,
        "Of any two accesses to the same bytes, one of them a write, streams, events and works order one before the other.",
        {},
        judge_ring_happens_before},
@@ -153,6 +153,7 @@ bool is_judged(const LawInfo& law, const Case& the_case) {
   const std::vector<std::string>& named = the_case.laws;
   const Domain own = the_case.series.empty() ? Domain::reload : Domain::series;
   if (named.empty() && law.domain == Domain::graphs) return own == Domain::series || replays(the_case.steps);
+  if (named.empty() && law.domain == Domain::order) return the_case.order_counts();
   if (named.empty()) return law.domain == own || law.domain == Domain::both;
   return std::ranges::find(named, law.id) != named.end();
 }

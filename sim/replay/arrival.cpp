@@ -13,7 +13,7 @@ const model::Delivery& delivery_of(const Catalogue& catalogue, const Sent& sent)
 }  // namespace
 
 int source_of(const Step& step, const std::vector<Sent>& sent, size_t position) {
-  const bool of_chunk = step.plan.chunk > 0 && !step.plan.reuses;
+  const bool of_chunk = step.plan.chunk > 0 && !step.plan.transport_owns();
   return of_chunk ? sent[position].chunk : static_cast<int>(position);
 }
 

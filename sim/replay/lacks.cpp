@@ -54,6 +54,15 @@ bool captures(const std::vector<Step>& steps) {
   return std::ranges::any_of(steps, [](const Step& step) { return step.kind == StepKind::capture || captures(step.body); });
 }
 
+std::string no_such_source(const Case& the_case) {
+  const WorldKind world = the_case.world;
+  if (the_case.brings_from(LoadPlan::Source::stream) && world != WorldKind::sim && world != WorldKind::cuda)
+    return "loads come by a stream, which the worlds sim and cuda have";
+  if (the_case.brings_from(LoadPlan::Source::ipc) && world != WorldKind::cpu && world != WorldKind::cuda)
+    return "loads come in memory of another process, which the worlds cpu and cuda have";
+  return {};
+}
+
 }  // namespace
 
 std::string lacks(const Case& the_case, const Gpus& there) {
@@ -61,6 +70,9 @@ std::string lacks(const Case& the_case, const Gpus& there) {
   const bool graphs = the_case.world == WorldKind::sim || the_case.world == WorldKind::cuda;
   if (the_case.world == WorldKind::cpu && !the_case.series.empty()) return "series need devices, and it has none";
   if (!graphs && the_case.series.empty() && captures(the_case.steps)) return "needs graphs, which the worlds sim and cuda have";
+  if (const std::string why = no_such_source(the_case); !why.empty()) return why;
+  if (the_case.allocator != GpuAllocator::environment && the_case.world != WorldKind::cuda)
+    return "asks for an allocator of GPUs, which the world cuda has";
   if (the_case.world != WorldKind::cuda) return asked.empty() ? "" : fmt::format("needs {}; GPUs are driven in the world cuda", asked);
   if (the_case.collectives != Collectives()) return "needs collectives that are modelled: on GPUs they are NCCL's";
   return gpus_lack(the_case, there);

@@ -7,7 +7,11 @@
 
 namespace reloadlab::sim {
 
-// Races, each with the rank whose memory it is about, and the timeline. `numbers`: of the execution's ranks, ascending. REQUIRES devices.
-void note_order(World& world, const std::vector<int>& numbers, Execution& execution);
+// Whether races of a model without series are evidence.
+bool order_is_seen(const Case& the_case, const Variation& variation);
+// Races, each with the rank whose memory it is about. `numbers`: of the execution's ranks, ascending.
+void note_races(const SeenOrder& seen, const std::vector<int>& numbers, Execution& execution);
+// The timeline as well.
+void note_order(const SeenOrder& seen, const std::vector<int>& numbers, Execution& execution);
 
 }  // namespace reloadlab::sim

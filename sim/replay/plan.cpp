@@ -41,7 +41,7 @@ class Planner {
   }
 
   RankPlan run(const std::vector<Step>& steps) {
-    transport_owns_ = std::ranges::any_of(steps, [](const Step& step) { return step.plan.chunk > 0 && step.plan.reuses; });
+    transport_owns_ = std::ranges::any_of(steps, [](const Step& step) { return step.plan.transport_owns(); });
     for (int layer = 0; layer < catalogue_.layer_count(); ++layer)
       plan_.totals.push_back({catalogue_.layer(layer).name, sizes_.of_layer(layer)});
     for (size_t i = 0; i < steps.size(); ++i) run_step(static_cast<int>(i), steps[i]);

@@ -220,8 +220,10 @@ class Replayer {
     const WorldKind kind = plain && case_.world == WorldKind::sim ? WorldKind::cpu : case_.world;
     WorldRequest request{.kind = kind, .ranks = case_.ranks, .local = numbers_, .poison = poison};
     request.devices = !case_.series.empty() && !plain;
+    request.order = order_is_seen(case_, variation);
     request.seat = options_.seat;
     request.delays = case_.delays;
+    request.allocator = case_.allocator;
     request.collectives = case_.collectives;
     request.timed = options_.timed;
     request.rates = options_.rates;
@@ -263,7 +265,7 @@ class Replayer {
     play_together(party, {-1, loaded}, false);
     Execution& execution = evidence_.executions[first_execution];
     if (execution.stopped.empty()) play_together(party, {loaded, static_cast<int>(steps.size())}, true);
-    note_order(stage.world, numbers_, execution);  // before the harness's own reads, which wait for nobody
+    note_order(*stage.world.devices(), numbers_, execution);  // before the harness's own reads, which wait for nobody
     if (options_.after_run) options_.after_run(stage.world);
     stage.world.devices()->apart([&] {
       for (const Sessions& sessions : party.models)
@@ -314,6 +316,7 @@ class Replayer {
   // A device that a candidate has spoiled fails the harness's own work on it, too.
   Status play(const Stage& stage, Execution& execution) try {
     RELOADLAB_TRY(play_steps(stage, execution));
+    if (order_is_seen(case_, stage.variation) && stage.world.seen_order()) note_races(*stage.world.seen_order(), numbers_, execution);
     return lost(stage, stage.candidate ? stage.world.broken() : "");
   } catch (const c10::OutOfMemoryError& error) {
     if (!stage.candidate) throw std::bad_alloc();

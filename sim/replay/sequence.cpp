@@ -107,8 +107,9 @@ std::vector<Sent> sequence(const Catalogue& catalogue, const LoadPlan& plan) {
     for (size_t i = 0; i < catalogue.deliveries().size(); ++i)
       if (glob_match(pattern, catalogue.deliveries()[i].name)) result.push_back(sent(catalogue, plan, static_cast<int>(i)));
   for (const std::string& name : plan.unknown) result.push_back({.unknown = name});
-  if (plan.chunk > 0)
-    for (size_t i = 0; i < result.size(); ++i) result[i].chunk = static_cast<int>(i) / static_cast<int>(plan.chunk);
+  const bool handles = plan.source == LoadPlan::Source::ipc;  // without chunks, one for each tensor
+  if (plan.chunk > 0 || handles)
+    for (size_t i = 0; i < result.size(); ++i) result[i].chunk = static_cast<int>(i) / std::max(static_cast<int>(plan.chunk), 1);
   return result;
 }
 

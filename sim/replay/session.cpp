@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/DeviceGuard.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <exception>
@@ -12,6 +13,7 @@
 #include "reference/model/guard.h"
 #include "sim/evidence/text.h"
 #include "sim/replay/plan.h"
+#include "sim/scenario/spelling.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -101,7 +103,12 @@ Status RankSession::supervised(c10::function_ref<Status()> fn) {
   model::PostLoadScope post_load(watch_);
   model::LoaderScope loader(watch_);
   try {
-    return fn();
+    Status status = fn();
+    const std::string touched = stage_.world.touched();
+    if (touched.empty()) return status;
+    outcome_.crashed = true;
+    return Status(Code::failed,
+                  fmt::format("an access to where {} came: memory of another process that is mapped no more (SIGSEGV)", touched));
   } catch (const Defect&) {
     throw;
   } catch (const std::exception& error) {
@@ -182,6 +189,7 @@ Status RankSession::run_step(int number, const Step& step) {
   default_dtype_ = step.default_dtype;
   begin_outcome(number);
   watch_.event(EventKind::step_begin);
+  say("the", std::string(spell(step_spellings, step.kind)));
   Status status = act(step);
   const bool fills = step.kind == StepKind::load || step.kind == StepKind::reload || step.kind == StepKind::reset;
   if (series_ && fills && status.ok()) series_->say_where_weights_lie();

@@ -88,7 +88,9 @@ class RankSession {
   Status abort();
   Status deliver(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source);
   Status send(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source);
+  Status send_by(Transport& transport, const LoadPlan& plan, const std::optional<int64_t>& limit);
   Result<at::Tensor> fetch(Transport& transport, size_t position) const;
+  void say(const char* what, const std::string& name) const;
   Status deliver_one(Transport& transport, size_t position);
   Status call_loader(const model::ParameterPtr& handle, const model::Delivery& delivery, const at::Tensor& loaded);
   model::ParameterPtr resolve(int delivery) const;

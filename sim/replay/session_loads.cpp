@@ -1,5 +1,6 @@
 // How a session delivers: whose handle takes a tensor, and what a load call comes to.
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include "reference/base/check.h"
 #include "reference/model/guard.h"
@@ -10,7 +11,7 @@ namespace {
 
 bool transport_reuses(const std::vector<Step>& steps) {
   for (const Step& step : steps)
-    if ((step.plan.chunk > 0 && step.plan.reuses) || transport_reuses(step.body)) return true;
+    if (step.plan.transport_owns() || transport_reuses(step.body)) return true;
   return false;
 }
 
@@ -72,9 +73,20 @@ Status RankSession::deliver(const LoadPlan& plan, const std::optional<int64_t>& 
 }
 
 Status RankSession::send(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source) {
-  Transport transport(
-      stage_.catalogue, sequence(stage_.catalogue, plan), source,
-      {.chunked = plan.chunk > 0, .reuses = plan.reuses, .device = stage_.world.device(rank_), .bytes = stage_.world.has_bytes()});
+  Transport transport(stage_.catalogue, sequence(stage_.catalogue, plan), source,
+                      {.chunked = plan.chunk > 0 || plan.source == LoadPlan::Source::ipc,
+                       .reuses = plan.reuses,
+                       .source = plan.source,
+                       .handle = plan.handle,
+                       .device = stage_.world.device(rank_),
+                       .bytes = stage_.world.has_bytes(),
+                       .foreign_memory = [this](int64_t bytes) { return stage_.world.foreign_memory(rank_, bytes); }});
+  Status status = send_by(transport, plan, limit);
+  const Status ended = transport.end();
+  return ended.ok() ? status : harness_error_ = ended;
+}
+
+Status RankSession::send_by(Transport& transport, const LoadPlan& plan, const std::optional<int64_t>& limit) {
   for (size_t i = 0; i < transport.sent().size(); ++i) {
     if (limit && static_cast<int64_t>(i) >= *limit) return {};
     const Sent& sent = transport.sent()[i];
@@ -89,6 +101,7 @@ Status RankSession::send(const LoadPlan& plan, const std::optional<int64_t>& lim
     outcome_.load_statuses.push_back(status);
     outcome_.load_operators.push_back(watch_.take_operators());
     RELOADLAB_TRY(status);
+    if (const Status returned = transport.returned(i); !returned.ok()) return harness_error_ = returned;
   }
   return {};
 }
@@ -99,18 +112,26 @@ Result<at::Tensor> RankSession::fetch(Transport& transport, size_t position) con
   return transport.fetch(position);
 }
 
+void RankSession::say(const char* what, const std::string& name) const {
+  SeenOrder* seen = series_ ? nullptr : stage_.world.seen_order();
+  if (seen) seen->label({.text = fmt::format("step {}: {} {}", outcome_.step, what, name), .step = outcome_.step});
+}
+
 Status RankSession::deliver_one(Transport& transport, size_t position) {
   const Sent& sent = transport.sent()[position];
   if (sent.delivery < 0) {
     return supervised([&] { return model_->on_unexpected_name ? model_->on_unexpected_name(sent.unknown) : Status(); });
   }
+  const std::string& name = stage_.catalogue.deliveries()[at(sent.delivery)].name;
+  say("arrival of", name);
   const int64_t peak_before = account_->peak_bytes();
   account_->hold_peak(true);
   Result<at::Tensor> loaded = fetch(transport, position);
   account_->hold_peak(false);
   const int64_t peak_with_it = account_->peak_bytes();
   if (!loaded.ok()) return harness_error_ = loaded.status();
-  watch_.handed_over(*loaded, stage_.catalogue.deliveries()[at(sent.delivery)].name);
+  watch_.handed_over(*loaded, name);
+  say("load of", name);
   Status status = call_loader(resolved_.empty() ? resolve(sent.delivery) : resolved_[at(sent.delivery)],
                               stage_.catalogue.deliveries()[at(sent.delivery)], *loaded);
   // A tensor that was refused at once was the transport's all the time; one for which memory was taken first had been accepted.

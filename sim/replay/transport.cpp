@@ -4,6 +4,8 @@
 #include <c10/core/Event.h>
 #include <c10/core/StreamGuard.h>
 
+#include <algorithm>
+
 #include "reference/model/layer.h"
 #include "sim/replay/laid.h"
 #include "sim/world/account.h"
@@ -17,24 +19,22 @@ constexpr int64_t small_numel = 64;
 
 bool is_device(at::Device device) { return !device.is_cpu() && !device.is_meta(); }
 
-// As engines receive: by a stream of their own, behind what the receiver has done so far; what the receiver does next is behind it.
-void transfer(const at::Tensor& values, const at::Tensor& arrived) {
-  if (!is_device(arrived.device())) {
-    arrived.copy_(values);
-    return;
-  }
-  const c10::impl::VirtualGuardImpl device(arrived.device().type());
-  const c10::Stream here = device.getStream(arrived.device()), side = device.getStreamFromGlobalPool(arrived.device());
-  c10::Event ready(arrived.device().type()), there(arrived.device().type());
+// What fn issues goes to the other stream, behind what the current one holds; the current one goes on behind it.
+template <class Fn>
+void aside(at::Device device, c10::Stream side, Fn&& fn) {
+  const c10::Stream here = c10::impl::VirtualGuardImpl(device.type()).getStream(device);
+  c10::Event ready(device.type()), there(device.type());
   ready.record(here);
   ready.block(side);
   {
     const c10::StreamGuard guard(side);
-    arrived.copy_(values, /*non_blocking=*/true);
+    fn();
     there.record(side);
   }
   there.block(here);
 }
+
+c10::Stream a_stream(at::Device device) { return c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device); }
 
 at::Tensor bytes_on(at::Device device, int64_t length) { return at::empty({length}, at::TensorOptions(at::kByte).device(device)); }
 
@@ -44,9 +44,19 @@ at::Tensor shape_only(const Shape& shape, DType dtype) { return at::zeros({}, mo
 
 Transport::Transport(const Catalogue& catalogue, std::vector<Sent> sent, const Checkpoint& source, Shipping shipping)
     : catalogue_(catalogue), sent_(std::move(sent)), source_(source), shipping_(shipping) {
-  if (!shipping_.chunked || !shipping_.reuses) return;
+  if (shipping_.source == LoadPlan::Source::stream) stream_ = a_stream(shipping_.device);
+  if (shipping_.source == LoadPlan::Source::ipc || !shipping_.chunked || !shipping_.reuses) return;
   AccountScope nobody(nullptr);
-  buffer_ = bytes_on(shipping_.device, largest_chunk());
+  on_its_stream([&] { buffer_ = bytes_on(shipping_.device, largest_chunk()); });
+}
+
+// Behind what the receiver has done so far; what the receiver does next is behind it.
+void Transport::on_its_stream(c10::function_ref<void()> fn) const { stream_ ? aside(shipping_.device, *stream_, fn) : fn(); }
+
+// As engines receive: by a stream of their own, behind what the receiver has done so far; what the receiver does next is behind it.
+void Transport::transfer(const at::Tensor& values, const at::Tensor& arrived) const {
+  const auto copy = [&] { arrived.copy_(values, /*non_blocking=*/true); };
+  stream_ || !is_device(arrived.device()) ? copy() : aside(arrived.device(), a_stream(arrived.device()), copy);
 }
 
 bool Transport::on_meta(const Sent& sent) const { return shipping_.device.is_meta() && numel(sent.shape_of(delivery(sent))) > small_numel; }
@@ -104,31 +114,88 @@ Result<at::Tensor> Transport::alone(const Sent& sent) const {
   return arrived;
 }
 
-// Where large tensors are on meta the small ones, which have bytes, cannot lie beside them.
 Status Transport::fill_chunk(int chunk) {
   chunk_ = chunk;
   views_.clear();
   while (sent_[chunk_begin_].chunk != chunk) ++chunk_begin_;
+  if (shipping_.source == LoadPlan::Source::ipc) return bring_from_another_process();
   if (!shipping_.reuses) {
     buffer_.reset();
     buffer_ = bytes_on(shipping_.device, chunk_bytes(chunk_begin_));
   }
   AccountScope nobody(nullptr);
-  if (!buffer_.is_meta()) buffer_.fill_(scribble_byte);
+  return bring_views(buffer_);
+}
+
+// Where large tensors are on meta the small ones, which have bytes, cannot lie beside them.
+Status Transport::bring_views(const at::Tensor& memory) {
+  if (!memory.is_meta()) memory.fill_(scribble_byte);
   int64_t offset = 0;
-  for (size_t i = chunk_begin_; i < sent_.size() && sent_[i].chunk == chunk; ++i) {
+  for (size_t i = chunk_begin_; i < sent_.size() && sent_[i].chunk == chunk_; ++i) {
     at::Tensor& view = views_.emplace_back();
     if (sent_[i].delivery < 0) continue;
-    const bool beside = device_of(sent_[i]) != buffer_.device();
+    const bool beside = memory.is_meta() && device_of(sent_[i]) != memory.device();
     RELOADLAB_ASSIGN(const at::Tensor values, content(sent_[i]));
-    view = beside ? place(sent_[i], bytes_on(at::kCPU, sent_[i].bytes_of(delivery(sent_[i]))), 0) : place(sent_[i], buffer_, offset);
+    view = beside ? place(sent_[i], bytes_on(at::kCPU, sent_[i].bytes_of(delivery(sent_[i]))), 0) : place(sent_[i], memory, offset);
     transfer(values, view);
     offset += bytes_of(sent_[i]);
   }
   return {};
 }
 
+// The chunk is put together here and given to the other process, in whose memory the same places hold it.
+Status Transport::bring_from_another_process() {
+  AccountScope nobody(nullptr);
+  const int64_t bytes = chunk_bytes(chunk_begin_);
+  const at::Tensor image = bytes_on(at::kCPU, bytes);
+  RELOADLAB_TRY(bring_views(image));
+  if (bytes == 0) return {};
+  if (!foreign_) {
+    RELOADLAB_ASSIGN(foreign_, shipping_.foreign_memory(largest_chunk()));
+  }
+  RELOADLAB_TRY(foreign_->fill(image));
+  if (!buffer_.defined()) {
+    RELOADLAB_ASSIGN(buffer_, foreign_->open());
+  }
+  int64_t offset = 0;
+  for (size_t i = 0; i < views_.size(); ++i) {
+    const Sent& sent = sent_[chunk_begin_ + i];
+    if (sent.delivery >= 0) views_[i] = place(sent, buffer_, offset);
+    offset += bytes_of(sent);
+  }
+  return {};
+}
+
+Status Transport::returned(size_t position) {
+  const bool last = position + 1 == sent_.size() || sent_[position + 1].chunk != sent_[position].chunk;
+  return last ? take_back() : Status();
+}
+
+Status Transport::take_back() {
+  if (shipping_.source != LoadPlan::Source::ipc || !buffer_.defined() || views_.empty()) return {};
+  AccountScope nobody(nullptr);
+  if (is_device(shipping_.device)) {
+    const c10::impl::VirtualGuardImpl device(shipping_.device.type());
+    device.synchronizeStream(device.getStream(shipping_.device));
+  }
+  views_.clear();
+  if (shipping_.handle == LoadPlan::Handle::reused)
+    return foreign_->fill(at::full_like(buffer_, scribble_byte, at::TensorOptions(at::kCPU)));
+  buffer_.reset();
+  return foreign_->close(sent_[chunk_begin_].delivery < 0 ? sent_[chunk_begin_].unknown : delivery(sent_[chunk_begin_]).name);
+}
+
 Result<at::Tensor> Transport::fetch(size_t position) {
+  if (!stream_) return bring(position);
+  const c10::Stream receiver = c10::impl::VirtualGuardImpl(shipping_.device.type()).getStream(shipping_.device);
+  Result<at::Tensor> arrived = Status(Code::failed, "nothing came");
+  on_its_stream([&] { arrived = bring(position); });
+  // As engines do that hand memory over: whoever holds it last, what the receiver's stream does with it comes before its next tenant.
+  if (arrived.ok()) arrived->record_stream(receiver);
+  return arrived;
+}
+
+Result<at::Tensor> Transport::bring(size_t position) {
   if (!shipping_.chunked) return alone(sent_[position]);
   if (sent_[position].chunk != chunk_) RELOADLAB_TRY(fill_chunk(sent_[position].chunk));
   return views_[position - chunk_begin_];

@@ -44,6 +44,7 @@ class DeliveryBinder {
     plan_.chunk = reader_.integer("chunk");
     plan_.batch = reader_.integer("batch");
     plan_.reuses = std::get<bool>(reader_.value("reuses"));
+    bind_source();
     plan_.layout = unspell(layout_spellings, reader_.text("layout"));
     plan_.resolve = unspell(resolve_spellings, reader_.text("resolve"));
     if (context_.names) bind_names();
@@ -53,6 +54,15 @@ class DeliveryBinder {
   }
 
  private:
+  void bind_source() {
+    plan_.source = unspell(source_spellings, reader_.text("source"));
+    plan_.handle = unspell(handle_spellings, reader_.text("handle"));
+    const bool foreign = plan_.source == LoadPlan::Source::ipc;
+    if (foreign && reader_.has("reuses"))
+      diagnostics_.error(reader_.at("reuses"), "reuses with source: ipc, expected handle, which says what becomes of the memory");
+    if (!foreign && reader_.has("handle")) diagnostics_.error(reader_.at("handle"), "handle without source: ipc, expected them together");
+  }
+
   void bind_names() {
     plan_.only = resolved("only");
     plan_.omit = resolved("omit");

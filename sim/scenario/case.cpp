@@ -18,6 +18,18 @@ const CheckpointSpec* Case::checkpoint(std::string_view name) const {
   return nullptr;
 }
 
+namespace {
+
+bool any_brings_from(const std::vector<Step>& steps, LoadPlan::Source source) {
+  for (const Step& step : steps)
+    if (step.plan.source == source || any_brings_from(step.body, source)) return true;
+  return false;
+}
+
+}  // namespace
+
+bool Case::brings_from(LoadPlan::Source source) const { return any_brings_from(steps, source); }
+
 std::vector<std::string> Case::shared_layers() const {
   std::vector<std::string> layers;
   for (const model::LayerSpec& layer : model.layers)

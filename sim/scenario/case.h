@@ -54,6 +54,13 @@ struct LoadPlan {
   };
   std::vector<Wrong> wrong;    // delivered with this shape or dtype instead
   std::optional<DType> dtype;  // floating-point tensors arrive in this element type, which holds all their values
+  // Where it comes from: this process, which makes it on the current stream's behalf; the same on a stream of the transport's own, whose
+  // memory it is; or memory of another process.
+  enum class Source { local, stream, ipc } source = Source::local;
+  // ipc, once the loads of a chunk (of a tensor, without chunks) have returned: it is taken away, or filled again.
+  enum class Handle { closed, reused } handle = Handle::reused;
+  // Its bytes may change after the load call, whoever holds the tensor.
+  bool transport_owns() const { return source == Source::ipc || (chunk > 0 && reuses); }
   // How what arrives lies in memory: row by row, every second element of each row, column by column, or behind something else.
   enum class Layout { dense, strided, transposed, offset } layout = Layout::dense;
   // When parameter handles are looked up: once as a batch of loads begins (what engines' load_weights does), for each load, or
@@ -135,6 +142,9 @@ struct Limits {
   std::optional<int64_t> extra_bytes;  // none: the formula of semantics.md
 };
 
+// LibTorch's allocator on GPUs. It is a process's, from its start to its end.
+enum class GpuAllocator { environment, native, expandable_segments, cuda_malloc_async };
+
 // What the machine must have; elsewhere the case is skipped.
 struct Requires {
   int64_t gpus = 0;
@@ -163,6 +173,7 @@ struct Case {
   int models = 1;  // cases with series: so many models live in each rank's process, each with series of its own
   std::vector<SeriesSpec> series;
   Collectives collectives;
+  GpuAllocator allocator = GpuAllocator::environment;               // that which the environment says
   std::optional<Timing> timing;                                     // none: what devices of today take
   std::vector<std::pair<std::string, CheckpointSpec>> checkpoints;  // in file order
   Record record = Record::after_construction;
@@ -171,7 +182,8 @@ struct Case {
   Expect expect;
   Limits limits;
   uint64_t seed = 0;  // the run's seed: orders and variations that the scenario does not fix are drawn from it
-  // Series on world cuda: streams lose time at places that this seed says, so that what nothing orders comes otherwise; none: nowhere.
+  // World cuda, where order counts: streams lose time at places that this seed says, so that what nothing orders comes otherwise; none:
+  // nowhere.
   std::optional<uint64_t> delays;
 
   std::string id() const { return variant.empty() ? scenario : scenario + "[" + variant + "]"; }
@@ -180,6 +192,10 @@ struct Case {
   std::vector<std::string> shared_layers() const;
   // The series that the layer is in; null where it is in none.
   const SeriesSpec* series_of(const std::string& layer) const;
+  // Whether some step's loads come from there.
+  bool brings_from(LoadPlan::Source source) const;
+  // Whether what orders accesses is judged: with series, or where loads come by a stream of the transport's.
+  bool order_counts() const { return !series.empty() || brings_from(LoadPlan::Source::stream); }
   // Whether the tensor is the weight of a layer of a series, on one of its ranks.
   bool in_window(std::string_view tensor, int64_t rank) const;
   model::TensorParallel parallel(int rank) const {

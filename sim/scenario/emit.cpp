@@ -101,6 +101,7 @@ class Writer {
     const Collectives& how = one.collectives;
     if (how.order != Collectives::Order::nccl) put("collectives", spell(collectives_spellings, how.order));
     if (how.at_once > 0) put("collectives_at_once", how.at_once);
+    if (one.allocator != GpuAllocator::environment) put("allocator", spell(allocator_spellings, one.allocator));
     if (one.delays) put("delays", static_cast<int64_t>(*one.delays));
   }
 
@@ -236,6 +237,8 @@ class Writer {
     write_order(plan);
     if (plan.chunk) put("chunk", plan.chunk);
     if (!plan.reuses) put("reuses", plan.reuses);
+    if (plan.source != LoadPlan::Source::local) put("source", spell(source_spellings, plan.source));
+    if (plan.handle != LoadPlan::Handle::reused) put("handle", spell(handle_spellings, plan.handle));
     if (plan.batch) put("batch", plan.batch);
     if (plan.dtype) put("dtype", dtype_name(*plan.dtype));
     if (plan.layout != LoadPlan::Layout::dense) put("layout", spell(layout_spellings, plan.layout));

@@ -7,6 +7,7 @@
 #include <array>
 #include <set>
 
+#include "sim/scenario/spelling.h"
 #include "sim/scenario/structure.h"
 
 namespace reloadlab::sim {
@@ -104,19 +105,28 @@ void add_axis(std::vector<Variant>& variants, const Axis& axis, Diagnostics& dia
   variants = std::move(product);
 }
 
-std::vector<Variant> world_variants(const NodePtr& root, Diagnostics& diagnostics) {
-  const std::vector<NodePtr> kinds = world_values(*root, "kind", diagnostics), ranks = world_values(*root, "ranks", diagnostics);
-  std::vector<Variant> variants;
-  for (size_t k = 0; k < std::max<size_t>(1, kinds.size()); ++k) {
-    for (size_t r = 0; r < std::max<size_t>(1, ranks.size()); ++r) {
-      Variant variant{.tree = root};
-      if (k < kinds.size()) variant.world = *world_from_name(kinds[k]->text);
-      if (r < ranks.size()) variant.ranks = static_cast<int>(std::stoll(ranks[r]->text));
-      if (kinds.size() > 1) variant.label = "world=" + kinds[k]->text;
-      if (ranks.size() > 1) variant.label += (variant.label.empty() ? "ranks=" : ",ranks=") + ranks[r]->text;
-      variants.push_back(std::move(variant));
+// A list in world: each variant with each of its values, which `take` gives it.
+void add_world_axis(std::vector<Variant>& variants, const std::string& label, const std::vector<NodePtr>& values,
+                    void (*take)(Variant& variant, const std::string& value)) {
+  if (values.empty()) return;
+  std::vector<Variant> product;
+  for (const Variant& variant : variants)
+    for (const NodePtr& value : values) {
+      Variant& next = product.emplace_back(variant);
+      take(next, value->text);
+      if (values.size() > 1) next.label += (next.label.empty() ? "" : ",") + label + "=" + value->text;
     }
-  }
+  variants = std::move(product);
+}
+
+std::vector<Variant> world_variants(const NodePtr& root, Diagnostics& diagnostics) {
+  std::vector<Variant> variants{{.tree = root}};
+  add_world_axis(variants, "world", world_values(*root, "kind", diagnostics),
+                 [](Variant& variant, const std::string& value) { variant.world = *world_from_name(value); });
+  add_world_axis(variants, "ranks", world_values(*root, "ranks", diagnostics),
+                 [](Variant& variant, const std::string& value) { variant.ranks = static_cast<int>(std::stoll(value)); });
+  add_world_axis(variants, "allocator", world_values(*root, "allocator", diagnostics),
+                 [](Variant& variant, const std::string& value) { variant.allocator = unspell(allocator_spellings, value); });
   return variants;
 }
 

@@ -12,11 +12,12 @@ struct Variant {
   NodePtr tree;  // with the values of `vary` put in place
   WorldKind world = WorldKind::cpu;
   int ranks = 1;
+  GpuAllocator allocator = GpuAllocator::environment;
   std::string label;  // "ranks=2,order=reversed"; empty when nothing multiplies
 };
 
-// In the order world, ranks, then `vary` as listed, the last counting fastest. Empty after reporting when a path leads nowhere or
-// there are too many cases. REQUIRES that `world` and `vary` passed check_value().
+// In the order world, ranks, allocator, then `vary` as listed, the last counting fastest. Empty after reporting when a path leads nowhere
+// or there are too many cases. REQUIRES that `world` and `vary` passed check_value().
 std::vector<Variant> expand_matrix(const NodePtr& root, Diagnostics& diagnostics);
 
 }  // namespace reloadlab::sim

@@ -58,7 +58,12 @@ class FileParser {
     const Node& root = *variant.tree;
     check_keys(root, keys_, "the file", diagnostics_);
     for (const Key& key : keys_) good(root, key.name);
-    Case result{.file = file_, .variant = variant.label, .world = variant.world, .ranks = variant.ranks, .seed = options_.seed};
+    Case result{.file = file_,
+                .variant = variant.label,
+                .world = variant.world,
+                .ranks = variant.ranks,
+                .allocator = variant.allocator,
+                .seed = options_.seed};
     bind_head(result, root);
     bind_places(result, root);
     bind_world(result, root);
@@ -70,6 +75,9 @@ class FileParser {
     if (result.models > 1 && !root.find("series"))
       diagnostics_.error(root.find("models")->at, "models without series, expected a model with series");
     if (given(root, "steps")) bind_what_happens(result, root, model);
+    if (result.delays && given(root, "steps") && !result.order_counts())
+      diagnostics_.error(Reader(*root.find("world")->value, "world").at("delays"),
+                         "delays where no order counts, expected a model with series, or a step with source: stream");
     return result;
   }
 
@@ -105,7 +113,7 @@ class FileParser {
   }
 
   void bind_collectives(Case& result, const Node& root, const Reader& world) {
-    for (const char* key : {"collectives", "collectives_at_once", "delays"})
+    for (const char* key : {"collectives", "collectives_at_once"})
       if (world.has(key) && !root.find("series"))
         diagnostics_.error(world.at(key), fmt::format("{} without series, expected a model with series", key));
     result.collectives.order = unspell(collectives_spellings, world.text("collectives"));

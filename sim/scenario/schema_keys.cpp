@@ -199,9 +199,18 @@ std::vector<Key> place_keys() {
        .fallback = "0",
        .maximum = 64},
       {.object = "world",
+       .name = "allocator",
+       .forms = text | texts,
+       .about =
+           "On world `cuda`, LibTorch's allocator there: `native`; `expandable_segments`, the same over segments that grow; or "
+           "`cudaMallocAsync`, the driver's. A process has one, so processes are started for each. Other worlds have none of them, and "
+           "cases that name one are unsupported there. As the environment says (`PYTORCH_ALLOC_CONF`) when absent.",
+       .allowed = {"native", "expandable_segments", "cudaMallocAsync"}},
+      {.object = "world",
        .name = "delays",
        .forms = integer,
-       .about = "With series on world `cuda`: a seed. Streams lose time before operators and collectives that it draws, so that what "
+       .about = "On world `cuda`, with series or `source: stream`: a seed. Streams lose time before operators and collectives that it "
+                "draws, so that what "
                 "nothing orders comes in another order. Nowhere when absent; `run --delays` says it for all cases."},
       {.object = "requires", .name = "gpus", .forms = integer, .about = "GPUs on this host.", .fallback = "0", .maximum = 64},
       {.object = "requires",

@@ -125,6 +125,23 @@ std::vector<Key> delivery_keys() {
                 "of its own, which lives as long as somebody holds a tensor of it.",
        .fallback = "true"},
       {.object = "delivery",
+       .name = "source",
+       .forms = text,
+       .about =
+           "Where it comes from. `local`: memory of the stream that is current when it arrives. `stream` (on devices): a stream of the "
+           "transport's own fills its own memory; the current stream is made to wait before tensors are handed over, and what is "
+           "filled again is filled behind what the current stream held when the load call returned. `ring_happens_before` judges that. "
+           "`ipc` (worlds `cpu` and `cuda`): memory of another process, mapped here.",
+       .fallback = "local",
+       .allowed = {"local", "stream", "ipc"}},
+      {.object = "delivery",
+       .name = "handle",
+       .forms = text,
+       .about = "With `source: ipc`, what becomes of the memory when the loads of a chunk (without `chunk`: of a tensor) have returned and "
+                "the current stream is done: the other process fills it again, or it is `closed` and is mapped here no more.",
+       .fallback = "reused",
+       .allowed = {"closed", "reused"}},
+      {.object = "delivery",
        .name = "dtype",
        .forms = text,
        .about = "Floating-point tensors arrive in this element type, which must hold all values of theirs: loaders cast.",

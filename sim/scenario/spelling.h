@@ -16,6 +16,9 @@ inline constexpr Spellings<WorldKind, 4> world_spellings{
     {{WorldKind::cpu, "cpu"}, {WorldKind::meta, "meta"}, {WorldKind::sim, "sim"}, {WorldKind::cuda, "cuda"}}};
 inline constexpr Spellings<Collectives::Order, 2> collectives_spellings{
     {{Collectives::Order::nccl, "nccl"}, {Collectives::Order::gloo, "gloo"}}};
+inline constexpr Spellings<GpuAllocator, 3> allocator_spellings{{{GpuAllocator::native, "native"},
+                                                                 {GpuAllocator::expandable_segments, "expandable_segments"},
+                                                                 {GpuAllocator::cuda_malloc_async, "cudaMallocAsync"}}};
 // Compute capabilities that LibTorch's kernels are made for, and those that have them built in time.
 inline constexpr Spellings<int, 11> capability_spellings{{{75, "7.5"},
                                                           {80, "8.0"},
@@ -44,6 +47,10 @@ inline constexpr Spellings<LoadPlan::Layout, 4> layout_spellings{{{LoadPlan::Lay
                                                                   {LoadPlan::Layout::strided, "strided"},
                                                                   {LoadPlan::Layout::transposed, "transposed"},
                                                                   {LoadPlan::Layout::offset, "offset"}}};
+inline constexpr Spellings<LoadPlan::Source, 3> source_spellings{
+    {{LoadPlan::Source::local, "local"}, {LoadPlan::Source::stream, "stream"}, {LoadPlan::Source::ipc, "ipc"}}};
+inline constexpr Spellings<LoadPlan::Handle, 2> handle_spellings{
+    {{LoadPlan::Handle::closed, "closed"}, {LoadPlan::Handle::reused, "reused"}}};
 inline constexpr Spellings<LoadPlan::Resolve, 3> resolve_spellings{{{LoadPlan::Resolve::loads_begin, "loads_begin"},
                                                                     {LoadPlan::Resolve::each_load, "each_load"},
                                                                     {LoadPlan::Resolve::before_prepare, "before_prepare"}}};

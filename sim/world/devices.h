@@ -35,9 +35,21 @@ struct DeviceStep {
   int64_t start = 0, end = 0;
 };
 
-class Devices {
+class SeenOrder {
  public:
-  virtual ~Devices() = default;
+  virtual ~SeenOrder() = default;
+  virtual std::vector<SeenRace> races() const = 0;
+  // Why there may be races that races() does not know; empty: all that orders and touches the local ranks' memory was seen.
+  virtual std::string unseen() const { return {}; }
+  // In the order in which they were done.
+  virtual std::vector<DeviceStep> timeline() const = 0;
+
+  // What the calling rank is about, for what it issues from here on.
+  virtual void label(About about) = 0;
+};
+
+class Devices : public SeenOrder {
+ public:
   // Runs body(rank) for every local rank, all at the same time, then what is left in their streams. `why` is empty where all came to
   // their end; otherwise `waits` has a line for each rank and stream that waits, and `in_step` is the earliest step that one of them is
   // about, as label() said. What a body throws is thrown here. Where a world has schedules, those of this run are the same each time unless
@@ -60,14 +72,6 @@ class Devices {
   virtual at::Tensor read(const at::Tensor& tensor) = 0;
   // A CPU tensor with the bytes that the tensor has now, whatever is under way; for after a run. Throws where there are none.
   virtual at::Tensor bytes_now(const at::Tensor& tensor) const = 0;
-  virtual std::vector<SeenRace> races() const = 0;
-  // Why there may be races that races() does not know; empty: all that orders and touches the local ranks' memory was seen.
-  virtual std::string unseen() const { return {}; }
-  // In the order in which they were done.
-  virtual std::vector<DeviceStep> timeline() const = 0;
-
-  // What the calling rank is about, for what it issues from here on.
-  virtual void label(About about) = 0;
   // Work of that duration on the calling rank's current stream.
   virtual void spend(int64_t picoseconds) = 0;
   // Remembers when the calling rank's current stream comes to this point; time_of() tells after the run, and -1 where it never did.

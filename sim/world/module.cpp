@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 
@@ -15,9 +16,19 @@ std::filesystem::path beside_the_program(std::string_view name) {
   return std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / name;
 }
 
-Result<void*> open_module(WorldKind kind) {
+// LibTorch reads it as its CUDA half is opened.
+void ask_for(GpuAllocator allocator) {
+  if (allocator == GpuAllocator::environment) return;
+  const char* const settings = allocator == GpuAllocator::cuda_malloc_async     ? "backend:cudaMallocAsync"
+                               : allocator == GpuAllocator::expandable_segments ? "backend:native,expandable_segments:True"
+                                                                                : "backend:native,expandable_segments:False";
+  for (const char* name : {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"}) ::setenv(name, settings, /*overwrite=*/1);
+}
+
+Result<void*> open_module(WorldKind kind, GpuAllocator allocator = GpuAllocator::environment) {
   static std::map<WorldKind, void*> opened;
   if (const auto found = opened.find(kind); found != opened.end()) return found->second;
+  ask_for(allocator);
   const std::filesystem::path path = beside_the_program(fmt::format("libreloadlab_{}.so", world_name(kind)));
   void* module = ::dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
   if (!module) return Status(Code::unsupported, fmt::format("the world {} cannot be opened: {}", world_name(kind), ::dlerror()));
@@ -27,7 +38,7 @@ Result<void*> open_module(WorldKind kind) {
 }  // namespace
 
 Result<std::unique_ptr<World>> make_from_module(const WorldRequest& request) {
-  RELOADLAB_ASSIGN(void* module, open_module(request.kind));
+  RELOADLAB_ASSIGN(void* module, open_module(request.kind, request.allocator));
   const auto make = reinterpret_cast<ModuleMaker>(::dlsym(module, "reloadlab_make_world"));
   if (!make) return Status(Code::unsupported, fmt::format("the module of world {} makes no world", world_name(request.kind)));
   try {
@@ -42,6 +53,14 @@ Result<CudaVersions> cuda_versions() {
   const auto ask = reinterpret_cast<VersionsTeller>(::dlsym(module, "reloadlab_cuda_versions"));
   if (!ask) return Status(Code::unsupported, "libreloadlab_cuda.so is of another version of this program");
   return ask();
+}
+
+Status hold_memory(int device) {
+  RELOADLAB_ASSIGN(void* module, open_module(WorldKind::cuda));
+  const auto hold = reinterpret_cast<MemoryHolder>(::dlsym(module, "reloadlab_hold_memory"));
+  if (!hold) return Status(Code::unsupported, "libreloadlab_cuda.so is of another version of this program");
+  hold(device);
+  return {};
 }
 
 Result<Calibration> calibrate(const modelled::Rates& known) {

@@ -28,10 +28,16 @@ struct Calibration {
 Result<Calibration> calibrate(const modelled::Rates& known);
 using Calibrator = int (*)(modelled::Rates& rates);
 
+// This process holds memory of the GPU for another one, which is at the other end of kHolderSocket (holder.h), until that is gone.
+// Code::unsupported where the module cannot be opened, and why.
+Status hold_memory(int device);
+using MemoryHolder = void (*)(int device);
+
 }  // namespace reloadlab::sim
 
 extern "C" {
 reloadlab::sim::World* reloadlab_make_world(const reloadlab::sim::WorldRequest& request);
 reloadlab::sim::CudaVersions reloadlab_cuda_versions();
+void reloadlab_hold_memory(int device);
 int reloadlab_calibrate(reloadlab::sim::modelled::Rates& rates);  // how many GPUs took part. Throws c10::Error
 }

@@ -21,6 +21,7 @@
 #include "sim/scenario/case.h"
 #include "sim/world/account.h"
 #include "sim/world/devices.h"
+#include "sim/world/foreign_memory.h"
 #include "sim/world/graph.h"
 #include "sim/world/modelled/rates.h"
 #include "sim/world/seat.h"
@@ -44,7 +45,15 @@ class World {
   virtual AccountPtr account(int rank) const = 0;
   // For the calling rank's device; null: this world has no graphs.
   virtual std::unique_ptr<DeviceGraph> make_graph(const GraphOptions&) { return nullptr; }
-  virtual Devices* devices() { return nullptr; }  // null: there are none
+  virtual Devices* devices() { return nullptr; }         // null: there are none
+  virtual SeenOrder* seen_order() { return devices(); }  // null: nobody looks
+  // Memory of another process, to be mapped on the rank's device. Code::unsupported where this world has none.
+  virtual Result<std::unique_ptr<ForeignMemory>> foreign_memory(int rank, int64_t bytes) {
+    (void)rank, (void)bytes;
+    return Status(Code::unsupported, "this world has no memory of another process");
+  }
+  // What was touched of memory that is mapped no more, since the last call, where that is no death; empty: nothing.
+  virtual std::string touched() { return {}; }
   // Why its devices can do nothing any more; empty where they can. On real ones it waits for all that is under way.
   virtual std::string broken() const { return {}; }
 };
@@ -56,14 +65,16 @@ struct WorldRequest {
   std::vector<int> local;  // those of them that are run, ascending
   int poison = 0;          // the pattern of fresh memory (poison_byte())
   bool devices = false;    // streams, events and communicators are needed
+  bool order = false;      // what orders accesses is looked at, where there are streams
   // Modelled devices: a collective takes that long and nothing else any time; otherwise what a device of today takes.
   std::optional<int64_t> collective_picoseconds;
   Collectives collectives;  // modelled devices
   // For whoever compares times: they are taken, which real devices otherwise do not do, since they differ from run to run.
   bool timed = false;
-  std::optional<modelled::Rates> rates;  // modelled devices: what things take, in the order that these give (`timed`)
-  std::optional<Seat> seat;              // cuda: this process is that rank, and the only local one
-  std::optional<uint64_t> delays;        // cuda: streams lose time where this seed says
+  std::optional<modelled::Rates> rates;                // modelled devices: what things take, in the order that these give (`timed`)
+  std::optional<Seat> seat;                            // cuda: this process is that rank, and the only local one
+  GpuAllocator allocator = GpuAllocator::environment;  // cuda: where the process has another one by now, there is no world
+  std::optional<uint64_t> delays;                      // cuda: streams lose time where this seed says
 };
 // Code::unsupported for kinds not built in.
 Result<std::unique_ptr<World>> make_world(const WorldRequest& request);

@@ -1,6 +1,7 @@
 #include "tests/mutants/around.h"
 
 #include <ATen/ops/empty.h>
+#include <c10/core/StreamGuard.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -123,10 +124,23 @@ void turn_rows(model::Model& model, Kept&) {
   });
 }
 
+// The copy is made at once, and by a stream that knows nothing of what the current one waits for.
+void copy_aside(model::Model& model, Kept&) {
+  wrap_loaders(model, [](const model::Loader::Function& inner) {
+    return [inner](model::Layer* self, model::Parameter& destination, const at::Tensor& loaded, const model::LoadArgs& args) {
+      if (loaded.is_cpu() || loaded.is_meta()) return inner(self, destination, loaded, args);
+      const c10::StreamGuard aside(c10::impl::VirtualGuardImpl(loaded.device().type()).getStreamFromGlobalPool(loaded.device()));
+      const at::Tensor copy = loaded.clone();
+      const c10::StreamGuard back(aside.original_stream());
+      return inner(self, destination, copy, args);
+    };
+  });
+}
+
 struct Behaviour {
-  std::string_view name, law;
+  std::string_view name, law, arrival = {};
   Spoil after_record = nullptr, before_prepare = nullptr, after_prepare = nullptr, after_finish = nullptr;
-  bool mute = false, forgets_abort = false, skips_second = false;
+  bool mute = false, forgets_abort = false, skips_second = false, keeps_buffers = false;
 };
 
 constexpr Behaviour kBehaviours[] = {
@@ -147,6 +161,8 @@ constexpr Behaviour kBehaviours[] = {
     {.name = "mute", .law = "coverage_reported", .mute = true},
     {.name = "abort_forgotten", .law = "failure_atomic", .forgets_abort = true},
     {.name = "throws_late", .law = "failure_atomic", .after_finish = fail_late},
+    {.name = "copies_aside", .law = "ring_happens_before", .arrival = "source: stream, chunk: 1", .after_prepare = copy_aside},
+    {.name = "buffers_kept", .law = "cold_load_equal", .arrival = "source: stream, chunk: 1", .keeps_buffers = true},
     {.name = "second_skipped", .law = "cold_load_equal", .skips_second = true},
 };
 
@@ -209,7 +225,7 @@ const std::vector<Named>& all() {
 std::span<const Around> around_mutants() {
   static const std::vector<Around> rows = [] {
     std::vector<Around> made;
-    for (const Named& one : all()) made.push_back({one.name, one.system->name, one.system->profile, one.how->law});
+    for (const Named& one : all()) made.push_back({one.name, one.system->name, one.system->profile, one.how->law, one.how->arrival});
     return made;
   }();
   return rows;
@@ -223,6 +239,7 @@ Result<sim::CandidateInfo> make_around(std::string_view name) {
   info.make_reloader = [how = found->how,
                         make = info.make_reloader](sim::CandidateContext context) -> Result<std::unique_ptr<sim::Reloader>> {
     if (how->mute) context.observer = nullptr;
+    if (how->keeps_buffers) context.transport_reuses_buffers = false;
     RELOADLAB_ASSIGN(std::unique_ptr<sim::Reloader> inner, make(context));
     return std::unique_ptr<sim::Reloader>(std::make_unique<AroundReference>(*how, std::move(inner), context.rank));
   };

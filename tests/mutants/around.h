@@ -13,6 +13,7 @@ struct Around {
   std::string_view name;             // "oq_scale_of_first"
   std::string_view system, profile;  // what it is around
   std::string_view law;              // that it is for
+  std::string_view arrival;          // of the loads that show it, on modelled devices; empty: any
 };
 std::span<const Around> around_mutants();
 // Code::usage where there is none of that name.

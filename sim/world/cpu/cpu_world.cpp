@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 
 #include "reference/base/check.h"
+#include "sim/world/cpu/closed_memory.h"
+#include "sim/world/cpu/shared_memory.h"
 
 namespace reloadlab::sim {
 
@@ -17,6 +19,9 @@ void CpuWorld::each_rank(const std::function<void(int)>& body) {
     body(rank);
   }
 }
+
+Result<std::unique_ptr<ForeignMemory>> CpuWorld::foreign_memory(int, int64_t bytes) { return shared_memory(bytes); }
+std::string CpuWorld::touched() { return touched_closed_memory(); }
 
 at::Tensor CpuWorld::sum(const std::vector<at::Tensor>& local_partials) {
   RELOADLAB_CHECK(local_partials.size() == accounts_.size(), "one partial result for each rank");

@@ -14,6 +14,8 @@ class CpuWorld : public World {
   bool has_bytes() const override { return true; }
   void each_rank(const std::function<void(int)>& body) override;
   at::Tensor sum(const std::vector<at::Tensor>& local_partials) override;
+  Result<std::unique_ptr<ForeignMemory>> foreign_memory(int rank, int64_t bytes) override;
+  std::string touched() override;
   AccountPtr account(int rank) const override { return accounts_[static_cast<size_t>(rank)]; }
 
  private:

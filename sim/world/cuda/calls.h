@@ -36,12 +36,23 @@ class CallListener {
   virtual void sends(const char* operation, Handle communicator, const std::vector<Piece>& pieces, Handle stream) = 0;
 };
 
+// The driver's memory pools, which LibTorch uses where its allocator is cudaMallocAsync.
+class PoolListener {
+ public:
+  virtual ~PoolListener() = default;
+  virtual void taken(const void* at, int64_t bytes, Handle stream) = 0;
+  virtual void gives_back(const void* at, Handle stream) = 0;  // before it is handed on
+};
+
 // Null while nobody listens.
 CallListener* call_listener();
 
 // What the program exports by the name reloadlab_listen_to_calls; null: nobody.
 using ListenToCalls = void (*)(CallListener* listener);
+// The same by the name reloadlab_listen_to_pools.
+using ListenToPools = void (*)(PoolListener* listener);
 
 }  // namespace reloadlab::sim::cuda
 
 extern "C" void reloadlab_listen_to_calls(reloadlab::sim::cuda::CallListener* listener);
+extern "C" void reloadlab_listen_to_pools(reloadlab::sim::cuda::PoolListener* listener);

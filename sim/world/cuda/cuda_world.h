@@ -5,6 +5,7 @@
 
 #include "sim/world/cpu/cpu_world.h"
 #include "sim/world/cuda/cuda_devices.h"
+#include "sim/world/cuda/seen_ranks.h"
 
 namespace reloadlab::sim::cuda {
 
@@ -14,14 +15,18 @@ class CudaWorld final : public CpuWorld {
   explicit CudaWorld(const WorldRequest& request);
   WorldKind kind() const override { return WorldKind::cuda; }
   c10::Device device(int) const override { return device_; }
+  Result<std::unique_ptr<ForeignMemory>> foreign_memory(int, int64_t bytes) override;
+  std::string touched() override { return {}; }  // it is a death
   std::string broken() const override;
   void each_rank(const std::function<void(int)>& body) override;
   std::unique_ptr<DeviceGraph> make_graph(const GraphOptions& options) override;
   Devices* devices() override { return devices_ ? &*devices_ : nullptr; }
+  SeenOrder* seen_order() override;
 
  private:
   c10::Device device_;
   std::optional<CudaDevices> devices_;
+  std::optional<SeenRanks> seen_;
 };
 
 }  // namespace reloadlab::sim::cuda

@@ -1,6 +1,7 @@
 #pragma once
 // Whose memory on the GPU is whose. LibTorch's caching allocator tells of every block that it gives and takes back, under its lock: no call
-// of LibTorch is made in answer. An address that comes back is another generation, with a number of its own.
+// of LibTorch is made in answer. Where its allocator is the driver's (cudaMallocAsync) its calls of the runtime are heard instead. An
+// address that comes back is another generation, with a number of its own.
 //
 // Fresh blocks are filled with the account's poison on the stream that they are for, and so are blocks that were given back, once no stream
 // uses them any more.

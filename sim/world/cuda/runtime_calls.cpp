@@ -8,10 +8,12 @@
 
 using reloadlab::sim::cuda::call_listener;
 using reloadlab::sim::cuda::CallListener;
+using reloadlab::sim::cuda::PoolListener;
 
 namespace {
 
 std::atomic<CallListener*> heard_by = nullptr;
+std::atomic<PoolListener*> pools_heard_by = nullptr;
 
 template <class Tell>
 cudaError_t told(cudaError_t outcome, Tell tell) {
@@ -35,6 +37,24 @@ CallListener* call_listener() { return heard_by.load(std::memory_order_acquire);
 extern "C" {
 
 void reloadlab_listen_to_calls(CallListener* listener) { heard_by.store(listener, std::memory_order_release); }
+
+void reloadlab_listen_to_pools(PoolListener* listener) { pools_heard_by.store(listener, std::memory_order_release); }
+
+// Memory pools.
+
+cudaError_t cudaMallocAsync(void** at, size_t bytes, cudaStream_t stream) {
+  RELOADLAB_FORWARD(cudaMallocAsync);
+  const cudaError_t outcome = forward(at, bytes, stream);
+  PoolListener* const listener = pools_heard_by.load(std::memory_order_acquire);
+  if (outcome == cudaSuccess && listener) listener->taken(*at, static_cast<int64_t>(bytes), stream);
+  return outcome;
+}
+
+cudaError_t cudaFreeAsync(void* at, cudaStream_t stream) {
+  RELOADLAB_FORWARD(cudaFreeAsync);
+  if (PoolListener* const listener = pools_heard_by.load(std::memory_order_acquire)) listener->gives_back(at, stream);
+  return forward(at, stream);
+}
 
 // The headers hide it: what `kernel<<<…>>>` calls since CUDA 13.
 cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void** arguments, size_t shared, cudaStream_t stream);

@@ -21,7 +21,9 @@ Step full_step() {
                .order_seed = 18446744073709551615ull,
                .order_list = {"b", "a"},
                .chunk = 4,
-               .batch = 5};
+               .batch = 5,
+               .source = LoadPlan::Source::ipc,
+               .handle = LoadPlan::Handle::closed};
   step.plan.repeat = {{"a", 3}};
   step.plan.only = {"o"}, step.plan.omit = {"m"}, step.plan.excess = {"x"}, step.plan.unknown = {"u"};
   step.plan.wrong = {{"w", Shape{2, 3}, DType::i8}};
@@ -45,6 +47,7 @@ Case full_case() {
   the_case.models = 2;
   the_case.series = {{.name = "o", .layers = {"fc"}, .first = 3, .indices = {3}, .prefetch = 2, .group = "dp", .ranks = {0, 2}}};
   the_case.collectives = {Collectives::Order::gloo, 1};
+  the_case.allocator = GpuAllocator::expandable_segments;
   the_case.timing = Timing{.broadcast = 7, .before = {1}, .after = {2, 3}, .slow = {4}};
   the_case.checkpoints = {{"B", {CheckpointSpec::Source::perturbed, 9, "path", "bert", "A", {3, 9}}}};
   the_case.record = Record::never;

@@ -16,6 +16,7 @@ std::span<const std::byte> bytes_of(const std::vector<uint8_t>& octets) { return
 // Every field in one line: what is written out must not silently lose one.
 constexpr std::string_view kGolden =
     R"({"blobs":["Af8=","Bw==","AQ=="],"evidence":4,"run":{"candidate":"layerwise@seed","case":{"about":"Über padding",)"
+    R"("allocator":"expandable_segments",)"
     R"("checkpoints":[["B",{"at":{"column":9,"line":3},"base":"A","map":"bert","path":"path","seed":9,"source":"perturbed"}]],)"
     R"("collectives":{"at_once":1,"order":"gloo"},"delays":8,"expect":{"completed":"at_finish"},)"
     R"("file":"scenarios/padded.yaml","laws":["no_leak"],"limits":{"extra_bytes":4096},"model":{"architecture":"bert","dtype":"f64",)"
@@ -55,9 +56,9 @@ constexpr std::string_view kStep =
     R"("nth":3},"graphs":{"mode":"global","shared_pool":true,"sizes":[1,8]},)"
     R"("in_place":true,"kind":"reload","outcome":"error","pass":{"deviations":[{"deviation":"skip","layer":"fc"}],)"
     R"("lost":{"after":"fc","rank":1},"ranks":[0],"stream":"joined"},)"
-    R"("plan":{"batch":5,"checkpoint":"B","chunk":4,"excess":["x"],"omit":["m"],"only":["o"],)"
+    R"("plan":{"batch":5,"checkpoint":"B","chunk":4,"excess":["x"],"handle":"closed","omit":["m"],"only":["o"],)"
     R"("order":"explicit_list",)"
-    R"("order_list":["b","a"],"order_seed":18446744073709551615,"repeat":[{"tensor":"a","times":3}],"resolve":"before_prepare",)"
+    R"("order_list":["b","a"],"order_seed":18446744073709551615,"repeat":[{"tensor":"a","times":3}],"resolve":"before_prepare","source":"ipc",)"
     R"("unknown":["u"],"wrong":[{"dtype":"i8","shape":[2,3],"tensor":"w"}]},"times":2,"via":"layerwise"})";
 
 std::string golden() {

@@ -6,6 +6,7 @@
 
 #include "sim/law/law.h"
 #include "sim/law/memory_bound.h"
+#include "sim/replay/lacks.h"
 #include "sim/replay/replay.h"
 #include "sim/scenario/scenario.h"
 #include "tests/sim/replay/tiny_case.h"
@@ -22,7 +23,7 @@ std::vector<Case> every_case(const std::string& folder) {
   for (const auto& file : *files) {
     auto read = read_scenario(file, options);
     EXPECT_TRUE(read.ok()) << read.status().message();
-    std::ranges::copy_if(*read, std::back_inserter(cases), [](const Case& one) { return one.world != WorldKind::cuda; });
+    std::ranges::copy_if(*read, std::back_inserter(cases), [](const Case& one) { return lacks(one, Gpus()).empty(); });
   }
   return cases;
 }

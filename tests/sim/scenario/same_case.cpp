@@ -24,8 +24,8 @@ bool same(const LoadPlan& a, const LoadPlan& b) {
   };
   return a.checkpoint == b.checkpoint && a.order == b.order && a.order_seed == b.order_seed && a.order_list == b.order_list &&
          a.chunk == b.chunk && a.reuses == b.reuses && a.direct == b.direct && a.dtype == b.dtype && a.layout == b.layout &&
-         a.batch == b.batch && same_list(a.repeat, b.repeat, repeat) && a.only == b.only && a.omit == b.omit && a.excess == b.excess &&
-         a.unknown == b.unknown && same_list(a.wrong, b.wrong, wrong) && a.resolve == b.resolve;
+         a.source == b.source && a.handle == b.handle && a.batch == b.batch && same_list(a.repeat, b.repeat, repeat) && a.only == b.only &&
+         a.omit == b.omit && a.excess == b.excess && a.unknown == b.unknown && same_list(a.wrong, b.wrong, wrong) && a.resolve == b.resolve;
 }
 
 bool same(const std::optional<Fault>& a, const std::optional<Fault>& b) {
@@ -52,7 +52,7 @@ std::string difference(const Case& a, const Case& b) {
   if (a.scenario != b.scenario) return fmt::format("scenario {} and {}", a.scenario, b.scenario);
   if (a.variant != b.variant) return fmt::format("variant {} and {}", a.variant, b.variant);
   if (a.about != b.about || a.system != b.system || a.tags != b.tags || !same(a.needs, b.needs)) return "head";
-  if (a.world != b.world || a.ranks != b.ranks) return "world";
+  if (a.world != b.world || a.ranks != b.ranks || a.allocator != b.allocator) return "world";
   if (a.model.architecture != b.model.architecture || a.model.values != b.model.values || a.model.dtype != b.model.dtype)
     return "architecture";
   if (a.model.flags != b.model.flags) return "flags";
