@@ -24,12 +24,15 @@ std::string_view control_of(std::string_view mutant) {
 
 struct MutantTexts {
   std::vector<std::string> paths{"scenarios/bugs",
+                                 "scenarios/layerwise/allocators.yaml",
                                  "scenarios/layerwise/tensor_parallel.yaml",
+                                 "scenarios/layerwise/transport_by_ipc.yaml",
                                  "scenarios/layerwise/transport_by_stream.yaml",
                                  "scenarios/online_quant/oq_abort.yaml",
                                  "scenarios/online_quant/oq_created_scale.yaml",
                                  "scenarios/online_quant/oq_layers_not_sent.yaml",
                                  "scenarios/online_quant/oq_several_calls.yaml",
+                                 "scenarios/online_quant/oq_transport_by_ipc.yaml",
                                  "scenarios/online_quant/oq_transport_by_stream.yaml",
                                  "scenarios/shared_series/captured_and_reloaded.yaml",
                                  "scenarios/shared_series/captured_between_turns.yaml",

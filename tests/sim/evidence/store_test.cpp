@@ -58,7 +58,8 @@ constexpr std::string_view kStep =
     R"("lost":{"after":"fc","rank":1},"ranks":[0],"stream":"joined"},)"
     R"("plan":{"batch":5,"checkpoint":"B","chunk":4,"excess":["x"],"handle":"closed","omit":["m"],"only":["o"],)"
     R"("order":"explicit_list",)"
-    R"("order_list":["b","a"],"order_seed":18446744073709551615,"repeat":[{"tensor":"a","times":3}],"resolve":"before_prepare","source":"ipc",)"
+    R"("order_list":["b","a"],"order_seed":18446744073709551615,"repeat":[{"tensor":"a","times":3}],)"
+    R"("resolve":"before_prepare","source":"ipc",)"
     R"("unknown":["u"],"wrong":[{"dtype":"i8","shape":[2,3],"tensor":"w"}]},"times":2,"via":"layerwise"})";
 
 std::string golden() {
