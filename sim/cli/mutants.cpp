@@ -24,11 +24,14 @@ std::string_view control_of(std::string_view mutant) {
 
 struct MutantTexts {
   std::vector<std::string> paths{"scenarios/bugs",
+                                 "scenarios/layerwise/sleep_and_wake.yaml",
+                                 "scenarios/layerwise/sleep_reload_refused.yaml",
                                  "scenarios/layerwise/tensor_parallel.yaml",
                                  "scenarios/online_quant/oq_abort.yaml",
                                  "scenarios/online_quant/oq_created_scale.yaml",
                                  "scenarios/online_quant/oq_layers_not_sent.yaml",
                                  "scenarios/online_quant/oq_several_calls.yaml",
+                                 "scenarios/online_quant/oq_sleep.yaml",
                                  "scenarios/shared_series/captured_and_reloaded.yaml",
                                  "scenarios/shared_series/captured_between_turns.yaml",
                                  "scenarios/shared_series/captured_in_vain.yaml",

@@ -61,6 +61,7 @@ std::string lacks(const Case& the_case, const Gpus& there) {
   const bool graphs = the_case.world == WorldKind::sim || the_case.world == WorldKind::cuda;
   if (the_case.world == WorldKind::cpu && !the_case.series.empty()) return "series need devices, and it has none";
   if (!graphs && the_case.series.empty() && captures(the_case.steps)) return "needs graphs, which the worlds sim and cuda have";
+  if (the_case.world == WorldKind::meta && the_case.sleeps()) return "needs memory that can be unmapped, and it has none";
   if (the_case.world != WorldKind::cuda) return asked.empty() ? "" : fmt::format("needs {}; GPUs are driven in the world cuda", asked);
   if (the_case.collectives != Collectives()) return "needs collectives that are modelled: on GPUs they are NCCL's";
   return gpus_lack(the_case, there);

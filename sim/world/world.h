@@ -24,6 +24,7 @@
 #include "sim/world/graph.h"
 #include "sim/world/modelled/rates.h"
 #include "sim/world/seat.h"
+#include "sim/world/weight_pool.h"
 
 namespace reloadlab::sim {
 
@@ -44,6 +45,8 @@ class World {
   virtual AccountPtr account(int rank) const = 0;
   // For the calling rank's device; null: this world has no graphs.
   virtual std::unique_ptr<DeviceGraph> make_graph(const GraphOptions&) { return nullptr; }
+  // Of a local rank; null: this world has no memory that could sleep.
+  virtual WeightPool* weight_pool(int) { return nullptr; }
   virtual Devices* devices() { return nullptr; }  // null: there are none
   // Why its devices can do nothing any more; empty where they can. On real ones it waits for all that is under way.
   virtual std::string broken() const { return {}; }

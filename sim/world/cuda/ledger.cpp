@@ -6,6 +6,8 @@
 #include <map>
 #include <mutex>
 
+#include "sim/world/cuda/cuda_weight_pool.h"
+
 namespace reloadlab::sim::cuda {
 
 using Entry = c10::CachingDeviceAllocator::TraceEntry;
@@ -58,6 +60,7 @@ class Ledger {
   // False where nothing was filled: in a capture it would become a part of the graph. Whoever frees may be on another device, whose default
   // stream is another one.
   static bool poison(const Entry& entry, std::byte byte) {
+    if (sleeps_at(entry.addr_)) return false;
     const Observer::Own calls;
     const auto stream = static_cast<cudaStream_t>(entry.stream_);
     int current = 0;
