@@ -13,6 +13,12 @@
 
 namespace reloadlab::layerwise {
 
+// What the host keeps of a storage whose contents a sleep loses.
+struct KeptStorage {
+  c10::weak_intrusive_ptr<c10::StorageImpl> storage;
+  at::Tensor bytes;
+};
+
 struct Core : std::enable_shared_from_this<Core> {
   Core(const LayerwisePolicy& the_policy, const LayerwiseOptions& the_options) : policy(the_policy), options(the_options) {}
 
@@ -30,6 +36,8 @@ struct Core : std::enable_shared_from_this<Core> {
   WriteTracker learner{WriteTracker::Unaccountable::remember};
   std::vector<std::shared_ptr<RecordedStorage>> learning;  // what the learner watches
   std::set<std::weak_ptr<model::Layer>, std::owner_less<>> spoiled;
+  bool asleep = false;                                   // the model's memory is unmapped
+  std::vector<KeptStorage> kept;                         // asleep
   std::vector<std::weak_ptr<model::Parameter>> wrapped;  // handles whose wrapper keeps their layer
 
   std::shared_ptr<Update> open_update() const;  // null when none is open

@@ -4,6 +4,7 @@
 #include "reference/layerwise/learn.h"
 #include "reference/layerwise/load.h"
 #include "reference/layerwise/shadow.h"
+#include "reference/layerwise/sleep.h"
 #include "reference/model/guard.h"
 
 namespace reloadlab::layerwise {
@@ -46,6 +47,16 @@ Status LayerwiseReload::finish(model::Model& model, DType) {
 Status LayerwiseReload::abort(model::Model& model) {
   const NoGradients none;
   return model::guarded([&] { return layerwise::abort(*core_, model); });
+}
+
+Status LayerwiseReload::sleep(model::Model& model, bool keeps_contents) {
+  const NoGradients none;
+  return model::guarded([&] { return layerwise::sleep(*core_, model, keeps_contents); });
+}
+
+Status LayerwiseReload::wake() {
+  const NoGradients none;
+  return model::guarded([&] { return layerwise::wake(*core_); });
 }
 
 bool LayerwiseReload::unusable() const { return core_->unusable(); }

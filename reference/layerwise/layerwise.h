@@ -27,6 +27,8 @@
 //
 // Refused.      Loaders that read what their destination holds, or exchange its storage; post-load steps that leave other names, shapes
 //               or element types than the kernel tensors have (README.md).
+// Sleep.        Between sleep and wake an update is misuse. Where contents are lost, the host keeps what no checkpoint brings, and the
+//               model is unusable() until an update has brought everything else whole (sleep.h).
 // Settings.     Post-load steps find the default element type that the process had when the model was recorded.
 // Lazy.         A parameter without a shape is left alone, also once a forward has given it one.
 //
@@ -88,6 +90,9 @@ class LayerwiseReload {
   // `dtype` is the model's; deferred layers' steps take it from their tensors.
   Status finish(model::Model& model, DType dtype);
   Status abort(model::Model& model);
+  // The model's memory is about to be unmapped; it is mapped again. Buffers come back by themselves.
+  Status sleep(model::Model& model, bool keeps_contents);
+  Status wake();
   bool unusable() const;
   // Layers that the registry knows and that are alive.
   size_t registered_layers() const;

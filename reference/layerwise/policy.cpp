@@ -13,7 +13,7 @@ constexpr std::array<std::string_view, 2> completion{"numel", "elements"}, group
     failed_load{"keep", "undo"}, scales{"unsupported", "reload"}, skipped{"wrapped", "live"}, derived{"in_turn", "in_place"},
     lifetime{"registry", "model"}, declined{"keep", "drop"}, settings{"ambient", "recorded"};
 constexpr std::array<std::string_view, 4> coverage{"silent", "accept", "warn", "reject"};
-constexpr std::array<std::string_view, 2> gather{"accelerators", "everywhere"}, boxes{"called", "declared"};
+constexpr std::array<std::string_view, 2> gather{"accelerators", "everywhere"}, boxes{"called", "declared"}, asleep{"unheard", "kept"};
 constexpr std::array<std::string_view, 3> landing{"materialized", "whole", "direct"};
 constexpr std::array<std::string_view, 3> abandon{"none", "backup", "unusable"};
 
@@ -42,6 +42,7 @@ constexpr std::array rows{
     policy_row<&P::landing>("landing", landing),
     policy_row<&P::gather>("gather", gather),
     policy_row<&P::boxes>("boxes", boxes),
+    policy_row<&P::sleep>("sleep", asleep),
     policy_row<&P::lifetime>("lifetime", lifetime),
 };
 
@@ -69,6 +70,8 @@ Status check_policy(const LayerwisePolicy& policy) {
       "landing needs completion=elements, unloaded=preserve and declined=drop"));
   RELOADLAB_TRY(policy_needs(policy.landing != Landing::direct && policy.boxes == Boxes::declared, "boxes=declared needs landing=direct"));
   RELOADLAB_TRY(policy_needs(policy.misuse == Misuse::error && !sealed, "misuse=error needs records=sealed"));
+  RELOADLAB_TRY(policy_needs(policy.sleep == Sleep::kept && (!sealed || policy.misuse != Misuse::error),
+                             "sleep=kept needs records=sealed and misuse=error"));
   return policy_needs(policy.lifetime == Lifetime::model && (!sealed || policy.misuse == Misuse::undefined),
                       "lifetime=model needs records=sealed and misuse=error");
 }
@@ -98,6 +101,7 @@ LayerwisePolicy LayerwisePolicy::hardened() {
           .declined = Declined::drop,
           .settings = Settings::recorded,
           .landing = Landing::whole,
+          .sleep = Sleep::kept,
           .lifetime = Lifetime::model};
 }
 

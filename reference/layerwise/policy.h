@@ -149,6 +149,12 @@ enum class Boxes {
   declared,  // it is asked once for each parameter, shard and expert, and then not called
 };
 
+// What a sleep (memory that is unmapped while its addresses stay) means to the reload.
+enum class Sleep {
+  unheard,  // nothing: updates go where they always go, and of contents that are lost only those come back that an update brings
+  kept,     // updates are refused meanwhile; what no checkpoint brings is kept on the host where contents are lost
+};
+
 struct LayerwisePolicy {
   Completion completion = Completion::numel;
   Grouping grouping = Grouping::layer;
@@ -173,6 +179,7 @@ struct LayerwisePolicy {
   Landing landing = Landing::materialized;
   Gather gather = Gather::on_accelerators;
   Boxes boxes = Boxes::called;
+  Sleep sleep = Sleep::unheard;
   Lifetime lifetime = Lifetime::registry;
 
   static LayerwisePolicy seed() { return {}; }

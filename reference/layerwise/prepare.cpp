@@ -25,6 +25,7 @@ Status is_as_recorded(const model::Layer& layer) {
 
 Status may_begin(const Core& core, const model::Model& model) {
   if (core.policy.misuse == Misuse::undefined) return {};
+  if (core.asleep) return Status(Code::misuse, "the model sleeps");
   if (core.open_update()) return Status(Code::misuse, "a reload has begun and has not ended");
   for (const model::LayerPtr& layer : model.layers()) {
     if (!core.registry.find(layer)) return Status(Code::misuse, fmt::format("begin without record: layer {}", layer->path()));

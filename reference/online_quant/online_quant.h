@@ -36,6 +36,8 @@ class OnlineQuantReload {
   virtual Status prepare(model::Model& model) = 0;
   virtual Status finish(model::Model& model, DType dtype) = 0;
   virtual Status abort(model::Model& model) = 0;
+  virtual Status sleep(model::Model& model, bool keeps_contents) = 0;
+  virtual Status wake() = 0;
   virtual bool unusable() const = 0;
 };
 

@@ -33,6 +33,8 @@ class Series final : public SharedSeries {
   Status reset() override;
   Status begin_reload(Arrival arrival) override;
   Status reload() override;
+  Status sleep(bool keeps_contents) override;
+  Status wake() override;
   Status compare_sequences() override;
 
  private:
@@ -109,8 +111,10 @@ class Series final : public SharedSeries {
   int64_t version_ = 1;
   int64_t announced_ = 1;          // the version of the last reload that began, whatever became of it
   std::optional<Arrival> reload_;  // while one is open
-  bool torn_ = false;              // a reload stopped between two layers
-  Status stopped_;                 // why nothing goes on before reset(), or before a reload
+  bool asleep_ = false;
+  bool lost_ = false;  // contents were, in a sleep
+  bool torn_ = false;  // a reload stopped between two layers
+  Status stopped_;     // why nothing goes on before reset(), or before a reload
   std::shared_ptr<OperationLog> sequence_;
   std::vector<std::string> store_keys_;  // by rank
   Self self_;

@@ -25,6 +25,7 @@ Status Series::known(LayerIndex index) const {
     return misuse(fmt::format("layer {} is used before loading was finished", index.value));
   const SeriesOffset offset = offset_of(index);
   if (offset.value < 0 || offset.value >= count()) return misuse(fmt::format("layer {} is not in the series", index.value));
+  if (asleep_) return misuse(fmt::format("layer {} is used while the model sleeps", index.value));
   if (reload_) return misuse(fmt::format("layer {} is used while a reload is open", index.value));
   return whole();
 }

@@ -8,11 +8,15 @@ namespace reloadlab::shared_series {
 Status Series::may_recover(std::string_view call) const {
   if (!recovers()) return {Code::unsupported, fmt::format("no {}", call)};
   if (ring_.windows.empty()) return misuse(fmt::format("{} before loading was finished", call));
+  if (asleep_) return misuse(fmt::format("{} while the model sleeps", call));
   if (phase_ != Phase::running) return misuse(fmt::format("{} after finish_loading() failed", call));
   return {};
 }
 
-Status Series::whole() const { return torn_ ? misuse("the weights are of two versions: a reload has to succeed first") : Status(); }
+Status Series::whole() const {
+  if (lost_) return misuse("the weights were lost in a sleep: a reload has to succeed first");
+  return torn_ ? misuse("the weights are of two versions: a reload has to succeed first") : Status();
+}
 
 // What was read has to be reached again: in a capture nothing has arrived yet. What was in flight is forgotten in any case: where it could
 // not be waited for, nobody knows what windows hold.
@@ -72,6 +76,22 @@ Status Series::prime() {
   return end_pass();
 }
 
+// Who has no way to begin anew does not hear of it.
+Status Series::sleep(bool keeps_contents) {
+  if (!recovers()) return {};
+  RELOADLAB_TRY(may_recover("sleep"));
+  if (reload_) return misuse("sleep while a reload is open");
+  RELOADLAB_TRY(drain());
+  asleep_ = true;
+  lost_ = lost_ || !keeps_contents;
+  return {};
+}
+
+Status Series::wake() {
+  asleep_ = false;
+  return {};
+}
+
 Status Series::begin_reload(Arrival arrival) {
   RELOADLAB_TRY(may_recover("reload"));
   if (reload_) return misuse("a reload is open");
@@ -93,7 +113,7 @@ Status Series::reload() {
   for (Member& member : members_) close_layer(member);
   RELOADLAB_TRY(Status(taken));
   version_ = announced_;
-  torn_ = false;
+  torn_ = lost_ = false;
   return prime();
 }
 

@@ -86,6 +86,10 @@ class SharedSeries {
   // A failure in the middle keeps the series shut until a reload succeeds. Other series of the model know nothing of it: an engine that
   // wants all or nothing delivers again what was refused, before it serves.
   virtual Status reload() = 0;
+  // Memory of the model is unmapped between the two, and what the first has waited for is all that was in flight. Where contents are not
+  // kept, a reload has to bring the weights of owners before anything is read.
+  virtual Status sleep(bool keeps_contents) = 0;
+  virtual Status wake() = 0;
   // For a timeout: publishes what this rank has issued, and compares with what others have published. A failure names the first
   // operation that differs, or else the rank that has not come so far. Issues nothing and waits for nobody.
   virtual Status compare_sequences() = 0;

@@ -33,6 +33,8 @@ class BuiltIn final : public Reloader {
   Status prepare(model::Model& model) override { return reload_->prepare(model); }
   Status finish(model::Model& model, const FinishConfig& config) override { return reload_->finish(model, config.dtype); }
   Status abort(model::Model& model) override { return reload_->abort(model); }
+  Status sleep(model::Model& model, bool keeps_contents) override { return reload_->sleep(model, keeps_contents); }
+  Status wake(model::Model&) override { return reload_->wake(); }
   bool unusable() const override { return reload_->unusable(); }
 
  private:
@@ -53,6 +55,8 @@ class BuiltInSeries final : public WeightSeries {
     return series_->begin_reload(in_place ? shared_series::Arrival::in_place : shared_series::Arrival::checkpoint);
   }
   Status reload() override { return series_->reload(); }
+  Status sleep(bool keeps_contents) override { return series_->sleep(keeps_contents); }
+  Status wake() override { return series_->wake(); }
 
  private:
   std::unique_ptr<shared_series::SharedSeries> series_;

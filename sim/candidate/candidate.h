@@ -4,7 +4,8 @@
 // except where said.
 //
 // The order of calls to a Reloader:  record (once, after construction) · [first load] · before_post_load (once) · then per update:
-// prepare · loads through each parameter's own loader, which the candidate may wrap · finish, or abort where it has one.
+// prepare · loads through each parameter's own loader, which the candidate may wrap · finish, or abort where it has one. Between updates
+// the model may sleep · wake.
 // Scenarios of misuse leave calls out, double them or change their order.
 // Errors come back as Status; an exception that crosses the boundary is a verdict (crashed), not a crash of the harness.
 #include <functional>
@@ -33,6 +34,14 @@ class Reloader {
   virtual Status finish(model::Model& model, const FinishConfig& config) = 0;
   // Abandons the update. Code::unsupported where the implementation has none.
   virtual Status abort(model::Model&) { return Status(Code::unsupported, "no abort"); }
+  // What construction and first load have allocated is about to lose its physical memory; addresses stay. Until wake nobody may touch it.
+  // Where contents are not kept, the engine restores the model's buffers before it calls wake, and nothing else: what no
+  // checkpoint brings the implementation has to keep, and a reload of a whole checkpoint follows. What it refuses does not happen.
+  virtual Status sleep(model::Model&, bool keeps_contents) {
+    (void)keeps_contents;
+    return {};
+  }
+  virtual Status wake(model::Model&) { return {}; }
   // True when the implementation says that the model must not be used until a full reload has succeeded.
   virtual bool unusable() const { return false; }
 };
@@ -58,6 +67,12 @@ class WeightSeries {
     return Status(Code::unsupported, "no reload");
   }
   virtual Status reload() { return Status(Code::unsupported, "no reload"); }
+  // As a Reloader's. What is in flight comes before.
+  virtual Status sleep(bool keeps_contents) {
+    (void)keeps_contents;
+    return {};
+  }
+  virtual Status wake() { return {}; }
 };
 
 // What an instance is made with. The observer outlives the instance.

@@ -25,6 +25,8 @@ std::string_view control_of(std::string_view mutant) {
 struct MutantTexts {
   std::vector<std::string> paths{"scenarios/bugs",
                                  "scenarios/layerwise/allocators.yaml",
+                                 "scenarios/layerwise/sleep_and_wake.yaml",
+                                 "scenarios/layerwise/sleep_reload_refused.yaml",
                                  "scenarios/layerwise/tensor_parallel.yaml",
                                  "scenarios/layerwise/transport_by_ipc.yaml",
                                  "scenarios/layerwise/transport_by_stream.yaml",
@@ -34,6 +36,7 @@ struct MutantTexts {
                                  "scenarios/online_quant/oq_several_calls.yaml",
                                  "scenarios/online_quant/oq_transport_by_ipc.yaml",
                                  "scenarios/online_quant/oq_transport_by_stream.yaml",
+                                 "scenarios/online_quant/oq_sleep.yaml",
                                  "scenarios/shared_series/captured_and_reloaded.yaml",
                                  "scenarios/shared_series/captured_between_turns.yaml",
                                  "scenarios/shared_series/captured_in_vain.yaml",

@@ -23,8 +23,9 @@ constexpr std::string_view kFault[] = {"loader", "post_load_enter", "post_load_m
 constexpr std::string_view kLayout[] = {"dense", "strided", "transposed", "offset"};
 constexpr std::string_view kBringer[] = {"local", "stream", "ipc"};
 constexpr std::string_view kHandle[] = {"closed", "reused"};
-constexpr std::string_view kStep[] = {"load",   "reload", "prepare",      "loads", "finish", "abort",   "retry",  "forward",  "destroy",
-                                      "repeat", "pass",   "update_owner", "drain", "reset",  "capture", "replay", "host_sync"};
+constexpr std::string_view kStep[] = {"load",    "reload",  "prepare",   "loads", "finish",       "abort", "retry",
+                                      "forward", "destroy", "repeat",    "pass",  "update_owner", "drain", "reset",
+                                      "capture", "replay",  "host_sync", "sleep", "wake"};
 constexpr std::string_view kOutcome[] = {"ok", "error", "unspecified"};
 constexpr std::string_view kOrder[] = {"listed", "by_layer", "reversed", "shuffled", "interleaved", "explicit_list"};
 constexpr std::string_view kResolve[] = {"loads_begin", "each_load", "before_prepare"};
@@ -48,7 +49,7 @@ static_assert(&checked(kFault, Fault::At::source));
 static_assert(&checked(kLayout, LoadPlan::Layout::offset));
 static_assert(&checked(kBringer, LoadPlan::Source::ipc));
 static_assert(&checked(kHandle, LoadPlan::Handle::reused));
-static_assert(&checked(kStep, StepKind::host_sync));
+static_assert(&checked(kStep, StepKind::wake));
 static_assert(&checked(kDeviation, Deviation::sync));
 static_assert(&checked(kStream, Pass::Stream::unjoined));
 static_assert(&checked(kVia, Via::layerwise));

@@ -122,6 +122,7 @@ struct StepOutcome {
   std::vector<Status> load_statuses;    // one per load call made in the step, in order
   std::vector<int64_t> load_operators;  // operators that ran in each of them
   bool crashed = false;                 // an exception crossed the boundary
+  std::string touched_asleep;           // the first access to memory that sleeps; empty: none was seen
   bool unusable = false;                // after the step the candidate reports the model as unusable
   int64_t extra_bytes_peak = 0;         // above what was live before the update began, sources included as semantics.md point 9 counts them
   int64_t extra_bytes_after = 0;        // still there when the step had ended

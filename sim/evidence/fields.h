@@ -86,7 +86,7 @@ void describe(V&& visit, const Step*) {
   visit("kind", &Step::kind), visit("at", &Step::at), visit("plan", &Step::plan), visit("fault", &Step::fault);
   visit("abort_after", &Step::abort_after), visit("default_dtype", &Step::default_dtype), visit("outcome", &Step::outcome),
       visit("times", &Step::times), visit("body", &Step::body), visit("pass", &Step::pass), visit("graphs", &Step::graphs),
-      visit("via", &Step::via), visit("in_place", &Step::in_place);
+      visit("level", &Step::level), visit("via", &Step::via), visit("in_place", &Step::in_place);
 }
 template <class V>
 void describe(V&& visit, const Expect*) {
@@ -141,6 +141,7 @@ void describe(V&& visit, const StepOutcome*) {
   using S = StepOutcome;
   visit("step", &S::step), visit("status", &S::status), visit("load_statuses", &S::load_statuses),
       visit("load_operators", &S::load_operators), visit("crashed", &S::crashed);
+  visit("touched_asleep", &S::touched_asleep);
   visit("unusable", &S::unusable), visit("extra_bytes_peak", &S::extra_bytes_peak), visit("extra_bytes_after", &S::extra_bytes_after);
   visit("peak_bytes", &S::peak_bytes);
   visit("live_layers", &S::live_layers), visit("live_parameters", &S::live_parameters);

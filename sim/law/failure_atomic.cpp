@@ -43,6 +43,7 @@ class Judge {
     tally_.check();
     if (!outcome) return finding(step, {"", "was never run", ""});
     if (outcome->crashed) return finding(step, {"", "an exception crossed the boundary: " + outcome->status.message(), ""});
+    if (!outcome->touched_asleep.empty()) return finding(step, {"", "touched memory that sleeps: " + outcome->touched_asleep, ""});
     if (planned.kind == StepKind::forward && (outcome->unusable || !has_bytes(evidence_))) return std::nullopt;
     if (meant == Step::Outcome::ok && !outcome->status.ok())
       return finding(step, {"", fmt::format("failed, should have gone through: {}", outcome->status.message()), ""});

@@ -35,6 +35,7 @@ std::optional<Finding> judge_outcome(const Evidence& evidence, const Execution& 
                                      Tally& tally) {
   const int step = outcome.step;
   const Step::Outcome meant = step < 0 ? Step::Outcome::ok : execution.steps[static_cast<size_t>(step)].outcome;
+  if (!outcome.touched_asleep.empty()) return Finding{.step = step, .what = "touched memory that sleeps: " + outcome.touched_asleep};
   if (meant == Step::Outcome::unspecified) return std::nullopt;
   tally.check();
   if (outcome.status.ok() == (meant == Step::Outcome::ok)) return std::nullopt;

@@ -148,6 +148,10 @@ std::optional<Finding> judge_memory(const Evidence& evidence, const Execution& e
 
 // --- addresses ---
 
+bool keeps_windows(StepKind kind) {
+  return kind == StepKind::host_sync || kind == StepKind::drain || kind == StepKind::sleep || kind == StepKind::wake;
+}
+
 // Where the layer was read in each of the plain passes that follow one another.
 class Addresses {
  public:
@@ -158,7 +162,7 @@ class Addresses {
       const Step& each = execution_.steps[static_cast<size_t>(step)];
       const StepOutcome* outcome = outcome_of(execution_.ranks[rank_], step);
       const bool plain = each.kind == StepKind::pass && is_plain(each.pass) && outcome && outcome->status.ok();
-      if (!plain && each.kind != StepKind::host_sync && each.kind != StepKind::drain) passes_.clear();
+      if (!plain && !keeps_windows(each.kind)) passes_.clear();
       if (!plain) continue;
       passes_.push_back(of_pass(step));
       if (auto finding = judge_last(step, tally)) return finding;

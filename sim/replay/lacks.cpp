@@ -73,6 +73,7 @@ std::string lacks(const Case& the_case, const Gpus& there) {
   if (const std::string why = no_such_source(the_case); !why.empty()) return why;
   if (the_case.allocator != GpuAllocator::environment && the_case.world != WorldKind::cuda)
     return "asks for an allocator of GPUs, which the world cuda has";
+  if (the_case.world == WorldKind::meta && the_case.sleeps()) return "needs memory that can be unmapped, and it has none";
   if (the_case.world != WorldKind::cuda) return asked.empty() ? "" : fmt::format("needs {}; GPUs are driven in the world cuda", asked);
   if (the_case.collectives != Collectives()) return "needs collectives that are modelled: on GPUs they are NCCL's";
   return gpus_lack(the_case, there);

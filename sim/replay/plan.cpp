@@ -65,6 +65,7 @@ class Planner {
 
   void run_step(int number, const Step& step) {
     refused_ = false;
+    if (sleeps(number, step)) return;
     const bool begins = step.kind == StepKind::reload || step.kind == StepKind::retry || step.kind == StepKind::prepare;
     const bool in_update = open_ || begins;
     switch (step.kind) {
@@ -120,11 +121,36 @@ class Planner {
     const bool fails = step.outcome != Step::Outcome::ok || step.fault || step.abort_after || refused_;
     if (commits && !fails) {
       state(number, step);
-    } else if (!open_update(step) && step.outcome != Step::Outcome::unspecified && !plan_.states.empty()) {
-      RankPlan::State same = plan_.states.back();
-      same.step = number;
-      plan_.states.push_back(same);
+    } else if (!open_update(step) && step.outcome != Step::Outcome::unspecified) {
+      same_state(number);
     }
+  }
+
+  // While it sleeps nothing is expected of it, but that it refuses what is asked. Awake it holds what was kept.
+  bool sleeps(int number, const Step& step) {
+    if (step.kind == StepKind::destroy) return false;
+    if (step.kind == StepKind::sleep && step.outcome != Step::Outcome::error) asleep_ = step.level;
+    const int level = step.kind == StepKind::wake ? std::exchange(asleep_, 0) : asleep_;
+    if (level == 0 && step.kind != StepKind::sleep) return false;
+    note_peak(number, -1, 0);
+    if (asleep_ || level == 2) {
+      if (level == 2) lose();
+      return true;
+    }
+    same_state(number);
+    return true;
+  }
+
+  void lose() {
+    lost_ = true;
+    held_.clear();
+  }
+
+  void same_state(int number) {
+    if (lost_ || plan_.states.empty()) return;
+    RankPlan::State same = plan_.states.back();
+    same.step = number;
+    plan_.states.push_back(same);
   }
 
   // scope=model: a model that was loaded and quantized is restored whole, and no load call leaves anything.
@@ -152,6 +178,7 @@ class Planner {
   // The model holds what was sent, and the rest as before: partial updates may add up to a whole checkpoint.
   void state(int number, const Step& step) {
     if (step.outcome != Step::Outcome::ok) return;
+    lost_ = false;
     bool whole = true;
     held_.resize(now_.sent.size());
     for (size_t d = 0; d < now_.sent.size(); ++d) {
@@ -362,6 +389,8 @@ class Planner {
   bool partial_ = false;
   std::set<int> gaps_;    // groups in which something is missing that the kernel tensors do not tell
   bool refused_ = false;  // in the step that is planned
+  int asleep_ = 0;        // the level of the sleep; 0: awake
+  bool lost_ = false;     // contents were, and no update has brought others
   bool open_ = false;     // an update was begun and has not ended
 };
 

@@ -313,6 +313,21 @@ Status SeriesPlayer::reset() {
   return each([](WeightSeries& series) { return series.reset(); });
 }
 
+// Engines drain before, where that can be done.
+Status SeriesPlayer::sleep(bool keeps_contents) {
+  about("sleep");
+  return each([&](WeightSeries& series) -> Status {
+    Status drained = series.drain();
+    if (!drained.ok() && drained.code() != Code::unsupported) return drained;
+    return series.sleep(keeps_contents);
+  });
+}
+
+Status SeriesPlayer::wake() {
+  about("wake");
+  return each([](WeightSeries& series) { return series.wake(); });
+}
+
 // Owners hold their weights for good, so what is written there is what is broadcast from then on. What stands beside a weight is on every
 // rank; and ranks that do not share hold all of it.
 Status SeriesPlayer::overwrite(const std::string& checkpoint, bool also_shared) {

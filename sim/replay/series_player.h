@@ -48,6 +48,8 @@ class SeriesPlayer {
   Status capture(const Step& step);
   Status replay();
   Status host_sync();
+  Status sleep(bool keeps_contents);
+  Status wake();
   // A reload by way of the series; `loads` delivers what the step says.
   Status reload(const Step& step, const std::function<Status(const Step&)>& loads);
 

@@ -30,6 +30,11 @@ bool reloads_layerwise(const std::vector<Step>& steps) {
 // An engine whose weights are only ever reloaded by way of their series records nothing.
 bool is_recorded(const Case& the_case) { return the_case.series.empty() || reloads_layerwise(the_case.steps); }
 
+// The harness's own reading: a sleep that was to be refused may have gone through.
+bool reads_model(StepKind kind) {
+  return kind == StepKind::pass || kind == StepKind::capture || kind == StepKind::replay || kind == StepKind::update_owner;
+}
+
 size_t at(int index) { return static_cast<size_t>(index); }
 
 }  // namespace
@@ -40,6 +45,7 @@ RankSession::RankSession(const Stage& stage, int rank, RankRun& run, int model)
       model_number_(model),
       run_(run),
       account_(stage.world.account(rank)),
+      pool_(stage.the_case.sleeps() ? stage.world.weight_pool(rank) : nullptr),
       watch_(stage.catalogue, run),
       census_(stage.blobs) {
   if (stage.keep_allocations)
@@ -53,7 +59,10 @@ RankSession::~RankSession() { account_->on_change = nullptr; }
 
 Status RankSession::construct() {
   model::DeviceScope device(stage_.world.device(rank_));
-  model_ = model::build_model(stage_.the_case.model, stage_.the_case.parallel(rank_));
+  {
+    const PoolScope pool(pool_);
+    model_ = model::build_model(stage_.the_case.model, stage_.the_case.parallel(rank_));
+  }
   layers_.assign(at(stage_.catalogue.layer_count()), nullptr);
   for (const model::LayerPtr& layer : model_->layers()) layers_[at(stage_.catalogue.find_layer(layer->path()))] = layer.get();
   if (!stage_.candidate) return {};
@@ -98,6 +107,7 @@ Status RankSession::record() {
 Status RankSession::supervised(c10::function_ref<Status()> fn) {
   model::DeviceScope device(stage_.world.device(rank_));
   model::DTypeScope dtype(default_dtype_.value_or(DType::f32));
+  const PoolScope pool(filling_ ? pool_ : nullptr);
   model::ProcessScope process(process_tables_);
   model::TapGuard tap(model::Tap::harness, watch_);
   model::PostLoadScope post_load(watch_);
@@ -131,12 +141,13 @@ void RankSession::end_outcome(Status status, std::optional<StepKind> kind) {
     outcome_.extra_bytes_peak = account_->peak_bytes() - baseline_bytes_;
     outcome_.extra_bytes_after = account_->live_bytes() - baseline_bytes_;
   }
+  if (asleep_) look_for_touches();
   outcome_.unusable = reloader_ && reloader_->unusable();
   count_living(outcome_);
   outcome_.peak_bytes = account_->peak_bytes();
   // To look at bytes makes the host wait for its device: with series it would take away the very order that is judged.
   const bool waits = series_ && outcome_.step >= 0;
-  if (!waits || kind == StepKind::load) take_census(outcome_.step, !waits);
+  if (!waits || kind == StepKind::load) take_census(outcome_.step, !waits && !asleep_);
   run_.outcomes.push_back(std::move(outcome_));
 }
 
@@ -169,7 +180,7 @@ void RankSession::collect(const std::function<void(int model, int rank, size_t r
   if (run_.outcomes.empty() || run_.outcomes.back().step < 0) return;
   if (!model_) recount();  // other ranks' models, which are counted with it, may have gone later
   try {
-    take_census(run_.outcomes.back().step, true);
+    take_census(run_.outcomes.back().step, !asleep_);
   } catch (const c10::Error&) {  // NOLINT(bugprone-empty-catch): where something waits for ever there is no last state
   }
 }
@@ -200,6 +211,7 @@ Status RankSession::run_step(int number, const Step& step) {
 
 Status RankSession::act(const Step& step) {
   if (!model_) return Status(Code::misuse, "the model has been destroyed");
+  if (asleep_ && reads_model(step.kind)) return Status(Code::failed, "the model sleeps");
   switch (step.kind) {
     case StepKind::load:
       return load_first(step);
@@ -231,6 +243,10 @@ Status RankSession::act(const Step& step) {
       return series_ ? series_->replay() : replay(step);
     case StepKind::host_sync:
       return series_->host_sync();
+    case StepKind::sleep:
+      return sleep(step);
+    case StepKind::wake:
+      return wake();
     case StepKind::forward:
     case StepKind::repeat:
       break;
@@ -246,11 +262,13 @@ Status RankSession::load_first(const Step& step) {
                                  : deliver(step.plan, std::nullopt, *stage_.checkpoints.at(step.plan.checkpoint)));
   // What the step makes here an update may replace: on meta both are counted, or the second would seem to be kept.
   MetaScope counted(*account_, meta_is_device());
-  return supervised([&]() -> Status {
+  Status status = supervised([&]() -> Status {
     if (reloader_) RELOADLAB_TRY(reloader_->before_post_load(*model_));
     if (series_) RELOADLAB_TRY(series_->finish_loading());
     return model::guarded([&] { return model::process_model_after_loading(*model_); });
   });
+  filling_ = false;
+  return status;
 }
 
 Status RankSession::reload(const Step& step) {
@@ -338,7 +356,7 @@ Status RankSession::replay(const Step& step) {
   return graphs_->replay(step.graphs, outcome_.step, run_.graph_reads);
 }
 
-model::Model* RankSession::usable_model() { return model_ && !(reloader_ && reloader_->unusable()) ? model_.get() : nullptr; }
+model::Model* RankSession::usable_model() { return model_ && !asleep_ && !(reloader_ && reloader_->unusable()) ? model_.get() : nullptr; }
 
 void RankSession::note_forward(int number, Status status, const at::Tensor* output) {
   watch_.at_step(number, std::nullopt);

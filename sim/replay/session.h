@@ -80,6 +80,11 @@ class RankSession {
   Status reload(const Step& step);
   Status capture(const Step& step);
   Status replay(const Step& step);
+  Status sleep(const Step& step);
+  Status wake();
+  void look_for_touches();
+  void save_buffers();
+  void bring_buffers_back();
   Status make_series(const CandidateContext& context);
   void take_census(int step, bool bytes);
   Status prepare(const Step& step);
@@ -106,6 +111,7 @@ class RankSession {
   int model_number_;
   RankRun& run_;
   AccountPtr account_;
+  WeightPool* pool_;  // null: the case never sleeps
   Watch watch_;
   CensusTaker census_;
   std::unique_ptr<model::Model> model_;
@@ -118,6 +124,13 @@ class RankSession {
   std::optional<DType> default_dtype_;  // of the step that runs
   StepOutcome outcome_;                 // of the step that runs
   Status harness_error_;
+  bool filling_ = true;  // what is allocated belongs to the model: until its first load has ended
+  bool asleep_ = false;
+  struct SavedBuffer {
+    std::string path;  // layer and slot
+    at::Tensor bytes;  // on the host
+  };
+  std::vector<SavedBuffer> saved_;  // by a sleep that loses the rest
   bool update_open_ = false;
   bool update_seen_ = false;    // at some time of the step that runs
   int64_t baseline_bytes_ = 0;  // live when the update began

@@ -217,6 +217,10 @@ std::string step_text(const Step& step) {
       return "replay of the graph" + sizes_text(step.graphs);
     case StepKind::host_sync:
       return "hosts wait";
+    case StepKind::sleep:
+      return fmt::format("sleep of level {}", step.level);
+    case StepKind::wake:
+      return "wake";
   }
   return {};
 }

@@ -7,6 +7,7 @@
 #include "sim/scenario/bind_delivery.h"
 #include "sim/scenario/bind_graphs.h"
 #include "sim/scenario/bind_series.h"
+#include "sim/scenario/bind_sleep.h"
 #include "sim/scenario/spelling.h"
 #include "sim/scenario/structure.h"
 
@@ -31,21 +32,23 @@ bool is_of_series(StepKind kind) {
   }
 }
 
+bool is_of_sleep(StepKind kind) { return kind == StepKind::sleep || kind == StepKind::wake; }
 bool is_of_graphs(StepKind kind) { return kind == StepKind::capture || kind == StepKind::replay; }
 
 // What a case with series may do beside the steps that are about them.
 bool goes_with_series(StepKind kind) {
-  return is_of_series(kind) || is_of_graphs(kind) || kind == StepKind::load || kind == StepKind::reload || kind == StepKind::repeat ||
-         kind == StepKind::destroy;
+  return is_of_series(kind) || is_of_graphs(kind) || is_of_sleep(kind) || kind == StepKind::load || kind == StepKind::reload ||
+         kind == StepKind::repeat || kind == StepKind::destroy;
 }
 
 class StepBinder {
  public:
   StepBinder(const StepContext& context, Diagnostics& diagnostics)
-      : context_(context), diagnostics_(diagnostics), graphs_(context.world, diagnostics) {}
+      : context_(context), diagnostics_(diagnostics), graphs_(context.world, diagnostics), sleep_(context.world, diagnostics) {}
 
   std::vector<Step> bind_all(const Node& list) {
     std::vector<Step> steps = bind(list);
+    if (sleep_.asleep() && !destroyed_) diagnostics_.error(list.at, "a model that is left asleep, expected wake or destroy at the end");
     if (unrolled_ > limits::steps_unrolled)
       diagnostics_.error(list.at, fmt::format("more than {} steps once repetitions are unrolled", limits::steps_unrolled));
     return steps;
@@ -79,6 +82,7 @@ class StepBinder {
     bind_own(step, *reader.node(spell(step_spellings, step.kind)));
     bind_fault(step, reader);
     bind_abort(step, reader);
+    sleep_.follow(step, has_series());
     return step;
   }
 
@@ -112,6 +116,11 @@ class StepBinder {
       case StepKind::replay:
         if (!captured_) diagnostics_.error(own.at, "replay without an earlier capture, expected a graph to replay");
         has_series() ? graphs_.refuse_sizes(own) : void(step.graphs = graphs_.replay(own));
+        break;
+      case StepKind::sleep:
+        step.level = static_cast<int>(Reader(own, "sleep").integer("level"));
+        if (series_bound() && context_.the_case->models > 1)
+          diagnostics_.error(own.at, "sleep of several models, expected one: a rank's memory sleeps as a whole");
         break;
       case StepKind::repeat:
         bind_repeat(step, own);
@@ -172,7 +181,10 @@ class StepBinder {
     step.times = reader.integer("times");
     const int64_t outer = factor_;
     factor_ = std::min(factor_ * step.times, limits::steps_unrolled + 1);  // saturates: a product of many levels cannot overflow
+    const bool slept = sleep_.asleep();
     step.body = bind(*reader.node("steps"));
+    if (sleep_.asleep() != slept)
+      diagnostics_.error(own.at, "a repetition that falls asleep or wakes, expected one that ends as it began: it comes again");
     factor_ = outer;
   }
 
@@ -204,6 +216,7 @@ class StepBinder {
   const StepContext& context_;
   Diagnostics& diagnostics_;
   GraphBinder graphs_;
+  SleepBinder sleep_;
   int64_t factor_ = 1;  // how often the list being bound runs
   int64_t unrolled_ = 0;
   bool loaded_ = false;

@@ -1,5 +1,7 @@
 #include "sim/scenario/case.h"
 
+#include <algorithm>
+
 #include "sim/scenario/spelling.h"
 
 namespace reloadlab::sim {
@@ -11,6 +13,16 @@ std::optional<WorldKind> world_from_name(std::string_view name) {
     if (word == name) return kind;
   return std::nullopt;
 }
+
+namespace {
+
+bool any_sleeps(const std::vector<Step>& steps) {
+  return std::ranges::any_of(steps, [](const Step& step) { return step.kind == StepKind::sleep || any_sleeps(step.body); });
+}
+
+}  // namespace
+
+bool Case::sleeps() const { return any_sleeps(steps); }
 
 const CheckpointSpec* Case::checkpoint(std::string_view name) const {
   for (const auto& [candidate, spec] : checkpoints)

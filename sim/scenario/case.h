@@ -95,6 +95,8 @@ enum class StepKind {
   capture,
   replay,
   host_sync,
+  sleep,  // the memory of weights is given back, and its addresses stay
+  wake,
 };
 
 // Graphs of forwards, of models without series.
@@ -118,6 +120,7 @@ struct Step {
   std::vector<Step> body;  // repeat
   Pass pass;               // pass, capture
   Graphs graphs;           // capture, replay
+  int level = 1;           // sleep: 1 keeps contents on the host, 2 keeps those of buffers alone
   Via via = Via::series;   // reload, of models with series
   bool in_place = false;   // reload by way of the series: owners get processed weights, no loader is called
 };
@@ -188,6 +191,7 @@ struct Case {
 
   std::string id() const { return variant.empty() ? scenario : scenario + "[" + variant + "]"; }
   const CheckpointSpec* checkpoint(std::string_view name) const;
+  bool sleeps() const;  // at some step
   // The layers of all series, in the model's order.
   std::vector<std::string> shared_layers() const;
   // The series that the layer is in; null where it is in none.

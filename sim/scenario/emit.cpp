@@ -222,6 +222,7 @@ class Writer {
       if (step.kind == StepKind::load || step.kind == StepKind::loads) put("from", step.plan.checkpoint), write_plan(step.plan);
       if (step.kind == StepKind::pass || step.kind == StepKind::capture) write_pass(step.pass);
       write_graphs(step.graphs);
+      if (step.kind == StepKind::sleep) put("level", int64_t{step.level});
       if (step.via != Via::series) put("via", spell(via_spellings, step.via));
       if (step.in_place) put("in_place", step.in_place);
       end();

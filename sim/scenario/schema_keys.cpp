@@ -60,6 +60,7 @@ constexpr Object object_rows[] = {
     {"wrong", "An entry of `wrong`", ""},
     {"repeat", "`repeat`", ""},
     {"fault", "`fault`: what the harness makes fail, once", ""},
+    {"sleep", "`sleep`", ""},
     {"timing", "`timing`", ""},
     {"pass", "`pass`, and `capture` of models with series", ""},
     {"capture", "`capture` of models without series", "pass"},

@@ -46,6 +46,21 @@ std::vector<Key> step_keys() {
        .group = "kind"},
       {.object = "step", .name = "forward", .forms = object, .about = "Runs the model's forward.", .child = "nothing", .group = "kind"},
       {.object = "step",
+       .name = "sleep",
+       .forms = object,
+       .about = "The physical memory of all that the model's construction and its first load have allocated is given back, and the "
+                "addresses stay. Whoever touches it before `wake` is found out: on the CPU by what was written, on modelled devices by "
+                "the access, on a GPU by the error that ends the process. Of updates meanwhile only such make sense that are to be "
+                "refused (`outcome: error`). Series are drained before, where they can be.",
+       .child = "sleep",
+       .group = "kind"},
+      {.object = "step",
+       .name = "wake",
+       .forms = object,
+       .about = "Other physical memory at the same addresses, with what the sleep has kept. What it has not is poison.",
+       .child = "nothing",
+       .group = "kind"},
+      {.object = "step",
        .name = "destroy",
        .forms = object,
        .about = "Destroys the model; nothing of it may be left.",
@@ -81,6 +96,15 @@ std::vector<Key> step_keys() {
        .fallback = "false"},
       {.object = "load", .name = "from", .forms = text, .about = "The checkpoint.", .required = true, .pattern = Pattern::word},
       {.object = "reload", .name = "to", .forms = text, .about = "The checkpoint.", .required = true, .pattern = Pattern::word},
+      {.object = "sleep",
+       .name = "level",
+       .forms = integer,
+       .about =
+           "1: contents are copied to the host and come back. 2: they are lost, but for the model's named buffers, persistent or "
+           "not, and for what a candidate keeps for itself; before anything is computed, a reload of a whole checkpoint has to follow.",
+       .required = true,
+       .minimum = 1,
+       .maximum = 2},
       {.object = "repeat", .name = "times", .forms = integer, .about = "How often.", .required = true, .minimum = 1, .maximum = 10000},
       {.object = "repeat", .name = "steps", .forms = objects, .about = "The steps.", .required = true, .child = "step"},
       {.object = "fault",

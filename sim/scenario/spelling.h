@@ -54,7 +54,7 @@ inline constexpr Spellings<LoadPlan::Handle, 2> handle_spellings{
 inline constexpr Spellings<LoadPlan::Resolve, 3> resolve_spellings{{{LoadPlan::Resolve::loads_begin, "loads_begin"},
                                                                     {LoadPlan::Resolve::each_load, "each_load"},
                                                                     {LoadPlan::Resolve::before_prepare, "before_prepare"}}};
-inline constexpr Spellings<StepKind, 17> step_spellings{{{StepKind::load, "load"},
+inline constexpr Spellings<StepKind, 19> step_spellings{{{StepKind::load, "load"},
                                                          {StepKind::reload, "reload"},
                                                          {StepKind::prepare, "prepare"},
                                                          {StepKind::loads, "loads"},
@@ -70,7 +70,9 @@ inline constexpr Spellings<StepKind, 17> step_spellings{{{StepKind::load, "load"
                                                          {StepKind::reset, "reset"},
                                                          {StepKind::capture, "capture"},
                                                          {StepKind::replay, "replay"},
-                                                         {StepKind::host_sync, "host_sync"}}};
+                                                         {StepKind::host_sync, "host_sync"},
+                                                         {StepKind::sleep, "sleep"},
+                                                         {StepKind::wake, "wake"}}};
 inline constexpr Spellings<Deviation, 10> deviation_spellings{{{Deviation::until, "until"},
                                                                {Deviation::skip, "skip"},
                                                                {Deviation::twice, "twice"},

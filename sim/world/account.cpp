@@ -30,8 +30,14 @@ struct alignas(64) Header {
   AccountPtr account;  // null: nobody's
   int64_t bytes;
   int64_t serial;
+  std::shared_ptr<PooledBlocks> pool;  // null: it is in none
 };
 static_assert(sizeof(Header) == 64);
+
+std::shared_ptr<PooledBlocks>& current_pool() {
+  thread_local std::shared_ptr<PooledBlocks> pool;
+  return pool;
+}
 
 // LibTorch's own message is a stack trace.
 void* plain_memory(size_t bytes) try { return c10::alloc_cpu(bytes); } catch (const c10::Error&) {
@@ -47,12 +53,13 @@ struct CountingAllocator final : c10::Allocator {
     c10::Device device(c10::DeviceType::CPU);
     if (bytes == 0) return {nullptr, nullptr, &release, device};
     void* memory = plain_memory(sizeof(Header) + bytes);
-    auto* header = new (memory) Header{current(), static_cast<int64_t>(bytes), -1};
+    auto* header = new (memory) Header{current(), static_cast<int64_t>(bytes), -1, current() ? current_pool() : nullptr};
     void* data = static_cast<void*>(header + 1);
     if (Account* account = header->account.get()) {
       std::memset(data, static_cast<int>(account->poison_), bytes);
       header->serial = account->next_serial_++;
       account->change(header->bytes, header->serial);
+      if (header->pool) (*header->pool)[header->serial] = {static_cast<std::byte*>(data), bytes};
     }
     // The context is the data: raw_allocate() relies on it.
     return {data, data, &release, device};
@@ -64,6 +71,7 @@ struct CountingAllocator final : c10::Allocator {
     if (Account* account = header->account.get()) {
       std::memset(static_cast<void*>(header + 1), static_cast<int>(account->poison_), static_cast<size_t>(header->bytes));
       account->change(-header->bytes, header->serial);
+      if (header->pool) header->pool->erase(header->serial);
     }
     header->~Header();
     c10::free_cpu(header);
@@ -116,6 +124,8 @@ AccountScope::~AccountScope() {
   current() = std::move(before_);
   nobodys = nobodys_before_;
 }
+
+void pool_allocations(std::shared_ptr<PooledBlocks> pool) { current_pool() = std::move(pool); }
 
 bool is_nobodys() { return nobodys; }
 

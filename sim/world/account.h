@@ -9,7 +9,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <span>
 #include <utility>
 
 namespace reloadlab::sim::modelled {
@@ -29,6 +31,7 @@ class Account {
   Account(const Account&) = delete;
   Account& operator=(const Account&) = delete;
 
+  std::byte poison() const { return poison_; }
   int64_t live_bytes() const { return live_bytes_; }
   int64_t live_allocations() const { return live_allocations_; }
   int64_t peak_bytes() const { return peak_bytes_; }
@@ -68,6 +71,11 @@ class AccountScope {
   AccountPtr before_;
   bool nobodys_before_;
 };
+
+// Living allocations that were made while it was current, by serial number.
+using PooledBlocks = std::map<int64_t, std::span<std::byte>>;
+// Makes it current on the calling thread, for allocations of an account; null: none is.
+void pool_allocations(std::shared_ptr<PooledBlocks> pool);
 
 // Counts tensors made on meta as well, for its lifetime.
 class MetaScope {

@@ -25,6 +25,7 @@
 #include "sim/world/graph.h"
 #include "sim/world/modelled/rates.h"
 #include "sim/world/seat.h"
+#include "sim/world/weight_pool.h"
 
 namespace reloadlab::sim {
 
@@ -54,6 +55,8 @@ class World {
   }
   // What was touched of memory that is mapped no more, since the last call, where that is no death; empty: nothing.
   virtual std::string touched() { return {}; }
+  // Of a local rank; null: this world has no memory that could sleep.
+  virtual WeightPool* weight_pool(int) { return nullptr; }
   // Why its devices can do nothing any more; empty where they can. On real ones it waits for all that is under way.
   virtual std::string broken() const { return {}; }
 };

@@ -141,6 +141,8 @@ struct Behaviour {
   std::string_view name, law, arrival = {};
   Spoil after_record = nullptr, before_prepare = nullptr, after_prepare = nullptr, after_finish = nullptr;
   bool mute = false, forgets_abort = false, skips_second = false, keeps_buffers = false;
+  bool hears_no_sleep = false, keeps_nothing = false;
+  Spoil after_wake = nullptr;
 };
 
 constexpr Behaviour kBehaviours[] = {
@@ -163,6 +165,9 @@ constexpr Behaviour kBehaviours[] = {
     {.name = "throws_late", .law = "failure_atomic", .after_finish = fail_late},
     {.name = "copies_aside", .law = "ring_happens_before", .arrival = "source: stream, chunk: 1", .after_prepare = copy_aside},
     {.name = "buffers_kept", .law = "cold_load_equal", .arrival = "source: stream, chunk: 1", .keeps_buffers = true},
+    {.name = "written_asleep", .law = "failure_atomic", .hears_no_sleep = true},
+    {.name = "kept_nothing_asleep", .law = "cold_load_equal", .keeps_nothing = true},
+    {.name = "moved_at_wake", .law = "address_stable", .after_wake = move_weights},
     {.name = "second_skipped", .law = "cold_load_equal", .skips_second = true},
 };
 
@@ -183,6 +188,10 @@ class AroundReference final : public sim::Reloader {
     return then(inner_->finish(model, config), how_.after_finish, model);
   }
   Status abort(model::Model& model) override { return how_.forgets_abort ? Status() : inner_->abort(model); }
+  Status sleep(model::Model& model, bool keeps_contents) override {
+    return how_.hears_no_sleep ? Status() : inner_->sleep(model, keeps_contents || how_.keeps_nothing);
+  }
+  Status wake(model::Model& model) override { return then(inner_->wake(model), how_.after_wake, model); }
   bool unusable() const override { return inner_->unusable(); }
 
  private:

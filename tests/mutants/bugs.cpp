@@ -16,9 +16,7 @@ namespace {
 const std::filesystem::path folder = std::filesystem::path(RELOADLAB_SOURCE_DIR) / "scenarios/bugs";
 
 // Of bugs that cannot be said yet: what has to be there first.
-constexpr struct {
-  std::string_view id, needs;
-} kLater[] = {{"B15", "stream"}, {"B17", "sleep"}, {"B53", "sleep"}, {"B68", "ring"}, {"B69", "ring"}};
+constexpr struct { std::string_view id, needs; } kLater[] = {{"B15", "stream"}, {"B68", "ring"}, {"B69", "ring"}};
 
 bool is_bug(std::string_view rule) { return (rule[0] == 'B' || rule[0] == 'L') && std::isdigit(static_cast<unsigned char>(rule[1])); }
 

@@ -8,9 +8,14 @@
 
 namespace reloadlab::sim {
 
-CpuWorld::CpuWorld(int ranks, std::vector<int> local, int poison) : local_(std::move(local)), accounts_(static_cast<size_t>(ranks)) {
+CpuWorld::CpuWorld(int ranks, std::vector<int> local, int poison)
+    : local_(std::move(local)), accounts_(static_cast<size_t>(ranks)), pools_(static_cast<size_t>(ranks)) {
   install_counting_allocator();
-  for (int rank : local_) accounts_[static_cast<size_t>(rank)] = std::make_shared<Account>(poison_byte(poison));
+  for (int rank : local_) {
+    const auto index = static_cast<size_t>(rank);
+    accounts_[index] = std::make_shared<Account>(poison_byte(poison));
+    pools_[index] = std::make_unique<CpuWeightPool>(accounts_[index]);
+  }
 }
 
 void CpuWorld::each_rank(const std::function<void(int)>& body) {

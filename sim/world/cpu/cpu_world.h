@@ -1,5 +1,6 @@
 #pragma once
 // Ranks one after the other on plain CPU: nothing is concurrent, so the same seed gives the same trace byte for byte.
+#include "sim/world/cpu/cpu_weight_pool.h"
 #include "sim/world/world.h"
 
 namespace reloadlab::sim {
@@ -17,10 +18,12 @@ class CpuWorld : public World {
   Result<std::unique_ptr<ForeignMemory>> foreign_memory(int rank, int64_t bytes) override;
   std::string touched() override;
   AccountPtr account(int rank) const override { return accounts_[static_cast<size_t>(rank)]; }
+  WeightPool* weight_pool(int rank) override { return pools_[static_cast<size_t>(rank)].get(); }
 
  private:
   std::vector<int> local_;
-  std::vector<AccountPtr> accounts_;  // by rank; null where it is not run
+  std::vector<AccountPtr> accounts_;                   // by rank; null where it is not run
+  std::vector<std::unique_ptr<CpuWeightPool>> pools_;  // likewise
 };
 
 }  // namespace reloadlab::sim

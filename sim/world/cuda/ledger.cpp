@@ -10,6 +10,8 @@
 #include <mutex>
 #include <utility>
 
+#include "sim/world/cuda/cuda_weight_pool.h"
+
 namespace reloadlab::sim::cuda {
 
 using Entry = c10::CachingDeviceAllocator::TraceEntry;
@@ -134,6 +136,7 @@ class Ledger final : public PoolListener {
   // False where nothing was filled: in a capture it would become a part of the graph. Whoever frees may be on another device, whose default
   // stream is another one.
   static bool poison(const Span& span, std::byte byte) {
+    if (sleeps_at(span.address)) return false;
     const Observer::Own calls;
     const auto stream = static_cast<cudaStream_t>(const_cast<void*>(span.stream));
     const int current = current_device();

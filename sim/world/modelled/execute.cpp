@@ -106,6 +106,7 @@ void Machine::execute_kernel(Stream& stream, const Kernel& kernel, Picoseconds) 
   touch(stream, kernel.name, kernel.accesses);
   if (watched_ && kernel.host >= 0) open_.footprint.host_accesses.push_back(kernel.host);
   if (!device_error_.empty() || !config_.bytes) return;
+  if (memory_->hits_sleeping(kernel.name + " on " + stream.name(), kernel.accesses)) return;
   try {
     on_device([&] { kernel.run(); });
   } catch (const c10::Error& error) {
@@ -125,6 +126,7 @@ void Machine::marked(Point& point) {
 void Machine::complete(Collective& collective) {
   Clock senders;
   Picoseconds start = 0;
+  bool mapped = true;
   for (const Collective::Seat& seat : collective.seats) {
     Stream& stream = stream_of(seat.stream);
     start = std::max(start, begin(stream, stream.front()));
@@ -137,6 +139,7 @@ void Machine::complete(Collective& collective) {
     Stream& stream = stream_of(seat.stream);
     stream.clock.join(senders);  // a lone sender hears only itself, and waits for nobody
     touch(stream, *collective.name, seat.accesses);
+    if (memory_->hits_sleeping(*collective.name + " on " + stream.name(), seat.accesses)) mapped = false;
     stream.free_at = start + collective.cost;
     collective_times_[static_cast<size_t>(stream.device)] = {start, stream.free_at};
     seat.done->clock = stream.clock;
@@ -153,7 +156,7 @@ void Machine::complete(Collective& collective) {
     step(stream, *collective.name, start, stream.free_at);
     pop(stream);
   }
-  if (config_.bytes) on_device([&] { collective.run(); });
+  if (config_.bytes && mapped) on_device([&] { collective.run(); });
 }
 
 void Machine::pop(Stream& stream) {

@@ -29,6 +29,9 @@ struct Memory::Block {
   int64_t serial = -1;                             // on its device's account; -1: nobody's
   std::vector<std::pair<int, int64_t>> also_used;  // device and stream
   std::vector<PointPtr> waits;                     // freed: what must be done before it is reused
+  bool pooled = false;                             // can sleep
+  std::vector<std::byte> kept;                     // asleep: what it is to hold again
+  std::string name;                                // asleep: of a tensor in it
 };
 
 // What a storage holds: keeps the memory alive for as long as there are tensors.
@@ -37,7 +40,8 @@ struct Memory::Tenant {
   Block* block;
 };
 
-Memory::Memory(int devices, std::byte poison, bool bytes) : poison_(poison), bytes_(bytes), made_(static_cast<size_t>(devices), 0) {
+Memory::Memory(int devices, std::byte poison, bool bytes)
+    : poison_(poison), bytes_(bytes), made_(static_cast<size_t>(devices), 0), pooling_(made_.size()), touched_(made_.size()) {
   for (int device = 0; device < devices; ++device) accounts_.push_back(std::make_shared<Account>(poison));
 }
 
@@ -58,6 +62,7 @@ c10::DataPtr Memory::allocate(size_t bytes) {
   Account& account = *accounts_[static_cast<size_t>(device)];
   block.requested = static_cast<int64_t>(bytes);
   block.serial = -1;
+  block.pooled = pooling_[static_cast<size_t>(device)];
   if (!is_nobodys()) {
     block.serial = account.next_serial_++;
     account.change(block.requested, block.serial);
@@ -123,6 +128,8 @@ void Memory::release(void* context) {
 
 void Memory::free(Block& block) {
   if (block.serial >= 0) accounts_[static_cast<size_t>(block.place.device)]->change(-block.requested, block.serial);
+  asleep_.erase(block.id);
+  block.pooled = false;
   Machine* machine = Machine::current();
   if (!machine || &machine->memory() != this) return;
   Stream& stream = machine->stream(block.place.device, block.place.stream);
@@ -162,6 +169,55 @@ void Memory::end_pool(const void* pool) {
   for (Block* block : blocks) free_[{block->place.device, block->place.stream, block->place.bytes, nullptr}].push_back(block);
   for (const auto& block : blocks_)
     if (block->place.pool == pool) block->place.pool = nullptr;
+}
+
+std::vector<Memory::Block*> Memory::pooled(int device) const {
+  std::vector<Block*> found;
+  for (const auto& block : blocks_)
+    if (block->pooled && block->place.device == device) found.push_back(block.get());
+  return found;
+}
+
+// One kernel that has all their bytes, for whom the host waits.
+void Memory::over(int device, const char* name, const std::vector<Block*>& blocks, const std::function<void(Block&)>& what) {
+  Machine& machine = Machine::required();
+  Stream& stream = machine.stream(device, machine.current_stream(device));
+  Kernel kernel{.name = name, .run = [blocks, what] { std::ranges::for_each(blocks, [&](Block* block) { what(*block); }); }};
+  for (const Block* block : blocks) kernel.accesses.push_back({Region::bytes(block->id, 0, block->place.bytes), true});
+  machine.issue(stream, std::move(kernel));
+  machine.synchronize(stream);
+}
+
+void Memory::sleep(int device, bool keeps, const std::map<BlockId, std::string>& names) {
+  over(device, "unmap", pooled(device), [this, keeps, names](Block& block) {
+    const auto* data = static_cast<const std::byte*>(block.data);
+    if (keeps) block.kept.assign(data, data + block.place.bytes);
+    const auto name = names.find(block.id);
+    block.name = name == names.end() ? "memory that no layer holds" : name->second;
+    std::memset(block.data, static_cast<int>(poison_), static_cast<size_t>(block.place.bytes));
+    asleep_[block.id] = &block;
+  });
+}
+
+void Memory::wake(int device) {
+  const std::vector<Block*> blocks = pooled(device);
+  for (const Block* block : blocks) asleep_.erase(block->id);
+  over(device, "map", blocks, [](Block& block) {
+    if (!block.kept.empty()) std::memcpy(block.data, block.kept.data(), block.kept.size());
+    block.kept = {};
+  });
+}
+
+bool Memory::hits_sleeping(const std::string& who, const std::vector<Access>& accesses) {
+  if (asleep_.empty()) return false;
+  for (const Access& access : accesses) {
+    const auto found = asleep_.find(access.region.block());
+    if (found == asleep_.end() || access.region.empty()) continue;
+    std::string& first = touched_[static_cast<size_t>(found->second->place.device)];
+    if (first.empty()) first = fmt::format("{} {} {}", who, access.write ? "writes" : "reads", found->second->name);
+    return true;
+  }
+  return false;
 }
 
 int64_t Memory::serial_of(const c10::Storage& storage) {

@@ -10,8 +10,11 @@
 // which counts as a write; freed memory is poisoned too, which does not.
 #include <c10/core/Storage.h>
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "sim/world/account.h"
@@ -41,6 +44,15 @@ class Memory : public std::enable_shared_from_this<Memory> {
   static int64_t serial_of(const c10::Storage& storage);  // on its device's account; -1 for the rest
   // Requested bytes, as tensors ask for them, but for what a scope says is nobody's.
   AccountPtr account(int device) const { return accounts_.at(static_cast<size_t>(device)); }
+
+  // Blocks that are handed out on the device from here on, or no longer, can sleep (weight_pool.h of sim/world).
+  void pool(int device, bool open) { pooling_[static_cast<size_t>(device)] = open; }
+  // In the order of the device's current stream, which the host waits for. Without bytes there is nothing that could be unmapped.
+  void sleep(int device, bool keeps, const std::map<BlockId, std::string>& names);
+  void wake(int device);
+  // What executes now touches blocks of the device that sleep: it is noted, and has no effect. False: none of them sleeps.
+  bool hits_sleeping(const std::string& who, const std::vector<Access>& accesses);
+  std::string take_touched(int device) { return std::exchange(touched_[static_cast<size_t>(device)], {}); }
   int64_t block_count() const { return static_cast<int64_t>(blocks_.size()); }
 
  private:
@@ -58,6 +70,8 @@ class Memory : public std::enable_shared_from_this<Memory> {
   void* fresh(int64_t bytes);
   Block& take(const Place& place);
   Block* take_pending(const Place& place);
+  std::vector<Block*> pooled(int device) const;  // that are handed out
+  void over(int device, const char* name, const std::vector<Block*>& blocks, const std::function<void(Block&)>& what);
   void poison(Block& block, Stream& stream, const char* name, bool counts);
 
   std::byte poison_;
@@ -68,6 +82,9 @@ class Memory : public std::enable_shared_from_this<Memory> {
   std::vector<BlockId> made_;  // blocks, by device
   std::map<Place, std::vector<Block*>> free_;
   std::vector<Block*> pending_;  // freed, and perhaps still in use by other streams
+  std::vector<bool> pooling_;    // by device
+  std::map<BlockId, Block*> asleep_;
+  std::vector<std::string> touched_;  // by device: the first access to a block that slept
 };
 
 }  // namespace reloadlab::sim::modelled

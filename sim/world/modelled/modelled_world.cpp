@@ -39,6 +39,7 @@ ModelledWorld::ModelledWorld(const WorldRequest& request, std::unique_ptr<Choose
       stores_(stores),
       takes_times_(request.timed),
       machine_(config_of(request), std::move(chooser)) {
+  for (int device = 0; device < static_cast<int>(local_.size()); ++device) pools_.emplace_back(machine_, device);
   install_counting_allocator();  // what hosts hold is nobody's, and poisoned all the same
 }
 

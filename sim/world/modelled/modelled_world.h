@@ -5,6 +5,7 @@
 #include "sim/world/modelled/group.h"
 #include "sim/world/modelled/machine.h"
 #include "sim/world/modelled/store.h"
+#include "sim/world/modelled/weight_pool.h"
 #include "sim/world/world.h"
 
 namespace reloadlab::sim::modelled {
@@ -24,6 +25,7 @@ class ModelledWorld final : public World, public Devices {
   AccountPtr account(int rank) const override;
   std::string broken() const override;
   Devices* devices() override { return this; }
+  WeightPool* weight_pool(int rank) override { return &pools_[static_cast<size_t>(index_of(rank))]; }
 
   Ended run(const std::function<void(int rank)>& body, bool open) override;
   void apart(const std::function<void()>& doings) override;
@@ -50,6 +52,7 @@ class ModelledWorld final : public World, public Devices {
   Stores stores_;
   bool takes_times_;
   mutable Machine machine_;
+  std::vector<ModelledWeightPool> pools_;  // by device
   std::vector<PointPtr> marks_;
 };
 
