@@ -141,7 +141,8 @@ Status PlainReloader::load(Armed& armed, const std::string& slot, const at::Tens
   if (armed.done || again) say(EngineEventKind::excess, *armed.layer, slot);
   if (armed.done) return {};
   armed.elements_counted += elements;
-  armed.buffer.push_back({index, wrong_ == Wrong::source_cached ? cached(armed, slot, loaded, args) : loaded, args});
+  const at::Tensor kept = copies_ ? loaded.clone() : loaded;
+  armed.buffer.push_back({index, wrong_ == Wrong::source_cached ? cached(armed, slot, kept, args) : kept, args});
   if (wrong_ == Wrong::walks_all) look_at_all();
   if (wrong_ == Wrong::batch_lost && armed.buffer.size() == 1) forget_later_handles(armed);
   const bool now = is_complete(armed) && !armed.layer->own_post_load && wrong_ != Wrong::finish_only;

@@ -15,7 +15,8 @@ namespace reloadlab::mutants {
 
 class PlainReloader final : public sim::Reloader {
  public:
-  PlainReloader(Wrong wrong, const sim::CandidateContext& context) : wrong_(wrong), rank_(context.rank), observer_(context.observer) {}
+  PlainReloader(Wrong wrong, const sim::CandidateContext& context)
+      : wrong_(wrong), rank_(context.rank), copies_(context.transport_reuses_buffers), observer_(context.observer) {}
 
   Status record(model::Model& model) override;
   Status prepare(model::Model& model) override;
@@ -75,6 +76,7 @@ class PlainReloader final : public sim::Reloader {
 
   Wrong wrong_;
   int rank_;
+  bool copies_;  // the transport owns what is loaded
   model::Observer* observer_;
   std::map<std::string, std::vector<Recorded>, std::less<>> record_;  // by layer
   std::vector<std::unique_ptr<Armed>> armed_;                         // in module order
