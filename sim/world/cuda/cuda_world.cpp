@@ -24,7 +24,10 @@ CudaWorld::CudaWorld(const WorldRequest& request)
 
 std::unique_ptr<DeviceGraph> CudaWorld::make_graph(const GraphOptions& options) { return cuda::make_graph(options); }
 
-WeightPool* CudaWorld::weight_pool(int rank) { return &pools_.try_emplace(rank, device_.index(), account(rank)).first->second; }
+WeightPool* CudaWorld::weight_pool(int rank) {
+  const c10::DeviceGuard guard(device_);
+  return &pools_.try_emplace(rank, device_.index(), account(rank)).first->second;
+}
 
 // No guard: it would throw what is to be told.
 std::string CudaWorld::broken() const {
