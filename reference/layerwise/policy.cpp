@@ -70,10 +70,10 @@ Status check_policy(const LayerwisePolicy& policy) {
       "landing needs completion=elements, unloaded=preserve and declined=drop"));
   RELOADLAB_TRY(policy_needs(policy.landing != Landing::direct && policy.boxes == Boxes::declared, "boxes=declared needs landing=direct"));
   RELOADLAB_TRY(policy_needs(policy.misuse == Misuse::error && !sealed, "misuse=error needs records=sealed"));
-  RELOADLAB_TRY(policy_needs(policy.sleep == Sleep::kept && (!sealed || policy.misuse != Misuse::error),
-                             "sleep=kept needs records=sealed and misuse=error"));
-  return policy_needs(policy.lifetime == Lifetime::model && (!sealed || policy.misuse == Misuse::undefined),
-                      "lifetime=model needs records=sealed and misuse=error");
+  RELOADLAB_TRY(policy_needs(policy.lifetime == Lifetime::model && (!sealed || policy.misuse == Misuse::undefined),
+                             "lifetime=model needs records=sealed and misuse=error"));
+  return policy_needs(policy.sleep == Sleep::kept && (!sealed || policy.misuse != Misuse::error),
+                      "sleep=kept needs records=sealed and misuse=error");
 }
 
 constexpr PolicyTable<P> table{"layerwise reload", rows, profiles, check_policy};

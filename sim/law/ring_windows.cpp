@@ -129,6 +129,7 @@ std::optional<Finding> judge_memory(const Evidence& evidence, const Execution& e
   for (const StepOutcome& outcome : execution.ranks[rank].outcomes) {
     if (outcome.step < 0 || !outcome.status.ok() || reload_left_open(execution, execution.ranks[rank], outcome.step)) continue;
     const StepKind kind = execution.steps[static_cast<size_t>(outcome.step)].kind;
+    if (kind == StepKind::sleep) continue;  // what is kept meanwhile lies on the host
     if (kind == StepKind::destroy) {
       tally.check();
       if (outcome.live_bytes == 0) continue;

@@ -65,7 +65,7 @@ class Planner {
 
   void run_step(int number, const Step& step) {
     refused_ = false;
-    if (sleeps(number, step)) return;
+    if (step.kind == StepKind::sleep || step.kind == StepKind::wake) return sleep_or_wake(number, step);
     const bool begins = step.kind == StepKind::reload || step.kind == StepKind::retry || step.kind == StepKind::prepare;
     const bool in_update = open_ || begins;
     switch (step.kind) {
@@ -118,6 +118,10 @@ class Planner {
     }
     const bool commits = step.kind == StepKind::reload || step.kind == StepKind::retry || step.kind == StepKind::finish;
     note_peak(number, -1, !in_update ? 0 : commits && !step.abort_after ? finish_peak() : restored());
+    if (asleep_) {  // nothing is expected of the model meanwhile, and what is to be refused begins no update
+      open_ = false;
+      return;
+    }
     const bool fails = step.outcome != Step::Outcome::ok || step.fault || step.abort_after || refused_;
     if (commits && !fails) {
       state(number, step);
@@ -126,19 +130,13 @@ class Planner {
     }
   }
 
-  // While it sleeps nothing is expected of it, but that it refuses what is asked. Awake it holds what was kept.
-  bool sleeps(int number, const Step& step) {
-    if (step.kind == StepKind::destroy) return false;
-    if (step.kind == StepKind::sleep && step.outcome != Step::Outcome::error) asleep_ = step.level;
-    const int level = step.kind == StepKind::wake ? std::exchange(asleep_, 0) : asleep_;
-    if (level == 0 && step.kind != StepKind::sleep) return false;
+  // Awake the model holds what was kept.
+  void sleep_or_wake(int number, const Step& step) {
     note_peak(number, -1, 0);
-    if (asleep_ || level == 2) {
-      if (level == 2) lose();
-      return true;
-    }
-    same_state(number);
-    return true;
+    if (step.kind == StepKind::sleep && step.outcome == Step::Outcome::error) return same_state(number);
+    const int before = std::exchange(asleep_, step.kind == StepKind::sleep ? step.level : 0);
+    if (asleep_ == 2) lose();
+    if (before == 1) same_state(number);
   }
 
   void lose() {

@@ -53,7 +53,10 @@ std::unique_ptr<DeviceGraph> CudaWorld::make_graph(const GraphOptions& options) 
 
 Result<std::unique_ptr<ForeignMemory>> CudaWorld::foreign_memory(int, int64_t bytes) { return ipc_memory(device_, bytes); }
 
-WeightPool* CudaWorld::weight_pool(int rank) { return &pools_.try_emplace(rank, device_.index(), account(rank)).first->second; }
+WeightPool* CudaWorld::weight_pool(int rank) {
+  const c10::DeviceGuard guard(device_);
+  return &pools_.try_emplace(rank, device_.index(), account(rank)).first->second;
+}
 
 // No guard: it would throw what is to be told.
 std::string CudaWorld::broken() const {

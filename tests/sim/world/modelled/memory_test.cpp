@@ -49,6 +49,47 @@ TEST_F(MemoryOfOneDevice, UseOnAnotherStreamThatNobodyNamedIsARaceWithTheNextTen
   EXPECT_EQ(raced(machine), std::vector<std::string>{"allocation || aten::copy_"});
 }
 
+TEST_F(MemoryOfOneDevice, BlocksThatSleepAreTouchedInVainAndNotUnseen) {
+  machine.memory().pool(0, true);
+  at::Tensor x = fresh(4).fill_(1), lost = fresh(4).fill_(2);
+  machine.memory().pool(0, false);
+  at::Tensor y = fresh(4);
+  const void* address = x.data_ptr();
+  machine.memory().sleep(0, true, {{Memory::block_of(x.storage()), "x"}});
+  y.fill_(5);
+  machine.synchronize_device(0);
+  EXPECT_EQ(machine.memory().take_touched(0), "");
+  x.fill_(3);
+  y.add_(lost);
+  machine.synchronize_device(0);
+  EXPECT_EQ(machine.memory().take_touched(0), "aten::fill_ on stream 0 of sim:0 writes x");
+  EXPECT_EQ(machine.memory().take_touched(0), "");
+  machine.memory().wake(0);
+  EXPECT_EQ(values(x), repeated(1, 4));
+  EXPECT_EQ(values(y), repeated(5, 4));
+  EXPECT_EQ(x.data_ptr(), address);
+  machine.memory().sleep(0, false, {});
+  machine.memory().wake(0);
+  EXPECT_TRUE(std::isnan(values(x)[0]));
+}
+
+TEST_F(MemoryOfOneDevice, WhatNobodyWaitedForRacesWithTheSleep) {
+  machine.memory().pool(0, true);
+  at::Tensor x = fresh(4).fill_(1);
+  machine.memory().pool(0, false);
+  c10::Stream side = side_stream(0);
+  order(here(0), side);
+  {
+    c10::StreamGuard guard(side);
+    x.fill_(2);
+  }
+  machine.memory().sleep(0, true, {});
+  machine.synchronize_device(0);
+  const std::vector<std::string> races = raced(machine);
+  ASSERT_EQ(races.size(), 1U);
+  EXPECT_NE(races.front().find("unmap"), std::string::npos) << races.front();
+}
+
 // The block that record_stream() named another stream for: reused or not, and never with a race.
 TEST(MemoryChoices, ANamedBlockIsReusedOnlyWhenItsUsersAreDone) {
   std::set<bool> reused;
