@@ -101,6 +101,30 @@ TEST(Workers, RanksThatMeetOnDevicesHaveThemToThemselves) {
   EXPECT_EQ(met, (std::vector<size_t>{0, 2, 4, 6, 8, 10}));
 }
 
+// A process has one of LibTorch's allocators, for good.
+TEST(Workers, EachAllocatorOfGpusHasProcessesOfItsOwn) {
+  std::vector<Job> jobs;
+  for (const GpuAllocator allocator : {GpuAllocator::native, GpuAllocator::native, GpuAllocator::expandable_segments, GpuAllocator::native})
+    jobs.push_back(
+        {.the_case = {.world = WorldKind::cuda, .allocator = allocator, .steps = {{.kind = StepKind::load}}}, .candidate = "fake@named"});
+  const auto runner = run_in_workers(fake_engine(), {.command = {"/proc/self/exe", "worker"}});
+  std::vector<int64_t> processes;
+  const auto keep = [&](size_t, const Answer& answer) {
+    const std::string_view lines = std::string_view(answer.trace).substr(0, answer.trace.find_last_not_of('\n') + 1);
+    processes.push_back(nlohmann::json::parse(lines.substr(lines.rfind('\n') + 1)).value("value", int64_t{-1}));
+    return true;
+  };
+  ASSERT_TRUE(runner
+                  ->run(
+                      jobs, [](const Job&) { return std::string(); }, keep)
+                  .ok());
+  ASSERT_EQ(processes.size(), 4u);
+  EXPECT_GT(processes[0], 0);
+  EXPECT_EQ(processes[1], processes[0]);
+  EXPECT_NE(processes[2], processes[1]);
+  EXPECT_NE(processes[3], processes[2]);
+}
+
 TEST_F(Isolated, AThrowInTheHarnessIsADefectAndOtherCasesGoOn) {
   scenario("small");
   const RunResult result = run({"fake@broken", "fake@good"});
