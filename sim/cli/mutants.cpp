@@ -24,8 +24,6 @@ std::string_view control_of(std::string_view mutant) {
 
 struct MutantTexts {
   std::vector<std::string> paths{"scenarios/bugs",
-                                 "scenarios/layerwise/sleep_and_wake.yaml",
-                                 "scenarios/layerwise/sleep_reload_refused.yaml",
                                  "scenarios/layerwise/tensor_parallel.yaml",
                                  "scenarios/online_quant/oq_abort.yaml",
                                  "scenarios/online_quant/oq_created_scale.yaml",
