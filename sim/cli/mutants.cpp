@@ -25,8 +25,6 @@ std::string_view control_of(std::string_view mutant) {
 struct MutantTexts {
   std::vector<std::string> paths{"scenarios/bugs",
                                  "scenarios/layerwise/allocators.yaml",
-                                 "scenarios/layerwise/sleep_and_wake.yaml",
-                                 "scenarios/layerwise/sleep_reload_refused.yaml",
                                  "scenarios/layerwise/tensor_parallel.yaml",
                                  "scenarios/layerwise/transport_by_ipc.yaml",
                                  "scenarios/layerwise/transport_by_stream.yaml",

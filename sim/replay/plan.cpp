@@ -15,16 +15,6 @@
 namespace reloadlab::sim {
 namespace {
 
-void unroll_into(const std::vector<Step>& steps, std::vector<Step>& out) {
-  for (const Step& step : steps) {
-    if (step.kind != StepKind::repeat) {
-      out.push_back(step);
-      continue;
-    }
-    for (int64_t i = 0; i < step.times; ++i) unroll_into(step.body, out);
-  }
-}
-
 // Walks the steps and keeps, per update, which elements of which slot have been written.
 class Planner {
  public:
@@ -393,19 +383,6 @@ class Planner {
 };
 
 }  // namespace
-
-std::vector<Step> unroll(const std::vector<Step>& steps) {
-  std::vector<Step> flat;
-  unroll_into(steps, flat);
-  const Step* update = nullptr;
-  for (Step& step : flat) {
-    if (step.kind == StepKind::reload || step.kind == StepKind::loads) update = &step;
-    if (step.kind != StepKind::retry) continue;
-    RELOADLAB_CHECK(update, "retry needs an update before it");
-    step.plan = update->plan;
-  }
-  return flat;
-}
 
 RankPlan make_plan(const Catalogue& catalogue, const std::vector<Step>& steps, model::TensorParallel tp, const PlanPolicies& policies,
                    const Stops& stops, WorldKind world) {

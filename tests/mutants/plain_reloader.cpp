@@ -84,7 +84,7 @@ bool PlainReloader::is_direct(const Layer& layer) const {
 }
 
 Status PlainReloader::prepare(model::Model& model) {
-  if (open_) return Status(Code::misuse, "an update is open");
+  if (open_ || asleep_) return Status(Code::misuse, open_ ? "an update is open" : "the model sleeps");
   ++updates_;
   open_ = true;
   if (wrong_ == Wrong::tables_dropped) drop_tables();
@@ -94,6 +94,29 @@ Status PlainReloader::prepare(model::Model& model) {
     if (observer_) observer_->on({.kind = EngineEventKind::unexpected, .layer = name});
     return {};
   };
+  return {};
+}
+
+// Everything is kept, so that nothing need be known of what a checkpoint brings.
+Status PlainReloader::sleep(model::Model& model, bool keeps_contents) {
+  if (open_) return Status(Code::misuse, "an update is open");
+  asleep_ = true;
+  if (keeps_contents) return {};
+  const auto save = [&](const at::Tensor& tensor) {
+    if (tensor.defined() && !tensor.is_meta()) saved_.emplace_back(tensor, tensor.to(at::kCPU, /*non_blocking=*/false, /*copy=*/true));
+  };
+  for (const model::LayerPtr& layer : model.layers()) {
+    model::for_each_tensor(*layer, [&](const model::Slot& slot, bool) { save(slot.handle->tensor); });
+    for (const auto& [name, helper] : layer->extra.tensors) save(helper);
+  }
+  for (const auto& [name, table] : model::process_tables()) save(table);
+  return {};
+}
+
+Status PlainReloader::wake(model::Model&) {
+  asleep_ = false;
+  for (const auto& [tensor, bytes] : saved_) tensor.copy_(bytes);
+  saved_.clear();
   return {};
 }
 

@@ -22,6 +22,8 @@ class PlainReloader final : public sim::Reloader {
   Status prepare(model::Model& model) override;
   Status finish(model::Model& model, const sim::FinishConfig& config) override;
   Status abort(model::Model& model) override;
+  Status sleep(model::Model& model, bool keeps_contents) override;
+  Status wake(model::Model& model) override;
 
  private:
   // One delivered slot as it was at construction.
@@ -81,12 +83,14 @@ class PlainReloader final : public sim::Reloader {
   std::map<std::string, std::vector<Recorded>, std::less<>> record_;  // by layer
   std::vector<std::unique_ptr<Armed>> armed_;                         // in module order
   bool open_ = false;
-  int updates_ = 0;                            // begun
-  std::map<std::string, at::Tensor> sources_;  // Wrong::source_cached
-  std::vector<at::Tensor> foreign_;            // Wrong::others_kept
-  std::set<std::string> heard_;                // Wrong::learns_first: slots whose loader was called in the first load
-  std::vector<model::ParameterPtr> kept_;      // Wrong::handle_kept
-  model::LayerPtr kept_layer_;                 // Wrong::layer_kept
+  bool asleep_ = false;
+  std::vector<std::pair<at::Tensor, at::Tensor>> saved_;  // asleep, where contents are lost: whatever is somewhere, and a copy on the host
+  int updates_ = 0;                                       // begun
+  std::map<std::string, at::Tensor> sources_;             // Wrong::source_cached
+  std::vector<at::Tensor> foreign_;                       // Wrong::others_kept
+  std::set<std::string> heard_;                           // Wrong::learns_first: slots whose loader was called in the first load
+  std::vector<model::ParameterPtr> kept_;                 // Wrong::handle_kept
+  model::LayerPtr kept_layer_;                            // Wrong::layer_kept
 };
 
 }  // namespace reloadlab::mutants

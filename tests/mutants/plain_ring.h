@@ -32,6 +32,8 @@ class PlainRing final : public sim::WeightSeries {
   Status reset() override;
   Status begin_reload(bool in_place) override;
   Status reload() override;
+  Status sleep(bool keeps_contents) override;
+  Status wake() override;
 
  private:
   using WorkPtr = c10::intrusive_ptr<c10d::Work>;
@@ -126,7 +128,8 @@ class PlainRing final : public sim::WeightSeries {
   std::vector<One> ones_;
   std::vector<Window> windows_;
   int64_t next_ = 0, expected_ = 0, reached_ = -1, version_ = 1;
-  bool loading_ = true, in_place_ = false, reloading_ = false, built_ = false, primed_by_reload_ = false;
+  bool loading_ = true, in_place_ = false, reloading_ = false, built_ = false, primed_by_reload_ = false, asleep_ = false;
+  std::vector<std::pair<at::Tensor, at::Tensor>> saved_;  // asleep, where contents are lost: what is somewhere, and a copy on the host
   std::optional<c10::Stream> side_;
   std::optional<c10::Event> outside_;  // recorded at the last drain
   std::shared_ptr<PlainRing*> self_;   // null once it is gone

@@ -105,9 +105,30 @@ void PlainRing::tell_a_peer() {
   if (!on_odd()) context_.group->recv(heard, before, 0)->wait();
 }
 
+// Whatever a reload brings of it.
+Status PlainRing::sleep(bool keeps_contents) {
+  if (!built_ || reloading_) return {Code::misuse, "sleep while weights are on their way"};
+  return model::guarded([&]() -> Status {
+    RELOADLAB_TRY(settle());
+    asleep_ = true;
+    for (const One& one : ones_)
+      model::for_each_tensor(*one.layer, [&](const model::Slot& slot, bool) {
+        if (!keeps_contents) saved_.emplace_back(slot.handle->tensor, slot.handle->tensor.to(at::kCPU, false, true));
+      });
+    return {};
+  });
+}
+
+Status PlainRing::wake() {
+  asleep_ = false;
+  for (const auto& [tensor, bytes] : saved_) tensor.copy_(bytes);
+  saved_.clear();
+  return {};
+}
+
 Status PlainRing::begin_reload(bool in_place) {
   if (!built_) return {Code::misuse, "a reload before loading was finished"};
-  if (reloading_) return {Code::misuse, "a reload is open"};
+  if (reloading_ || asleep_) return {Code::misuse, asleep_ ? "the model sleeps" : "a reload is open"};
   return model::guarded([&]() -> Status {
     if (!is(RingWrong::reload_undrained)) RELOADLAB_TRY(settle_or_forget());
     reloading_ = true;

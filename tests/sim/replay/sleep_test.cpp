@@ -70,7 +70,9 @@ Case sleeping(WorldKind world, std::vector<Step> steps) {
 // But for what becomes of faults, which this candidate does not undo.
 void expect_kept(const Evidence& evidence) {
   for (const Verdict& verdict : judge(evidence))
-    if (verdict.law != "failure_atomic") EXPECT_EQ(verdict.outcome, Outcome::pass) << verdict.law << ": " << verdict.reason;
+    if (verdict.law != "failure_atomic") {
+      EXPECT_EQ(verdict.outcome, Outcome::pass) << verdict.law << ": " << verdict.reason;
+    }
 }
 
 Evidence played(const Case& the_case, Does does) {
