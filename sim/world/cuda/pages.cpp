@@ -38,6 +38,7 @@ const Driver& calls() {
 }
 
 void check(CUresult result, const char* what) {
+  TORCH_CHECK_WITH(OutOfMemoryError, result != CUDA_ERROR_OUT_OF_MEMORY, what, ": CUDA out of memory");
   TORCH_CHECK(result == CUDA_SUCCESS, what, ": CUDA driver error ", static_cast<int>(result));
 }
 
@@ -58,7 +59,12 @@ Pages reserve_pages(size_t bytes, int device) {
   CUdeviceptr address = 0;
   check(calls().reserve(&address, pages.bytes, 0, 0, 0), "cuMemAddressReserve");
   pages.address = address;
-  map_again(pages);
+  try {
+    map_again(pages);
+  } catch (...) {
+    release_pages(pages);
+    throw;
+  }
   return pages;
 }
 
@@ -66,7 +72,7 @@ void map_again(Pages& pages) {
   const CUmemAllocationProp wanted = properties(pages.device);
   CUmemGenericAllocationHandle handle = 0;
   check(calls().create(&handle, pages.bytes, &wanted, 0), "cuMemCreate");
-  pages.handle = handle;
+  pages.handle = handle;  // from here on it is given back with them
   check(calls().map(pages.address, pages.bytes, 0, handle, 0), "cuMemMap");
   const CUmemAccessDesc access{.location = wanted.location, .flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE};
   check(calls().set_access(pages.address, pages.bytes, &access, 1), "cuMemSetAccess");
