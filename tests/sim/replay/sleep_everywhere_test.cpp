@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "sim/law/law.h"
+#include "sim/replay/lacks.h"
 #include "sim/replay/replay.h"
 #include "sim/scenario/scenario.h"
 
@@ -46,7 +47,7 @@ TEST_P(Everywhere, IsNotNoticed) {
     auto cases = read_scenario(file, options);
     ASSERT_TRUE(cases.ok()) << cases.status().message();
     for (Case& the_case : *cases) {
-      if (!put_to_sleep(the_case)) continue;
+      if (!lacks(the_case, Gpus()).empty() || !put_to_sleep(the_case)) continue;  // no GPU is asked for here
       const auto evidence = replay(the_case, *candidate, {});
       ASSERT_TRUE(evidence.ok()) << the_case.id() << ": " << evidence.status().message();
       for (const Verdict& verdict : judge(*evidence))
