@@ -12,7 +12,7 @@
 namespace reloadlab::sim {
 namespace {
 
-constexpr int poll_ms = 20;
+constexpr int turn_ms = 20;
 
 // A rank gives up long before whoever waits for all of them, and says what it waited for.
 double patience(double silence_seconds) { return std::max(silence_seconds / 30, std::min(1.0, silence_seconds / 8)); }
@@ -117,7 +117,7 @@ void Party::wait() {
   std::vector<pollfd> watched;
   for (const Member& member : members_)
     if (!member.done()) watched.push_back(member.process->watched());
-  ::poll(watched.data(), watched.size(), poll_ms);
+  ::poll(watched.data(), watched.size(), turn_ms);
 }
 
 void Party::attend(size_t rank, const EngineOptions& engine) {
