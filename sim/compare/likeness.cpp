@@ -1,7 +1,6 @@
 #include "sim/compare/likeness.h"
 
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 
 namespace reloadlab::sim {
@@ -23,11 +22,10 @@ bool are_neighbours(const Bytes& one, const Bytes& other) {
 
 Likeness likeness(DType dtype, const Bytes& one, const Bytes& other) {
   if (one == other) return Likeness::same;
-  const bool wide = dtype == DType::f64, single = dtype == DType::f32, half = dtype == DType::f16 || dtype == DType::bf16;
-  if (one.size() != other.size() || !(wide || single || half)) return Likeness::different;
-  const bool near = wide     ? are_neighbours<uint64_t>(one, other)
-                    : single ? are_neighbours<uint32_t>(one, other)
-                             : are_neighbours<uint16_t>(one, other);
+  if (one.size() != other.size()) return Likeness::different;
+  const bool near = (dtype == DType::f64 && are_neighbours<uint64_t>(one, other)) ||
+                    (dtype == DType::f32 && are_neighbours<uint32_t>(one, other)) ||
+                    ((dtype == DType::f16 || dtype == DType::bf16) && are_neighbours<uint16_t>(one, other));
   return near ? Likeness::last_bit : Likeness::different;
 }
 
