@@ -2,8 +2,8 @@
 // own shapes. In turns, in one process: the bytes copied once, a loop of plain copies, a reload from prepare to finish. A benchmark's time
 // is a reload's, its counters are the best of all turns, and where it says so the median: milliseconds, the host's part of a reload (until
 // finish has returned; the device may still be at work), and multiples of the bytes copied once. prepare, loads and finish are a reload's
-// parts, with the device idle before each. After the turns the model is spoiled, reloaded with evidence on, which gives the numbers of
-// allocations, operators and copies, and compared.
+// parts, with the device idle before each; host_loads and host_finish what the host takes for them within a reload. After the turns the
+// model is spoiled, reloaded with evidence on, which gives the numbers of allocations, operators and copies, and compared.
 #include <ATen/cuda/CUDAContext.h>
 #include <ATen/ops/empty.h>
 #include <benchmark/benchmark.h>
@@ -171,6 +171,8 @@ class Race {
     state.counters["ms:prepare"] = prepare_.all;
     state.counters["ms:loads"] = send_.all;
     state.counters["ms:finish"] = finish_.all;
+    state.counters["ms:host_loads"] = host_loads_;
+    state.counters["ms:host_finish"] = host_finish_;
     state.counters["GB:extra"] = static_cast<double>(extra_) * 1e-9;
     state.counters["n:allocations"] = static_cast<double>(allocations_);
     state.counters["n:operators"] = static_cast<double>(issued_.operators);
@@ -197,8 +199,12 @@ class Race {
  private:
   void reload() {
     must(engine_.prepare(gpu_.model()));
+    const Clock::time_point prepared = Clock::now();
     must(gpu_.send());
+    const Clock::time_point sent = Clock::now();
     must(engine_.finish(gpu_.model(), DType::bf16));
+    host_loads_ = std::min(host_loads_, std::chrono::duration<double, std::milli>(sent - prepared).count());
+    host_finish_ = std::min(host_finish_, since(sent));
   }
 
   GpuModel gpu_;
@@ -207,6 +213,7 @@ class Race {
   Issued issued_;
   int64_t allocations_ = 0;
   Best once_, copies_, reload_, prepare_, send_, finish_;
+  double host_loads_ = std::numeric_limits<double>::infinity(), host_finish_ = host_loads_;
   int64_t extra_ = 0;
 };
 

@@ -16,8 +16,8 @@ size_t Group::index_of(const model::Layer& layer) const {
 }
 
 Group* Update::find(const model::LayerPtr& layer) {
-  auto found = by_layer.find(layer);
-  return found == by_layer.end() ? nullptr : found->second;
+  const auto found = std::ranges::lower_bound(by_layer, layer, std::owner_less<>(), &decltype(by_layer)::value_type::first);
+  return found == by_layer.end() || found->first.owner_before(layer) || layer.owner_before(found->first) ? nullptr : found->second;
 }
 
 std::shared_ptr<Update> Core::open_update() const {

@@ -11,7 +11,6 @@
 #include "reference/layerwise/process.h"
 #include "reference/layerwise/shadow.h"
 #include "reference/model/guard.h"
-#include "reference/model/kind.h"
 #include "reference/model/post_load.h"
 
 namespace reloadlab::layerwise {
@@ -53,10 +52,13 @@ Status run_own_steps(const Core& core, Group& group) {
 
 // The others' steps look at nothing that lands, and need not wait for it.
 bool reads_others(const Group& group) {
-  return std::ranges::any_of(group.members, [](const Member& member) {
-    const model::LayerPtr layer = member.layer.lock();
-    return !layer->kind || !layer->kind->references(layer->spec, layer->tp).empty();
-  });
+  return std::ranges::any_of(group.members, [](const Member& member) { return member.layer.lock()->own_post_load.looks_beyond(); });
+}
+
+// A group that an abandoned update left a mixture in may have derived from that mixture.
+bool derives_what_is_there(const Core& core, const Group& group, bool received) {
+  const auto spoiled = [&](const Member& member) { return core.is_spoiled(member.layer.lock()); };
+  return core.policy.own_steps == OwnSteps::needed && !received && !reads_others(group) && std::ranges::none_of(group.members, spoiled);
 }
 
 Status process_in_limit(Core& core, Update& update, Group& group, OwnStep own_step) {
@@ -70,6 +72,7 @@ Status finish_deferred(Core& core, Update& update, Group& group) {
     return Status(Code::unsupported, fmt::format("{}: reload of attention scales is not implemented", group.members.front().path));
   if (received && group.state == Group::State::armed) return process_in_limit(core, update, group, OwnStep::within);
   if (core.policy.derived == Derived::in_turn || group.state == Group::State::armed) disarm(core, group);
+  if (derives_what_is_there(core, group, received)) return {};
   RELOADLAB_TRY(stays_in_limit(core, update, own_step_bytes(group)));
   if (reads_others(group)) update.transfer.join();
   return run_own_steps(core, group);

@@ -78,8 +78,9 @@ void form_groups(Core& core, Update& update, const model::Model& model) {
     Group*& group = groups[sets.find(i)];
     if (!group) group = update.groups.emplace_back(std::make_unique<Group>()).get();
     add_member(core, *group, layers[i]);
-    update.by_layer.emplace(layers[i].layer, group);
+    update.by_layer.emplace_back(layers[i].layer, group);
   }
+  std::ranges::sort(update.by_layer, std::owner_less<>(), &decltype(update.by_layer)::value_type::first);
 }
 
 }  // namespace reloadlab::layerwise

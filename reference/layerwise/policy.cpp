@@ -13,7 +13,8 @@ constexpr std::array<std::string_view, 2> completion{"numel", "elements"}, group
     failed_load{"keep", "undo"}, scales{"unsupported", "reload"}, skipped{"wrapped", "live"}, derived{"in_turn", "in_place"},
     lifetime{"registry", "model"}, declined{"keep", "drop"}, settings{"ambient", "recorded"};
 constexpr std::array<std::string_view, 4> coverage{"silent", "accept", "warn", "reject"};
-constexpr std::array<std::string_view, 2> gather{"accelerators", "everywhere"}, boxes{"called", "declared"}, asleep{"unheard", "kept"};
+constexpr std::array<std::string_view, 2> gather{"accelerators", "everywhere"}, boxes{"called", "declared"}, asleep{"unheard", "kept"},
+    own_steps{"always", "needed"};
 constexpr std::array<std::string_view, 3> landing{"materialized", "whole", "direct"};
 constexpr std::array<std::string_view, 3> abandon{"none", "backup", "unusable"};
 
@@ -37,6 +38,7 @@ constexpr std::array rows{
     policy_row<&P::scales>("scales", scales),
     policy_row<&P::skipped>("skipped", skipped),
     policy_row<&P::derived>("derived", derived),
+    policy_row<&P::own_steps>("own_steps", own_steps),
     policy_row<&P::declined>("declined", declined),
     policy_row<&P::settings>("settings", settings),
     policy_row<&P::landing>("landing", landing),
@@ -69,6 +71,8 @@ Status check_policy(const LayerwisePolicy& policy) {
           (policy.completion != Completion::elements || policy.unloaded != Unloaded::preserve || policy.declined != Declined::drop),
       "landing needs completion=elements, unloaded=preserve and declined=drop"));
   RELOADLAB_TRY(policy_needs(policy.landing != Landing::direct && policy.boxes == Boxes::declared, "boxes=declared needs landing=direct"));
+  RELOADLAB_TRY(
+      policy_needs(policy.own_steps == OwnSteps::needed && policy.derived == Derived::in_turn, "own_steps=needed needs derived=in_place"));
   RELOADLAB_TRY(policy_needs(policy.misuse == Misuse::error && !sealed, "misuse=error needs records=sealed"));
   RELOADLAB_TRY(policy_needs(policy.lifetime == Lifetime::model && (!sealed || policy.misuse == Misuse::undefined),
                              "lifetime=model needs records=sealed and misuse=error"));
@@ -98,6 +102,7 @@ LayerwisePolicy LayerwisePolicy::hardened() {
           .scales = Scales::reload,
           .skipped = Skipped::live,
           .derived = Derived::in_place,
+          .own_steps = OwnSteps::needed,
           .declined = Declined::drop,
           .settings = Settings::recorded,
           .landing = Landing::whole,

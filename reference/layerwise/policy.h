@@ -112,6 +112,12 @@ enum class Derived {
   in_place,  // after all other layers; a result is copied into the tensor that was there
 };
 
+// The own step of a deferred layer that got nothing. Under derived=in_place only.
+enum class OwnSteps {
+  always,
+  needed,  // not where it reads no other layer either: it would derive what is there, and ask the device for it
+};
+
 // A load call of which this rank takes nothing: whole experts of other ranks, say.
 enum class Declined {
   keep,  // it is buffered like any other, before the loader has said so
@@ -174,6 +180,7 @@ struct LayerwisePolicy {
   Scales scales = Scales::unsupported;
   Skipped skipped = Skipped::wrapped;
   Derived derived = Derived::in_turn;
+  OwnSteps own_steps = OwnSteps::always;
   Declined declined = Declined::keep;
   Settings settings = Settings::ambient;
   Landing landing = Landing::materialized;

@@ -1,9 +1,9 @@
 #pragma once
 // What an update keeps while it lasts: which layers are processed together, how far they have come, the loads that wait, the kernel
 // tensors that come back.
-#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "reference/layerwise/accounting/progress.h"
@@ -71,9 +71,9 @@ struct Update {
   explicit Update(Gather gather) : transfer(gather) {}
 
   bool open = true;
-  std::vector<std::unique_ptr<Group>> groups;  // in module order of their first layers
-  std::map<std::weak_ptr<model::Layer>, Group*, std::owner_less<>> by_layer;
-  std::optional<bool> torchao_flag;  // as it was before begin; none: the model had no such flag
+  std::vector<std::unique_ptr<Group>> groups;                            // in module order of their first layers
+  std::vector<std::pair<std::weak_ptr<model::Layer>, Group*>> by_layer;  // in the order of std::owner_less
+  std::optional<bool> torchao_flag;                                      // as it was before begin; none: the model had no such flag
   bool remembers_flag = false;
   std::function<Status(std::string_view)> on_unexpected_before;  // the model's hook, while ours is there
   bool hooked = false;

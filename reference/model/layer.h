@@ -150,6 +150,30 @@ struct Derived {
 
 class QuantMethod;
 
+// A deferred layer's own post-load step, and how far it looks.
+class OwnStep {
+ public:
+  using Function = std::function<Status(Layer&)>;
+
+  OwnStep() = default;
+  template <class Fn>
+  OwnStep(Fn function) : function_(std::move(function)) {}  // it may look at anything
+  // Whose result follows from the layer's own slots.
+  static OwnStep within_layer(Function function) {
+    OwnStep step(std::move(function));
+    step.within_layer_ = true;
+    return step;
+  }
+
+  explicit operator bool() const { return function_ != nullptr; }
+  Status operator()(Layer& layer) const { return function_(layer); }
+  bool looks_beyond() const { return function_ && !within_layer_; }
+
+ private:
+  Function function_;
+  bool within_layer_ = false;
+};
+
 // What engines wrap around a layer's forward. Called on the stream that the forward is issued to; null: nothing. A failure is the
 // forward's.
 struct ForwardHooks {
@@ -171,7 +195,7 @@ class Layer : public std::enable_shared_from_this<Layer> {
   std::vector<LayerPtr> children;
   std::shared_ptr<QuantMethod> quant_method;  // null: the layer has no post-load step of that kind
   // A deferred layer's own post-load step (attention), run after all others; null elsewhere. Call through run_post_load().
-  std::function<Status(Layer&)> own_post_load;
+  OwnStep own_post_load;
   std::function<std::vector<Derived>(const Layer&)> own_derived;  // what that step derives; null where it derives nothing
   ExtraState extra;
   ForwardHooks hooks;

@@ -86,6 +86,9 @@ Status check_names(const Selection& selection, const std::vector<Case>& cases) {
   return {};
 }
 
+// Others would be what they are without delays.
+bool can_be_delayed(const Case& one) { return one.world == WorldKind::cuda && one.order_counts(); }
+
 }  // namespace
 
 Result<Selected> select_cases(const Selection& selection, const Engine& engine) {
@@ -111,7 +114,8 @@ Result<Selected> select_cases(const Selection& selection, const Engine& engine) 
     if (!selected(selection, one) || !narrow(selection, one)) continue;
     if (selection.on && (own.contains(one.scenario) ? one.world != *selection.on : !replaces(*selection.on, one.world))) continue;
     one.world = selection.on.value_or(one.world);
-    if (selection.delays && one.world == WorldKind::cuda && one.order_counts()) one.delays = selection.delays;
+    if (selection.delays && !can_be_delayed(one)) continue;
+    if (selection.delays) one.delays = selection.delays;
     selected_cases.cases.push_back(std::move(one));
   }
   return selected_cases;
@@ -129,6 +133,11 @@ std::string why_no_case(const Selection& selection, const std::vector<Case>& all
     return fmt::format("no case has {} ranks; the {} have {}", *selection.ranks, there, fmt::join(ranks, ", "));
   if (selection.on && std::none_of(all.begin(), all.end(), [&](const Case& one) { return replaces(*selection.on, one.world); }))
     return fmt::format("no case can be played on {}; the {} are for {}", world_name(*selection.on), there, fmt::join(worlds, ", "));
+  if (selection.delays && std::none_of(all.begin(), all.end(), [&](const Case& one) { return one.order_counts(); }))
+    return fmt::format("order counts in no case, so that delays would change nothing; there are {}", there);
+  if (selection.delays && selection.on != WorldKind::cuda)
+    return fmt::format("no case that order counts in is played on cuda, where delays are; the {} are for {}", there,
+                       fmt::join(worlds, ", "));
   if (std::any_of(all.begin(), all.end(), [&](Case one) { return selected(selection, one) && narrow(selection, one); }))
     return fmt::format("no case is for {}; the {} are of system {}",
                        selection.candidates.empty() ? "a candidate of this program" : fmt::to_string(fmt::join(selection.candidates, ", ")),

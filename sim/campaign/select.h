@@ -14,7 +14,7 @@ struct Selection {
   std::optional<WorldKind> world;
   std::optional<WorldKind> on;  // cases of world cpu are played in this one, beside its own, and others not at all
   std::optional<int> ranks;
-  std::optional<uint64_t> delays;  // of cases on world cuda
+  std::optional<uint64_t> delays;  // given: cases on world cuda where order counts, with these
   std::vector<std::string> tags;   // any of them
   std::vector<std::string> names;  // globs over case ids and scenario names; any of them
   std::vector<std::string> laws;   // judge these only

@@ -32,7 +32,9 @@ void add_cases(CLI::App& command, SelectionTexts& texts) {
   command.add_option("--name", texts.names, "Cases whose name or scenario matches; may be given again")
       ->type_name("GLOB")
       ->allow_extra_args(false);
-  command.add_option("--delays", texts.delays, "On world cuda, streams lose time at places that this number draws, where order counts")
+  command
+      .add_option("--delays", texts.delays,
+                  "Cases on world cuda where order counts, whose streams lose time at places that this number draws")
       ->type_name("SEED");
   command.add_option("--seed", texts.seed, "A number, or a commit of 40 hexadecimal digits")->type_name("SEED");
 }

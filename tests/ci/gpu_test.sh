@@ -22,7 +22,7 @@ comes_to() {
 what_is_packed_is_whole() {
   comes_to 0 "$source/ci/gpu" pack "$folder/packed"
   local name
-  for name in gpu commit reloadlab libreloadlab_cuda.so gpu_faults lib/libreloadlab_tap.so scenarios/layerwise \
+  for name in gpu commit reloadlab libreloadlab_cuda.so gpu_faults bench_gpu_reload bench_gpu_series lib/libreloadlab_tap.so scenarios/layerwise \
     scenarios/expectations/layerwise; do
     expect test -e "packed/$name"
   done
@@ -47,6 +47,10 @@ what_is_missing_is_said() {
   expect_said 'no LibTorch with CUDA'
   comes_to 66 packed/gpu faults "$folder"
   FAKE_GPUS=0 comes_to 4 packed/gpu faults packed
+  comes_to 66 packed/gpu bench "$folder"
+  expect_said 'holds no benches'
+  comes_to 64 packed/gpu bench packed scenarios/layerwise
+  FAKE_GPUS=0 comes_to 4 packed/gpu bench packed
   FAKE_GPUS=0 comes_to 4 packed/gpu run packed
   expect_said 'no GPU here: the driver 580.1 knows none'
   expect test ! -e gpu-out
@@ -60,6 +64,17 @@ a_run_leaves_its_files() {
   expect test -s out/junit.xml
   expect grep -q "\"commit\": \"$(cat packed/commit)\"" out/machine.json
   expect grep -q '"driver": "580.1"' out/machine.json
+  expect grep -q '"arguments": "scenarios/shared_series/plain_ring.yaml --ranks 3"' out/machine.json
+}
+
+# This driver has nothing to compute on.
+benches_leave_what_they_measured() {
+  FAKE_GPUS=1 comes_to 70 packed/gpu bench packed --out figures
+  expect_said 'needs 2 GPUs; there are 0 here'
+  expect_said 'Found no NVIDIA driver'
+  expect test "$(ls figures)" = machine.json
+  comes_to 1 "$source/ci/gpu" keep figures
+  expect_said 'no result.json, reload.json, series.json or rates.json'
 }
 
 # bench/results/keep writes the summary, and bench/results/tables draws it.
@@ -72,12 +87,20 @@ results_are_kept_and_drawn() {
   expect test -s copy/bench/results/fake-80gb-1/*-"$(tr + - <packed/commit)".json
   expect grep -q '1 × NVIDIA Fake 80GB' copy/bench/results/README.md
   expect grep -q '^| `shared_series@seed` | .* skipped |' copy/bench/results/README.md
+  printf '%s' '{"context": {"date": "2026-01-02T03:04:05", "executable": "x/bench_gpu_reload", "device": "Fake", "commit": "f00"},' \
+    '"benchmarks": [{"name": "reload/dense/seed", "threads": 1, "ms:once": 2.0, "reload/once": 1.5}]}' >figures/reload.json
+  printf '{"rates": {}}' >figures/rates.json
+  comes_to 0 copy/ci/gpu keep figures
+  expect grep -q '^| `reload/dense/seed` | 2.00 | – | 1.50 | – | – |' copy/bench/results/README.md
+  expect test "$(grep -c threads copy/bench/results/fake-80gb-1/*-reload.json)" = 0
+  expect grep -q '"driver": "580.1"' copy/bench/results/fake-80gb-1/*-reload.json
+  expect test -s copy/bench/results/fake-80gb-1/*-rates.json
   comes_to 0 copy/bench/results/tables --check
   sed -i 's/1 × NVIDIA Fake/2 × NVIDIA Fake/' copy/bench/results/README.md
   comes_to 1 copy/bench/results/tables --check
   expect_said 'is stale'
   comes_to 1 copy/ci/gpu keep packed
-  expect_said 'is not what `ci/gpu run` leaves'
+  expect_said 'is not what `ci/gpu run` or `bench` leaves'
 }
 
 comes_to 0 "$source/bench/results/tables" --check
@@ -85,4 +108,5 @@ what_is_packed_is_whole
 without_a_build_there_is_nothing_to_pack
 what_is_missing_is_said
 a_run_leaves_its_files
+benches_leave_what_they_measured
 results_are_kept_and_drawn

@@ -116,7 +116,7 @@ class Attention final : public KindBase {
     if (spec.flag("sinks"))
       set_loader(add_parameter(*layer, "sinks", {heads / tp.size}, spec.dtype), rule_loader(layer, LoadSplit{{{heads}, 1}, 0}));
     for (const char* name : scales_of(spec)) fill(add_parameter(*layer, name, {1}, DType::f32, "PerTensorScaleParameter"), 1.0);
-    if (keeps_scales(spec) || spec.integer("workspace") > 0) layer->own_post_load = own_step;
+    if (keeps_scales(spec) || spec.integer("workspace") > 0) layer->own_post_load = OwnStep::within_layer(own_step);
     if (keeps_scales(spec)) layer->own_derived = host_copies;
     return layer;
   }

@@ -133,7 +133,7 @@ class MlaAttention final : public KindBase {
   // The projection's layer may go before this one; it is never kept alive from here.
   void link(Layer& layer, Model& model) const override {
     if (has_own(layer.spec)) {
-      layer.own_post_load = [](Layer& self) { return absorb(self, self, own_slot); };
+      layer.own_post_load = OwnStep::within_layer([](Layer& self) { return absorb(self, self, own_slot); });
       layer.own_derived = [](const Layer& self) { return absorbed_again(self, self, own_slot); };
       return;
     }

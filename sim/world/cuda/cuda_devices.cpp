@@ -78,7 +78,7 @@ bool CudaDevices::gave_up() const {
 std::exception_ptr CudaDevices::watched(const std::function<void(int)>& body, bool open) {
   const Observer::Watching watching(observer_);
   observer_.delay(open ? delays_ : std::nullopt);
-  charge(account_, &observer_);
+  const Charged charged(account_, &observer_);
   std::exception_ptr failure;
   try {
     body(seat_.rank);
@@ -86,7 +86,6 @@ std::exception_ptr CudaDevices::watched(const std::function<void(int)>& body, bo
   } catch (...) {
     failure = std::current_exception();
   }
-  charge(nullptr);
   return failure;
 }
 

@@ -75,9 +75,8 @@ void CudaWorld::each_rank(const std::function<void(int)>& body) {
       seen_->run(rank, account(rank), body);
       continue;
     }
-    charge(account(rank));
+    const Charged charged(account(rank));
     body(rank);
-    charge(nullptr);
   }
 }
 

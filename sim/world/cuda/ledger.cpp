@@ -174,7 +174,8 @@ int64_t serial_of(const c10::Storage& storage) {
 
 }  // namespace
 
-void charge(AccountPtr account, Observer* observer) { ledger().charge(std::move(account), observer); }
+Charged::Charged(AccountPtr account, Observer* observer) { ledger().charge(std::move(account), observer); }
+Charged::~Charged() { ledger().charge(nullptr, nullptr); }
 
 namespace {
 

@@ -10,8 +10,15 @@
 
 namespace reloadlab::sim::cuda {
 
-// The account that allocations of the process are charged to from now on; null: nobody's. The observer is told what is filled.
-void charge(AccountPtr account, Observer* observer = nullptr);
+// While one lives, allocations of the process are charged to an account; before and after, to nobody's. The observer is told what is
+// filled.
+class Charged {
+ public:
+  explicit Charged(AccountPtr account, Observer* observer = nullptr);
+  ~Charged();
+  Charged(const Charged&) = delete;
+  Charged& operator=(const Charged&) = delete;
+};
 // Attaches to the allocator; any number of calls.
 void install_ledger();
 

@@ -7,16 +7,6 @@
 #include "sim/world/order/seen_races.h"
 
 namespace reloadlab::sim::cuda {
-namespace {
-
-struct Charged {
-  Charged(const AccountPtr& account, Observer& observer) { charge(account, &observer); }
-  ~Charged() { charge(nullptr); }
-  Charged(const Charged&) = delete;
-  Charged& operator=(const Charged&) = delete;
-};
-
-}  // namespace
 
 SeenRanks::SeenRanks(const WorldRequest& request, c10::Device device)
     : stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device.index())) {
@@ -31,7 +21,7 @@ void SeenRanks::run(int rank, const AccountPtr& account, const std::function<voi
   const c10::cuda::CUDAStreamGuard stream(stream_);
   Observer& observer = *observers_.at(rank);
   const Observer::Watching watching(observer);
-  const Charged charged(account, observer);
+  const Charged charged(account, &observer);
   current_ = &observer;
   body(rank);
   c10::cuda::device_synchronize();

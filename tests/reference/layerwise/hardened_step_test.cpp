@@ -135,6 +135,43 @@ TEST(HardenedStep, WhatADeferredLayerDerivedFromOthersIsDerivedAgainWhenTheyAreU
   }
 }
 
+// A step that nothing could have changed the result of is not run: kernels' scales are asked of the device, which then has to be waited
+// for.
+TEST(HardenedStep, AnOwnStepThatLooksNoFurtherRunsWhereSomethingCame) {
+  const LayerSpec scaled = layer_of("attention", {{"heads", int64_t{4}}, {"sinks", true}}, "attn");
+  const auto runs = [&](const char* policy, bool within, const std::set<std::string>& except) {
+    Rig rig(model_of({linear("a"), scaled}), policy);
+    rig.start();
+    int count = 0;
+    const auto step = [&](model::Layer&) { return ++count, Status(); };
+    rig.model->find("attn")->own_post_load = within ? model::OwnStep::within_layer(step) : model::OwnStep(step);
+    EXPECT_OK(rig.reload(2, except));
+    return count;
+  };
+  const std::set<std::string> all{"attn.sinks", "attn.k_scale", "attn.v_scale"}, but_one{"attn.sinks", "attn.k_scale"};
+  EXPECT_EQ(0, runs("hardened", true, all));
+  EXPECT_EQ(1, runs("hardened", true, but_one));
+  EXPECT_EQ(1, runs("hardened", true, {}));
+  EXPECT_EQ(1, runs("hardened", false, all));
+  EXPECT_EQ(1, runs("hardened,own_steps=always", true, all));
+}
+
+TEST(HardenedStep, AnOwnStepRunsAgainOnALayerThatAnAbandonedUpdateHasSpoiled) {
+  const Values sinks{{"heads", int64_t{4}}, {"sinks", true}};
+  Rig rig(model_of({layer_of("attention", sinks, "attn"), layer_of("attention", sinks, "last")}), "hardened,abort=unusable");
+  rig.start();
+  int failures = 1, count = 0;
+  rig.model->find("attn")->own_post_load = model::OwnStep::within_layer([&](model::Layer&) { return ++count, Status(); });
+  rig.model->find("last")->own_post_load = [&](model::Layer&) { return failures-- > 0 ? Status(Code::failed, "injected") : Status(); };
+  EXPECT_OK(rig.prepare());
+  EXPECT_OK(rig.send_all());
+  EXPECT_CODE(Code::failed, rig.finish());
+  ASSERT_TRUE(rig.engine->unusable());
+  count = 0;
+  EXPECT_OK(rig.reload(2, {"attn.sinks", "attn.k_scale", "attn.v_scale"}));
+  EXPECT_EQ(1, count);
+}
+
 TEST(HardenedStep, NamesKeepTheirOrderAndPersistenceWhileTheLayerIsArmed) {
   Rig rig(model_of({layer_of("buffers",
                              {{"shape", std::vector<int64_t>{4, 2}},

@@ -148,5 +148,26 @@ TEST_F(CampaignTest, AllBadFilesAreReportedAndNothingRuns) {
   EXPECT_FALSE(std::filesystem::exists(options.out));
 }
 
+TEST_F(CampaignTest, DelaysAreForCasesInWhichOrderCounts) {
+  scenario("small");
+  std::string streamed = small_scenario("streamed", "Order counts.", "small");
+  streamed.replace(streamed.find("reload: B"), 9, "reload: {to: B, source: stream}");
+  options.selection.delays = 3;
+  options.selection.on = WorldKind::cuda;
+  EXPECT_EQ(run({"fake@good"}).cases.size(), 0u);
+  EXPECT_NE(screen().find("order counts in no case"), std::string::npos) << screen();
+  write("scenarios/layerwise/streamed.yaml", streamed);
+  const auto selected = select_cases(options.selection, engine);
+  ASSERT_TRUE(selected.ok()) << selected.status().message();
+  ASSERT_FALSE(selected->cases.empty());
+  for (const Case& one : selected->cases) {
+    EXPECT_EQ(one.scenario, "streamed");
+    EXPECT_EQ(one.delays, 3u);
+  }
+  options.selection.on.reset();
+  EXPECT_EQ(run({"fake@good"}).cases.size(), 0u);
+  EXPECT_NE(screen().find("no case that order counts in is played on cuda"), std::string::npos) << screen();
+}
+
 }  // namespace
 }  // namespace reloadlab::tests
