@@ -22,8 +22,8 @@ comes_to() {
 what_is_packed_is_whole() {
   comes_to 0 "$source/ci/gpu" pack "$folder/packed"
   local name
-  for name in gpu commit reloadlab libreloadlab_cuda.so gpu_faults bench_gpu_reload bench_gpu_series lib/libreloadlab_tap.so scenarios/layerwise \
-    scenarios/expectations/layerwise; do
+  for name in gpu commit reloadlab libreloadlab_cuda.so gpu_faults bench_gpu_reload bench_gpu_series \
+    lib/libreloadlab_tap.so scenarios/layerwise scenarios/expectations/layerwise; do
     expect test -e "packed/$name"
   done
   expect_said 'left out, for its checkpoint lies in the cache: scenarios/models/minilm.yaml'
