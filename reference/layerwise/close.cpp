@@ -45,7 +45,7 @@ Status report_missing(const Core& core, const Update& update) {
   for (const auto& group : update.groups) {
     if (!group->progress) continue;
     for (const Missing& missing : group->progress->missing()) {
-      const std::string& layer = missing.layer.empty() ? group->members.front().path : missing.layer;
+      const std::string& layer = missing.layer.empty() ? group->members.front().path() : missing.layer;
       Status status = core.cover(core.policy.missing, model::EngineEventKind::missing, layer, missing.slot, missing.numel, "did not come");
       if (first.ok()) first = status;
     }

@@ -33,7 +33,7 @@ Status for_each_kernel(const Member& member, Fn&& fn) {
 // A kernel tensor that neither the record nor the post-load step knows (registered by a forward) is left as it is.
 Status plan_copy(const Member& member, const model::Layer& layer, const model::Slot& kernel, std::vector<Copy>& copies) {
   const model::ParameterPtr processed = layer.tensor(kernel.name);
-  const std::string name = fmt::format("{}.{}", member.path, kernel.name);
+  const std::string name = fmt::format("{}.{}", member.path(), kernel.name);
   if (!processed && member.record->find(kernel.name)) return Status(Code::rejected, name + ": processing removed it");
   if (!processed || processed == kernel.handle) return {};
   RELOADLAB_TRY(fits(name, kernel.handle->tensor, processed->tensor));
@@ -49,7 +49,7 @@ Status nothing_new(const Member& member, const model::Layer& layer) {
     if (!kernel || !kernel->handle) added = slot.name;
   });
   if (added.empty()) return {};
-  return Status(Code::rejected, fmt::format("{}.{}: processing made it, the model has no such tensor", member.path, added));
+  return Status(Code::rejected, fmt::format("{}.{}: processing made it, the model has no such tensor", member.path(), added));
 }
 
 // Every name is checked before the first copy.
@@ -79,7 +79,7 @@ Status copy_coerced(Group& group) {
     const model::LayerPtr layer = member.layer.lock();
     RELOADLAB_TRY(for_each_kernel(member, [&](const model::Slot& slot) -> Status {
       const model::ParameterPtr processed = layer->tensor(slot.name);
-      if (!processed) return Status(Code::failed, fmt::format("{} has no tensor called {}", member.path, slot.name));
+      if (!processed) return Status(Code::failed, fmt::format("{} has no tensor called {}", member.path(), slot.name));
       group.kernel_written = true;
       slot.handle->tensor.copy_(processed->tensor);
       return {};

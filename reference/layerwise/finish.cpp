@@ -21,7 +21,7 @@ using model::EngineEventKind;
 void disarm(const Core& core, Group& group) {
   for (Member& member : group.members) put_kernel_back(core, member);
   if (group.state == Group::State::armed)
-    for (const Member& member : group.members) core.tell(EngineEventKind::disarmed, member.path);
+    for (const Member& member : group.members) core.tell(EngineEventKind::disarmed, member.path());
 }
 
 // What a layer's record becomes when its part of the update is over (lent records are used again by the next begin).
@@ -69,7 +69,7 @@ Status process_in_limit(Core& core, Update& update, Group& group, OwnStep own_st
 Status finish_deferred(Core& core, Update& update, Group& group) {
   const bool received = group.progress && group.progress->received();
   if (received && core.policy.scales == Scales::unsupported)
-    return Status(Code::unsupported, fmt::format("{}: reload of attention scales is not implemented", group.members.front().path));
+    return Status(Code::unsupported, fmt::format("{}: reload of attention scales is not implemented", group.members.front().path()));
   if (received && group.state == Group::State::armed) return process_in_limit(core, update, group, OwnStep::within);
   if (core.policy.derived == Derived::in_turn || group.state == Group::State::armed) disarm(core, group);
   if (derives_what_is_there(core, group, received)) return {};

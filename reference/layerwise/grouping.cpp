@@ -43,6 +43,7 @@ Sets sets_of(const Core& core, const std::vector<Recorded>& layers) {
   Sets sets(layers.size());
   if (core.policy.grouping == Grouping::layer) return sets;
   std::vector<std::pair<const c10::StorageImpl*, size_t>> holders;
+  holders.reserve(4 * layers.size());
   for (size_t i = 0; i < layers.size(); ++i)
     for_each_storage(*layers[i].layer, *layers[i].record, [&](const c10::StorageImpl* storage) { holders.emplace_back(storage, i); });
   std::ranges::sort(holders);  // in whatever order: who holds one storage stands together
@@ -55,7 +56,6 @@ void add_member(const Core& core, Group& group, const Recorded& recorded) {
   const auto& [layer, record] = recorded;
   Member& member = group.members.emplace_back();
   member.layer = layer;
-  member.path = layer->path();
   member.record = record;
   group.deferred = group.deferred || is_deferred(core.policy, *layer);
 }
@@ -70,10 +70,13 @@ bool is_deferred(const LayerwisePolicy& policy, const model::Layer& layer) {
 
 void form_groups(Core& core, Update& update, const model::Model& model) {
   std::vector<Recorded> layers;
+  layers.reserve(model.layers().size());
   for (const model::LayerPtr& layer : model.layers())
     if (!update.find(layer)) layers.push_back({layer, core.registry.find_or_make(layer)});
   Sets sets = sets_of(core, layers);
   std::vector<Group*> groups(layers.size());
+  update.groups.reserve(update.groups.size() + layers.size());
+  update.by_layer.reserve(update.by_layer.size() + layers.size());
   for (size_t i = 0; i < layers.size(); ++i) {
     Group*& group = groups[sets.find(i)];
     if (!group) group = update.groups.emplace_back(std::make_unique<Group>()).get();

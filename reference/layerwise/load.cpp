@@ -25,7 +25,7 @@ struct Wrapper {
 
   Status operator()(model::Layer*, model::Parameter& destination, const at::Tensor& loaded, const model::LoadArgs& args) const {
     const LoadCall call{*group, member, slot, loaded, args};
-    if (core->closed) return Status(Code::misuse, fmt::format("load of {}.{}: the reload is gone", call.layer().path, slot));
+    if (core->closed) return Status(Code::misuse, fmt::format("load of {}.{}: the reload is gone", call.layer().path(), slot));
     if (!update->open || group->state != Group::State::armed) return late_load(*core, call);
     return take_load(*core, *update, call, *original, destination);
   }
@@ -52,12 +52,12 @@ Status run_sealed(const model::Loader& loader, model::Parameter& destination, co
   if (recorded && recorded->tensor) destination.tensor = recorded->tensor->fresh()->tensor;
   return Status(Code::rejected, fmt::format("load of {}.{}: the loader gave the handle another storage (.data =); it has to write into the "
                                             "one that is there",
-                                            call.layer().path, call.slot));
+                                            call.layer().path(), call.slot));
 }
 
 Result<Counted> count(const Core& core, const LoadCall& call, const model::Loader& loader, model::Parameter& destination) {
   if (!destination.tensor.is_meta())
-    return Status(Code::failed, fmt::format("load of {}.{}: the destination is not a placeholder", call.layer().path, call.slot));
+    return Status(Code::failed, fmt::format("load of {}.{}: the destination is not a placeholder", call.layer().path(), call.slot));
   return call.group.progress->count([&] {
     return core.policy.records == Records::sealed ? run_sealed(loader, destination, call) : loader(destination, call.loaded, call.args);
   });
@@ -85,7 +85,7 @@ Result<Counted> count_or_take_its_word(const Core& core, const LoadCall& call, c
 // `copies`: the load lands.
 Status admit(Core& core, Update& update, const LoadCall& call, const Counted& counted, const PlainCopies* copies) {
   Group& group = call.group;
-  const std::string& path = call.layer().path;
+  const std::string& path = call.layer().path();
   core.tell(EngineEventKind::load_counted, path, call.slot, counted.fresh);
   if (counted.repeated > 0)
     RELOADLAB_TRY(core.cover(core.policy.excess, EngineEventKind::excess, path, call.slot, counted.repeated, "already there"));
@@ -109,7 +109,7 @@ Result<Counted> only_repeats(const LoadCall& call) {
   Result<Counted> counted = call.group.progress->count([&] { return loader->function(layer.get(), *placeholder, call.loaded, call.args); });
   if (!counted.ok() || counted->fresh == 0) return counted;
   return Status(Code::rejected, fmt::format("load of {}.{}: the layer is complete, and {} elements of this load never came before",
-                                            call.layer().path, call.slot, counted->fresh));
+                                            call.layer().path(), call.slot, counted->fresh));
 }
 
 }  // namespace
@@ -157,7 +157,7 @@ model::LoaderPtr unwrapped(const model::LoaderPtr& loader) {
 }
 
 Status late_load(Core& core, const LoadCall& call) {
-  const std::string& path = call.layer().path;
+  const std::string& path = call.layer().path();
   const bool committed = core.open_update() && call.group.state == Group::State::committed;
   if (core.policy.misuse == Misuse::error && !committed)
     return Status(Code::misuse, fmt::format("load of {}.{}: the handle was taken in an update that has ended", path, call.slot));

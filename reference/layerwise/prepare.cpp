@@ -83,15 +83,19 @@ void place_reregistered(model::Layer& layer, const Member& member, Placeholders&
   }
 }
 
-void place_kept(model::Layer& layer, const Member& member, Placeholders& placeholders) {
-  model::Slots parameters, buffers;
+// The member takes what is there: names and handles are exchanged, not copied.
+void place_kept(model::Layer& layer, Member& member, Placeholders& placeholders) {
+  member.kernel_parameters = std::exchange(layer.parameters, {});
+  member.kernel_buffers = std::exchange(layer.buffers, {});
   for (const RecordedSlot& slot : member.record->slots) {
-    model::ParameterPtr handle = slot.tensor ? placeholders.of(slot.tensor, member.layer.lock()) : layer.tensor(slot.name);
-    if (slot.skipped) handle = layer.tensor(slot.name);
-    (slot.parameter ? parameters : buffers).set(slot.name, handle, slot.persistent);
+    const auto there = [&] {
+      const model::Slot* kernel = member.kernel_parameters.find(slot.name);
+      if (!kernel) kernel = member.kernel_buffers.find(slot.name);
+      return kernel ? kernel->handle : nullptr;
+    };
+    model::ParameterPtr handle = slot.tensor && !slot.skipped ? placeholders.of(slot.tensor, member.layer.lock()) : there();
+    (slot.parameter ? layer.parameters : layer.buffers).set(slot.name, std::move(handle), slot.persistent);
   }
-  layer.parameters = std::move(parameters);
-  layer.buffers = std::move(buffers);
 }
 
 bool waits_for(const Core& core, const model::Layer& layer, std::string_view name) {
@@ -138,7 +142,7 @@ std::unique_ptr<Progress> element_progress(Core& core, const Group& group) {
       if (!storage) storage = &progress->add(slot.tensor->storage->loadable, static_cast<int64_t>(placeholder.storage().nbytes()));
       named = &slot;
       storage->item_bytes = static_cast<int64_t>(placeholder.itemsize());
-      storage->layer = member.path;
+      storage->layer = member.path();
       storage->slot = slot.name;
       core.tracker.watch(placeholder.storage().unsafeGetStorageImpl(), storage);
     }
@@ -160,21 +164,23 @@ void wrap_member(Core& core, const std::shared_ptr<Update>& update, Group& group
   });
 }
 
+void place(const Core& core, model::Layer& layer, Member& member, Placeholders& placeholders) {
+  member.kernel_extra = layer.extra;
+  member.post_load_done = layer.post_load_done;
+  const bool stays = core.policy.records == Records::lent && skips_layer(layer);
+  if (core.policy.names == Names::keep && !stays) return place_kept(layer, member, placeholders);
+  member.kernel_parameters = layer.parameters;
+  member.kernel_buffers = layer.buffers;
+  if (!stays) place_reregistered(layer, member, placeholders);
+}
+
 void arm(Core& core, const std::shared_ptr<Update>& update, Group& group) {
   Placeholders placeholders(core.policy);
-  for (Member& member : group.members) {
-    const model::LayerPtr layer = member.layer.lock();
-    member.kernel_parameters = layer->parameters;
-    member.kernel_buffers = layer->buffers;
-    member.kernel_extra = layer->extra;
-    member.post_load_done = layer->post_load_done;
-    if (core.policy.records == Records::lent && skips_layer(*layer)) continue;
-    core.policy.names == Names::keep ? place_kept(*layer, member, placeholders) : place_reregistered(*layer, member, placeholders);
-  }
+  for (Member& member : group.members) place(core, *member.layer.lock(), member, placeholders);
   group.progress = core.policy.completion == Completion::elements ? element_progress(core, group) : numel_progress(core, group);
   for (size_t member = 0; member < group.members.size(); ++member) wrap_member(core, update, group, member);
   group.state = Group::State::armed;
-  for (const Member& member : group.members) core.tell(model::EngineEventKind::armed, member.path);
+  for (const Member& member : group.members) core.tell(model::EngineEventKind::armed, member.path());
 }
 
 std::shared_ptr<Update> begin_update(Core& core) {

@@ -17,7 +17,7 @@ namespace {
 using model::EngineEventKind;
 
 void tell_all(const Core& core, const Group& group, EngineEventKind kind) {
-  for (const Member& member : group.members) core.tell(kind, member.path);
+  for (const Member& member : group.members) core.tell(kind, member.path());
 }
 
 // Skipped tensors stand in their slots with the wrapper on; materialized ones have none.
@@ -32,7 +32,7 @@ Status replay(const Group& group) {
   for (const BufferedLoad& load : group.loads) {
     const Member& member = group.members[load.member];
     const model::ParameterPtr handle = member.layer.lock()->tensor(load.slot);
-    if (!handle) return Status(Code::failed, fmt::format("{} has no tensor called {}", member.path, load.slot));
+    if (!handle) return Status(Code::failed, fmt::format("{} has no tensor called {}", member.path(), load.slot));
     RELOADLAB_TRY((*unwrapped(handle->loader))(*handle, load.loaded, load.args));
   }
   return {};

@@ -61,7 +61,7 @@ std::shared_ptr<LayerRecord> Registry::find(const model::LayerPtr& layer) const 
 
 std::shared_ptr<LayerRecord> Registry::find_or_make(const model::LayerPtr& layer) {
   auto& record = records_[layer];
-  if (!record) record = std::make_shared<LayerRecord>();
+  if (!record) record = std::make_shared<LayerRecord>(LayerRecord{.path = layer->path()});
   return record;
 }
 

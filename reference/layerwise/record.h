@@ -49,6 +49,7 @@ struct RecordedSlot {
 using Shadow = std::map<std::string, at::Tensor, std::less<>>;
 
 struct LayerRecord {
+  std::string path;                 // of the layer
   std::vector<RecordedSlot> slots;  // parameters first, in registration order
   std::weak_ptr<Shadow> shadow;     // the gates on the layer's handles own it
   int64_t read_bytes = 0;           // what the layer's own step takes to read values of quantized layers

@@ -70,7 +70,7 @@ Status fill_slot(const Core& core, const Group& group, const Member& member, con
     return {};
   }
   return Status(Code::rejected,
-                fmt::format("{}.{} did not come whole, and what did not come cannot be kept: {}", member.path, slot.name,
+                fmt::format("{}.{} did not come whole, and what did not come cannot be kept: {}", member.path(), slot.name,
                             core.is_spoiled(layer) ? "the old weights are gone" : "its post-load step does more than permute"));
 }
 

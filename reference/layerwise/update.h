@@ -16,12 +16,12 @@ namespace reloadlab::layerwise {
 // One layer of a group, and what it held when it was armed.
 struct Member {
   std::weak_ptr<model::Layer> layer;
-  std::string path;
   std::shared_ptr<LayerRecord> record;
   model::Slots kernel_parameters, kernel_buffers;
   model::ExtraState kernel_extra;
   Shadow shadow;  // of what was loaded in this update, until it takes the old one's place
   bool post_load_done = false;
+  const std::string& path() const { return record->path; }
 };
 
 struct BufferedLoad {

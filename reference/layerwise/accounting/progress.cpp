@@ -36,13 +36,18 @@ std::vector<Missing> NumelProgress::missing() const {
 
 int64_t StorageProgress::missing_bytes() const {
   int64_t missing = 0;
-  loadable->for_each_part([&](const Footprint& part) { missing += part.bytes() - written.covered(part); });
+  loadable->for_each_part([&](const Footprint& part) { missing += part.bytes() - (written_ ? written_->covered(part) : 0); });
   return missing;
+}
+
+WriteSet& StorageProgress::written() {
+  if (!written_) written_.emplace(loadable->space());
+  return *written_;
 }
 
 void StorageProgress::unite() {
   if (overlapping) return;
-  overlapping.emplace(written.space());
+  overlapping.emplace(loadable->space());
   for (const Footprint& footprint : pending) overlapping->add(footprint);
 }
 
@@ -74,7 +79,6 @@ StorageProgress& ElementProgress::add(const WriteSet& loadable, int64_t storage_
   StorageProgress& storage = *storages_.back();
   storage.loadable = &loadable;
   storage.all_loadable = loadable.bytes() == storage_bytes;
-  storage.written = WriteSet(loadable.space());
   storage.group = this;
   loadable_bytes_ += loadable.bytes();
   return storage;
@@ -146,15 +150,15 @@ std::vector<Missing> ElementProgress::missing() const {
   std::vector<Missing> all;
   for (const auto& storage : storages_)
     if (const int64_t bytes = storage->missing_bytes(); bytes > 0)
-      all.push_back({storage->layer, storage->slot, bytes / storage->item_bytes});
+      all.push_back({std::string(storage->layer), std::string(storage->slot), bytes / storage->item_bytes});
   return all;
 }
 
-Counted ElementProgress::weigh(const StorageProgress& storage) {
+Counted ElementProgress::weigh(StorageProgress& storage) {
   int64_t bytes = 0, fresh = 0;
   for (const Footprint& footprint : storage.pending) {
     bytes += footprint.bytes();
-    storage.written.for_each_gap(footprint, [&](const Footprint& gap) {
+    storage.written().for_each_gap(footprint, [&](const Footprint& gap) {
       fresh += gap.bytes();
       pending_bytes_ += storage.all_loadable ? gap.bytes() : storage.loadable->covered(gap);
     });
@@ -165,13 +169,13 @@ Counted ElementProgress::weigh(const StorageProgress& storage) {
 void ElementProgress::credit() {
   if (!std::exchange(counted_, false)) return;
   for (StorageProgress* storage : touched_)
-    for (const Footprint& footprint : storage->pending) storage->written.add(footprint);
+    for (const Footprint& footprint : storage->pending) storage->written().add(footprint);
   credited_bytes_ += std::exchange(pending_bytes_, 0);
   received_ = received_ || !touched_.empty();
 }
 
 void ElementProgress::reset() {
-  for (auto& storage : storages_) storage->written = WriteSet(storage->written.space());
+  for (auto& storage : storages_) storage->reset();
   credited_bytes_ = pending_bytes_ = 0;
   counted_ = received_ = false;
 }

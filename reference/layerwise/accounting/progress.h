@@ -61,26 +61,29 @@ class NumelProgress final : public Progress {
 struct StorageProgress {
   const WriteSet* loadable = nullptr;  // what a complete checkpoint writes
   bool all_loadable = false;           // that is every byte of the storage
-  WriteSet written;
-  int64_t item_bytes = 1;   // bytes of one element, for numbers in reports
-  std::string layer, slot;  // the tensor that it is reported as
+  int64_t item_bytes = 1;              // bytes of one element, for numbers in reports
+  std::string_view layer, slot;        // the tensor that it is reported as, as the records of the group's layers have it
   class ElementProgress* group = nullptr;
   std::vector<Footprint> pending;       // disjoint once settled; of the call that was counted last
   std::optional<WriteSet> overlapping;  // their union, where a call writes more than once
   int64_t missing_bytes() const;
+  WriteSet& written();
   // Parts of the footprint that neither earlier calls nor the one counted last wrote.
   template <class Fn>
   void for_each_unwritten(const Footprint& footprint, Fn&& fn) const {
-    WriteSet all = written;
+    WriteSet all = written_ ? *written_ : WriteSet(loadable->space());
     for (const Footprint& part : pending) all.add(part);
     all.for_each_gap(footprint, fn);
   }
   bool is_pending(const Footprint& footprint);  // written whole by the call that is counted
   void take(const Footprint& footprint);
   void settle();
+  void reset() { written_.reset(); }
 
  private:
   void unite();
+
+  std::optional<WriteSet> written_;  // made with the first load: many storages are armed at once, and often few are loaded
 };
 
 class ElementProgress final : public Progress {
@@ -105,7 +108,7 @@ class ElementProgress final : public Progress {
   Status take(const Write& write);
   // Settles what the writes touched; `bytes` gets what they wrote, each once.
   Result<Counted> settle(const std::vector<Write>& writes, int64_t& bytes);
-  Counted weigh(const StorageProgress& storage);
+  Counted weigh(StorageProgress& storage);
 
   WriteTracker& tracker_;
   std::vector<std::unique_ptr<StorageProgress>> storages_;
