@@ -127,6 +127,8 @@ std::vector<Variant> world_variants(const NodePtr& root, Diagnostics& diagnostic
                  [](Variant& variant, const std::string& value) { variant.ranks = static_cast<int>(std::stoll(value)); });
   add_world_axis(variants, "allocator", world_values(*root, "allocator", diagnostics),
                  [](Variant& variant, const std::string& value) { variant.allocator = unspell(allocator_spellings, value); });
+  add_world_axis(variants, "delays", world_values(*root, "delays", diagnostics),
+                 [](Variant& variant, const std::string& value) { variant.delays = std::stoull(value); });
   return variants;
 }
 

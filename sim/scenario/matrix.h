@@ -1,5 +1,6 @@
 #pragma once
 // Lists under `world`, and `vary`, multiply: one file becomes several trees, each with every list resolved to one value.
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,11 +14,12 @@ struct Variant {
   WorldKind world = WorldKind::cpu;
   int ranks = 1;
   GpuAllocator allocator = GpuAllocator::environment;
+  std::optional<uint64_t> delays;
   std::string label;  // "ranks=2,order=reversed"; empty when nothing multiplies
 };
 
-// In the order world, ranks, allocator, then `vary` as listed, the last counting fastest. Empty after reporting when a path leads nowhere
-// or there are too many cases. REQUIRES that `world` and `vary` passed check_value().
+// In the order world, ranks, allocator, delays, then `vary` as listed, the last counting fastest. Empty after reporting when a path leads
+// nowhere or there are too many cases. REQUIRES that `world` and `vary` passed check_value().
 std::vector<Variant> expand_matrix(const NodePtr& root, Diagnostics& diagnostics);
 
 }  // namespace reloadlab::sim

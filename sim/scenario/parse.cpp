@@ -63,7 +63,8 @@ class FileParser {
                 .world = variant.world,
                 .ranks = variant.ranks,
                 .allocator = variant.allocator,
-                .seed = options_.seed};
+                .seed = options_.seed,
+                .delays = variant.delays};
     bind_head(result, root);
     bind_places(result, root);
     bind_world(result, root);
@@ -101,7 +102,6 @@ class FileParser {
     if (world.has("tensor_parallel")) result.tensor_parallel = static_cast<int>(world.integer("tensor_parallel"));
     result.sample = static_cast<int>(world.has("sample") ? world.integer("sample") : 0);
     bind_collectives(result, root, world);
-    if (world.has("delays")) result.delays = static_cast<uint64_t>(world.integer("delays"));
     if (result.sample > 0 && root.find("series")) {
       diagnostics_.error(world.at("sample"), "sample with series, expected all ranks: they send each other what they own");
       result.sample = 0;

@@ -209,10 +209,10 @@ std::vector<Key> place_keys() {
        .allowed = {"native", "expandable_segments", "cudaMallocAsync"}},
       {.object = "world",
        .name = "delays",
-       .forms = integer,
-       .about = "On world `cuda`, with series or `source: stream`: a seed. Streams lose time before operators and collectives that it "
-                "draws, so that what "
-                "nothing orders comes in another order. Nowhere when absent; `run --delays` plays these cases with it."},
+       .forms = integer | integers,
+       .about = "On world `cuda`, with series or `source: stream`: a seed, or several. Streams lose time before operators and collectives "
+                "that it draws, so that what nothing orders comes in another order. Nowhere when absent; `run --delays` plays these cases "
+                "with it."},
       {.object = "requires", .name = "gpus", .forms = integer, .about = "GPUs on this host.", .fallback = "0", .maximum = 64},
       {.object = "requires",
        .name = "vram_gib",

@@ -105,6 +105,15 @@ TEST(Scenario, lists_multiply_into_labelled_cases_in_order) {
   EXPECT_EQ((*cases)[6].ranks, 2);
 }
 
+TEST(Scenario, delays_multiply_as_ranks_do) {
+  const auto cases =
+      Text{.steps = "[{load: A}, {reload: {to: B, source: stream}}]", .more = "world: {kind: cuda, delays: [7, 3]}\n"}.parse();
+  ASSERT_TRUE(cases.ok()) << cases.status().message();
+  ASSERT_EQ(cases->size(), 2u);
+  EXPECT_EQ((*cases)[0].id(), "t[delays=7]");
+  EXPECT_EQ((*cases)[1].delays, 3u);
+}
+
 TEST(Scenario, names_resolve_to_deliveries) {
   const Case one = Text{.steps =
                             "[{load: A}, {loads: {from: B, only: [\"blocks.{0..1}.up.weight\"], excess: [\"*.1.up.weight\"], repeat: "

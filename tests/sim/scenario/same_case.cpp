@@ -52,7 +52,7 @@ std::string difference(const Case& a, const Case& b) {
   if (a.scenario != b.scenario) return fmt::format("scenario {} and {}", a.scenario, b.scenario);
   if (a.variant != b.variant) return fmt::format("variant {} and {}", a.variant, b.variant);
   if (a.about != b.about || a.system != b.system || a.tags != b.tags || !same(a.needs, b.needs)) return "head";
-  if (a.world != b.world || a.ranks != b.ranks || a.allocator != b.allocator) return "world";
+  if (a.world != b.world || a.ranks != b.ranks || a.allocator != b.allocator || a.delays != b.delays) return "world";
   if (a.model.architecture != b.model.architecture || a.model.values != b.model.values || a.model.dtype != b.model.dtype)
     return "architecture";
   if (a.model.flags != b.model.flags) return "flags";
