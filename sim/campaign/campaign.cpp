@@ -89,7 +89,7 @@ class Campaign {
     RELOADLAB_ASSIGN(Selected selected, select_cases(options_.selection, engine_));
     RELOADLAB_ASSIGN(jobs_, select_jobs(options_.selection, selected.cases, engine_));
     if (jobs_.empty()) {
-      print(fmt::format("nothing ran: {}\n", why_no_case(options_.selection, selected.all)));
+      print(fmt::format("nothing ran: {}\n", why_no_case(options_.selection, selected)));
       return {};
     }
     if (options_.expectations) {
@@ -99,6 +99,8 @@ class Campaign {
     result_.seed = options_.selection.seed;
     result_.run = {
         .started = utc_now(), .host = host_name(), .jobs = options_.jobs, .program = options_.program, .options = options_text(options_)};
+    if (const auto& shard = options_.selection.shard)
+      result_.run.shard = fmt::format("{} of {} ({})", shard->index + 1, shard->count, shard->said_by);
     RELOADLAB_ASSIGN(folder_, RunFolder::open(options_.out, result_.name, result_.run.started));
     result_.run.folder = folder_->path().string();
     result_.laws = engine_.laws;

@@ -86,6 +86,14 @@ Status check_names(const Selection& selection, const std::vector<Case>& cases) {
   return {};
 }
 
+void keep_shard(const Shard& shard, Selected& selected) {
+  selected.sharded = selected.cases.size();
+  std::vector<Case> own;
+  for (size_t i = static_cast<size_t>(shard.index); i < selected.cases.size(); i += static_cast<size_t>(shard.count))
+    own.push_back(std::move(selected.cases[i]));
+  selected.cases = std::move(own);
+}
+
 // Others would be what they are without delays.
 bool can_be_delayed(const Case& one) { return one.world == WorldKind::cuda && one.order_counts(); }
 
@@ -118,10 +126,14 @@ Result<Selected> select_cases(const Selection& selection, const Engine& engine) 
     if (selection.delays) one.delays = selection.delays;
     selected_cases.cases.push_back(std::move(one));
   }
+  if (selection.shard) keep_shard(*selection.shard, selected_cases);
   return selected_cases;
 }
 
-std::string why_no_case(const Selection& selection, const std::vector<Case>& all) {
+std::string why_no_case(const Selection& selection, const Selected& selected_cases) {
+  const std::vector<Case>& all = selected_cases.all;
+  if (selection.shard && selected_cases.sharded > 0)
+    return fmt::format("shard {} of {} has none of {} cases", selection.shard->index + 1, selection.shard->count, selected_cases.sharded);
   std::set<std::string_view> worlds, systems;
   std::set<int> ranks;
   for (const Case& one : all) worlds.insert(world_name(one.world)), systems.insert(one.system), ranks.insert(one.ranks);

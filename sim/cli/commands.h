@@ -48,7 +48,8 @@ void add_selection(CLI::App& command, SelectionTexts& texts);  // and those of o
 Result<WorldKind> read_world(std::string_view option, const std::string& text);
 Result<Selection> read_selection(const SelectionTexts& texts);
 
-// What launchers say in this process's environment; none where they say nothing.
+std::map<std::string, std::string> environment_of_this_process();
+// What launchers say there; none where they say nothing.
 Result<std::optional<Launch>> launch_of_this_process();
 // The run as one of the processes of a launch.
 Result<Exit> run_launched(const Launch& launch, CampaignOptions options, const Program& program);

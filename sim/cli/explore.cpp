@@ -233,7 +233,7 @@ Result<Exit> explore(const ExploreTexts& texts, const Program& program) {
   RELOADLAB_ASSIGN(const Selected selected, select_cases(selection, program.engine));
   RELOADLAB_ASSIGN(const std::vector<Job> jobs, select_jobs(selection, selected.cases, program.engine));
   if (jobs.empty()) {
-    fmt::print(stderr, "nothing ran: {}\n", why_no_case(selection, selected.all));
+    fmt::print(stderr, "nothing ran: {}\n", why_no_case(selection, selected));
     return Exit::nothing_ran;
   }
   std::optional<ExpectationBook> book;

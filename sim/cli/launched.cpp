@@ -37,13 +37,15 @@ Result<Exit> lead(Board& board, const LaunchOptions& mine, CampaignOptions optio
 
 }  // namespace
 
-Result<std::optional<Launch>> launch_of_this_process() {
+std::map<std::string, std::string> environment_of_this_process() {
   std::map<std::string, std::string> variables;
   for (char** each = environ; *each; ++each)
     if (const std::string_view text = *each; text.find('=') != std::string_view::npos)
       variables.emplace(text.substr(0, text.find('=')), text.substr(text.find('=') + 1));
-  return read_launch(variables);
+  return variables;
 }
+
+Result<std::optional<Launch>> launch_of_this_process() { return read_launch(environment_of_this_process()); }
 
 Result<Exit> run_launched(const Launch& launch, CampaignOptions options, const Program& program) {
   if (options.jobs > 1 || options.isolation != Isolation::none)

@@ -11,7 +11,7 @@ namespace {
 struct RunTexts {
   SelectionTexts selection;
   CampaignOptions options;
-  std::string seconds, silence, isolate, out = "out";
+  std::string seconds, silence, isolate, shard, out = "out";
   bool no_expectations = false, list_devices = false;
 };
 
@@ -28,6 +28,7 @@ bool drives_gpus(const Selection& selection) { return selection.on == WorldKind:
 Result<Exit> run(RunTexts texts, const Program& program) {
   CampaignOptions& options = texts.options;
   RELOADLAB_ASSIGN(options.selection, read_selection(texts.selection));
+  RELOADLAB_ASSIGN(options.selection.shard, read_shard(texts.shard, environment_of_this_process()));
   RELOADLAB_ASSIGN(options.isolation, read_isolation(texts.isolate));
   if (!texts.silence.empty()) {
     RELOADLAB_ASSIGN(options.silence_seconds, read_patience(texts.silence));
@@ -75,6 +76,11 @@ Command add_run(CLI::App& app, const Program& program) {
   parser->add_option("--law", texts->selection.laws, "Judge this law only; may be given again")->type_name("ID")->allow_extra_args(false);
   parser->add_option("--jobs", options.jobs, "Worker processes side by side")->check(CLI::Range(1, 1024))->type_name("N");
   parser->add_option("--for", texts->seconds, "Start no case after so long: 500ms, 30s, 2m, 1h")->type_name("TIME");
+  parser
+      ->add_option("--shard", texts->shard,
+                   "A part of the cases: 2/8, or 8 where JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID says which. Without it, as\n"
+                   "GTEST_TOTAL_SHARDS and GTEST_SHARD_INDEX say, or a Slurm array")
+      ->type_name("I/N");
   parser->add_flag("--fail-fast", options.fail_fast, "Stop at the first failure");
   parser->add_flag("--isolate{workers}", texts->isolate, "Candidates run in worker processes; --isolate=case: a new one for each case");
   parser

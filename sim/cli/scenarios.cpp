@@ -62,7 +62,7 @@ Status write_cases(const std::filesystem::path& folder, const std::vector<Case>&
 Result<Exit> emit_cases(const ListTexts& texts, const Program& program) {
   RELOADLAB_ASSIGN(const Selection selection, read_selection(texts.selection));
   RELOADLAB_ASSIGN(const Selected selected, select_cases(selection, program.engine));
-  if (selected.cases.empty()) return Status(Code::usage, why_no_case(selection, selected.all));
+  if (selected.cases.empty()) return Status(Code::usage, why_no_case(selection, selected));
   if (texts.out.empty() && selected.cases.size() > 1)
     return Status(Code::usage, fmt::format("{} cases are meant, the first is {}; name one with --name, or a folder for all with --out",
                                            selected.cases.size(), selected.cases.front().id()));

@@ -130,7 +130,8 @@ std::string attention_blocks(const CaseResult& one, const RunResult& run, const 
 std::string closing_line(const RunResult& run) {
   const auto ends = count_ends(run);
   const auto states = count_states(run);
-  std::string text = plural(static_cast<int64_t>(run.cases.size()), "run");
+  std::string text = run.run.shard.empty() ? "" : fmt::format("shard {}: ", run.run.shard);
+  text += plural(static_cast<int64_t>(run.cases.size()), "run");
   for (const auto& [end, count] : ends)
     if (end != End::judged) text += fmt::format(", {} {}", grouped(count), end == End::bad_data ? "with bad data" : end_name(end));
   int64_t verdicts = 0;

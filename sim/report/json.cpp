@@ -93,6 +93,7 @@ Json run_to_json(const RunResult& result) {
   Json json{{"started", result.run.started}, {"seconds", result.run.seconds}, {"host", result.run.host},      {"folder", result.run.folder},
             {"jobs", result.run.jobs},       {"program", result.run.program}, {"case_seconds", Json::array()}};
   put(json, "options", result.run.options);
+  put(json, "shard", result.run.shard);
   if (!result.run.left_on_gpus.empty()) json["left_on_gpus"] = result.run.left_on_gpus;
   for (const CaseResult& one : result.cases) json["case_seconds"].push_back(one.seconds);
   return json;
@@ -110,6 +111,7 @@ RunResult parse_all(const Json& json) {
                 run.value("jobs", 1),
                 run.value("program", "reloadlab"),
                 run.value("left_on_gpus", std::vector<int64_t>()),
+                take(run, "shard"),
                 take(run, "options")};
   const auto seconds = run.value("case_seconds", std::vector<double>());
   for (size_t i = 0; i < result.cases.size() && i < seconds.size(); ++i) result.cases[i].seconds = seconds[i];

@@ -82,6 +82,7 @@ struct RunInfo {
   int jobs = 1;
   std::string program = "reloadlab";  // as it was called, for lines to paste
   std::vector<int64_t> left_on_gpus;  // bytes in use on each GPU beyond those before the run; empty where it used none
+  std::string shard;                  // "2 of 8 (--shard)"; empty: all of it
   std::string options;                // that a line to paste needs to come to the same: "--isolate --hang-after 5s"
 };
 
