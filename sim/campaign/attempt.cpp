@@ -29,9 +29,14 @@ State state_of(Outcome outcome) {
   return State::inconclusive;
 }
 
+void place_at(const Step& step, LawResult& law) {
+  law.step_text = step_text(step);
+  law.at = step.at;
+}
+
 void explain(const Evidence& evidence, LawResult& law) {
   if (!law.finding) return;
-  law.step_text = finding_step_text(evidence, *law.finding);
+  if (const Step* step = finding_step(evidence, *law.finding)) place_at(*step, law);
   law.tail = last_events(evidence, *law.finding);
   law.finding->rank = evidence.number(static_cast<size_t>(law.finding->rank));  // from here on for readers
 }
@@ -192,7 +197,7 @@ Answer lost(const Job& job, State state, const Finding& where) {
   Answer answer{blank_result(job), {}, 0};
   LawResult law{.law = std::string(kSurvives), .state = state, .finding = where, .checks = 1};
   const std::vector<Step> steps = unrolled(job.the_case.steps);
-  if (where.step >= 0 && static_cast<size_t>(where.step) < steps.size()) law.step_text = step_text(steps[static_cast<size_t>(where.step)]);
+  if (where.step >= 0 && static_cast<size_t>(where.step) < steps.size()) place_at(steps[static_cast<size_t>(where.step)], law);
   law.finding->law = law.law;
   answer.result.laws.push_back(std::move(law));
   return answer;

@@ -173,7 +173,7 @@ class Campaign {
     }
     drop_unused_columns();
     result_.run.seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
-    RELOADLAB_TRY(folder_->commit(result_));
+    RELOADLAB_TRY(folder_->commit(result_, options_.sarif));
     print(law_table(result_, style()) + closing_line(result_) + left_text(result_.run.left_on_gpus));
     return std::move(result_);
   }

@@ -23,6 +23,8 @@ struct CampaignOptions {
   bool expectations = true;
   bool update_expectations = false;
   int repeat = 1;
+  bool sarif = false;   // leave result.sarif, too
+  bool github = false;  // whoever prints the result prints annotations, too
   std::filesystem::path out = "out";
   std::string program = "reloadlab";        // for lines to paste
   std::vector<std::string> worker_command;  // what makes a worker process

@@ -54,6 +54,9 @@ Result<std::optional<Launch>> launch_of_this_process();
 // The run as one of the processes of a launch.
 Result<Exit> run_launched(const Launch& launch, CampaignOptions options, const Program& program);
 
+// What a run says on stdout: annotations where they are asked for, and its folder.
+void print_result(const CampaignOptions& options, const RunResult& result);
+
 Exit exit_of(const Status& failure);
 std::string own_program();                              // the path of this program, to start workers with
 Result<double> read_duration(const std::string& text);  // "500ms", "30s", "2m", "1h": seconds

@@ -31,7 +31,7 @@ Result<Exit> lead(Board& board, const LaunchOptions& mine, CampaignOptions optio
   engine.dismiss();
   launched->over(static_cast<int>(code));
   if (!result.ok()) return result.status();
-  if (!result->run.folder.empty()) fmt::print("{}\n", result->run.folder);
+  print_result(options, *result);
   return code;
 }
 

@@ -4,6 +4,7 @@
 #include "reference/base/nearest.h"
 #include "sim/cli/commands.h"
 #include "sim/cli/machine.h"
+#include "sim/report/annotations.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -49,7 +50,7 @@ Result<Exit> run(RunTexts texts, const Program& program) {
     if (launch) return run_launched(*launch, std::move(options), program);
   }
   RELOADLAB_ASSIGN(const RunResult result, run_campaign(options, program.engine, {stderr, ::isatty(STDERR_FILENO) == 1}));
-  if (!result.run.folder.empty()) fmt::print("{}\n", result.run.folder);
+  print_result(options, result);
   return exit_code(result);
 }
 
@@ -59,6 +60,11 @@ Result<Exit> list_devices() {
 }
 
 }  // namespace
+
+void print_result(const CampaignOptions& options, const RunResult& result) {
+  if (options.github) fmt::print("{}", github_annotations(result));
+  if (!result.run.folder.empty()) fmt::print("{}\n", result.run.folder);
+}
 
 Command add_run(CLI::App& app, const Program& program) {
   CLI::App* parser = app.add_subcommand("run", "Run scenarios with candidates and judge them by the laws");
@@ -93,6 +99,8 @@ Command add_run(CLI::App& app, const Program& program) {
       ->check(CLI::Range(1, 1000))
       ->type_name("N");
   parser->add_option("--out", texts->out, "Folder that gets the run's folder")->type_name("DIR");
+  parser->add_flag("--sarif", options.sarif, "Leave result.sarif, too");
+  parser->add_flag("--github", options.github, "Print annotations for GitHub: ten at most, what matters most first");
   parser->add_flag("--list-devices", texts->list_devices, "Run nothing: say which GPUs there are; exit code 4 where there is none");
   return {parser, [texts, &program] { return texts->list_devices ? list_devices() : run(*texts, program); }};
 }

@@ -43,6 +43,7 @@ Json law_to_json(const LawResult& law) {
   put(json, "rule", law.rule);
   if (law.finding) json["finding"] = finding_to_json(*law.finding);
   put(json, "step_text", law.step_text);
+  if (law.at) json["at"] = {law.at->line, law.at->column};
   for (const RankTail& tail : law.tail) json["tail"].push_back({{"rank", tail.rank}, {"events", tail.events}});
   return json;
 }
@@ -57,6 +58,7 @@ LawResult law_from_json(const Json& json) {
   law.rule = take(json, "rule");
   if (json.contains("finding")) law.finding = finding_from_json(json["finding"], law.law);
   law.step_text = take(json, "step_text");
+  if (json.contains("at")) law.at = Position{json["at"].at(0).get<int>(), json["at"].at(1).get<int>()};
   if (json.contains("tail"))
     for (const Json& tail : json["tail"])
       law.tail.push_back({tail.at("rank").get<int>(), tail.at("events").get<std::vector<std::string>>()});

@@ -9,6 +9,7 @@
 
 #include "sim/report/json.h"
 #include "sim/report/junit.h"
+#include "sim/report/sarif.h"
 
 namespace reloadlab::sim {
 namespace fs = std::filesystem;
@@ -109,11 +110,12 @@ Status RunFolder::append_trace(std::string_view lines) {
   return trace_ ? Status() : write_error(final_ / "trace.jsonl");
 }
 
-Status RunFolder::commit(const RunResult& result) {
+Status RunFolder::commit(const RunResult& result, bool sarif) {
   trace_.close();
   if (!trace_) return write_error(final_ / "trace.jsonl");
   RELOADLAB_TRY(write_file(partial_ / "result.json", result_json(result)));
   RELOADLAB_TRY(write_file(partial_ / "junit.xml", junit_xml(result)));
+  if (sarif) RELOADLAB_TRY(write_file(partial_ / "result.sarif", sarif_text(result)));
   std::error_code error;
   if (fs::is_empty(log(), error)) fs::remove(log(), error);
   fs::rename(partial_, final_, error);

@@ -28,8 +28,8 @@ class RunFolder {
   Status append_trace(std::string_view lines);
   // Where worker processes print; removed when nobody did.
   std::filesystem::path log() const { return partial_ / "workers.log"; }
-  // Writes result.json and junit.xml, renames the folder, moves `latest`.
-  Status commit(const RunResult& result);
+  // Writes result.json, junit.xml and, if wanted, result.sarif, renames the folder, moves `latest`.
+  Status commit(const RunResult& result, bool sarif = false);
 
  private:
   RunFolder(std::filesystem::path final_path, std::filesystem::path partial);

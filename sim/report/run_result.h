@@ -42,6 +42,7 @@ struct LawResult {
   std::string rule;                // of the expectation that named this law here
   std::optional<Finding> finding;  // fail, known, hang
   std::string step_text;           // of the finding: "reload to B"
+  std::optional<Position> at;      // where the scenario file has that step
   std::vector<RankTail> tail;      // of the finding
   int64_t checks = 0;
 };

@@ -225,10 +225,10 @@ std::string step_text(const Step& step) {
   return {};
 }
 
-std::string finding_step_text(const Evidence& evidence, const Finding& finding) {
+const Step* finding_step(const Evidence& evidence, const Finding& finding) {
   const Execution* execution = execution_of(evidence, finding);
-  if (!execution || finding.step < 0 || static_cast<size_t>(finding.step) >= execution->steps.size()) return {};
-  return step_text(execution->steps[static_cast<size_t>(finding.step)]);
+  if (!execution || finding.step < 0 || static_cast<size_t>(finding.step) >= execution->steps.size()) return nullptr;
+  return &execution->steps[static_cast<size_t>(finding.step)];
 }
 
 namespace {

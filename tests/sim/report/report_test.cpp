@@ -3,11 +3,13 @@
 #include <nlohmann/json.hpp>
 #include <pugixml.hpp>
 
+#include "sim/report/annotations.h"
 #include "sim/report/console.h"
 #include "sim/report/json.h"
 #include "sim/report/junit.h"
 #include "sim/report/list.h"
 #include "sim/report/progress.h"
+#include "sim/report/sarif.h"
 #include "sim/report/text.h"
 #include "tests/sim/report/golden.h"
 #include "tests/sim/report/sample.h"
@@ -45,6 +47,36 @@ TEST(Console, ColourChangesNoWord) {
   ASSERT_NE(coloured.find("\x1b[31mFAIL\x1b[0m"), std::string::npos);
   for (size_t at; (at = coloured.find('\x1b')) != std::string::npos;) coloured.erase(at, coloured.find('m', at) - at + 1);
   EXPECT_EQ(coloured, console_report(sample_run()));
+}
+
+TEST(Annotations, AreGolden) { EXPECT_TRUE(is_golden(github_annotations(sample_run()), "annotations.txt")); }
+
+TEST(Annotations, AreTenAtMostAndThoseThatMatterMost) {
+  RunResult run = sample_run();
+  run.cases[3].laws.resize(1);                            // not the hang
+  run.cases.insert(run.cases.begin(), 12, run.cases[2]);  // unexpected passes and inconclusive ones, before the failure
+  const std::string text = github_annotations(run);
+  EXPECT_EQ(text.find("::error file=scenarios/layerwise/lost-file.yaml"), 0u) << text;
+  EXPECT_LT(text.find("repeated-shard.yaml"), text.find("padded.yaml"));
+  EXPECT_EQ(text.find("::warning"), std::string::npos) << "all ten are errors";
+  EXPECT_EQ(std::ranges::count(text, '\n'), 11);
+  EXPECT_NE(text.find("18 more are in out/20261122T021533Z-scenarios\n"), std::string::npos) << text;
+}
+
+TEST(Annotations, KeepWhatGitHubWouldReadAsItsOwn) {
+  RunResult run = sample_run();
+  run.cases = {run.cases[0]};
+  run.cases[0].candidate = "50%,a:b";
+  EXPECT_NE(github_annotations(run).find("title=50%25%2Ca%3Ab%3A cold_load_equal"), std::string::npos) << github_annotations(run);
+  EXPECT_NE(github_annotations(run).find("rows 32-63%0A[32, 0] is nan"), std::string::npos) << github_annotations(run);
+}
+
+TEST(Sarif, IsGolden) { EXPECT_TRUE(is_golden(sarif_text(sample_run()), "result.sarif")); }
+
+TEST(Sarif, TakesTextThatIsNotUtf8) {
+  RunResult run = sample_run();
+  run.cases[0].laws[0].finding->what = "\xff";
+  EXPECT_TRUE(nlohmann::json::accept(sarif_text(run)));
 }
 
 TEST(ResultJson, IsGolden) { EXPECT_TRUE(is_golden(result_json(sample_run()), "result.json")); }

@@ -28,6 +28,7 @@ LawResult sample_failure() {
                              .first = "[32, 0] is nan (poison: never written), should be 1.0859375",
                              .why = "completed at load 3 of 4"},
           .step_text = "reload to B",
+          .at = Position{14, 5},
           .tail = {{0, {"q 2,048", "v 2,048 → complete → process → copy back"}}, {1, {"q 2,048", "q 2,048", "k dropped"}}},
           .checks = 12};
 }

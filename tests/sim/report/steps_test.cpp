@@ -109,9 +109,10 @@ TEST_F(LastEvents, AStepWithoutEventsShowsWhatCameBefore) {
 TEST_F(LastEvents, NothingWhenNothingHappened) { EXPECT_TRUE(last_events(Evidence{}, finding).empty()); }
 
 TEST_F(LastEvents, StepInWords) {
-  EXPECT_EQ(finding_step_text(evidence, finding), "reload to B");
+  ASSERT_NE(finding_step(evidence, finding), nullptr);
+  EXPECT_EQ(step_text(*finding_step(evidence, finding)), "reload to B");
   finding.step = 7;
-  EXPECT_EQ(finding_step_text(evidence, finding), "");
+  EXPECT_EQ(finding_step(evidence, finding), nullptr);
 }
 
 }  // namespace

@@ -1,0 +1,79 @@
+#include "sim/report/sarif.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "sim/report/json.h"
+
+namespace reloadlab::sim {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string message_of(const CaseResult& one, const LawResult& law) {
+  std::string text = fmt::format("{}, {}", one.candidate, one.id());
+  const auto add = [&](const std::string& line) {
+    if (!line.empty()) text += "\n" + line;
+  };
+  if (law.finding) {
+    add(fmt::format("{}{}rank {}, step {}{}{}", law.finding->execution, law.finding->execution.empty() ? "" : ", ", law.finding->rank,
+                    law.finding->step, law.step_text.empty() ? "" : ": ", law.step_text));
+    for (const std::string* line : {&law.finding->tensor, &law.finding->what, &law.finding->first, &law.finding->why}) add(*line);
+  }
+  add(law.reason);
+  if (law.state == State::unexpected_pass) add(fmt::format("known to fail ({}), but passes", law.rule));
+  return text;
+}
+
+std::string_view level_of(State state) {
+  if (state == State::known) return "note";
+  return state == State::flaky || state == State::inconclusive ? "warning" : "error";
+}
+
+Json location(const CaseResult& one, const LawResult& law) {
+  const Position at = law.at.value_or(Position());
+  return {
+      {"physicalLocation", {{"artifactLocation", {{"uri", one.file}}}, {"region", {{"startLine", at.line}, {"startColumn", at.column}}}}}};
+}
+
+Json result_of(const CaseResult& one, const LawResult& law) {
+  const std::string place = law.finding ? fmt::format("/{}/{}/{}", law.finding->execution, law.finding->step, law.finding->tensor) : "";
+  Json json{{"ruleId", law.law},
+            {"level", level_of(law.state)},
+            {"message", {{"text", message_of(one, law)}}},
+            {"locations", Json::array({location(one, law)})},
+            {"partialFingerprints", {{"evidence/v1", fmt::format("{}/{}/{}{}", one.candidate, one.id(), law.law, place)}}}};
+  if (law.state == State::known) json["suppressions"] = Json::array({{{"kind", "external"}, {"justification", law.rule}}});
+  return json;
+}
+
+Json notification(const CaseResult& one) {
+  return {{"level", "error"},
+          {"message", {{"text", fmt::format("{}, {}: {}: {}", one.candidate, one.id(), end_name(one.end), one.reason)}}}};
+}
+
+}  // namespace
+
+std::string sarif_text(const RunResult& run) {
+  Json rules = Json::array(), results = Json::array(), notifications = Json::array();
+  for (const LawText& law : run.laws) rules.push_back({{"id", law.id}, {"shortDescription", {{"text", law.sentence}}}});
+  bool went_well = true;
+  for (const CaseResult& one : run.cases) {
+    for (const LawResult& law : one.laws)
+      if (needs_attention(law.state) || law.state == State::known) results.push_back(result_of(one, law));
+    if (one.end != End::defect && one.end != End::bad_data) continue;
+    went_well = went_well && one.end != End::defect;
+    notifications.push_back(notification(one));
+  }
+  const Json json{
+      {"$schema", "https://json.schemastore.org/sarif-2.1.0.json"},
+      {"version", "2.1.0"},
+      {"runs",
+       Json::array({{{"tool", {{"driver", {{"name", "reloadlab"}, {"rules", rules}}}}},
+                     {"invocations", Json::array({{{"executionSuccessful", went_well}, {"toolExecutionNotifications", notifications}}})},
+                     {"results", results}}})}};
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace reloadlab::sim
