@@ -13,10 +13,14 @@
 
 namespace reloadlab::layerwise {
 
-// What the host keeps of a storage whose contents a sleep loses.
-struct KeptStorage {
-  c10::weak_intrusive_ptr<c10::StorageImpl> storage;
-  at::Tensor bytes;
+// What the host keeps of storages whose contents a sleep loses. The model's hook owns it meanwhile, and it dies with the model.
+struct Kept {
+  struct Storage {
+    c10::weak_intrusive_ptr<c10::StorageImpl> storage;
+    at::Tensor bytes;
+  };
+  std::vector<Storage> storages;
+  std::function<Status(std::string_view)> on_unexpected_before;
 };
 
 struct Core : std::enable_shared_from_this<Core> {
@@ -37,7 +41,7 @@ struct Core : std::enable_shared_from_this<Core> {
   std::vector<std::shared_ptr<RecordedStorage>> learning;  // what the learner watches
   std::set<std::weak_ptr<model::Layer>, std::owner_less<>> spoiled;
   bool asleep = false;                                   // the model's memory is unmapped
-  std::vector<KeptStorage> kept;                         // asleep
+  std::weak_ptr<Kept> kept;                              // asleep, where contents are lost
   std::vector<std::weak_ptr<model::Parameter>> wrapped;  // handles whose wrapper keeps their layer
 
   std::shared_ptr<Update> open_update() const;  // null when none is open

@@ -54,9 +54,9 @@ Status LayerwiseReload::sleep(model::Model& model, bool keeps_contents) {
   return model::guarded([&] { return layerwise::sleep(*core_, model, keeps_contents); });
 }
 
-Status LayerwiseReload::wake() {
+Status LayerwiseReload::wake(model::Model& model) {
   const NoGradients none;
-  return model::guarded([&] { return layerwise::wake(*core_); });
+  return model::guarded([&] { return layerwise::wake(*core_, model); });
 }
 
 bool LayerwiseReload::unusable() const { return core_->unusable(); }

@@ -92,7 +92,7 @@ class LayerwiseReload {
   Status abort(model::Model& model);
   // The model's memory is about to be unmapped; it is mapped again. Buffers come back by themselves.
   Status sleep(model::Model& model, bool keeps_contents);
-  Status wake();
+  Status wake(model::Model& model);
   bool unusable() const;
   // Layers that the registry knows and that are alive.
   size_t registered_layers() const;

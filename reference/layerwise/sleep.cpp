@@ -17,12 +17,12 @@ at::Tensor bytes_of(const c10::Storage& storage) {
 }
 
 // Each storage once.
-void keep(Core& core, const at::Tensor& tensor) {
+void keep(Kept& all, const at::Tensor& tensor) {
   if (!tensor.defined() || tensor.is_meta() || tensor.storage().nbytes() == 0) return;
   const c10::Storage& storage = tensor.storage();
-  const auto is_kept = [&](const KeptStorage& kept) { return kept.storage._unsafe_get_target() == storage.unsafeGetStorageImpl(); };
-  if (std::ranges::any_of(core.kept, is_kept)) return;
-  core.kept.push_back({storage.getWeakStorageImpl(), bytes_of(storage).to(at::kCPU, /*non_blocking=*/false, /*copy=*/true)});
+  const auto is_kept = [&](const Kept::Storage& kept) { return kept.storage._unsafe_get_target() == storage.unsafeGetStorageImpl(); };
+  if (std::ranges::any_of(all.storages, is_kept)) return;
+  all.storages.push_back({storage.getWeakStorageImpl(), bytes_of(storage).to(at::kCPU, /*non_blocking=*/false, /*copy=*/true)});
 }
 
 bool comes_whole(const RecordedSlot& slot) {
@@ -37,14 +37,22 @@ bool comes_whole(const RecordedSlot& slot) {
 
 bool brings(const RecordedSlot& slot) { return slot.tensor && slot.tensor->storage && slot.tensor->storage->loadable.bytes() > 0; }
 
-void keep_layer(Core& core, const model::LayerPtr& layer) {
-  for (const auto& [name, helper] : layer->extra.tensors) keep(core, helper);
+void keep_layer(Core& core, Kept& all, const model::LayerPtr& layer) {
+  for (const auto& [name, helper] : layer->extra.tensors) keep(all, helper);
   const std::shared_ptr<LayerRecord> record = core.registry.find(layer);
   if (record && std::ranges::any_of(record->slots, brings)) core.spoiled.insert(layer);
   if (record && std::ranges::all_of(record->slots, comes_whole)) return;
-  model::for_each_tensor(*layer, [&](const model::Slot& slot, bool) { keep(core, slot.handle->tensor); });
+  model::for_each_tensor(*layer, [&](const model::Slot& slot, bool) { keep(all, slot.handle->tensor); });
   if (!record) return;
-  for (const RecordedSlot& slot : record->slots) keep(core, shadow_of(*record, slot.name));
+  for (const RecordedSlot& slot : record->slots) keep(all, shadow_of(*record, slot.name));
+}
+
+// Says what whoever was asked before says.
+void give_to(model::Model& model, const std::shared_ptr<Kept>& kept) {
+  kept->on_unexpected_before = std::move(model.on_unexpected_name);
+  model.on_unexpected_name = [kept](std::string_view name) {
+    return kept->on_unexpected_before ? kept->on_unexpected_before(name) : Status();
+  };
 }
 
 }  // namespace
@@ -55,16 +63,21 @@ Status sleep(Core& core, model::Model& model, bool keeps_contents) {
   if (core.asleep) return Status(Code::misuse, "the model sleeps already");
   core.asleep = true;
   if (keeps_contents) return {};
-  for (const model::LayerPtr& layer : model.layers()) keep_layer(core, layer);
-  for (const auto& [name, table] : model::process_tables()) keep(core, table);
+  const auto kept = std::make_shared<Kept>();
+  for (const model::LayerPtr& layer : model.layers()) keep_layer(core, *kept, layer);
+  for (const auto& [name, table] : model::process_tables()) keep(*kept, table);
+  give_to(model, kept);
+  core.kept = kept;
   return {};
 }
 
-Status wake(Core& core) {
+Status wake(Core& core, model::Model& model) {
   core.asleep = false;
-  for (const KeptStorage& kept : core.kept)
-    if (auto storage = kept.storage.lock()) bytes_of(c10::Storage(std::move(storage))).copy_(kept.bytes);
-  core.kept.clear();
+  const std::shared_ptr<Kept> kept = core.kept.lock();
+  if (!kept) return {};
+  for (const auto& [weak, bytes] : kept->storages)
+    if (auto storage = weak.lock()) bytes_of(c10::Storage(std::move(storage))).copy_(bytes);
+  model.on_unexpected_name = std::move(kept->on_unexpected_before);
   return {};
 }
 

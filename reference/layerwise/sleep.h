@@ -7,6 +7,6 @@
 namespace reloadlab::layerwise {
 
 Status sleep(Core& core, model::Model& model, bool keeps_contents);
-Status wake(Core& core);
+Status wake(Core& core, model::Model& model);
 
 }  // namespace reloadlab::layerwise

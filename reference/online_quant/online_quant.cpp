@@ -17,7 +17,7 @@ class LayerByLayer final : public OnlineQuantReload {
   Status finish(model::Model& model, DType dtype) override { return reload_.finish(model, dtype); }
   Status abort(model::Model& model) override { return reload_.abort(model); }
   Status sleep(model::Model& model, bool keeps_contents) override { return reload_.sleep(model, keeps_contents); }
-  Status wake() override { return reload_.wake(); }
+  Status wake(model::Model& model) override { return reload_.wake(model); }
   bool unusable() const override { return reload_.unusable(); }
 
  private:

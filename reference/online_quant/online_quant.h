@@ -37,7 +37,7 @@ class OnlineQuantReload {
   virtual Status finish(model::Model& model, DType dtype) = 0;
   virtual Status abort(model::Model& model) = 0;
   virtual Status sleep(model::Model& model, bool keeps_contents) = 0;
-  virtual Status wake() = 0;
+  virtual Status wake(model::Model& model) = 0;
   virtual bool unusable() const = 0;
 };
 

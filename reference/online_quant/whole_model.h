@@ -18,7 +18,7 @@ class WholeModel final : public OnlineQuantReload {
   Status finish(model::Model& model, DType dtype) override;
   Status abort(model::Model&) override { return Status(Code::unsupported, "a whole-model reload cannot be abandoned"); }
   Status sleep(model::Model&, bool) override { return {}; }
-  Status wake() override { return {}; }
+  Status wake(model::Model&) override { return {}; }
   bool unusable() const override { return false; }
 
  private:

@@ -34,7 +34,7 @@ class BuiltIn final : public Reloader {
   Status finish(model::Model& model, const FinishConfig& config) override { return reload_->finish(model, config.dtype); }
   Status abort(model::Model& model) override { return reload_->abort(model); }
   Status sleep(model::Model& model, bool keeps_contents) override { return reload_->sleep(model, keeps_contents); }
-  Status wake(model::Model&) override { return reload_->wake(); }
+  Status wake(model::Model& model) override { return reload_->wake(model); }
   bool unusable() const override { return reload_->unusable(); }
 
  private:

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "sim/scenario/spelling.h"
 
 namespace reloadlab::sim {
@@ -40,6 +43,8 @@ void SleepBinder::fall_asleep(const Step& step) {
   if (!loaded_) diagnostics_.error(step.at, "sleep before the first load, expected load before it: what sleeps is what that has filled");
   if (asleep_) diagnostics_.error(step.at, "sleep while asleep, expected wake before it");
   if (open_ && is_meant(step)) diagnostics_.error(step.at, "sleep within an update, expected finish or abort before it, or outcome: error");
+  if (step.outcome == Step::Outcome::error && !open_)
+    diagnostics_.error(step.at, "sleep with outcome: error, expected it within an update: nothing else refuses to sleep");
   if (step.outcome == Step::Outcome::error) return;
   asleep_ = true;
   losing_ = step.level == 2;
@@ -47,6 +52,8 @@ void SleepBinder::fall_asleep(const Step& step) {
 
 void SleepBinder::wake_up(const Step& step) {
   if (!asleep_) diagnostics_.error(step.at, "wake while awake, expected sleep before it");
+  if (step.outcome == Step::Outcome::error)
+    diagnostics_.error(step.at, "wake with outcome: error, expected outcome: ok: nothing refuses to wake");
   asleep_ = false;
   lost_ = lost_ || losing_;
 }
@@ -70,9 +77,9 @@ void SleepBinder::update(const Step& step, bool series) {
 void SleepBinder::need_contents(const Step& step) {
   const std::string_view word = spell(step_spellings, step.kind);
   if (asleep_) diagnostics_.error(step.at, fmt::format("{} while asleep, expected wake before it", word));
-  const bool computes =
-      step.kind == StepKind::forward || step.kind == StepKind::pass || step.kind == StepKind::capture || step.kind == StepKind::replay;
-  if (lost_ && computes)
+  // A reset sends the first layers again.
+  constexpr std::array reading{StepKind::forward, StepKind::pass, StepKind::capture, StepKind::replay, StepKind::reset};
+  if (lost_ && std::ranges::find(reading, step.kind) != reading.end())
     diagnostics_.error(step.at, fmt::format("{} behind a sleep of level 2, expected a reload of a whole checkpoint before it", word));
 }
 

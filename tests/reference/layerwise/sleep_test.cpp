@@ -24,7 +24,7 @@ TEST(Sleep, UpdatesAreRefusedUntilWake) {
   EXPECT_CODE(Code::misuse, rig.prepare());
   EXPECT_CODE(Code::misuse, rig.engine->sleep(*rig.model, true));
   EXPECT_TRUE(same_in_place(before, rig.now()));
-  EXPECT_OK(rig.engine->wake());
+  EXPECT_OK(rig.engine->wake(*rig.model));
   EXPECT_FALSE(rig.engine->unusable());
   EXPECT_OK(rig.reload(2));
   EXPECT_TRUE(same_content(rig.now(), cold(rig.spec, 2)));
@@ -46,7 +46,7 @@ TEST(Sleep, WhatNoCheckpointBringsIsKeptAndTheRestHasToCome) {
     rig.start();
     EXPECT_OK(rig.engine->sleep(*rig.model, false));
     lose(rig);
-    EXPECT_OK(rig.engine->wake());
+    EXPECT_OK(rig.engine->wake(*rig.model));
     EXPECT_TRUE(rig.engine->unusable());
     EXPECT_OK(rig.reload(2));
     EXPECT_FALSE(rig.engine->unusable());
@@ -54,12 +54,23 @@ TEST(Sleep, WhatNoCheckpointBringsIsKeptAndTheRestHasToCome) {
   }
 }
 
+TEST(Sleep, WhatIsKeptDiesWithTheModel) {
+  Rig rig(padded());
+  rig.start();
+  const auto before = std::make_shared<int>();
+  rig.model->on_unexpected_name = [before](std::string_view) { return Status(Code::rejected, "as before"); };
+  EXPECT_OK(rig.engine->sleep(*rig.model, false));
+  EXPECT_CODE(Code::rejected, rig.model->on_unexpected_name("no such name"));
+  rig.model.reset();
+  EXPECT_EQ(before.use_count(), 1) << "what keeps it keeps the bytes as well";
+}
+
 TEST(Sleep, WhatDidNotComeWholeStaysUnusable) {
   Rig rig(two_linears());
   rig.start();
   EXPECT_OK(rig.engine->sleep(*rig.model, false));
   lose(rig);
-  EXPECT_OK(rig.engine->wake());
+  EXPECT_OK(rig.engine->wake(*rig.model));
   (void)rig.reload(2, {rig.deliveries.front().name});
   EXPECT_TRUE(rig.engine->unusable());
 }
