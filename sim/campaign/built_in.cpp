@@ -16,6 +16,7 @@ namespace {
 
 Result<Evidence> replay_named(const Case& the_case, const std::string& candidate, const EngineOptions& options) {
   RELOADLAB_ASSIGN(const CandidateInfo info, find_candidate(candidate));
+  if (the_case.world == WorldKind::cuda && !info.not_on_gpus.empty()) return Status(Code::unsupported, info.not_on_gpus);
   RELOADLAB_ASSIGN(Evidence evidence, replay(the_case, info,
                                              {.prove_determinism = options.prove_determinism,
                                               .on_step = options.on_step,
