@@ -13,7 +13,6 @@
 #include <sstream>
 
 #include "reference/base/nearest.h"
-#include "reference/model/guard.h"
 #include "sim/candidate/candidate.h"
 #include "sim/candidate/plugin_abi.h"
 
@@ -27,7 +26,7 @@ constexpr std::string_view kHides =
 
 std::string_view text(const char* said) { return said ? said : "nothing"; }
 
-// In which of two ways everything that crosses would be laid out otherwise; empty where they agree.
+// What everything that crosses is laid out by; empty where they agree.
 std::string differences(const ReloadlabCandidate& said) {
   const std::tuple<std::string_view, const char*, const char*> facts[] = {{"LibTorch", said.torch, TORCH_VERSION},
                                                                           {"NDEBUG", said.ndebug, RELOADLAB_BUILT_NDEBUG},
@@ -38,13 +37,17 @@ std::string differences(const ReloadlabCandidate& said) {
   return all.empty() ? all : fmt::format("was built otherwise than this program: {} (compiled by {})", all, text(said.compiler));
 }
 
-// Why nothing of it may be called; empty where all is well. Fields behind abi and size are read only where these are ours.
-std::string unfit(const ReloadlabCandidate* said) {
+// Fields behind abi and size are read only where these are ours.
+std::string built_otherwise(const ReloadlabCandidate* said) {
   if (!said || said->magic != RELOADLAB_CANDIDATE_MAGIC) return "says nothing that a plug-in says: its reloadlab_candidate() is another's";
-  if (said->abi != RELOADLAB_CANDIDATE_ABI || said->size != sizeof *said)
-    return fmt::format("is of plug-in ABI {} ({} bytes), here it is {} ({} bytes): build it against this program's package", said->abi,
-                       said->size, RELOADLAB_CANDIDATE_ABI, sizeof *said);
-  if (std::string other = differences(*said); !other.empty()) return other;
+  if (said->abi == RELOADLAB_CANDIDATE_ABI && said->size == sizeof *said) return differences(*said);
+  return fmt::format("is of plug-in ABI {} ({} bytes), here it is {} ({} bytes): build it against this program's package", said->abi,
+                     said->size, RELOADLAB_CANDIDATE_ABI, sizeof *said);
+}
+
+// Why nothing of it may be called; empty where all is well.
+std::string unfit(const ReloadlabCandidate* said) {
+  if (std::string why = built_otherwise(said); !why.empty()) return why;
   if (std::ranges::find(kRuntimes, text(said->cuda_runtime)) == std::end(kRuntimes))
     return fmt::format("says CUDA runtime \"{}\", expected {}", text(said->cuda_runtime), fmt::join(kRuntimes, ", "));
   if (std::ranges::find(kSystems, text(said->system)) == std::end(kSystems))
@@ -73,7 +76,7 @@ const ReloadlabCandidate* said_by(void* library) {
 std::string why_it_does_not_open(const std::string& path, std::string error) {
   void* const half = ::dlopen(path.c_str(), RTLD_LAZY | RTLD_LOCAL);
   const ReloadlabCandidate* const said = half ? said_by(half) : nullptr;
-  const std::string why = said ? unfit(said) : "";
+  const std::string why = said ? built_otherwise(said) : "";
   return why.empty() ? "cannot be opened: " + readable(std::move(error)) : why;
 }
 
@@ -120,6 +123,14 @@ Status check_profile(const ReloadlabCandidate& said, const std::string& path, co
                 fmt::format("no profile is called \"{}\", expected {}{}", name, fmt::join(known, ", "), did_you_mean(name, known)));
 }
 
+Result<CandidateInfo> made_by(const ReloadlabCandidate& said, const std::string& profile) try {
+  return said.make(profile);
+} catch (const std::exception& error) {
+  return Status(Code::failed, error.what());
+} catch (...) {
+  return Status(Code::failed, "an exception that is no std::exception");
+}
+
 }  // namespace
 
 Result<CandidateInfo> find_plugin(const std::string& spelling) {
@@ -128,10 +139,9 @@ Result<CandidateInfo> find_plugin(const std::string& spelling) {
   if (!known.ok()) return known.status().within(path);
   const ReloadlabCandidate& said = **known;
   if (const Status status = check_profile(said, path, profile); !status.ok()) return status.within(path);
-  std::optional<Result<CandidateInfo>> made;
-  const Status threw = model::guarded([&]() -> Status { return made.emplace(said.make(profile)).status(); });
-  if (!threw.ok()) return Status(Code::data, threw.message()).within(spelling);
-  CandidateInfo info = **std::move(made);
+  Result<CandidateInfo> made = made_by(said, profile);
+  if (!made.ok()) return Status(Code::data, made.status().message()).within(spelling);
+  CandidateInfo info = *std::move(made);
   info.name = spelling;
   info.system = said.system;
   if (text(said.cuda_runtime) == "static") info.not_on_gpus = kHides;
