@@ -8,6 +8,7 @@
 #include "sim/campaign/engine.h"
 #include "sim/campaign/explore_case.h"
 #include "sim/candidate/candidate.h"
+#include "sim/candidate/plugin.h"
 #include "sim/replay/lacks.h"
 #include "sim/replay/replay.h"
 
@@ -49,6 +50,7 @@ Engine built_in_engine() {
   at::set_num_threads(1);
   Engine engine;
   engine.candidate = [](const std::string& spelling) -> Result<EngineCandidate> {
+    if (is_plugin(spelling)) RELOADLAB_TRY(try_plugin(spelling));
     RELOADLAB_ASSIGN(const CandidateInfo info, find_candidate(spelling));
     return EngineCandidate{info.name, info.system};
   };

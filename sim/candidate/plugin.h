@@ -26,5 +26,7 @@ inline bool is_plugin(std::string_view spelling) {
 // Opens the library once in a process. Code::usage: there is no such file or profile. Code::data: it is no plug-in, or was built otherwise
 // than this program, and how. Its name is its spelling, so that it is found by it again, wherever the case is played.
 Result<CandidateInfo> find_plugin(const std::string& spelling);
+// The same in a process that ends then: Code::data where it does not come back from there, and how it ends.
+Status try_plugin(const std::string& spelling);
 
 }  // namespace reloadlab::sim

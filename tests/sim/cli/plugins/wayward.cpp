@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <stdexcept>
 
 #include "sim/candidate/reloadlab_candidate.h"
@@ -40,6 +41,10 @@ class Wayward : public sim::Reloader {
 
 Result<sim::CandidateInfo> make(const std::string& way) {
   if (way == "makes_none") return Status(Code::failed, "not today");
+  if (way == "crashes_early") std::raise(SIGSEGV);
+  if (way == "exits_early") std::_Exit(0);
+  if (way == "hangs_early")
+    for (;;) ::pause();
   if (way == "throws_early") throw std::runtime_error("boom");
   sim::CandidateInfo info;
   if (way == "empty") return info;
@@ -52,4 +57,6 @@ Result<sim::CandidateInfo> make(const std::string& way) {
 }  // namespace
 }  // namespace reloadlab::tests
 
-RELOADLAB_CANDIDATE("layerwise", "behaves crashes throws throws_a_number hangs leaks makes_none throws_early empty", reloadlab::tests::make)
+RELOADLAB_CANDIDATE(
+    "layerwise", "behaves crashes throws throws_a_number hangs leaks makes_none throws_early crashes_early exits_early hangs_early empty",
+    reloadlab::tests::make)
