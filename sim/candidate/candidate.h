@@ -88,8 +88,9 @@ struct CandidateInfo {
   std::string name;    // "layerwise@seed"
   std::string system;  // "layerwise"
   // What it declares about itself: abort=none|backup|unusable, excess/missing/unexpected=silent|accept|warn|reject,
-  // buffering=by_reference|owned, completion=numel|elements|finish, misuse=undefined|error. Laws judge against these. Who declares
-  // scope=model restores, loads and quantizes all layers at once, with ties=all under every name, and has a memory formula of its own.
+  // buffering=by_reference|owned, completion=numel|elements|finish, landing=direct (loads are written as they come),
+  // misuse=undefined|error. Laws judge against these. Who declares scope=model restores, loads and quantizes all layers at once, with
+  // ties=all under every name, and has a memory formula of its own.
   std::map<std::string, std::string> declared;
   std::string not_on_gpus;  // why it cannot be judged on the world cuda; empty: it can
   // Null: it does not have the role.

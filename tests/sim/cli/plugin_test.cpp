@@ -10,6 +10,23 @@ namespace {
 
 std::string plugin(const std::string& spelling) { return PLUGINS "/" + spelling; }
 
+constexpr const char* kRing = R"(
+reloadlab: 1
+scenario: ring
+about: A pass over three layers.
+system: shared_series
+world: {kind: sim, ranks: [2]}
+model:
+  layers:
+    - {name: "blocks.{0..2}.o", kind: replicated_linear, in: 4, out: 4}
+series:
+  - {name: o, layers: "blocks.{0..2}.o"}
+checkpoints: {A: {synthetic: 1}}
+steps:
+  - load: A
+  - pass: {}
+)";
+
 class Plugin : public ProgramTest {
  protected:
   Plugin() { small_scenario(); }
@@ -78,7 +95,21 @@ TEST_F(Plugin, WithoutIsolationItRunsInTheProgram) {
 TEST_F(Plugin, OthersThatNameCandidatesTakeItToo) {
   const std::string named = fmt::format("--candidate '{}'", plugin("wayward.so@behaves"));
   EXPECT_EQ(reloadlab("compare --worlds cpu,sim --ranks 1 " + named).exit_code, 0);
-  EXPECT_NE(reloadlab("explore --ranks 1 " + named).err.find("only cases with series"), std::string::npos);
+}
+
+// Ranks are threads, and what it issues goes to modelled devices. Without windows it is right about contents and wrong about the ring.
+TEST_F(Plugin, ASeriesRunsOnModelledDevicesAndIsExplored) {
+  write("ring.yaml", kRing);
+  const std::string named = fmt::format(" ring.yaml --candidate '{}'", plugin("eager_series.so"));
+  const Ran ran = reloadlab("run" + named), explored = reloadlab("explore" + named);
+  for (const char* law : {"ring_content", "ring_happens_before", "ring_sequence", "survives"}) EXPECT_EQ(verdict(ran, law), "pass") << law;
+  EXPECT_TRUE(verdict(ran, "ring_lookahead").starts_with("fail: "));
+  EXPECT_EQ(explored.exit_code, 1) << explored.out << explored.err;
+  const size_t line = explored.out.find(" explore ring.yaml --name 'ring' --candidate ");
+  ASSERT_NE(line, std::string::npos) << explored.out;
+  const Ran replayed = reloadlab(explored.out.substr(line + 1, explored.out.find('\n', line) - line - 1));
+  EXPECT_EQ(replayed.exit_code, 1) << replayed.err;
+  EXPECT_NE(replayed.out.find("ring_lookahead: rank 0"), std::string::npos) << replayed.out;
 }
 
 TEST_F(Plugin, WhatIsNoneOrWasBuiltOtherwiseIsRefusedAndSaysWhy) {
@@ -131,14 +162,13 @@ TEST_F(Plugin, AStaticRuntimeIsNoHindranceButOnGpus) {
   EXPECT_NE(results(ran)[0]["reason"].get<std::string>().find("has a CUDA runtime of its own (static)"), std::string::npos) << ran.err;
 }
 
-// Nothing of this tree but what is installed, the template, and its README.
+// With nothing of this tree but what is installed.
 TEST_F(Plugin, AStrangerBuildsTheTemplateAgainstThePackageAndRunsIt) {
   const Ran built = script(
       "set -e\n"
       "cmake --install '" RELOADLAB_BUILD_DIR
       "' --prefix \"$PWD/installed\" >log\n"
-      "cp -r '" RELOADLAB_SOURCE_DIR
-      "/sim/candidate/template' mine\n"
+      "cp -r installed/share/reloadlab/template mine\n"
       "cmake -S mine -B mine/build -DCMAKE_PREFIX_PATH=\"$PWD/installed\" >>log 2>&1\n"
       "cmake --build mine/build >>log 2>&1\n");
   ASSERT_EQ(built.exit_code, 0) << built.err << read("log");
