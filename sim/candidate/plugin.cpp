@@ -6,11 +6,15 @@
 #include <fmt/ranges.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
+#include <memory>
 #include <sstream>
+#include <tuple>
 
 #include "reference/base/nearest.h"
 #include "sim/candidate/candidate.h"

@@ -2,6 +2,7 @@
 // Candidates that are shared libraries, named by their path: "build/libmine.so", "./libmine.so@fast".
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "reference/base/status.h"
 

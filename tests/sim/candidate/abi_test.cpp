@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cctype>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <set>
