@@ -1,6 +1,5 @@
 # What a builder may choose, and what every target of ours is compiled with.
 set(RELOADLAB_SANITIZE "" CACHE STRING "Sanitizers to build with, e.g. address;undefined")
-set(RELOADLAB_CANDIDATES "" CACHE STRING "Folders with implementations of one's own, each with a CMakeLists.txt, built along")
 
 # With LibTorch's headers most of a compilation is the same for every source, so that several at once take half the time.
 set(RELOADLAB_FILES_AT_ONCE 6 CACHE STRING "Sources of a target that are compiled as one; 1: each by itself")
@@ -9,6 +8,9 @@ set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# What is installed finds its libraries beside itself, and LibTorch where it was found.
+set(CMAKE_INSTALL_RPATH $ORIGIN/../${CMAKE_INSTALL_LIBDIR})
+set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
 endif()

@@ -28,5 +28,5 @@ message(STATUS "LibTorch: ${RELOADLAB_TORCH}")
 add_library(reloadlab_torch INTERFACE)
 target_include_directories(reloadlab_torch SYSTEM INTERFACE ${RELOADLAB_TORCH}/include ${RELOADLAB_TORCH}/include/torch/csrc/api/include)
 # -Winterference-size comes from Torch's own headers only.
-target_compile_options(reloadlab_torch INTERFACE -Wno-interference-size)
+target_compile_options(reloadlab_torch INTERFACE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-interference-size>)
 target_link_libraries(reloadlab_torch INTERFACE ${RELOADLAB_TORCH}/lib/libtorch_cpu.so ${RELOADLAB_TORCH}/lib/libc10.so)

@@ -8,6 +8,7 @@
 #include "sim/campaign/engine.h"
 #include "sim/campaign/explore_case.h"
 #include "sim/candidate/candidate.h"
+#include "sim/candidate/plugin.h"
 #include "sim/replay/lacks.h"
 #include "sim/replay/replay.h"
 
@@ -16,6 +17,7 @@ namespace {
 
 Result<Evidence> replay_named(const Case& the_case, const std::string& candidate, const EngineOptions& options) {
   RELOADLAB_ASSIGN(const CandidateInfo info, find_candidate(candidate));
+  if (the_case.world == WorldKind::cuda && !info.not_on_gpus.empty()) return Status(Code::unsupported, info.not_on_gpus);
   RELOADLAB_ASSIGN(Evidence evidence, replay(the_case, info,
                                              {.prove_determinism = options.prove_determinism,
                                               .on_step = options.on_step,
@@ -48,6 +50,7 @@ Engine built_in_engine() {
   at::set_num_threads(1);
   Engine engine;
   engine.candidate = [](const std::string& spelling) -> Result<EngineCandidate> {
+    if (is_plugin(spelling)) RELOADLAB_TRY(try_plugin(spelling));
     RELOADLAB_ASSIGN(const CandidateInfo info, find_candidate(spelling));
     return EngineCandidate{info.name, info.system};
   };

@@ -12,6 +12,7 @@
 #include "sim/campaign/collector.h"
 #include "sim/campaign/expectation_book.h"
 #include "sim/campaign/gpu_memory.h"
+#include "sim/candidate/plugin.h"
 #include "sim/report/console.h"
 #include "sim/report/progress.h"
 #include "sim/report/run_folder.h"
@@ -47,9 +48,10 @@ std::string run_name(const Selection& selection) {
 // again; without isolation, several jobs are workers too.
 std::string options_text(const CampaignOptions& options) {
   std::vector<std::string> words;
-  if (options.isolation != Isolation::none || options.jobs > 1)
-    words.emplace_back(options.isolation == Isolation::per_case ? "--isolate=case" : "--isolate");
-  if (!words.empty() && options.silence_seconds != CampaignOptions().silence_seconds)
+  const bool workers = options.isolation != Isolation::none || options.jobs > 1;
+  if (!workers && std::ranges::any_of(options.selection.candidates, is_plugin)) words.emplace_back("--isolate=none");
+  if (workers) words.emplace_back(options.isolation == Isolation::per_case ? "--isolate=case" : "--isolate");
+  if (workers && options.silence_seconds != CampaignOptions().silence_seconds)
     words.push_back(fmt::format("--hang-after {}s", options.silence_seconds));
   if (options.repeat > 1) words.push_back(fmt::format("--repeat {}", options.repeat));
   return fmt::format("{}", fmt::join(words, " "));

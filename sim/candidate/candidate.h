@@ -88,15 +88,18 @@ struct CandidateInfo {
   std::string name;    // "layerwise@seed"
   std::string system;  // "layerwise"
   // What it declares about itself: abort=none|backup|unusable, excess/missing/unexpected=silent|accept|warn|reject,
-  // buffering=by_reference|owned, completion=numel|elements|finish, misuse=undefined|error. Laws judge against these. Who declares
-  // scope=model restores, loads and quantizes all layers at once, with ties=all under every name, and has a memory formula of its own.
+  // buffering=by_reference|owned, completion=numel|elements|finish, landing=direct (loads are written as they come),
+  // misuse=undefined|error. Laws judge against these. Who declares scope=model restores, loads and quantizes all layers at once, with
+  // ties=all under every name, and has a memory formula of its own.
   std::map<std::string, std::string> declared;
+  std::string not_on_gpus;  // why it cannot be judged on the world cuda; empty: it can
   // Null: it does not have the role.
   std::function<Result<std::unique_ptr<Reloader>>(const CandidateContext&)> make_reloader;
   std::function<Result<std::unique_ptr<WeightSeries>>(const CandidateContext&, const model::SeriesContext&)> make_series;
 };
 
-// "layerwise@seed", "layerwise@hardened,abort=unusable", or a registered name; Code::usage with the nearest spelling otherwise.
+// "layerwise@seed", "layerwise@hardened,abort=unusable", a registered name; Code::usage with the nearest spelling otherwise. Or the path of
+// a plug-in (plugin.h), which may be Code::data.
 Result<CandidateInfo> find_candidate(const std::string& spelling);
 // The profiles that run when no candidate is named, for a system: both of them.
 std::vector<std::string> default_candidates(const std::string& system);

@@ -7,6 +7,7 @@
 #include "reference/base/nearest.h"
 #include "sim/candidate/builtin.h"
 #include "sim/candidate/candidate.h"
+#include "sim/candidate/plugin.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -58,6 +59,7 @@ void register_profiles(const std::string& family, std::vector<std::string> profi
 }
 
 Result<CandidateInfo> find_candidate(const std::string& spelling) {
+  if (is_plugin(spelling)) return find_plugin(spelling);
   all_families();
   const size_t at = spelling.find('@');
   const Family* family = find_family(spelling.substr(0, at));

@@ -79,7 +79,7 @@ Command add_compare(CLI::App& app, const Program& program) {
       ->type_name("WORLD,WORLD")
       ->capture_default_str();
   parser->add_option("--candidate", texts->selection.candidates, "Implementation; may be given again. Default: the system's profiles")
-      ->type_name("NAME")
+      ->type_name("NAME|FILE.so")
       ->allow_extra_args(false);
   parser->add_option("--rates", texts->rates, "What things take on modelled devices: a name as h200, or a file of `reloadlab calibrate`")
       ->type_name("NAME|FILE");

@@ -256,7 +256,7 @@ Command add_explore(CLI::App& app, const Program& program) {
   parser
       ->add_option("--candidate", texts->selection.candidates,
                    "Implementation under test; may be given again. Default: the system's profiles")
-      ->type_name("NAME")
+      ->type_name("NAME|FILE.so")
       ->allow_extra_args(false);
   auto* way = parser->add_option_group("way", "");
   way->add_flag("--exhaustive", texts->exhaustive, "Every schedule that differs in what counts, once (the default)");

@@ -22,7 +22,7 @@ namespace {
 constexpr const char* kAbout =
     "reloadlab: is the model after a warm reload the model that a cold start would have given?\n"
     "Exit codes: 0 all held, 1 a law failed, 2 inconclusive, 3 flaky, 4 nothing ran, 5 unexpected pass, 6 hang,\n"
-    "            64 wrong usage, 65 bad scenario or checkpoint, 70 defect in reloadlab itself, or output that cannot be written";
+    "            64 wrong usage, 65 bad scenario, checkpoint or plug-in, 70 defect in reloadlab itself, or output that cannot be written";
 
 int say(Exit code, const std::string& message) {
   fmt::print(stderr, "{}\n", message);

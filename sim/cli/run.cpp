@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "reference/base/nearest.h"
+#include "sim/candidate/plugin.h"
 #include "sim/cli/commands.h"
 #include "sim/cli/machine.h"
 #include "sim/report/annotations.h"
@@ -16,12 +19,14 @@ struct RunTexts {
   bool no_expectations = false, list_devices = false;
 };
 
-Result<Isolation> read_isolation(const std::string& text) {
-  if (text.empty()) return Isolation::none;
+// What comes as a plug-in is run in workers unless something else is asked for.
+Result<Isolation> read_isolation(const std::string& text, const Selection& selection) {
+  if (text.empty()) return std::ranges::any_of(selection.candidates, is_plugin) ? Isolation::workers : Isolation::none;
+  if (text == "none") return Isolation::none;
   if (text == "workers") return Isolation::workers;
   if (text == "case") return Isolation::per_case;
-  constexpr std::string_view kNames[] = {"workers", "case"};
-  return Status(Code::usage, fmt::format("--isolate: \"{}\" is neither workers nor case{}", text, did_you_mean(text, kNames)));
+  constexpr std::string_view kNames[] = {"workers", "case", "none"};
+  return Status(Code::usage, fmt::format("--isolate: \"{}\" is none of workers, case and none{}", text, did_you_mean(text, kNames)));
 }
 
 bool drives_gpus(const Selection& selection) { return selection.on == WorldKind::cuda || selection.world == WorldKind::cuda; }
@@ -30,7 +35,7 @@ Result<Exit> run(RunTexts texts, const Program& program) {
   CampaignOptions& options = texts.options;
   RELOADLAB_ASSIGN(options.selection, read_selection(texts.selection));
   RELOADLAB_ASSIGN(options.selection.shard, read_shard(texts.shard, environment_of_this_process()));
-  RELOADLAB_ASSIGN(options.isolation, read_isolation(texts.isolate));
+  RELOADLAB_ASSIGN(options.isolation, read_isolation(texts.isolate, options.selection));
   if (!texts.silence.empty()) {
     RELOADLAB_ASSIGN(options.silence_seconds, read_patience(texts.silence));
     if (options.isolation == Isolation::none && options.jobs == 1 && !drives_gpus(options.selection))
@@ -47,6 +52,7 @@ Result<Exit> run(RunTexts texts, const Program& program) {
   options.worker_command = {own_program(), "worker", "--hang-after", texts.silence};
   if (drives_gpus(options.selection)) {
     RELOADLAB_ASSIGN(const std::optional<Launch> launch, launch_of_this_process());
+    if (launch && texts.isolate.empty()) options.isolation = Isolation::none;  // there are workers as it is
     if (launch) return run_launched(*launch, std::move(options), program);
   }
   RELOADLAB_ASSIGN(const RunResult result, run_campaign(options, program.engine, {stderr, ::isatty(STDERR_FILENO) == 1}));
@@ -77,7 +83,7 @@ Command add_run(CLI::App& app, const Program& program) {
   parser
       ->add_option("--candidate", texts->selection.candidates,
                    "Implementation under test; may be given again. Default: the system's profiles")
-      ->type_name("NAME")
+      ->type_name("NAME|FILE.so")
       ->allow_extra_args(false);
   parser->add_option("--law", texts->selection.laws, "Judge this law only; may be given again")->type_name("ID")->allow_extra_args(false);
   parser->add_option("--jobs", options.jobs, "Worker processes side by side")->check(CLI::Range(1, 1024))->type_name("N");
@@ -88,7 +94,9 @@ Command add_run(CLI::App& app, const Program& program) {
                    "GTEST_TOTAL_SHARDS and GTEST_SHARD_INDEX say, or a Slurm array")
       ->type_name("I/N");
   parser->add_flag("--fail-fast", options.fail_fast, "Stop at the first failure");
-  parser->add_flag("--isolate{workers}", texts->isolate, "Candidates run in worker processes; --isolate=case: a new one for each case");
+  parser->add_flag(
+      "--isolate{workers}", texts->isolate,
+      "Candidates run in worker processes, as plug-ins always do; --isolate=case: a new one for each case; =none: in this process");
   parser
       ->add_option("--hang-after", texts->silence,
                    "With workers: how long without a step beginning is a hang: 500ms, 30s, 2m, 1h (default 60s)")

@@ -125,6 +125,10 @@ Status RankSession::supervised(c10::function_ref<Status()> fn) {
     if (const Devices* devices = stage_.world.devices(); devices && devices->gave_up()) throw;
     outcome_.crashed = true;
     return Status(Code::failed, first_line(error.what()));
+  } catch (...) {
+    if (stage_.world.devices()) throw;  // hosts that are stopped are unwound so
+    outcome_.crashed = true;
+    return Status(Code::failed, "an exception that is no std::exception");
   }
 }
 
