@@ -1,7 +1,9 @@
 // Reads and writes expectation files: same positions and same kind of messages as scenario files.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 #include <span>
@@ -119,7 +121,16 @@ class Reading {
   void worlds(const Node& node, Expectation& one) {
     if (!is(node, Node::Kind::list, "a list")) return;
     if (node.items.empty()) errors_.error(node.at, "an empty list covers no world; leave the key out to cover all");
-    for (const NodePtr& item : node.items) one.worlds.push_back(one_of(*item, "world", world_names()));
+    for (const NodePtr& item : node.items) {
+      const std::string world = text(*item);
+      if (!world_from_name(world))
+        errors_.error(item->at, fmt::format("no world is called \"{}\", expected one of {}", world, fmt::join(world_names(), ", ")),
+                      errors_.suggest(world, world_names()));
+      if (std::ranges::find(one.worlds, world) != one.worlds.end())
+        errors_.error(item->at, fmt::format("world {} a second time, expected each once", world));
+      else
+        one.worlds.push_back(world);
+    }
   }
 
   // One failure has one entry: an entry for all variants leaves no room for another, nor does one for all worlds.

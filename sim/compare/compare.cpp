@@ -16,12 +16,18 @@ Case in_world(Case one, WorldKind world) {
   return one;
 }
 
+// Without the world it is for, which comes first where a scenario has several.
+Case of_any_world(Case one) {
+  if (one.variant.starts_with("world=")) one.variant.erase(0, std::min(one.variant.find(','), one.variant.size() - 1) + 1);
+  return one;
+}
+
 // One for each id: a scenario's cases for several worlds are the same case here.
 std::vector<Case> comparable(const std::vector<Case>& cases, const WorldKind (&worlds)[2]) {
   std::vector<Case> all;
   std::set<std::string> known;
   for (const Case& each : cases)
-    if (can_be_in_both(each, worlds) && known.insert(each.id()).second) all.push_back(each);
+    if (Case one = of_any_world(each); can_be_in_both(one, worlds) && known.insert(one.id()).second) all.push_back(std::move(one));
   return all;
 }
 

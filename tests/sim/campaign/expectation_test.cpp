@@ -52,7 +52,9 @@ TEST(Expectations, ErrorsSayWhereAndWhatWasMeant) {
   EXPECT_EQ(message_of(kHead + "  - {candidate: c, law: law_a, rule: LW1, execution: warm, step: 1, variants: []}\n"),
             "x.yaml:4:79: an empty list covers no case; leave the key out to cover all");
   const std::string in_worlds = kHead + "  - {candidate: fake@bad, law: law_a, rule: B10, execution: warm, step: 1, worlds: ";
-  EXPECT_EQ(message_of(in_worlds + "[cdua]}\n"), "x.yaml:4:85: no world is called \"cdua\"; did you mean \"cuda\"?");
+  EXPECT_EQ(message_of(in_worlds + "[cdua]}\n"),
+            "x.yaml:4:85: no world is called \"cdua\", expected one of cpu, meta, sim, cuda; did you mean \"cuda\"?");
+  EXPECT_EQ(message_of(in_worlds + "[cpu, cpu]}\n"), "x.yaml:4:90: world cpu a second time, expected each once");
   EXPECT_EQ(message_of(in_worlds + "[]}\n"), "x.yaml:4:84: an empty list covers no world; leave the key out to cover all");
   EXPECT_EQ(message_of(in_worlds + "[cuda]}\n" + kBadAtStep1), "x.yaml:5:5: another entry already covers fake@bad and law_a here");
   EXPECT_EQ(message_of(kHead + kBadAtStep1 + kBadAtStep1), "x.yaml:5:5: another entry already covers fake@bad and law_a here");

@@ -90,6 +90,13 @@ TEST_F(Comparing, WhatGoesWrongInAWorldIsADifference) {
   EXPECT_EQ(row_of(one.rows, "run").says, "cuda: the device is lost");
 }
 
+TEST_F(Comparing, AScenarioForSeveralWorldsIsComparedOnce) {
+  std::string several = scenario;
+  several.replace(several.find("kind: sim"), 9, "kind: [sim, cuda]");
+  std::ofstream(file) << several;
+  EXPECT_EQ(compared().id.find("world="), std::string::npos);
+}
+
 TEST_F(Comparing, CasesOfShapesAloneAreNotForWorldsWithBytes) {
   std::string meta = scenario;
   meta.replace(meta.find("kind: sim"), 9, "kind: meta");
