@@ -1,8 +1,9 @@
 # What `cmake --install` puts where, so that plug-ins are built against it: find_package(reloadlab).
 set(headers ${CMAKE_INSTALL_INCLUDEDIR}/reloadlab)
-foreach(folder reference/base reference/model reference/model/tap)
-  file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.h)
-  install(FILES ${files} DESTINATION ${headers}/${folder})
+# As they are when it is called: nothing has to be looked for before each build.
+foreach(folder base model)
+  install(DIRECTORY reference/${folder} DESTINATION ${headers}/reference FILES_MATCHING PATTERN "*.h" PATTERN kinds EXCLUDE
+          PATTERN quant EXCLUDE PATTERN architecture EXCLUDE)
 endforeach()
 install(FILES sim/candidate/candidate.h sim/candidate/plugin_abi.h DESTINATION ${headers}/sim/candidate)
 install(FILES sim/candidate/reloadlab_candidate.h DESTINATION ${headers})
