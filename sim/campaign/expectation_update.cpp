@@ -30,6 +30,29 @@ std::string rule_of_same_failure(const std::vector<Expectation>& split, const Ex
   return same == split.end() ? std::string(kUnexplained) : same->rule;
 }
 
+void add_worlds(Expectation& to, const Expectation& one) {
+  std::vector<std::string> all;
+  for (const std::string& world : world_names())
+    if (to.covers_world(world) || one.covers_world(world)) all.push_back(world);
+  to.worlds = all == world_names() ? std::vector<std::string>() : all;
+}
+
+// Entries that differ in nothing but their worlds become one.
+std::vector<Expectation> joined_worlds(const std::vector<Expectation>& split) {
+  std::vector<Expectation> all;
+  for (const Expectation& one : split) {
+    const auto same = std::find_if(all.begin(), all.end(), [&](const Expectation& other) {
+      return other.candidate == one.candidate && other.law == one.law && other.rule == one.rule && other.variants == one.variants &&
+             other.first == one.first;
+    });
+    if (same == all.end())
+      all.push_back(one);
+    else
+      add_worlds(*same, one);
+  }
+  return all;
+}
+
 // Entries that differ in nothing but their variant become one.
 std::vector<Expectation> grouped_entries(const std::vector<Expectation>& split, const std::vector<std::string>& variants,
                                          const std::vector<std::string>& law_order) {
@@ -112,7 +135,7 @@ void ExpectationBook::ask(const Page& page, std::vector<std::string>& done) cons
 }
 
 Status ExpectationBook::save(Page& page, std::vector<std::string>& done) {
-  page.file.known = grouped_entries(page.file.known, page.variants, law_order_);
+  page.file.known = grouped_entries(joined_worlds(page.file.known), page.variants, law_order_);
   std::error_code error;
   if (page.file.known.empty()) {
     if (!page.path.empty() && fs::remove(page.path, error)) done.push_back(fmt::format("removed {}", page.path.string()));

@@ -265,6 +265,19 @@ TEST_F(CampaignTest, UpdateOnRealDevicesStandsApart) {
   EXPECT_EQ(law_of(run({"fake@good"}), "fake@good", "law_a").state, State::unexpected_pass);
 }
 
+TEST_F(CampaignTest, UpdateInOneWorldAndThenInAnotherIsOneEntry) {
+  const std::string bad = "  - {candidate: fake@bad, law: law_a, rule: B10, ", first = "execution: warm, step: 1, tensor: up.weight}\n";
+  scenario("small");
+  write(kFile, kHead + bad + "worlds: [cpu], " + first);
+  options.update_expectations = true;
+  options.selection.on = WorldKind::sim;
+  run({"fake@bad"});
+  EXPECT_EQ(read_file(folder / kFile), kHead + bad + "worlds: [cpu, sim], " + first);
+  write(kFile, kHead + bad + "worlds: [cpu, meta, cuda], " + first);
+  run({"fake@bad"});
+  EXPECT_EQ(read_file(folder / kFile), kHead + bad + first);
+}
+
 TEST_F(CampaignTest, UpdateRemovesWhatPassesNow) {
   scenario("small");
   write(kFile, kHead + "  - {candidate: fake@good, law: law_a, rule: B10, execution: warm, step: 1}\n");
