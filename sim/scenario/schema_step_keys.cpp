@@ -92,7 +92,8 @@ std::vector<Key> step_keys() {
        .name = "direct",
        .forms = boolean,
        .about = "The first load only: the values go straight into the parameters, as engines' dummy weights do. No loader is called, so "
-                "what the model then holds is no checkpoint.",
+                "what the model then holds is no checkpoint, and who learns from the first load what checkpoints bring takes padding for "
+                "something that is missing.",
        .fallback = "false"},
       {.object = "load", .name = "from", .forms = text, .about = "The checkpoint.", .required = true, .pattern = Pattern::word},
       {.object = "reload", .name = "to", .forms = text, .about = "The checkpoint.", .required = true, .pattern = Pattern::word},
