@@ -30,6 +30,10 @@ std::string rule_of_same_failure(const std::vector<Expectation>& split, const Ex
   return same == split.end() ? std::string(kUnexplained) : same->rule;
 }
 
+bool same_failure(const Expectation& a, const Expectation& b) {
+  return a.candidate == b.candidate && a.law == b.law && a.rule == b.rule && a.first == b.first;
+}
+
 void add_worlds(Expectation& to, const Expectation& one) {
   std::vector<std::string> all;
   for (const std::string& world : world_names())
@@ -41,10 +45,8 @@ void add_worlds(Expectation& to, const Expectation& one) {
 std::vector<Expectation> joined_worlds(const std::vector<Expectation>& split) {
   std::vector<Expectation> all;
   for (const Expectation& one : split) {
-    const auto same = std::find_if(all.begin(), all.end(), [&](const Expectation& other) {
-      return other.candidate == one.candidate && other.law == one.law && other.rule == one.rule && other.variants == one.variants &&
-             other.first == one.first;
-    });
+    const auto same =
+        std::ranges::find_if(all, [&](const Expectation& other) { return same_failure(other, one) && other.variants == one.variants; });
     if (same == all.end())
       all.push_back(one);
     else
@@ -60,10 +62,8 @@ std::vector<Expectation> grouped_entries(const std::vector<Expectation>& split, 
   for (const std::string& variant : variants)
     for (const Expectation& one : split) {
       if (one.variants != std::vector{variant}) continue;
-      const auto same = std::find_if(groups.begin(), groups.end(), [&](const Expectation& group) {
-        return group.candidate == one.candidate && group.law == one.law && group.rule == one.rule && group.worlds == one.worlds &&
-               group.first == one.first;
-      });
+      const auto same =
+          std::ranges::find_if(groups, [&](const Expectation& group) { return same_failure(group, one) && group.worlds == one.worlds; });
       if (same == groups.end())
         groups.push_back(one);
       else

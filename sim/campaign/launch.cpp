@@ -1,23 +1,14 @@
 // What launchers say in the environment.
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "sim/campaign/launched.h"
+#include "sim/campaign/variables.h"
 
 namespace reloadlab::sim {
 namespace {
 
-using Variables = std::map<std::string, std::string>;
-
 Result<int> number(const Variables& variables, const std::string& name, int least, int most) {
-  const auto found = variables.find(name);
-  if (found == variables.end()) return Status(Code::usage, fmt::format("RANK is set, and so must {} be", name));
-  const std::string& text = found->second;
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc() && end == text.data() + text.size() && value >= least && value <= most) return value;
-  return Status(Code::usage, fmt::format("{}=\"{}\", expected a number from {} to {}", name, text, least, most));
+  return number_in(variables, name, least, most, fmt::format("RANK is set, and so must {} be", name));
 }
 
 }  // namespace

@@ -2,27 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
 namespace reloadlab::sim {
 namespace {
 
 constexpr int most = 1 << 20;
 
-using Variables = std::map<std::string, std::string>;
-
-std::optional<int> number(const std::string& text, int least) {
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  return whole && value >= least && value <= most ? std::optional(value) : std::nullopt;
-}
-
 Result<int> variable(const Variables& all, const std::string& name, int least) {
-  const auto found = all.find(name);
-  if (found == all.end()) return Status(Code::usage, fmt::format("{} is not set", name));
-  if (const auto value = number(found->second, least)) return *value;
-  return Status(Code::usage, fmt::format("{}=\"{}\", expected a number from {} to {}", name, found->second, least, most));
+  return number_in(all, name, least, most, name + " is not set");
 }
 
 Result<Shard> checked(Shard shard) {
@@ -77,12 +63,12 @@ Result<Shard> of_so_many(int count, const Variables& all) {
 Result<std::optional<Shard>> read_shard(const std::string& text, const Variables& environment) {
   if (text.empty()) return of_environment(environment);
   const size_t slash = text.find('/');
-  const auto count = number(slash == std::string::npos ? text : text.substr(slash + 1), 1);
+  const auto count = whole_number(slash == std::string::npos ? text : text.substr(slash + 1), 1, most);
   if (count && slash == std::string::npos) {
     RELOADLAB_ASSIGN(Shard shard, of_so_many(*count, environment));
     return std::optional(std::move(shard));
   }
-  const auto which = number(text.substr(0, slash), 1);
+  const auto which = whole_number(text.substr(0, slash), 1, most);
   if (count && which && *which <= *count) return std::optional(Shard{*which - 1, *count, "--shard"});
   return Status(Code::usage,
                 fmt::format("--shard \"{}\", expected 1/8 to 8/8 for one of eight, or 8 where the environment says which", text));

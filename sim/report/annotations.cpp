@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "sim/report/verdict_text.h"
+
 namespace reloadlab::sim {
 namespace {
 
@@ -45,7 +47,7 @@ std::string escaped(std::string_view text, bool property) {
 std::string message_of(const LawResult& law) {
   std::string text = law.reason;
   if (law.finding) text = fmt::format("{}{}{}", law.finding->tensor, law.finding->tensor.empty() ? "" : " ", law.finding->what);
-  if (law.state == State::unexpected_pass) text = fmt::format("known to fail ({}), but passes", law.rule);
+  if (law.state == State::unexpected_pass) text = unexpected_pass_text(law);
   if (law.finding)
     for (const std::string& line : {law.finding->first, law.finding->why, law.reason})
       if (!line.empty()) text += "\n" + line;

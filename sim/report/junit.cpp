@@ -6,6 +6,8 @@
 #include <sstream>
 #include <utility>
 
+#include "sim/report/verdict_text.h"
+
 namespace reloadlab::sim {
 namespace {
 
@@ -17,16 +19,6 @@ std::string printable(std::string text) {
 }
 
 void set(pugi::xml_node node, const char* name, const std::string& value) { node.append_attribute(name) = printable(value).c_str(); }
-
-std::string details(const LawResult& law) {
-  if (!law.finding) return {};
-  const Finding& finding = *law.finding;
-  std::string text = fmt::format("{}{}rank {}, step {}{}{}\n", finding.execution, finding.execution.empty() ? "" : ", ", finding.rank,
-                                 finding.step, law.step_text.empty() ? "" : ": ", law.step_text);
-  for (const std::string& line : {finding.tensor, finding.what, finding.first, finding.why, law.reason})
-    if (!line.empty()) text += line + "\n";
-  return text;
-}
 
 void child(pugi::xml_node node, const char* kind, std::string_view type, const std::string& message, const std::string& text = {}) {
   pugi::xml_node node_child = node.append_child(kind);
@@ -43,9 +35,9 @@ void add_law(pugi::xml_node node, const LawResult& law) {
     case State::fail:
     case State::flaky:
     case State::hang:
-      return child(node, "failure", state_name(law.state), what.empty() ? law.reason : what, details(law));
+      return child(node, "failure", state_name(law.state), what.empty() ? law.reason : what, finding_text(law));
     case State::unexpected_pass:
-      return child(node, "failure", "unexpected_pass", fmt::format("known to fail ({}), but passes", law.rule));
+      return child(node, "failure", "unexpected_pass", unexpected_pass_text(law));
     case State::known:
       return child(node, "skipped", "known", fmt::format("fails as known: {}", law.rule));
     case State::unsupported:

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "sim/report/json.h"
+#include "sim/report/verdict_text.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -12,17 +12,10 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 std::string message_of(const CaseResult& one, const LawResult& law) {
-  std::string text = fmt::format("{}, {}", one.candidate, one.id());
-  const auto add = [&](const std::string& line) {
-    if (!line.empty()) text += "\n" + line;
-  };
-  if (law.finding) {
-    add(fmt::format("{}{}rank {}, step {}{}{}", law.finding->execution, law.finding->execution.empty() ? "" : ", ", law.finding->rank,
-                    law.finding->step, law.step_text.empty() ? "" : ": ", law.step_text));
-    for (const std::string* line : {&law.finding->tensor, &law.finding->what, &law.finding->first, &law.finding->why}) add(*line);
-  }
-  add(law.reason);
-  if (law.state == State::unexpected_pass) add(fmt::format("known to fail ({}), but passes", law.rule));
+  std::string text =
+      fmt::format("{}, {}\n{}", one.candidate, one.id(), law.finding || law.reason.empty() ? finding_text(law) : law.reason + "\n");
+  if (law.state == State::unexpected_pass) text += unexpected_pass_text(law) + "\n";
+  text.pop_back();
   return text;
 }
 

@@ -25,11 +25,13 @@ std::vector<sim::Case> cases_of(std::string_view text, const std::string& file) 
   return cases.ok() ? *std::move(cases) : std::vector<sim::Case>();
 }
 
-std::vector<Played> play(const std::string& file, const std::string& candidate) {
+std::vector<sim::Case> cases_in(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
   EXPECT_TRUE(in) << file;
-  return play(cases_of(std::string(std::istreambuf_iterator<char>(in), {}), file), candidate);
+  return cases_of(std::string(std::istreambuf_iterator<char>(in), {}), file);
 }
+
+std::vector<Played> play(const std::string& file, const std::string& candidate) { return play(cases_in(file), candidate); }
 
 std::vector<Played> play(const std::vector<sim::Case>& cases, const std::string& candidate) {
   const auto info = sim::find_candidate(candidate);

@@ -17,6 +17,7 @@ struct Played {
 
 // The cases that the text of a scenario file expands into. What cannot be read is the running test's failure.
 std::vector<sim::Case> cases_of(std::string_view text, const std::string& file);
+std::vector<sim::Case> cases_in(const std::string& file);
 // Every case of the file. What cannot be read or played is the running test's failure.
 std::vector<Played> play(const std::string& file, const std::string& candidate);
 std::vector<Played> play(const std::vector<sim::Case>& cases, const std::string& candidate);

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <set>
 
@@ -75,9 +73,7 @@ TEST_F(RingMutants, EveryLawKillsOneThatNoOtherLawKills) {
 }
 
 bool is_for_gpus(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  const std::vector<sim::Case> cases = cases_of(std::string(std::istreambuf_iterator<char>(in), {}), path);
-  return std::ranges::all_of(cases, [](const sim::Case& one) { return one.world == sim::WorldKind::cuda; });
+  return std::ranges::all_of(cases_in(path), [](const sim::Case& one) { return one.world == sim::WorldKind::cuda; });
 }
 
 // Also where nothing is refused or outside the contract, and no file names the control.

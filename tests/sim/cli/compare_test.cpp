@@ -6,7 +6,7 @@
 namespace reloadlab::tests {
 namespace {
 
-constexpr const char* kRing = R"(
+constexpr const char* kTimedRing = R"(
 reloadlab: 1
 scenario: ring
 about: Three layers and times.
@@ -29,7 +29,7 @@ constexpr const char* kRates = R"({"kind": "rates", "rates": {"memory_bytes_per_
 
 class Comparison : public ProgramTest {
  protected:
-  Comparison() { write("scenarios/ring.yaml", kRing); }
+  Comparison() { write("scenarios/ring.yaml", kTimedRing); }
   static void expect(const Ran& ran, int exit_code, const std::string& in_out, const std::string& in_err) {
     EXPECT_EQ(ran.exit_code, exit_code) << ran.err << ran.out;
     EXPECT_NE(ran.out.find(in_out), std::string::npos) << ran.out;

@@ -10,32 +10,13 @@ namespace {
 
 std::string plugin(const std::string& spelling) { return PLUGINS "/" + spelling; }
 
-constexpr const char* kRing = R"(
-reloadlab: 1
-scenario: ring
-about: A pass over three layers.
-system: shared_series
-world: {kind: sim, ranks: [2]}
-model:
-  layers:
-    - {name: "blocks.{0..2}.o", kind: replicated_linear, in: 4, out: 4}
-series:
-  - {name: o, layers: "blocks.{0..2}.o"}
-checkpoints: {A: {synthetic: 1}}
-steps:
-  - load: A
-  - pass: {}
-)";
-
 class Plugin : public ProgramTest {
  protected:
   Plugin() { small_scenario(); }
   Ran with(const std::string& spelling, const std::string& arguments = "") const {
     return reloadlab(fmt::format("run --ranks 1 {} --candidate '{}'", arguments, plugin(spelling)));
   }
-  nlohmann::json results(const Ran& ran) const {
-    return nlohmann::json::parse(read(ran.out.substr(0, ran.out.find('\n')) + "/result.json"))["results"];
-  }
+  nlohmann::json results(const Ran& ran) const { return nlohmann::json::parse(result_text(ran))["results"]; }
   // "fail: killed by …", of a law in the first case.
   std::string verdict(const Ran& ran, const std::string& law) const {
     const auto all = results(ran);

@@ -36,6 +36,8 @@ void ProgramTest::small_scenario() {
         "checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}\nsteps:\n  - load: A\n  - reload: B\n  - reload: A\n");
 }
 
+std::string ProgramTest::result_text(const Ran& ran) const { return read(ran.out.substr(0, ran.out.find('\n')) + "/result.json"); }
+
 Ran ProgramTest::run(const std::string& program, const std::string& arguments, const std::string& out) const {
   const std::string command = fmt::format("cd '{}' && '{}' {} >'{}' 2>'{}' </dev/null", folder.string(), program, arguments,
                                           (folder / out).string(), (folder / ".err").string());

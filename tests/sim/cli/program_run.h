@@ -12,6 +12,23 @@ struct Ran {
   std::string out, err;
 };
 
+inline constexpr const char* kRing = R"(
+reloadlab: 1
+scenario: ring
+about: A pass over three layers.
+system: shared_series
+world: {kind: sim, ranks: [2]}
+model:
+  layers:
+    - {name: "blocks.{0..2}.o", kind: replicated_linear, in: 4, out: 4}
+series:
+  - {name: o, layers: "blocks.{0..2}.o"}
+checkpoints: {A: {synthetic: 1}}
+steps:
+  - load: A
+  - pass: {}
+)";
+
 class ProgramTest : public testing::Test {
  protected:
   ProgramTest();
@@ -20,6 +37,8 @@ class ProgramTest : public testing::Test {
   std::string read(const std::string& path) const;
   // One layer, two checkpoints, ranks 1 and 2.
   void small_scenario();
+  // result.json of the run whose folder the program printed.
+  std::string result_text(const Ran& ran) const;
   // `arguments` as a shell reads them.
   Ran reloadlab(const std::string& arguments) const;
   Ran naughty(const std::string& arguments) const;

@@ -10,29 +10,10 @@
 namespace reloadlab::tests {
 namespace {
 
-constexpr const char* kRing = R"(
-reloadlab: 1
-scenario: ring
-about: A pass over three layers.
-system: shared_series
-world: {kind: sim, ranks: [2]}
-model:
-  layers:
-    - {name: "blocks.{0..2}.o", kind: replicated_linear, in: 4, out: 4}
-series:
-  - {name: o, layers: "blocks.{0..2}.o"}
-checkpoints: {A: {synthetic: 1}}
-steps:
-  - load: A
-  - pass: {}
-)";
-
 class Running : public ProgramTest {
  protected:
   // Of the run whose folder the program printed.
-  nlohmann::ordered_json result(const Ran& ran) const {
-    return nlohmann::ordered_json::parse(read(ran.out.substr(0, ran.out.find('\n')) + "/result.json"));
-  }
+  nlohmann::ordered_json result(const Ran& ran) const { return nlohmann::ordered_json::parse(result_text(ran)); }
   // The verdict about whether the candidate came back, of every case.
   std::vector<std::string> survival(const Ran& ran) const {
     std::vector<std::string> said;
