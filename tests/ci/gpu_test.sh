@@ -29,6 +29,10 @@ what_is_packed_is_whole() {
   expect_said 'left out, for its checkpoint lies in the cache: scenarios/models/minilm.yaml'
   expect test ! -e packed/scenarios/models/minilm.yaml
   expect test -z "$(ls packed/lib | grep -E 'torch|c10|cuda|nccl|libc\.|stdc')"
+  for name in $(readelf -d packed/{reloadlab,libreloadlab_cuda.so,bench_gpu_*} | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
+    grep -vE '^(ld-linux.*|lib(c|m|stdc\+\+|gcc_s|dl|rt|pthread|torch.*|c10.*|cuda.*|nvidia.*|nccl.*))\.so'); do
+    expect test -e "packed/lib/$name"
+  done
   expect test "$(cat packed/commit | cut -c 1-12)" = "$(git -C "$source" rev-parse --short=12 HEAD)"
   expect test "$(ls)" = "$(printf 'log\npacked')"
 }

@@ -18,6 +18,7 @@ namespace {
 // What a mutant keeps between calls.
 struct Kept {
   int rank = 0, updates = 0;
+  c10::Device device = at::kCPU;  // where the weights are
   std::map<std::string, at::Tensor> contents;
   std::vector<model::ParameterPtr> handles;
   std::vector<model::LayerPtr> layers;
@@ -79,10 +80,11 @@ void leave_hook(model::Model& model, Kept&) {
 }
 void keep_handle(model::Model&, Kept& kept) { kept.handles.push_back(std::make_shared<model::Parameter>()); }
 void keep_layer(model::Model& model, Kept& kept) { kept.layers = {model.layers().front()}; }
-void take_scratch(model::Model&, Kept& kept) { kept.scratch = at::empty({1 << 16}); }
+void take_scratch(model::Model&, Kept& kept) { kept.scratch = at::empty({1 << 16}, kept.device); }
 void drop_scratch(model::Model&, Kept& kept) { kept.scratch.reset(); }
 void hold_more(model::Model& model, Kept& kept) {
-  if (kept.rank > 0) model.layers().front()->extra.kernel = [scratch = at::empty({16})](const at::Tensor& input) { return input; };
+  if (kept.rank == 0) return;
+  model.layers().front()->extra.kernel = [scratch = at::empty({16}, kept.device)](const at::Tensor& input) { return input; };
 }
 void fail_late(model::Model&, Kept&) { throw std::runtime_error("after everything was done"); }
 
@@ -180,6 +182,7 @@ class AroundReference final : public sim::Reloader {
   Status record(model::Model& model) override { return then(inner_->record(model), how_.after_record, model); }
   Status before_post_load(model::Model& model) override { return inner_->before_post_load(model); }
   Status prepare(model::Model& model) override {
+    each_tensor(model, [&](model::Layer&, const model::Slot& slot) { kept_.device = slot.handle->tensor.device(); });
     if (how_.before_prepare) how_.before_prepare(model, kept_);
     return then(inner_->prepare(model), how_.after_prepare, model);
   }
