@@ -26,6 +26,7 @@ struct MutantTexts {
   std::vector<std::string> paths{"scenarios/bugs",
                                  "scenarios/layerwise/allocators.yaml",
                                  "scenarios/layerwise/sleep_and_wake.yaml",
+                                 "scenarios/layerwise/sleep_padded.yaml",
                                  "scenarios/layerwise/tensor_parallel.yaml",
                                  "scenarios/layerwise/transport_by_ipc.yaml",
                                  "scenarios/layerwise/transport_by_stream.yaml",
