@@ -94,8 +94,8 @@ void keep_shard(const Shard& shard, Selected& selected) {
   selected.cases = std::move(own);
 }
 
-// Others would be what they are without delays.
-bool can_be_delayed(const Case& one) { return one.world == WorldKind::cuda && one.order_counts(); }
+// Others would be what they are without delays, and those with delays of their own are in the run without any.
+bool can_be_delayed(const Case& one) { return one.world == WorldKind::cuda && one.order_counts() && !one.delays; }
 
 }  // namespace
 
@@ -147,6 +147,8 @@ std::string why_no_case(const Selection& selection, const Selected& selected_cas
     return fmt::format("no case can be played on {}; the {} are for {}", world_name(*selection.on), there, fmt::join(worlds, ", "));
   if (selection.delays && std::none_of(all.begin(), all.end(), [&](const Case& one) { return one.order_counts(); }))
     return fmt::format("order counts in no case, so that delays would change nothing; there are {}", there);
+  if (selection.delays && std::all_of(all.begin(), all.end(), [](const Case& one) { return one.delays || !one.order_counts(); }))
+    return fmt::format("where order counts, cases have delays of their own; there are {}", there);
   if (selection.delays && selection.on != WorldKind::cuda)
     return fmt::format("no case that order counts in is played on cuda, where delays are; the {} are for {}", there,
                        fmt::join(worlds, ", "));

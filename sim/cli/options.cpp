@@ -35,8 +35,9 @@ void add_cases(CLI::App& command, SelectionTexts& texts) {
       ->type_name("GLOB")
       ->allow_extra_args(false);
   command
-      .add_option("--delays", texts.delays,
-                  "Cases on world cuda where order counts, whose streams lose time at places that this number draws")
+      .add_option(
+          "--delays", texts.delays,
+          "Cases on world cuda where order counts, and without delays of their own: streams lose time at places that this number draws")
       ->type_name("SEED");
   command.add_option("--seed", texts.seed, "A number, or a commit of 40 hexadecimal digits")->type_name("SEED");
 }

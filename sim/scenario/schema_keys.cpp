@@ -211,8 +211,8 @@ std::vector<Key> place_keys() {
        .name = "delays",
        .forms = integer | integers,
        .about = "On world `cuda`, with series or `source: stream`: a seed, or several. Streams lose time before operators and collectives "
-                "that it draws, so that what nothing orders comes in another order. Nowhere when absent; `run --delays` plays these cases "
-                "with it."},
+                "that it draws, so that what nothing orders comes in another order. Nowhere when absent: `run --delays` "
+                "plays such cases with it."},
       {.object = "requires", .name = "gpus", .forms = integer, .about = "GPUs on this host.", .fallback = "0", .maximum = 64},
       {.object = "requires",
        .name = "vram_gib",

@@ -169,5 +169,22 @@ TEST_F(CampaignTest, DelaysAreForCasesInWhichOrderCounts) {
   EXPECT_NE(screen().find("no case that order counts in is played on cuda"), std::string::npos) << screen();
 }
 
+// They are in the run without --delays; played with another seed they would not be what their names say.
+TEST_F(CampaignTest, DelaysAreNotForCasesWithDelaysOfTheirOwn) {
+  std::string own = small_scenario("own", "Order counts.", "small");
+  own.replace(own.find("reload: B"), 9, "reload: {to: B, source: stream}");
+  const size_t world = own.find("world: {");
+  ASSERT_NE(world, std::string::npos) << own;
+  own.replace(world, own.find('}', world) + 1 - world, "world: {kind: cuda, delays: [1, 2]}");
+  write("scenarios/layerwise/own.yaml", own);
+  options.selection.delays = 3;
+  EXPECT_EQ(run({"fake@good"}).cases.size(), 0u);
+  EXPECT_NE(screen().find("cases have delays of their own; there are 2 cases here"), std::string::npos) << screen();
+  options.selection.delays.reset();
+  const auto selected = select_cases(options.selection, engine);
+  ASSERT_TRUE(selected.ok()) << selected.status().message();
+  EXPECT_EQ(selected->cases.size(), 2u);
+}
+
 }  // namespace
 }  // namespace reloadlab::tests

@@ -1,0 +1,294 @@
+#include "sim/attach/attached.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "reference/base/check.h"
+#include "reference/base/nearest.h"
+#include "reference/model/layer.h"
+#include "sim/campaign/attempt.h"
+#include "sim/evidence/rank_parts.h"
+#include "sim/law/law.h"
+#include "sim/report/verdict_text.h"
+
+namespace reloadlab::sim {
+namespace {
+
+// What a law needs beside the model and its names.
+enum class Need { nothing, bytes, limit };
+struct Judged {
+  std::string_view law;
+  Need need;
+};
+constexpr Judged kJudged[] = {{"cold_load_equal", Need::bytes}, {"return_exact", Need::bytes}, {"address_stable", Need::nothing},
+                              {"graph_replay", Need::bytes},    {"no_residue", Need::nothing}, {"memory_bound", Need::limit},
+                              {"no_leak", Need::nothing}};
+
+bool is_there(const Judged& law, const AttachOptions& options) {
+  return law.need == Need::nothing || (law.need == Need::bytes && options.bytes) || (law.need == Need::limit && options.extra_bytes);
+}
+
+Status check_laws(const AttachOptions& options) {
+  const std::vector<std::string> all = attachable_laws();
+  for (const std::string& law : options.laws) {
+    const auto known = std::ranges::find(kJudged, law, &Judged::law);
+    if (known == std::end(kJudged))
+      return Status(Code::usage, fmt::format("no law for a live model is called \"{}\"{}; there are {}", law, did_you_mean(law, all),
+                                             fmt::join(all, ", ")));
+    if (!is_there(*known, options))
+      return Status(Code::usage, fmt::format("{} cannot be judged without {}", law, known->need == Need::bytes ? "bytes" : "extra_bytes"));
+  }
+  return {};
+}
+
+std::vector<std::string> chosen(const AttachOptions& options) {
+  if (!options.laws.empty()) return options.laws;
+  std::vector<std::string> laws;
+  for (const Judged& each : kJudged)
+    if (is_there(each, options) && each.law != "graph_replay") laws.emplace_back(each.law);
+  return laws;
+}
+
+Step step_of(StepKind kind, const std::string& checkpoint) {
+  Step step;
+  step.kind = kind;
+  step.plan.checkpoint = checkpoint;
+  return step;
+}
+
+std::optional<DType> named(at::ScalarType type) {
+  for (const DType dtype : all_dtypes())
+    if (model::to_torch(dtype) == type) return dtype;
+  return std::nullopt;
+}
+
+// Element types that laws have no name for are bytes to them.
+at::Tensor nameable(const at::Tensor& tensor) { return named(tensor.scalar_type()) ? tensor : tensor.contiguous().view(at::kByte); }
+
+CensusEntry entry_of(const Held& held) {
+  return {.path = held.path,
+          .layer = held.layer,
+          .kind = held.kind,
+          .persistent = held.persistent,
+          .handle = held.handle,
+          .tensor_class = held.tensor_class,
+          .loader = held.loader,
+          .attributes = held.attributes,
+          .host = held.host};
+}
+
+void describe(const at::Tensor& tensor, CensusEntry& entry) {
+  const bool own = named(tensor.scalar_type()).has_value();
+  entry.shape.assign(tensor.sizes().begin(), tensor.sizes().end());
+  entry.strides.assign(tensor.strides().begin(), tensor.strides().end());
+  entry.offset = tensor.storage_offset();
+  entry.dtype = named(tensor.scalar_type()).value_or(DType::u8);
+  entry.on_meta = tensor.is_meta();
+  if (own) return;
+  const auto size = static_cast<int64_t>(tensor.itemsize());
+  entry.tensor_class += fmt::format(" of {}", c10::toString(tensor.scalar_type()));
+  entry.shape.push_back(size);
+  for (int64_t& stride : entry.strides) stride *= size;
+  entry.strides.push_back(1);
+  entry.offset *= size;
+}
+
+}  // namespace
+
+std::vector<std::string> attachable_laws() {
+  std::vector<std::string> laws;
+  for (const Judged& each : kJudged) laws.emplace_back(each.law);
+  return laws;
+}
+
+Result<Attached> Attached::make(AttachOptions options) {
+  RELOADLAB_TRY(check_laws(options));
+  if (options.ranks < 1 || options.rank < 0 || options.rank >= options.ranks)
+    return Status(Code::usage, fmt::format("there is no rank {} of {}", options.rank, options.ranks));
+  return Attached(std::move(options));
+}
+
+Attached::Attached(AttachOptions options) : options_(std::move(options)), blobs_(std::make_unique<BlobStore>()) {
+  Case& the_case = evidence_.the_case;
+  the_case.scenario = options_.name;
+  the_case.system = "attached";
+  the_case.world = options_.on_gpu ? WorldKind::cuda : WorldKind::cpu;
+  the_case.ranks = options_.ranks;
+  the_case.laws = chosen(options_);
+  the_case.limits.extra_bytes = options_.extra_bytes;
+  evidence_.candidate = options_.candidate;
+  if (options_.ranks > 1) evidence_.numbers = {options_.rank};
+  evidence_.plan.resize(1);
+  execution(Variation::Kind::warm);
+}
+
+Execution& Attached::execution(Variation::Kind kind, const std::string& name) {
+  for (Execution& each : evidence_.executions)
+    if (each.variation.kind == kind && each.variation.name == name) return each;
+  Execution& made = evidence_.executions.emplace_back();
+  made.variation = {.kind = kind, .name = name};
+  made.ranks.resize(1);
+  return made;
+}
+
+Census Attached::census(const Moment& moment, int step) {
+  Census census;
+  census.step = step;
+  census.flags = moment.flags;
+  for (const Held& held : moment.held) {
+    CensusEntry& entry = census.entries.emplace_back(entry_of(held));
+    if (!held.tensor.defined()) continue;
+    describe(held.tensor, entry);
+    if (entry.on_meta || !held.tensor.has_storage()) continue;
+    entry.storage = places_.serial_of(held.tensor);
+    if (options_.bytes) entry.content = blobs_->keep(nameable(held.tensor.detach()));
+  }
+  return census;
+}
+
+int Attached::add_step(Step step) {
+  Execution& warm = execution(Variation::Kind::warm);
+  warm.steps.push_back(step);
+  evidence_.the_case.steps.push_back(std::move(step));
+  return static_cast<int>(warm.steps.size()) - 1;
+}
+
+void Attached::cold(const std::string& checkpoint, const Moment& moment, const std::vector<GraphOutput>& outputs) {
+  Census seen = census(moment, 0);
+  Execution& cold = execution(Variation::Kind::cold, checkpoint);
+  cold.steps = {step_of(StepKind::load, checkpoint)};
+  if (!outputs.empty()) cold.steps.push_back(step_of(StepKind::replay, {}));
+  RankRun& run = cold.ranks.front();
+  run = {};
+  run.censuses.push_back(std::move(seen));
+  run.outcomes.push_back({.step = 0});
+  for (const GraphOutput& each : outputs)
+    run.graph_reads.push_back({.step = 1, .path = each.graph, .output = blobs_->keep(nameable(each.output.detach()))});
+}
+
+void Attached::begin(const std::string& checkpoint, const Moment& moment) {
+  const int step = add_step(step_of(StepKind::load, checkpoint));
+  Census census = this->census(moment, step);
+  for (const CensusEntry& entry : census.entries) {
+    if (entry.kind != CensusEntry::Kind::parameter && entry.kind != CensusEntry::Kind::buffer) continue;
+    evidence_.deliveries.push_back(
+        {.name = entry.path, .layer = entry.layer, .slot = entry.path.substr(entry.layer.empty() ? 0 : entry.layer.size() + 1)});
+    if (std::ranges::find(evidence_.layers, entry.layer) == evidence_.layers.end()) evidence_.layers.push_back(entry.layer);
+  }
+  evidence_.plan.front().states.push_back({.step = step, .checkpoint = checkpoint, .partial = false});
+  RankRun& run = execution(Variation::Kind::warm).ranks.front();
+  run.censuses.push_back(std::move(census));
+  run.outcomes.push_back({.step = step});
+}
+
+void Attached::update(const Update& update, const Moment& moment) {
+  RELOADLAB_CHECK(!evidence_.the_case.steps.empty(), "update() before begin()");
+  const int step = add_step(step_of(StepKind::reload, update.checkpoint));
+  Census census = this->census(moment, step);
+  RankPlan& plan = evidence_.plan.front();
+  plan.states.push_back({.step = step, .checkpoint = update.checkpoint, .partial = false});
+  plan.peaks.push_back({.step = step, .extra_bytes = options_.extra_bytes.value_or(0)});
+  RankRun& run = execution(Variation::Kind::warm).ranks.front();
+  run.censuses.push_back(std::move(census));
+  run.outcomes.push_back({.step = step,
+                          .status = update.status,
+                          .crashed = !update.status.ok(),
+                          .extra_bytes_peak = update.extra_bytes_peak,
+                          .extra_bytes_after = update.extra_bytes_after,
+                          .live_layers = update.live_layers,
+                          .live_parameters = update.live_parameters,
+                          .live_allocations = update.live_allocations,
+                          .live_bytes = update.live_bytes});
+  repeat_updates();
+}
+
+// As laws about growth read it: the updates once more, behind all steps.
+void Attached::repeat_updates() {
+  const Execution& warm = execution(Variation::Kind::warm);
+  std::vector<Step> steps = warm.steps;
+  std::vector<StepOutcome> outcomes;
+  if (first_) outcomes.push_back(*first_);
+  std::ranges::copy_if(warm.ranks.front().outcomes, std::back_inserter(outcomes),
+                       [&](const StepOutcome& outcome) { return warm.steps[static_cast<size_t>(outcome.step)].kind == StepKind::reload; });
+  for (StepOutcome& outcome : outcomes) {
+    outcome.step = static_cast<int>(steps.size());
+    steps.push_back(step_of(StepKind::reload, {}));
+  }
+  Execution& repeat = execution(Variation::Kind::repeat);
+  repeat.variation.index = static_cast<int>(outcomes.size());
+  repeat.steps = std::move(steps);
+  repeat.ranks.front().outcomes = std::move(outcomes);
+}
+
+void Attached::forget() {
+  Execution& warm = execution(Variation::Kind::warm);
+  RankRun& run = warm.ranks.front();
+  RELOADLAB_CHECK(!run.censuses.empty(), "forget() before begin()");
+  const auto updated = [&](const StepOutcome& outcome) { return warm.steps[static_cast<size_t>(outcome.step)].kind == StepKind::reload; };
+  const auto first = std::ranges::find_if(run.outcomes, updated);
+  if (!first_ && first != run.outcomes.end()) first_ = *first;
+  Census last = std::move(run.censuses.back());
+  last.step = 0;
+  const std::string checkpoint = evidence_.plan.front().states.back().checkpoint;
+  run = {};
+  run.censuses.push_back(std::move(last));
+  run.outcomes.push_back({.step = 0});
+  warm.steps = evidence_.the_case.steps = {step_of(StepKind::load, checkpoint)};
+  evidence_.plan.front() = {.states = {{.step = 0, .checkpoint = checkpoint, .partial = false}}};
+}
+
+void Attached::graphs(const std::vector<GraphOutput>& outputs) {
+  if (outputs.empty()) return;
+  const int step = add_step(step_of(StepKind::replay, {}));
+  std::vector<std::string>& laws = evidence_.the_case.laws;
+  if (options_.laws.empty() && options_.bytes && std::ranges::find(laws, "graph_replay") == laws.end()) laws.emplace_back("graph_replay");
+  RankRun& run = execution(Variation::Kind::warm).ranks.front();
+  run.outcomes.push_back({.step = step});
+  for (const GraphOutput& each : outputs)
+    run.graph_reads.push_back({.step = step, .path = each.graph, .output = blobs_->keep(nameable(each.output.detach()))});
+}
+
+CaseResult judge_attached(const Evidence& evidence) {
+  Engine engine;
+  engine.judge = judge;
+  const Job job{.the_case = evidence.the_case, .candidate = evidence.candidate};
+  return judge_evidence(job, evidence, engine).result;
+}
+
+std::string text_of(const CaseResult& result) {
+  std::string text;
+  int64_t passed = 0;
+  for (const LawResult& law : result.laws) {
+    if (law.state == State::pass) ++passed;
+    if (!law.finding) continue;
+    const LawInfo* info = find_law(law.law);
+    std::string lines = finding_text(law);
+    while (lines.ends_with('\n')) lines.pop_back();
+    text += fmt::format("\n{} {}: {}\n{}", state_name(law.state), law.law, info ? info->sentence : kSurvivesSentence, lines);
+  }
+  return text.empty() ? fmt::format("{}: {} laws hold", result.scenario, passed) : fmt::format("{}:{}", result.scenario, text);
+}
+
+Result<Evidence> merge_attached(std::vector<Evidence> ranks) {
+  if (ranks.empty()) return Status(Code::usage, "no ranks to put together");
+  const auto count = static_cast<size_t>(ranks.front().the_case.ranks);
+  const std::string name = ranks.front().the_case.scenario;
+  std::vector<RankPart> parts(count);
+  for (Evidence& each : ranks) {
+    const size_t rank = each.numbers.empty() ? 0 : static_cast<size_t>(each.numbers.front());
+    if (each.the_case.scenario != name || static_cast<size_t>(each.the_case.ranks) != count || rank >= count)
+      return Status(Code::data, fmt::format("\"{}\" with {} ranks and \"{}\" with {} are of different runs",
+                                            ranks.front().the_case.scenario, count, each.the_case.scenario, each.the_case.ranks));
+    if (parts[rank].evidence) return Status(Code::data, fmt::format("rank {} is there twice", rank));
+    parts[rank].evidence = std::move(each);
+  }
+  for (size_t rank = 0; rank < count; ++rank)
+    if (!parts[rank].evidence) return Status(Code::data, fmt::format("rank {} of {} is missing", rank, count));
+  const Case the_case = parts.front().evidence->the_case;
+  const std::string candidate = parts.front().evidence->candidate;
+  return put_together(the_case, candidate, std::move(parts));
+}
+
+}  // namespace reloadlab::sim
