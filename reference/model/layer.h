@@ -227,6 +227,8 @@ void for_each_tensor(const Layer& layer, Fn&& fn) {
 
 class Model {
  public:
+  // What shows the model to another language. It is the last to go: what it shows is gone by then.
+  std::shared_ptr<void> beside;
   ModelSpec spec;
   TensorParallel tp;
   LayerPtr root;                      // class "Model", no tensors of its own

@@ -9,6 +9,7 @@
 #include "sim/campaign/explore_case.h"
 #include "sim/candidate/candidate.h"
 #include "sim/candidate/plugin.h"
+#include "sim/candidate/python.h"
 #include "sim/replay/lacks.h"
 #include "sim/replay/replay.h"
 
@@ -50,6 +51,10 @@ Engine built_in_engine() {
   at::set_num_threads(1);
   Engine engine;
   engine.candidate = [](const std::string& spelling) -> Result<EngineCandidate> {
+    if (is_python(spelling)) {
+      RELOADLAB_ASSIGN(const CandidateInfo described, describe_python(spelling));
+      return EngineCandidate{described.name, described.system};
+    }
     if (is_plugin(spelling)) RELOADLAB_TRY(try_plugin(spelling));
     RELOADLAB_ASSIGN(const CandidateInfo info, find_candidate(spelling));
     return EngineCandidate{info.name, info.system};

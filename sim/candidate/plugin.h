@@ -18,8 +18,9 @@ inline std::pair<std::string, std::string> split_plugin(std::string_view spellin
   return {std::string(spelling.substr(0, at)), std::string(spelling.substr(at + 1))};
 }
 
-// No other candidate's name has a slash, or ends so.
+// No other candidate's name has a slash, or ends so. (python.h: what begins with "python:" is looked at first.)
 inline bool is_plugin(std::string_view spelling) {
+  if (spelling.starts_with("python:")) return false;
   const std::string path = split_plugin(spelling).first;
   return path.find('/') != path.npos || path.ends_with(".so");
 }

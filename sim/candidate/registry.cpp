@@ -8,6 +8,7 @@
 #include "sim/candidate/builtin.h"
 #include "sim/candidate/candidate.h"
 #include "sim/candidate/plugin.h"
+#include "sim/candidate/python.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -59,6 +60,7 @@ void register_profiles(const std::string& family, std::vector<std::string> profi
 }
 
 Result<CandidateInfo> find_candidate(const std::string& spelling) {
+  if (is_python(spelling)) return find_python(spelling);
   if (is_plugin(spelling)) return find_plugin(spelling);
   all_families();
   const size_t at = spelling.find('@');

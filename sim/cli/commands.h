@@ -12,7 +12,8 @@ namespace reloadlab::sim {
 // What every action may use.
 struct Program {
   const Engine& engine;
-  std::string name;  // as it was called: "build/release/reloadlab"
+  std::string name;                // as it was called: "build/release/reloadlab"
+  std::vector<std::string> words;  // what it was called with
 };
 
 using Action = std::function<Result<Exit>()>;
@@ -58,7 +59,13 @@ Result<Exit> run_launched(const Launch& launch, CampaignOptions options, const P
 void print_result(const CampaignOptions& options, const RunResult& result);
 
 Exit exit_of(const Status& failure);
-std::string own_program();                              // the path of this program, to start workers with
+// How workers are started, without and with what they are told; with a Python candidate among these, as a Python module.
+std::vector<std::string> worker_words();
+std::vector<std::string> worker_command(const std::string& silence);
+Result<std::vector<std::string>> worker_command(const std::string& silence, const std::vector<std::string>& candidates);
+// For commands that play candidates in their own process: with a Python candidate among these it becomes the program as a Python module,
+// and does not come back.
+Status host_candidates(const Program& program, const std::vector<std::string>& candidates);
 Result<double> read_duration(const std::string& text);  // "500ms", "30s", "2m", "1h": seconds
 Result<double> read_patience(const std::string& text);  // the same for --hang-after, which has a least
 // A number, or a commit's 40 hexadecimal digits.

@@ -57,6 +57,7 @@ Result<Exit> compare(const CompareTexts& texts, const Program& program) {
   if (!texts.rates.empty()) {
     RELOADLAB_ASSIGN(options.rates, read_rates(texts.rates));
   }
+  RELOADLAB_TRY(host_candidates(program, options.selection.candidates));
   std::map<std::string_view, int> counts;
   RELOADLAB_TRY(compare_worlds(options, program.engine, [&](const Compared& one) {
     ++counts[word(one)];

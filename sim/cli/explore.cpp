@@ -230,6 +230,7 @@ Result<std::vector<Job>> jobs_of_files(Selection selection, const Selected& sele
 Result<Exit> explore(const ExploreTexts& texts, const Program& program) {
   RELOADLAB_ASSIGN(const Selection selection, read_selection(texts.selection));
   RELOADLAB_ASSIGN(const ExploreOptions options, read_options(texts));
+  RELOADLAB_TRY(host_candidates(program, selection.candidates));
   RELOADLAB_ASSIGN(const Selected selected, select_cases(selection, program.engine));
   RELOADLAB_ASSIGN(const std::vector<Job> jobs, select_jobs(selection, selected.cases, program.engine));
   if (jobs.empty()) {

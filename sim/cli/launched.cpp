@@ -50,7 +50,7 @@ Result<std::optional<Launch>> launch_of_this_process() { return read_launch(envi
 Result<Exit> run_launched(const Launch& launch, CampaignOptions options, const Program& program) {
   if (options.jobs > 1 || options.isolation != Isolation::none)
     return Status(Code::usage, "--jobs and --isolate: ranks that a launcher starts play one case at a time, in workers as it is");
-  LaunchOptions mine{.launch = launch, .command = {own_program(), "worker"}, .silence_seconds = options.silence_seconds};
+  LaunchOptions mine{.launch = launch, .command = worker_words(), .silence_seconds = options.silence_seconds};
   choose_device(mine);
   RELOADLAB_ASSIGN(const std::unique_ptr<Board> board, open_board(launch, mine.come_within));
   if (launch.rank > 0) return static_cast<Exit>(keep_worker(*board, mine));

@@ -152,7 +152,7 @@ Result<std::vector<std::string>> chosen(const std::vector<std::string>& only, co
 Result<Exit> mutants(const MutantTexts& texts, const Program& program) {
   CampaignOptions options{.jobs = texts.jobs, .isolation = Isolation::workers, .expectations = false, .out = texts.out};
   options.program = program.name;
-  options.worker_command = {own_program(), "worker", "--hang-after", texts.silence};
+  options.worker_command = worker_command(texts.silence);
   RELOADLAB_ASSIGN(options.silence_seconds, read_patience(texts.silence));
   const SelectionTexts where{.paths = texts.paths, .on = texts.on, .delays = texts.delays};
   RELOADLAB_ASSIGN(options.selection, read_selection(where));

@@ -2,15 +2,24 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
+#include <cstdlib>
+#include <cstring>
 
 #include "reference/base/nearest.h"
 #include "reference/base/prng.h"
 #include "sim/campaign/expectation.h"
+#include "sim/candidate/python.h"
 #include "sim/cli/commands.h"
 
 namespace reloadlab::sim {
 namespace {
+
+std::vector<std::string> with_words(std::vector<std::string> command, const std::vector<std::string>& words) {
+  command.insert(command.end(), words.begin(), words.end());
+  return command;
+}
 
 Result<WorldKind> read_device_world(const std::string& text) {
   RELOADLAB_ASSIGN(const WorldKind world, read_world("--on", text));
@@ -97,10 +106,28 @@ Result<uint64_t> read_seed(std::string_view option, const std::string& text) {
   return Status(Code::usage, fmt::format("{}: \"{}\" is neither a number nor a commit of 40 hexadecimal digits", option, text));
 }
 
-std::string own_program() {
-  char path[4096];
-  const ssize_t size = ::readlink("/proc/self/exe", path, sizeof path);
-  return size > 0 ? std::string(path, static_cast<size_t>(size)) : std::string();
+std::vector<std::string> worker_words() { return with_words(own_command(), {"worker"}); }
+
+std::vector<std::string> worker_command(const std::string& silence) {
+  return with_words(own_command(), {"worker", "--hang-after", silence});
+}
+
+Result<std::vector<std::string>> worker_command(const std::string& silence, const std::vector<std::string>& candidates) {
+  if (std::ranges::none_of(candidates, is_python)) return worker_command(silence);
+  RELOADLAB_ASSIGN(std::vector<std::string> python, python_command());
+  return with_words(std::move(python), {"worker", "--hang-after", silence});
+}
+
+Status host_candidates(const Program& program, const std::vector<std::string>& candidates) {
+  if (hosts_python() || std::ranges::none_of(candidates, is_python)) return {};
+  RELOADLAB_ASSIGN(std::vector<std::string> command, python_command());
+  command = with_words(std::move(command), program.words);
+  ::setenv("RELOADLAB_CALLED", program.name.c_str(), /*overwrite=*/1);
+  std::vector<char*> words;
+  for (std::string& word : command) words.push_back(word.data());
+  words.push_back(nullptr);
+  ::execv(words[0], words.data());
+  return Status(Code::failed, fmt::format("{}: {}", command[0], std::strerror(errno)));
 }
 
 }  // namespace reloadlab::sim

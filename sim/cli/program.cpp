@@ -128,8 +128,9 @@ int with_all_printed(int code) {
 
 int run_program(int argc, const char* const* argv, const Engine& engine) {
   try {
-    const Engine whole = with_rank_processes(engine, {own_program(), "worker"});
-    return with_all_printed(dispatch(argc, argv, {whole, argc > 0 ? argv[0] : "reloadlab"}));
+    const Engine whole = with_rank_processes(engine, worker_words());
+    return with_all_printed(
+        dispatch(argc, argv, {whole, argc > 0 ? argv[0] : "reloadlab", std::vector<std::string>(argv + std::min(argc, 1), argv + argc)}));
   } catch (const std::system_error& error) {  // as fmt says that it cannot print
     return say(Exit::defect, fmt::format("reloadlab: {}", error.what()));
   } catch (const std::exception& error) {

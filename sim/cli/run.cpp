@@ -5,6 +5,7 @@
 
 #include "reference/base/nearest.h"
 #include "sim/candidate/plugin.h"
+#include "sim/candidate/python.h"
 #include "sim/cli/commands.h"
 #include "sim/cli/machine.h"
 #include "sim/report/annotations.h"
@@ -19,9 +20,10 @@ struct RunTexts {
   bool no_expectations = false, list_devices = false;
 };
 
-// What comes as a plug-in is run in workers unless something else is asked for.
+// What others wrote is run in workers unless something else is asked for.
 Result<Isolation> read_isolation(const std::string& text, const Selection& selection) {
-  if (text.empty()) return std::ranges::any_of(selection.candidates, is_plugin) ? Isolation::workers : Isolation::none;
+  const auto is_foreign = [](const std::string& spelling) { return is_plugin(spelling) || is_python(spelling); };
+  if (text.empty()) return std::ranges::any_of(selection.candidates, is_foreign) ? Isolation::workers : Isolation::none;
   if (text == "none") return Isolation::none;
   if (text == "workers") return Isolation::workers;
   if (text == "case") return Isolation::per_case;
@@ -36,6 +38,7 @@ Result<Exit> run(RunTexts texts, const Program& program) {
   RELOADLAB_ASSIGN(options.selection, read_selection(texts.selection));
   RELOADLAB_ASSIGN(options.selection.shard, read_shard(texts.shard, environment_of_this_process()));
   RELOADLAB_ASSIGN(options.isolation, read_isolation(texts.isolate, options.selection));
+  if (options.isolation == Isolation::none && options.jobs == 1) RELOADLAB_TRY(host_candidates(program, options.selection.candidates));
   if (!texts.silence.empty()) {
     RELOADLAB_ASSIGN(options.silence_seconds, read_patience(texts.silence));
     if (options.isolation == Isolation::none && options.jobs == 1 && !drives_gpus(options.selection))
@@ -49,7 +52,7 @@ Result<Exit> run(RunTexts texts, const Program& program) {
   options.expectations = !texts.no_expectations;
   options.out = texts.out;
   options.program = program.name;
-  options.worker_command = {own_program(), "worker", "--hang-after", texts.silence};
+  RELOADLAB_ASSIGN(options.worker_command, worker_command(texts.silence, options.selection.candidates));
   if (drives_gpus(options.selection)) {
     RELOADLAB_ASSIGN(const std::optional<Launch> launch, launch_of_this_process());
     if (launch && texts.isolate.empty()) options.isolation = Isolation::none;  // there are workers as it is
@@ -83,7 +86,7 @@ Command add_run(CLI::App& app, const Program& program) {
   parser
       ->add_option("--candidate", texts->selection.candidates,
                    "Implementation under test; may be given again. Default: the system's profiles")
-      ->type_name("NAME|FILE.so")
+      ->type_name("NAME|FILE.so|python:MODULE:CLASS")
       ->allow_extra_args(false);
   parser->add_option("--law", texts->selection.laws, "Judge this law only; may be given again")->type_name("ID")->allow_extra_args(false);
   parser->add_option("--jobs", options.jobs, "Worker processes side by side")->check(CLI::Range(1, 1024))->type_name("N");

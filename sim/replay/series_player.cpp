@@ -65,8 +65,12 @@ Status SeriesPlayer::make_one(const SeriesSpec& spec, const CandidateInfo& candi
                             [this, &spec, own](const IssuedCollective& issued) { saw_collective(spec.group, own, issued); });
     groups_[spec.group] = group;
   }
-  const model::SeriesContext own{
-      .name = spec.name, .group = group, .device = device, .prefetch = spec.prefetch, .store = devices.store(own_name(spec.group))};
+  const model::SeriesContext own{.name = spec.name,
+                                 .group = group,
+                                 .device = device,
+                                 .prefetch = spec.prefetch,
+                                 .store = devices.store(own_name(spec.group)),
+                                 .model = &scene_.model};
   RELOADLAB_ASSIGN(one.series, candidate.make_series(context, own));
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     const model::LayerPtr layer = scene_.model.find(spec.layers[i]);

@@ -12,7 +12,24 @@ long futex(std::atomic<uint32_t>& word, int operation, uint32_t value, const tim
   return syscall(SYS_futex, &word, operation | FUTEX_PRIVATE_FLAG, value, time, nullptr, 0);
 }
 
+HeldBeside beside;
+
+class Left {
+ public:
+  Left() : state_(beside.leave ? beside.leave() : nullptr) {}
+  ~Left() {
+    if (beside.come_back) beside.come_back(state_);
+  }
+  Left(const Left&) = delete;
+  Left& operator=(const Left&) = delete;
+
+ private:
+  void* state_;
+};
+
 }  // namespace
+
+void give_away_while_waiting(HeldBeside held) { beside = held; }
 
 void Baton::give() {
   given_.store(1, std::memory_order_release);
@@ -20,10 +37,14 @@ void Baton::give() {
 }
 
 void Baton::take() {
+  if (taken()) return;
+  const Left given;
   while (!taken()) futex(given_, FUTEX_WAIT, 0, nullptr);
 }
 
 bool Baton::take_within(std::chrono::nanoseconds time) {
+  if (taken()) return true;
+  const Left given;
   const auto end = std::chrono::steady_clock::now() + time;
   while (!taken()) {
     const std::chrono::nanoseconds left = end - std::chrono::steady_clock::now();

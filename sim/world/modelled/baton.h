@@ -7,6 +7,14 @@
 
 namespace reloadlab::sim::modelled {
 
+// What else a thread holds that others need before they can give it the baton (an interpreter's lock): given away before it sleeps, taken
+// back when it has the baton.
+struct HeldBeside {
+  void* (*leave)() = nullptr;  // null: nothing
+  void (*come_back)(void*) = nullptr;
+};
+void give_away_while_waiting(HeldBeside held);
+
 class Baton {
  public:
   // REQUIRES that it was taken since it was given last.

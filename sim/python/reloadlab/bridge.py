@@ -1,0 +1,252 @@
+"""The Python half of the bridge: what the extension makes modules, loaders and messages with. Candidates need nothing of it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import traceback
+import types
+
+import torch
+from torch.nn.parameter import Parameter, UninitializedParameter, UninitializedTensorMixin
+
+from . import _reloadlab, errors
+from .errors import Abandoned  # noqa: F401  the extension raises it
+
+# ---- modules -------------------------------------------------------------------------------------------------------------------------
+
+
+class QuantizeMethodBase:
+    """What quantization methods of the model derive from; peers see it as their own engine's."""
+
+    def process_weights_after_loading(self, layer: torch.nn.Module) -> None:
+        raise NotImplementedError
+
+
+class QuantMethod(QuantizeMethodBase):
+    """The substrate's."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def create_weights(self, layer: torch.nn.Module, *args, **kwargs) -> None:
+        """Nothing: the layer has its parameters."""
+
+    def process_weights_after_loading(self, layer: torch.nn.Module) -> None:
+        layer._native.post_load()
+
+
+class Layer(torch.nn.Module):
+    """A layer of the model, whose class is named as the engine's."""
+
+    def forward(self, *inputs):
+        """Where the layer's own forward has its place; the harness runs it when whoever wraps this has come back."""
+        return inputs[0] if inputs else None
+
+    def extra_repr(self) -> str:
+        return self.prefix
+
+
+class Attention(Layer):
+    """One whose own post-load step comes after all others'."""
+
+    def process_weights_after_loading(self, act_dtype: torch.dtype) -> None:
+        self._native.own_post_load()
+
+
+class MLAAttention(Attention):
+    pass
+
+
+_classes: dict[str, type] = {"Attention": Attention, "MLAAttention": MLAAttention}
+
+
+def _class_called(name: str) -> type:
+    if name not in _classes:
+        _classes[name] = type(name, (Layer,), {})
+    return _classes[name]
+
+
+def make_module(class_name: str, path: str, native, quant_method) -> torch.nn.Module:
+    module = _class_called(class_name)()
+    module.prefix = path
+    module._native = native
+    module.quant_method = quant_method
+    return module
+
+
+class Model(torch.nn.Module):
+    """The root: the layers stand below it by the parts of their paths."""
+
+
+def make_root(native) -> torch.nn.Module:
+    root = Model()
+    root.prefix = ""
+    root._native = native
+    return root
+
+
+def add_child(parent: torch.nn.Module, child: torch.nn.Module) -> None:
+    """By its name below the parent: "blocks.0.qkv" below the root is blocks → 0 → qkv, with plain modules between."""
+    name = child.prefix[len(parent.prefix) + 1 :] if parent.prefix else child.prefix
+    *between, last = name.split(".")
+    for part in between:
+        if part not in parent._modules:
+            parent.add_module(part, torch.nn.Module())
+        parent = parent._modules[part]
+    parent.add_module(last, child)
+
+
+def is_taken(module: torch.nn.Module) -> bool:
+    """Whether its post-load step is another one than ours by now."""
+    method = module.quant_method
+    return type(method) is not QuantMethod or "process_weights_after_loading" in method.__dict__
+
+
+def make_quant_method(name: str) -> QuantMethod:
+    return QuantMethod(name)
+
+
+def count_left(left: list) -> None:
+    """A model has died: what Python still holds of it is counted as layers and parameters that are left."""
+    gc.collect()
+    for weak in left:
+        module = weak()
+        if module is None:
+            continue
+        tensors = {id(tensor) for slots in (module._parameters, module._buffers) for tensor in slots.values() if tensor is not None}
+        module.__dict__["_left"] = [_reloadlab.LeftLayer(), *(_reloadlab.LeftParameter() for _ in tensors)]
+
+
+class Series:
+    """What a series knows of where it runs: ``name``, ``group``, ``device``, ``prefetch``."""
+
+    def __init__(self, name: str, group, device: torch.device, prefetch: int) -> None:
+        self.name, self.group, self.device, self.prefetch = name, group, device, prefetch
+
+
+# ---- tensors -------------------------------------------------------------------------------------------------------------------------
+
+_tensor_classes: dict[str, type] = {"Parameter": Parameter}
+
+
+def tensor_class(name: str, parameter: bool) -> type:
+    """Buffers are plain tensors; parameters are of a class of their name."""
+    if name == "Buffer" and not parameter:
+        return torch.Tensor
+    if name not in _tensor_classes:
+        _tensor_classes[name] = type(name, (Parameter,), {})
+    return _tensor_classes[name]
+
+
+def name_of_class(tensor: torch.Tensor) -> str:
+    return "Buffer" if type(tensor) is torch.Tensor else "Parameter" if is_lazy(tensor) else type(tensor).__name__
+
+
+def is_parameter(tensor: torch.Tensor) -> bool:
+    return isinstance(tensor, Parameter)
+
+
+def is_lazy(tensor: torch.Tensor) -> bool:
+    return isinstance(tensor, UninitializedTensorMixin)
+
+
+def make_lazy() -> torch.Tensor:
+    return UninitializedParameter(requires_grad=False)
+
+
+def becomes(tensor: torch.Tensor, other: type) -> None:
+    tensor.__class__ = other
+
+
+def take_over(tensor: torch.Tensor, other: torch.Tensor) -> None:
+    tensor.data = other
+
+
+# ---- loaders -------------------------------------------------------------------------------------------------------------------------
+
+
+def make_loader(native, name: str, is_method: bool):
+    """A real function: engines read its signature and its name, and bind it to layers."""
+    if is_method:
+
+        def weight_loader(self, param, loaded_weight, shard_id=None, expert_id=None, part=None):
+            native(self, param, loaded_weight, shard_id, expert_id, part)
+
+    else:
+
+        def weight_loader(param, loaded_weight, shard_id=None, expert_id=None, part=None):
+            native(None, param, loaded_weight, shard_id, expert_id, part)
+
+    weight_loader.__name__ = weight_loader.__qualname__ = name
+    weight_loader._native = native
+    return weight_loader
+
+
+bind = types.MethodType
+_default = _reloadlab.default_loader()
+
+
+def default_weight_loader(param: torch.Tensor, loaded_weight: torch.Tensor) -> None:
+    """What a parameter without a loader uses: copies a tensor of equal shape; a one-element destination is filled from the host scalar."""
+    _default(None, param, loaded_weight, None, None, None)
+
+
+def name_of_callable(callable_) -> str:
+    return getattr(callable_, "__name__", type(callable_).__name__)
+
+
+# ---- calls and errors ----------------------------------------------------------------------------------------------------------------
+
+
+class Settings:
+    """Torch's defaults, as whoever calls has them."""
+
+    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
+        self.device, self.dtype, self.before = device, dtype, torch.get_default_dtype()
+
+    def __enter__(self) -> None:
+        torch.set_default_dtype(self.dtype)
+        self.device.__enter__()
+
+    def __exit__(self, *end) -> None:
+        self.device.__exit__(*end)
+        torch.set_default_dtype(self.before)
+
+
+def is_unusable(instance) -> bool:
+    return bool(instance.unusable())
+
+
+def raise_failure(code: str, message: str) -> None:
+    kinds = {"misuse": errors.Misuse, "rejected": errors.Rejected, "unsupported": errors.Unsupported}
+    raise kinds.get(code, errors.LoadError)(message)
+
+
+_here = os.path.dirname(os.path.abspath(__file__))
+
+
+def _places(trace) -> str:
+    """The frames of a traceback that are not ours, the innermost first."""
+    frames = [f for f in traceback.extract_tb(trace) if os.path.dirname(os.path.abspath(f.filename)) != _here]
+    return ", ".join(f"{os.path.basename(f.filename)}:{f.lineno} in {f.name}" for f in reversed(frames[-4:]))
+
+
+def explain(error: BaseException, trace, candidate) -> tuple[str | None, str]:
+    """An exception that left a candidate: the code and the text of its refusal, or no code where it is no way to refuse."""
+    name = type(error).__name__
+    text = str(error).strip().split("\n")[0]
+    if isinstance(error, errors.ReloadError):
+        return error.code, text or name
+    places = _places(trace) if trace is not None else ""
+    line = f"{name}: {text}" if text else name
+    if isinstance(error, tuple(getattr(candidate, "errors", ()))):
+        return "unsupported" if isinstance(error, NotImplementedError) else "failed", line
+    sys.stderr.write("".join(traceback.format_exception(type(error), error, trace)))
+    sys.stderr.flush()
+    return None, f"{line} ({places})" if places else line
+
+
+def refusal(error: BaseException) -> tuple[str, str]:
+    return getattr(error, "code", "data"), str(error)

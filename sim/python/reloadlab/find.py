@@ -1,0 +1,97 @@
+"""Finds the class that a spelling names, and says what it is. Importing it runs its code: see describe.py for who does it first."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import traceback
+from dataclasses import dataclass
+
+from .candidate import Reloader, WeightSeries
+
+SYSTEMS = ("layerwise", "online_quant", "shared_series")
+DEFAULTS = {
+    "abort": "none",
+    "buffering": "by_reference",
+    "completion": "finish",
+    "excess": "silent",
+    "misuse": "undefined",
+    "missing": "silent",
+    "unexpected": "silent",
+}
+
+
+class Refusal(Exception):
+    """``code``: usage (no such thing) or data (no candidate)."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@dataclass
+class Found:
+    system: str
+    declared: dict[str, str]
+    reloader: type | None = None
+    series: type | None = None
+
+
+def _import(module: str):
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name and (module == error.name or module.startswith(error.name + ".")):
+            raise Refusal("usage", f'no module is called "{module}": looked in the current folder and on PYTHONPATH') from error
+        raise Refusal("data", f"{module} cannot be imported: {error}") from error
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        text = str(error).strip().split("\n")[0]
+        raise Refusal("data", f"{module} cannot be imported: {type(error).__name__}: {text} ({last.filename}:{last.lineno})") from error
+
+
+def _roles_in(module) -> list[str]:
+    return [
+        name
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and issubclass(value, (Reloader, WeightSeries)) and value not in (Reloader, WeightSeries)
+    ]
+
+
+def _class(module, name: str) -> type:
+    if not hasattr(module, name):
+        known = _roles_in(module)
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f'; did you mean "{near[0]}"?' if near else f"; it has {', '.join(known)}" if known else ""
+        raise Refusal("usage", f'{module.__name__} has no class "{name}"{hint}')
+    found = getattr(module, name)
+    if not inspect.isclass(found) or not issubclass(found, (Reloader, WeightSeries)):
+        raise Refusal("data", f"{module.__name__}.{name} is no candidate: it derives from neither reloadlab.Reloader nor reloadlab.WeightSeries")
+    return found
+
+
+def _describe(found: type) -> Found:
+    where = f"{found.__module__}.{found.__qualname__}"
+    series = issubclass(found, WeightSeries)
+    system = "shared_series" if series else found.system
+    if system not in SYSTEMS:
+        near = difflib.get_close_matches(str(system), SYSTEMS, 1)
+        hint = f'; did you mean "{near[0]}"?' if near else ""
+        raise Refusal("data", f'{where}: system "{system}" is none of {", ".join(SYSTEMS)}{hint}')
+    if not isinstance(found.declared, dict) or not all(isinstance(k, str) and isinstance(v, str) for k, v in found.declared.items()):
+        raise Refusal("data", f"{where}: declared has to be a dict of names and values, both texts")
+    reloader = getattr(found, "beside", None) if series else found
+    return Found(system, DEFAULTS | found.declared, reloader, found if series else None)
+
+
+def find(spelling: str) -> Found:
+    """``python:module:Class``, or a peer's name and version. Raises ``Refusal``."""
+    if not spelling.startswith("python:"):
+        from . import peers
+
+        return _describe(peers.find(spelling))
+    parts = spelling.split(":")
+    if len(parts) != 3 or not all(parts):
+        raise Refusal("usage", "expected python:module:Class")
+    return _describe(_class(_import(parts[1]), parts[2]))

@@ -1,0 +1,136 @@
+"""``vllm-oq@…``: online-quantization reload of vLLM (``vllm.model_executor.model_loader.online_quantization``).
+
+The release does an update in one call, the model's decorated ``load_weights``: it restores, loads, quantizes and copies back. Here the loads come
+one by one between two calls of the harness, so that call runs as a greenlet that waits where it asks for its weights.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+from ..bridge import Attention, MLAAttention, QuantizeMethodBase
+from ..candidate import Reloader
+from .site import Logger, Site
+
+_LOADER = "vllm.model_executor.model_loader"
+_DECLARED = {
+    "abort": "none",
+    "buffering": "by_reference",
+    "completion": "finish",
+    "excess": "silent",
+    "misuse": "undefined",
+    "missing": "silent",
+    "scope": "model",
+    "shadow": "none",
+    "ties": "first",
+    "unexpected": "silent",
+}
+
+
+class ModelConfig:
+    """A model that torchao quantizes online."""
+
+    quantization = "torchao"
+
+    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
+        self.dtype = dtype
+
+
+class QuantConfig:
+    """Its checkpoint is not quantized already."""
+
+    is_checkpoint_torchao_serialized = False
+
+
+def _process(model: torch.nn.Module, model_config: ModelConfig, target_device: torch.device) -> None:
+    """Every layer's quantization method in module order, then the attention layers' own steps, as the engine does; once."""
+    if getattr(model, "process_weights_after_loading_already_called", False):
+        return
+    for module in model.modules():
+        if isinstance(getattr(module, "quant_method", None), QuantizeMethodBase):
+            module.quant_method.process_weights_after_loading(module)
+    for module in model.modules():
+        if isinstance(module, (Attention, MLAAttention)):
+            module.process_weights_after_loading(model_config.dtype)
+
+
+def _site(root: Path) -> Site:
+    return Site(
+        root,
+        ["vllm", "vllm.model_executor", _LOADER],
+        {
+            "vllm.config": {"ModelConfig": ModelConfig},
+            "vllm.logger": {"init_logger": Logger},
+            f"{_LOADER}.utils": {"process_weights_after_loading": _process},
+            f"{_LOADER}.weight_utils": {"get_quant_config": lambda *ignored: QuantConfig()},
+        },
+    )
+
+
+def _greenlet():
+    """The package, from beside the peers."""
+    from ..find import Refusal
+    from . import folder
+
+    found = sorted(folder().glob("greenlet-*"))
+    if found and str(found[-1]) not in sys.path:
+        sys.path.append(str(found[-1]))
+    try:
+        import greenlet
+    except ImportError as error:
+        raise Refusal("usage", f"greenlet is not installed in {folder()}: ci/setup --peers") from error
+    return greenlet
+
+
+class AutoWeightsLoader:
+    """What is decorated: the engine's object that loads a model."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self.module = module
+
+
+def make(root: Path, version: str) -> type:
+    from ..find import Refusal
+
+    if not (root / "vllm/model_executor/model_loader/online_quantization.py").is_file():
+        raise Refusal("usage", f"vllm {version} has no {_LOADER}.online_quantization: 0.12.0 to 0.14.0 have")
+    greenlets = _greenlet()
+    site = _site(root)
+    theirs = site.load(f"{_LOADER}.online_quantization")
+
+    def wait_for_loads(loader: AutoWeightsLoader, weights, *, mapper=None) -> set[str]:
+        """Stands for the model's own loading: the harness loads until ``finish``."""
+        greenlets.getcurrent().parent.switch()
+        return set()
+
+    load_weights = theirs.support_quantized_model_reload_from_hp_weights(wait_for_loads)
+
+    class Release(Reloader):
+        system = "online_quant"
+        declared = _DECLARED
+        errors = (Exception,)  # it has no other way to refuse
+
+        def __init__(self, context) -> None:
+            super().__init__(context)
+            self.update = None
+
+        def before_post_load(self, model: torch.nn.Module) -> None:
+            with site.active():
+                theirs.maybe_save_metadata_and_attributes_for_weight_reloading(model, ModelConfig())
+
+        def prepare(self, model: torch.nn.Module) -> None:
+            with site.active():
+                self.update = greenlets.greenlet(load_weights)
+                self.update.switch(AutoWeightsLoader(model), ())
+
+        def finish(self, model: torch.nn.Module, dtype: torch.dtype) -> None:
+            if self.update is None or self.update.dead:
+                return
+            with site.active():
+                self.update.switch()
+
+    Release.__name__ = Release.__qualname__ = f"vllm_oq_{version}"
+    return Release

@@ -1,0 +1,85 @@
+"""One release of a package, imported beside other releases of it: its modules are in ``sys.modules`` only while its code runs."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+import types
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class Site:
+    """``packages`` get a ``__path__`` into the wheel, so that what is below them is imported from there; ``stubs`` are modules that hold
+    the given names, in place of the wheel's own."""
+
+    def __init__(self, root: Path, packages: list[str], stubs: dict[str, dict]) -> None:
+        self.top = packages[0].split(".")[0]
+        self.modules: dict[str, types.ModuleType] = {}
+        for name in packages:
+            module = types.ModuleType(name)
+            module.__path__ = [str(root.joinpath(*name.split(".")))]
+            self.modules[name] = module
+        for name, values in stubs.items():
+            module = types.ModuleType(name)
+            module.__dict__.update(values)
+            self.modules[name] = module
+
+    def _is_mine(self, name: str) -> bool:
+        return name == self.top or name.startswith(self.top + ".")
+
+    @contextmanager
+    def active(self):
+        """Code of the release runs: what it imports late is this release's, and what was there before comes back."""
+        if sys.modules.get(self.top) is self.modules[self.top]:
+            yield
+            return
+        before = {name: module for name, module in sys.modules.items() if self._is_mine(name)}
+        for name in before:
+            del sys.modules[name]
+        sys.modules.update(self.modules)
+        try:
+            yield
+        finally:
+            for name in [name for name in sys.modules if self._is_mine(name)]:
+                self.modules[name] = sys.modules.pop(name)
+            sys.modules.update(before)
+
+    def load(self, module: str) -> types.ModuleType:
+        with self.active():
+            return importlib.import_module(module)
+
+    def forget(self, module: str) -> None:
+        """The next ``load`` of it makes another instance."""
+        self.modules.pop(module, None)
+
+
+class Logger(logging.Logger):
+    """As the engines' own, which have levels that speak once."""
+
+    def info_once(self, message: str, *args, **kwargs) -> None:
+        self.info(message, *args)
+
+    def debug_once(self, message: str, *args, **kwargs) -> None:
+        self.debug(message, *args)
+
+    def warning_once(self, message: str, *args, **kwargs) -> None:
+        self.warning(message, *args)
+
+
+class Heard(Logger):
+    """One whose words are told to a function: ``hear(message, args, locals)`` with the local names of whoever says them."""
+
+    def __init__(self, name: str, hear) -> None:
+        super().__init__(name)
+        self.hear = hear
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802  logging's name
+        return False
+
+    def debug(self, message, *args, **kwargs) -> None:
+        self.hear(message, args, sys._getframe(1).f_locals)
+
+    def warning(self, message, *args, **kwargs) -> None:
+        self.hear(message, args, sys._getframe(1).f_locals)

@@ -1,0 +1,94 @@
+"""Candidates that leave the path, each in its way."""
+
+import os
+import signal
+import time
+
+import torch
+
+import reloadlab
+
+
+class Behaves(reloadlab.Reloader):
+    def prepare(self, model):
+        pass
+
+    def finish(self, model, dtype):
+        pass
+
+
+class Raises(Behaves):
+    def finish(self, model, dtype):
+        self.helper()
+
+    def helper(self):
+        raise ValueError("boom")
+
+
+class RaisesInLoader(Behaves):
+    def prepare(self, model):
+        def bad(param, loaded_weight, **named):
+            raise KeyError("q")
+
+        for param in model.parameters():
+            param.weight_loader = bad
+
+
+class Refuses(Behaves):
+    def finish(self, model, dtype):
+        raise reloadlab.Rejected("not today")
+
+
+class RefusesInItsWay(Raises):
+    errors = (ValueError,)
+
+
+class Crashes(Behaves):
+    def finish(self, model, dtype):
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+class Hangs(Behaves):
+    def finish(self, model, dtype):
+        while True:
+            time.sleep(1)
+
+
+class Leaks(Behaves):
+    kept = []
+
+    def finish(self, model, dtype):
+        self.kept.append(torch.zeros(16))
+
+
+class KeepsModels(Behaves):
+    kept = []
+
+    def record(self, model):
+        self.kept.append(model)
+
+
+class MovesAddresses(Behaves):
+    def finish(self, model, dtype):
+        for module in model.modules():
+            for name, param in list(module._parameters.items()):
+                fresh = torch.nn.Parameter(param.data.clone(), requires_grad=False)
+                fresh.__dict__.update(param.__dict__)
+                setattr(module, name, fresh)
+
+
+class ThrowsEarly(Behaves):
+    def __init__(self, context):
+        raise ValueError("too early")
+
+
+class OtherSystem(Behaves):
+    system = "layerwize"
+
+
+class SaysNothing(Behaves):
+    declared = ["abort"]
+
+
+class NoCandidate:
+    pass
