@@ -233,6 +233,7 @@ Answer judge_evidence(const Job& job, const Evidence& evidence, const Engine& en
   const Execution* warm = evidence.find(Variation::Kind::warm);
   const Execution* again = evidence.find(Variation::Kind::again);
   if (warm && again) answer.result.laws.push_back(same_again(first_difference(*warm, *again), 1));
+  answer.result.costs = costs_of(evidence);
   answer.trace = trace_of(job, evidence, answer.result.laws);
   return answer;
 } catch (const std::bad_alloc& error) {
@@ -268,7 +269,11 @@ std::string first_difference(const Execution& one, const Execution& other) {
 }
 
 std::string first_difference(const Answer& one, const Answer& other) {
-  const auto as_json = [](const Answer& answer) { return nlohmann::json::parse(result_to_json(answer.result).dump()); };
+  const auto as_json = [](const Answer& answer) {
+    CaseResult result = answer.result;
+    if (result.world == world_name(WorldKind::cuda)) result.costs.reset();  // real devices decide for themselves when memory is given back
+    return nlohmann::json::parse(result_to_json(result).dump());
+  };
   if (const std::string at = difference(as_json(one), as_json(other), ""); !at.empty()) return at;
   if (one.trace == other.trace) return one.print == other.print ? "" : "an execution beyond the warm one";
   const auto at = std::mismatch(one.trace.begin(), one.trace.end(), other.trace.begin(), other.trace.end()).first;

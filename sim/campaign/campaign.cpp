@@ -8,6 +8,7 @@
 #include <chrono>
 #include <ctime>
 #include <fstream>
+#include <set>
 
 #include "sim/campaign/collector.h"
 #include "sim/campaign/expectation_book.h"
@@ -53,6 +54,7 @@ std::string options_text(const CampaignOptions& options) {
   if (workers) words.emplace_back(options.isolation == Isolation::per_case ? "--isolate=case" : "--isolate");
   if (workers && options.silence_seconds != CampaignOptions().silence_seconds)
     words.push_back(fmt::format("--hang-after {}s", options.silence_seconds));
+  if (options.baseline) words.push_back("--baseline " + options.baseline->file.string());
   if (options.repeat > 1) words.push_back(fmt::format("--repeat {}", options.repeat));
   return fmt::format("{}", fmt::join(words, " "));
 }
@@ -97,6 +99,9 @@ class Campaign {
     if (options_.expectations) {
       RELOADLAB_ASSIGN(book_, ExpectationBook::open(selected.all, judged_law_ids(engine_)));
     }
+    if (options_.baseline) {
+      RELOADLAB_ASSIGN(baseline_, Baseline::open(*options_.baseline, options_.selection.seed, candidates_here()));
+    }
     result_.name = run_name(options_.selection);
     result_.seed = options_.selection.seed;
     result_.run = {
@@ -108,7 +113,14 @@ class Campaign {
     result_.laws = engine_.laws;
     result_.laws.push_back({std::string(kSurvives), std::string(kSurvivesSentence)});
     result_.laws.push_back({std::string(kSameAgain), std::string(kSameAgainSentence)});
+    result_.laws.push_back({std::string(kWithinBaseline), std::string(kWithinBaselineSentence)});
     return {};
+  }
+
+  std::vector<std::string> candidates_here() const {
+    std::set<std::string> names;
+    for (const Job& job : jobs_) names.insert(job.candidate);
+    return {names.begin(), names.end()};
   }
 
   std::unique_ptr<Runner> make_runner() const {
@@ -154,6 +166,7 @@ class Campaign {
 
   void conclude(CaseResult& one, const Job& job) {
     if (book_) book_->apply(one);
+    if (baseline_) baseline_->judge(one);
     const bool attention = std::any_of(one.laws.begin(), one.laws.end(), [](const LawResult& law) { return needs_attention(law.state); });
     if (attention) {
       const Case own = alone(job.the_case);
@@ -174,9 +187,11 @@ class Campaign {
       for (const std::string& line : done) print(line + "\n");
     }
     drop_unused_columns();
+    if (baseline_) result_.baseline = baseline_->report(!options_.selection.shard);
     result_.run.seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
     RELOADLAB_TRY(folder_->commit(result_, options_.sarif));
-    print(law_table(result_, style()) + closing_line(result_) + left_text(result_.run.left_on_gpus));
+    print(law_table(result_, style()) + closing_line(result_) + (result_.baseline ? baseline_text(*result_.baseline) : "") +
+          left_text(result_.run.left_on_gpus));
     return std::move(result_);
   }
 
@@ -205,6 +220,7 @@ class Campaign {
   const Clock::time_point begin_;
   std::vector<Job> jobs_, repeated_;
   std::optional<ExpectationBook> book_;
+  std::optional<Baseline> baseline_;
   std::unique_ptr<RunFolder> folder_;
   Collector collector_;
   RunResult result_;

@@ -5,6 +5,7 @@
 
 #include "sim/campaign/runner.h"
 #include "sim/campaign/select.h"
+#include "sim/report/baseline.h"
 
 namespace reloadlab::sim {
 
@@ -23,6 +24,7 @@ struct CampaignOptions {
   bool expectations = true;
   bool update_expectations = false;
   int repeat = 1;
+  std::optional<BaselineOptions> baseline;  // an earlier run, of which no case may cost more
   bool sarif = false;   // leave result.sarif, too
   bool github = false;  // whoever prints the result prints annotations, too
   std::filesystem::path out = "out";

@@ -15,7 +15,8 @@ namespace {
 struct RunTexts {
   SelectionTexts selection;
   CampaignOptions options;
-  std::string seconds, silence, isolate, shard, out = "out";
+  std::vector<std::string> stands_for;
+  std::string baseline, seconds, silence, isolate, shard, out = "out";
   bool no_expectations = false, list_devices = false;
 };
 
@@ -27,6 +28,22 @@ Result<Isolation> read_isolation(const std::string& text, const Selection& selec
   if (text == "case") return Isolation::per_case;
   constexpr std::string_view kNames[] = {"workers", "case", "none"};
   return Status(Code::usage, fmt::format("--isolate: \"{}\" is none of workers, case and none{}", text, did_you_mean(text, kNames)));
+}
+
+// "vllm@0.17.1=vllm@0.24.0": the one there, and the one here that it is compared with. Names hold no '='; paths may.
+Result<std::optional<BaselineOptions>> read_baseline(const RunTexts& texts) {
+  if (texts.baseline.empty() && !texts.stands_for.empty())
+    return Status(Code::usage, "--baseline-candidate needs --baseline: there is no other run whose candidates have names");
+  if (texts.baseline.empty()) return std::optional<BaselineOptions>();
+  BaselineOptions options{.file = texts.baseline};
+  for (const std::string& text : texts.stands_for) {
+    const size_t between = text.find('=');
+    if (between == 0 || between == std::string::npos || between + 1 == text.size())
+      return Status(Code::usage, fmt::format("--baseline-candidate: \"{}\" is not THERE=HERE, as in vllm@0.17.1=vllm@0.24.0", text));
+    if (!options.stands_for.emplace(text.substr(0, between), text.substr(between + 1)).second)
+      return Status(Code::usage, fmt::format("--baseline-candidate: {} is given twice", text.substr(0, between)));
+  }
+  return std::optional(std::move(options));
 }
 
 bool drives_gpus(const Selection& selection) { return selection.on == WorldKind::cuda || selection.world == WorldKind::cuda; }
@@ -46,6 +63,7 @@ Result<Exit> run(RunTexts texts, const Program& program) {
   if (!texts.seconds.empty()) {
     RELOADLAB_ASSIGN(options.seconds, read_duration(texts.seconds));
   }
+  RELOADLAB_ASSIGN(options.baseline, read_baseline(texts));
   options.expectations = !texts.no_expectations;
   options.out = texts.out;
   options.program = program.name;
@@ -106,6 +124,13 @@ Command add_run(CLI::App& app, const Program& program) {
   parser->add_option("--repeat", options.repeat, "Run each case so often; a difference is flaky")
       ->check(CLI::Range(1, 1000))
       ->type_name("N");
+  parser->add_option("--baseline", texts->baseline, "An earlier run: a case that copies, moves, holds or does more than there fails")
+      ->type_name("FILE");
+  parser
+      ->add_option("--baseline-candidate", texts->stands_for,
+                   "A candidate there and the one here that it is compared with, as vllm@0.17.1=vllm@0.24.0; may be given again")
+      ->type_name("THERE=HERE")
+      ->allow_extra_args(false);
   parser->add_option("--out", texts->out, "Folder that gets the run's folder")->type_name("DIR");
   parser->add_flag("--sarif", options.sarif, "Leave result.sarif, too");
   parser->add_flag("--github", options.github, "Print annotations for GitHub: ten at most, what matters most first");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "sim/report/baseline.h"
 #include "sim/report/text.h"
 
 namespace reloadlab::sim {
@@ -150,7 +151,7 @@ std::string closing_line(const RunResult& run) {
 std::string console_report(const RunResult& run, const ConsoleStyle& style) {
   std::string text;
   for (const CaseResult& one : run.cases) text += attention_blocks(one, run, style);
-  return text + law_table(run, style) + closing_line(run);
+  return text + law_table(run, style) + closing_line(run) + (run.baseline ? baseline_text(*run.baseline) : "");
 }
 
 }  // namespace reloadlab::sim
