@@ -92,12 +92,13 @@ class Campaign {
   Status prepare() {
     RELOADLAB_ASSIGN(Selected selected, select_cases(options_.selection, engine_));
     RELOADLAB_ASSIGN(jobs_, select_jobs(options_.selection, selected.cases, engine_));
+    for (Job& job : jobs_) job.describe = options_.on_behaviour != nullptr;
     if (jobs_.empty()) {
       print(fmt::format("nothing ran: {}\n", why_no_case(options_.selection, selected)));
       return {};
     }
     if (options_.expectations) {
-      RELOADLAB_ASSIGN(book_, ExpectationBook::open(selected.all, judged_law_ids(engine_)));
+      RELOADLAB_ASSIGN(book_, ExpectationBook::open(selected.all, judged_law_ids(engine_), circumstances()));
     }
     if (options_.baseline) {
       RELOADLAB_ASSIGN(baseline_, Baseline::open(*options_.baseline, options_.selection.seed, candidates_here()));
@@ -116,6 +117,8 @@ class Campaign {
     result_.laws.push_back({std::string(kWithinBaseline), std::string(kWithinBaselineSentence)});
     return {};
   }
+
+  Circumstances circumstances() const { return {.facts = engine_.facts ? engine_.facts() : Facts(), .today = options_.today}; }
 
   std::vector<std::string> candidates_here() const {
     std::set<std::string> names;
@@ -155,6 +158,7 @@ class Campaign {
   // A case is through: expectations, files, screen.
   void take(Answer answer) {
     const Job& job = jobs_[result_.cases.size()];
+    if (options_.on_behaviour) options_.on_behaviour(answer);
     CaseResult& one = result_.cases.emplace_back(std::move(answer.result));
     if (options_.update_expectations)
       book_->learn(one);
@@ -177,6 +181,7 @@ class Campaign {
     stopped_ |= options_.fail_fast && std::any_of(one.laws.begin(), one.laws.end(), [](const LawResult& law) {
                   return law.state == State::fail || law.state == State::hang;
                 });
+    if (options_.quiet) return;
     if (!stopped_ || attention || one.end == End::bad_data || one.end == End::defect) print(attention_blocks(one, result_, style()));
   }
 
@@ -190,6 +195,7 @@ class Campaign {
     if (baseline_) result_.baseline = baseline_->report(!options_.selection.shard);
     result_.run.seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
     RELOADLAB_TRY(folder_->commit(result_, options_.sarif));
+    if (options_.quiet) return std::move(result_);
     print(law_table(result_, style()) + closing_line(result_) + (result_.baseline ? baseline_text(*result_.baseline) : "") +
           left_text(result_.run.left_on_gpus));
     return std::move(result_);

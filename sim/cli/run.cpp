@@ -12,23 +12,15 @@
 namespace reloadlab::sim {
 namespace {
 
+bool drives_gpus(const Selection& selection) { return selection.on == WorldKind::cuda || selection.world == WorldKind::cuda; }
+
 struct RunTexts {
   SelectionTexts selection;
   CampaignOptions options;
   std::vector<std::string> stands_for;
-  std::string baseline, seconds, silence, isolate, shard, out = "out";
+  std::string baseline, today, seconds, silence, isolate, shard, out = "out";
   bool no_expectations = false, list_devices = false;
 };
-
-// What comes as a plug-in is run in workers unless something else is asked for.
-Result<Isolation> read_isolation(const std::string& text, const Selection& selection) {
-  if (text.empty()) return std::ranges::any_of(selection.candidates, is_plugin) ? Isolation::workers : Isolation::none;
-  if (text == "none") return Isolation::none;
-  if (text == "workers") return Isolation::workers;
-  if (text == "case") return Isolation::per_case;
-  constexpr std::string_view kNames[] = {"workers", "case", "none"};
-  return Status(Code::usage, fmt::format("--isolate: \"{}\" is none of workers, case and none{}", text, did_you_mean(text, kNames)));
-}
 
 // "vllm@0.17.1=vllm@0.24.0": the one there, and the one here that it is compared with. Names hold no '='; paths may.
 Result<std::optional<BaselineOptions>> read_baseline(const RunTexts& texts) {
@@ -46,28 +38,20 @@ Result<std::optional<BaselineOptions>> read_baseline(const RunTexts& texts) {
   return std::optional(std::move(options));
 }
 
-bool drives_gpus(const Selection& selection) { return selection.on == WorldKind::cuda || selection.world == WorldKind::cuda; }
-
 Result<Exit> run(RunTexts texts, const Program& program) {
   CampaignOptions& options = texts.options;
   RELOADLAB_ASSIGN(options.selection, read_selection(texts.selection));
   RELOADLAB_ASSIGN(options.selection.shard, read_shard(texts.shard, environment_of_this_process()));
   RELOADLAB_ASSIGN(options.isolation, read_isolation(texts.isolate, options.selection));
-  if (!texts.silence.empty()) {
-    RELOADLAB_ASSIGN(options.silence_seconds, read_patience(texts.silence));
-    if (options.isolation == Isolation::none && options.jobs == 1 && !drives_gpus(options.selection))
-      return Status(Code::usage, "--hang-after needs --isolate or --jobs: without workers nobody is left to see a hang");
-  } else {
-    texts.silence = fmt::format("{}s", options.silence_seconds);
-  }
+  RELOADLAB_TRY(read_workers(texts.silence, options));
   if (!texts.seconds.empty()) {
     RELOADLAB_ASSIGN(options.seconds, read_duration(texts.seconds));
   }
+  RELOADLAB_ASSIGN(options.today, read_today(texts.today));
   RELOADLAB_ASSIGN(options.baseline, read_baseline(texts));
   options.expectations = !texts.no_expectations;
   options.out = texts.out;
   options.program = program.name;
-  options.worker_command = {own_program(), "worker", "--hang-after", texts.silence};
   if (drives_gpus(options.selection)) {
     RELOADLAB_ASSIGN(const std::optional<Launch> launch, launch_of_this_process());
     if (launch && texts.isolate.empty()) options.isolation = Isolation::none;  // there are workers as it is
@@ -84,6 +68,26 @@ Result<Exit> list_devices() {
 }
 
 }  // namespace
+
+// What comes as a plug-in is run in workers unless something else is asked for.
+Result<Isolation> read_isolation(const std::string& text, const Selection& selection) {
+  if (text.empty()) return std::ranges::any_of(selection.candidates, is_plugin) ? Isolation::workers : Isolation::none;
+  if (text == "none") return Isolation::none;
+  if (text == "workers") return Isolation::workers;
+  if (text == "case") return Isolation::per_case;
+  constexpr std::string_view kNames[] = {"workers", "case", "none"};
+  return Status(Code::usage, fmt::format("--isolate: \"{}\" is none of workers, case and none{}", text, did_you_mean(text, kNames)));
+}
+
+Status read_workers(const std::string& silence, CampaignOptions& options) {
+  if (!silence.empty()) {
+    RELOADLAB_ASSIGN(options.silence_seconds, read_patience(silence));
+    if (options.isolation == Isolation::none && options.jobs == 1 && !drives_gpus(options.selection))
+      return Status(Code::usage, "--hang-after needs --isolate or --jobs: without workers nobody is left to see a hang");
+  }
+  options.worker_command = {own_program(), "worker", "--hang-after", fmt::format("{}s", options.silence_seconds)};
+  return {};
+}
 
 void print_result(const CampaignOptions& options, const RunResult& result) {
   if (options.github) fmt::print("{}", github_annotations(result));
@@ -121,7 +125,9 @@ Command add_run(CLI::App& app, const Program& program) {
       ->type_name("TIME");
   CLI::Option* none = parser->add_flag("--no-expectations", texts->no_expectations, "Known failures count as failures");
   parser->add_flag("--update-expectations", options.update_expectations, "Write down what fails, as known")->excludes(none);
-  parser->add_option("--repeat", options.repeat, "Run each case so often; a difference is flaky")
+  parser->add_option("--today", texts->today, "The day that quarantines of expectation files are held against (default: the clock's, UTC)")
+      ->type_name("YYYY-MM-DD");
+  parser->add_option("--repeat", options.repeat, "Run each case so often; a law that fails at times, or a difference, is flaky")
       ->check(CLI::Range(1, 1000))
       ->type_name("N");
   parser->add_option("--baseline", texts->baseline, "An earlier run: a case that copies, moves, holds or does more than there fails")

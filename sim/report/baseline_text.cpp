@@ -11,10 +11,10 @@ namespace {
 
 // All of them are in result.json.
 std::string some_of(const std::vector<std::string>& cases) {
-  constexpr size_t most = 5;
-  const std::vector<std::string> few(cases.begin(), cases.begin() + static_cast<std::ptrdiff_t>(std::min(cases.size(), most)));
+  constexpr size_t few_enough = 5;
+  const std::vector<std::string> few(cases.begin(), cases.begin() + static_cast<std::ptrdiff_t>(std::min(cases.size(), few_enough)));
   std::string text = fmt::format("{}", fmt::join(few, ", "));
-  return cases.size() > most ? fmt::format("{} and {} more", text, grouped(static_cast<int64_t>(cases.size() - most))) : text;
+  return cases.size() > few_enough ? fmt::format("{} and {} more", text, grouped(static_cast<int64_t>(cases.size() - few_enough))) : text;
 }
 
 }  // namespace

@@ -65,6 +65,33 @@ LawResult law_from_json(const Json& json) {
   return law;
 }
 
+Json costs_to_json(const Costs& costs) {
+  Json json;
+  for (const Counter& counter : kCounters) json[std::string(counter.key)] = costs.*counter.value;
+  return json;
+}
+
+Costs costs_from_json(const Json& json) {
+  Costs costs;
+  for (const Counter& counter : kCounters) costs.*counter.value = json.at(std::string(counter.key)).get<int64_t>();
+  return costs;
+}
+
+Json baseline_to_json(const BaselineReport& report) {
+  return {{"file", report.file},     {"stands_for", report.stands_for}, {"compared", report.compared},  {"worse", report.worse},
+          {"better", report.better}, {"only_there", report.only_there}, {"only_here", report.only_here}};
+}
+
+BaselineReport baseline_from_json(const Json& json) {
+  return {json.at("file").get<std::string>(),
+          json.at("stands_for").get<std::map<std::string, std::string>>(),
+          json.at("compared").get<int64_t>(),
+          json.at("worse").get<int64_t>(),
+          json.at("better").get<int64_t>(),
+          json.at("only_there").get<std::vector<std::string>>(),
+          json.at("only_here").get<std::vector<std::string>>()};
+}
+
 CaseResult parse_case(const Json& json) {
   CaseResult one{.scenario = json.at("scenario").get<std::string>(),
                  .variant = take(json, "variant"),
@@ -81,35 +108,9 @@ CaseResult parse_case(const Json& json) {
   for (const Json& law : json.at("laws")) one.laws.push_back(law_from_json(law));
   one.notes = json.value("notes", std::vector<std::string>());
   if (json.contains("costs")) one.costs = costs_from_json(json["costs"]);
+  one.probes = json.value("probes", std::vector<std::string>());
   one.failing = take(json, "failing");
   return one;
-}
-
-Json costs_to_json(const Costs& costs) {
-  Json json;
-  for (const Counter& counter : kCounters) json[std::string(counter.key)] = costs.*counter.value;
-  return json;
-}
-
-Costs costs_from_json(const Json& json) {
-  Costs costs;
-  for (const Counter& counter : kCounters) costs.*counter.value = json.at(std::string(counter.key)).get<int64_t>();
-  return costs;
-}
-
-Json baseline_to_json(const BaselineReport& report) {
-  return {{"file", report.file},         {"stands_for", report.stands_for}, {"compared", report.compared},   {"worse", report.worse},
-          {"better", report.better},     {"only_there", report.only_there}, {"only_here", report.only_here}};
-}
-
-BaselineReport baseline_from_json(const Json& json) {
-  return {json.at("file").get<std::string>(),
-          json.at("stands_for").get<std::map<std::string, std::string>>(),
-          json.at("compared").get<int64_t>(),
-          json.at("worse").get<int64_t>(),
-          json.at("better").get<int64_t>(),
-          json.at("only_there").get<std::vector<std::string>>(),
-          json.at("only_here").get<std::vector<std::string>>()};
 }
 
 Json summary(const RunResult& result) {
@@ -166,6 +167,7 @@ Json result_to_json(const CaseResult& one) {
   for (const LawResult& law : one.laws) json["laws"].push_back(law_to_json(law));
   if (!one.notes.empty()) json["notes"] = one.notes;
   if (one.costs) json["costs"] = costs_to_json(*one.costs);
+  if (!one.probes.empty()) json["probes"] = one.probes;
   put(json, "failing", one.failing);
   return json;
 }

@@ -24,9 +24,10 @@ enum class State {
   unsupported,      // the law cannot be judged here, and that is fine
   flaky,            // two runs of one seed differ
   hang,             // no step began for too long
+  quarantined,      // fails, or differs from run to run, and the expectation file lets it until a day that has not passed
 };
-inline constexpr State kStates[] = {State::pass,         State::fail,        State::known, State::unexpected_pass,
-                                    State::inconclusive, State::unsupported, State::flaky, State::hang};
+inline constexpr State kStates[] = {State::pass,        State::fail,  State::known, State::unexpected_pass, State::inconclusive,
+                                    State::unsupported, State::flaky, State::hang,  State::quarantined};
 std::string_view state_name(State state);
 std::optional<State> state_from_name(std::string_view name);
 
@@ -39,7 +40,7 @@ struct RankTail {
 struct LawResult {
   std::string law;
   State state = State::pass;
-  std::string reason;              // inconclusive, unsupported, flaky; fail: how it differs from what was expected
+  std::string reason;              // inconclusive, unsupported, flaky, quarantined; fail: how it differs from what was expected; known: why
   std::string rule;                // of the expectation that named this law here
   std::optional<Finding> finding;  // fail, known, hang; not of what is judged without evidence
   std::string step_text;           // of the finding: "reload to B"
@@ -66,8 +67,9 @@ struct CaseResult {
   std::string reason;  // of every end but judged
   std::vector<LawResult> laws;
   std::vector<std::string> notes;
-  std::optional<Costs> costs;  // none: it was not played to an end that could be judged
-  std::string failing;  // "failing/x.yaml" in the run's folder, for cases that need looking at
+  std::optional<Costs> costs;       // none: it was not played to an end that could be judged
+  std::vector<std::string> probes;  // situations that it met (sim/law/probes.h)
+  std::string failing;              // "failing/x.yaml" in the run's folder, for cases that need looking at
   double seconds = 0;
 
   std::string id() const { return variant.empty() ? scenario : scenario + "[" + variant + "]"; }
