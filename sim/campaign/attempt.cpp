@@ -9,6 +9,7 @@
 #include "reference/base/prng.h"
 #include "sim/evidence/archive.h"
 #include "sim/evidence/store.h"
+#include "sim/law/probes.h"
 #include "sim/report/json.h"
 #include "sim/report/steps.h"
 
@@ -187,14 +188,14 @@ CaseResult blank_result(const Job& job) {
 }
 
 Answer unjudged(const Job& job, End end, std::string reason) {
-  Answer answer{blank_result(job), {}, 0};
+  Answer answer{.result = blank_result(job)};
   answer.result.end = end;
   answer.result.reason = std::move(reason);
   return answer;
 }
 
 Answer lost(const Job& job, State state, const Finding& where) {
-  Answer answer{blank_result(job), {}, 0};
+  Answer answer{.result = blank_result(job)};
   LawResult law{.law = std::string(kSurvives), .state = state, .finding = where, .checks = 1};
   const std::vector<Step> steps = unrolled(job.the_case.steps);
   if (where.step >= 0 && static_cast<size_t>(where.step) < steps.size()) place_at(steps[static_cast<size_t>(where.step)], law);
@@ -220,7 +221,7 @@ bool spoils_its_process(const CaseResult& result) {
 }
 
 Answer judge_evidence(const Job& job, const Evidence& evidence, const Engine& engine) try {
-  Answer answer{blank_result(job), {}, print_of(evidence)};
+  Answer answer{.result = blank_result(job), .print = print_of(evidence)};
   for (Verdict& verdict : engine.judge(evidence)) {
     LawResult law{.law = verdict.law, .state = state_of(verdict.outcome), .reason = std::move(verdict.reason), .checks = verdict.checks};
     law.finding = std::move(verdict.finding);
@@ -233,6 +234,9 @@ Answer judge_evidence(const Job& job, const Evidence& evidence, const Engine& en
   const Execution* warm = evidence.find(Variation::Kind::warm);
   const Execution* again = evidence.find(Variation::Kind::again);
   if (warm && again) answer.result.laws.push_back(same_again(first_difference(*warm, *again), 1));
+  if (job.describe) answer.behaviour = behaviour_of(evidence);
+  answer.result.probes = probes_met(evidence);
+  answer.result.costs = costs_of(evidence);
   answer.trace = trace_of(job, evidence, answer.result.laws);
   return answer;
 } catch (const std::bad_alloc& error) {
@@ -268,7 +272,11 @@ std::string first_difference(const Execution& one, const Execution& other) {
 }
 
 std::string first_difference(const Answer& one, const Answer& other) {
-  const auto as_json = [](const Answer& answer) { return nlohmann::json::parse(result_to_json(answer.result).dump()); };
+  const auto as_json = [](const Answer& answer) {
+    CaseResult result = answer.result;
+    if (result.world == world_name(WorldKind::cuda)) result.costs.reset();  // real devices decide for themselves when memory is given back
+    return nlohmann::json::parse(result_to_json(result).dump());
+  };
   if (const std::string at = difference(as_json(one), as_json(other), ""); !at.empty()) return at;
   if (one.trace == other.trace) return one.print == other.print ? "" : "an execution beyond the warm one";
   const auto at = std::mismatch(one.trace.begin(), one.trace.end(), other.trace.begin(), other.trace.end()).first;

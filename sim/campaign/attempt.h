@@ -3,6 +3,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "sim/campaign/engine.h"
+#include "sim/evidence/behaviour.h"
 
 namespace reloadlab::sim {
 
@@ -10,12 +11,14 @@ struct Job {
   Case the_case;
   std::string candidate;           // canonical
   bool prove_determinism = false;  // run once more and compare
+  bool describe = false;           // the answer says what was done (sim/evidence/behaviour.h)
 };
 
 struct Answer {
-  CaseResult result;   // as judged, before expectations
-  std::string trace;   // lines of trace.jsonl: the warm execution, and those that findings name
-  uint64_t print = 0;  // of everything seen, for comparing runs
+  CaseResult result;         // as judged, before expectations
+  std::string trace;         // lines of trace.jsonl: the warm execution, and those that findings name
+  uint64_t print = 0;        // of everything seen, for comparing runs
+  Behaviour behaviour = {};  // where the job asks for it, and there was an end that could be judged
 };
 
 // The case's own words, before anything has run.

@@ -44,6 +44,13 @@ std::string version_in(const std::filesystem::path& folder) {
   return {};
 }
 
+std::map<std::string, std::string> facts_here() {
+  const TorchFound torch = torch_found();
+  std::map<std::string, std::string> facts{{"torch", torch.version.empty() ? torch.built : torch.version}};
+  if (!gpus().here.empty()) facts["compute_capability"] = capability_text(gpus().here.front().capability);
+  return facts;
+}
+
 }  // namespace
 
 Engine built_in_engine() {
@@ -66,6 +73,7 @@ Engine built_in_engine() {
   engine.judge = judge;
   engine.explore = explore_named;
   engine.gpu_memory = [] { return gpu_memory_in_use(gpus()); };
+  engine.facts = facts_here;
   engine.meet = open_meeting_place;
   engine.watch_hangs = watch_hangs;
   for (const LawInfo& law : laws()) engine.laws.push_back({std::string(law.id), std::string(law.sentence)});

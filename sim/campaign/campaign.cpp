@@ -8,6 +8,7 @@
 #include <chrono>
 #include <ctime>
 #include <fstream>
+#include <set>
 
 #include "sim/campaign/collector.h"
 #include "sim/campaign/expectation_book.h"
@@ -55,6 +56,7 @@ std::string options_text(const CampaignOptions& options) {
   if (workers) words.emplace_back(options.isolation == Isolation::per_case ? "--isolate=case" : "--isolate");
   if (workers && options.silence_seconds != CampaignOptions().silence_seconds)
     words.push_back(fmt::format("--hang-after {}s", options.silence_seconds));
+  if (options.baseline) words.push_back("--baseline " + options.baseline->file.string());
   if (options.repeat > 1) words.push_back(fmt::format("--repeat {}", options.repeat));
   return fmt::format("{}", fmt::join(words, " "));
 }
@@ -92,12 +94,16 @@ class Campaign {
   Status prepare() {
     RELOADLAB_ASSIGN(Selected selected, select_cases(options_.selection, engine_));
     RELOADLAB_ASSIGN(jobs_, select_jobs(options_.selection, selected.cases, engine_));
+    for (Job& job : jobs_) job.describe = options_.on_behaviour != nullptr;
     if (jobs_.empty()) {
       print(fmt::format("nothing ran: {}\n", why_no_case(options_.selection, selected)));
       return {};
     }
     if (options_.expectations) {
-      RELOADLAB_ASSIGN(book_, ExpectationBook::open(selected.all, judged_law_ids(engine_)));
+      RELOADLAB_ASSIGN(book_, ExpectationBook::open(selected.all, judged_law_ids(engine_), circumstances()));
+    }
+    if (options_.baseline) {
+      RELOADLAB_ASSIGN(baseline_, Baseline::open(*options_.baseline, options_.selection.seed, candidates_here()));
     }
     result_.name = run_name(options_.selection);
     result_.seed = options_.selection.seed;
@@ -110,7 +116,16 @@ class Campaign {
     result_.laws = engine_.laws;
     result_.laws.push_back({std::string(kSurvives), std::string(kSurvivesSentence)});
     result_.laws.push_back({std::string(kSameAgain), std::string(kSameAgainSentence)});
+    result_.laws.push_back({std::string(kWithinBaseline), std::string(kWithinBaselineSentence)});
     return {};
+  }
+
+  Circumstances circumstances() const { return {.facts = engine_.facts ? engine_.facts() : Facts(), .today = options_.today}; }
+
+  std::vector<std::string> candidates_here() const {
+    std::set<std::string> names;
+    for (const Job& job : jobs_) names.insert(job.candidate);
+    return {names.begin(), names.end()};
   }
 
   std::unique_ptr<Runner> make_runner() const {
@@ -145,6 +160,7 @@ class Campaign {
   // A case is through: expectations, files, screen.
   void take(Answer answer) {
     const Job& job = jobs_[result_.cases.size()];
+    if (options_.on_behaviour) options_.on_behaviour(answer);
     CaseResult& one = result_.cases.emplace_back(std::move(answer.result));
     if (options_.update_expectations)
       book_->learn(one);
@@ -156,6 +172,7 @@ class Campaign {
 
   void conclude(CaseResult& one, const Job& job) {
     if (book_) book_->apply(one);
+    if (baseline_) baseline_->judge(one);
     const bool attention = std::any_of(one.laws.begin(), one.laws.end(), [](const LawResult& law) { return needs_attention(law.state); });
     if (attention) {
       const Case own = alone(job.the_case);
@@ -166,6 +183,7 @@ class Campaign {
     stopped_ |= options_.fail_fast && std::any_of(one.laws.begin(), one.laws.end(), [](const LawResult& law) {
                   return law.state == State::fail || law.state == State::hang;
                 });
+    if (options_.quiet) return;
     if (!stopped_ || attention || one.end == End::bad_data || one.end == End::defect) print(attention_blocks(one, result_, style()));
   }
 
@@ -176,9 +194,12 @@ class Campaign {
       for (const std::string& line : done) print(line + "\n");
     }
     drop_unused_columns();
+    if (baseline_) result_.baseline = baseline_->report(!options_.selection.shard);
     result_.run.seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
     RELOADLAB_TRY(folder_->commit(result_, options_.sarif));
-    print(law_table(result_, style()) + closing_line(result_) + left_text(result_.run.left_on_gpus));
+    if (options_.quiet) return std::move(result_);
+    print(law_table(result_, style()) + closing_line(result_) + (result_.baseline ? baseline_text(*result_.baseline) : "") +
+          left_text(result_.run.left_on_gpus));
     return std::move(result_);
   }
 
@@ -207,6 +228,7 @@ class Campaign {
   const Clock::time_point begin_;
   std::vector<Job> jobs_, repeated_;
   std::optional<ExpectationBook> book_;
+  std::optional<Baseline> baseline_;
   std::unique_ptr<RunFolder> folder_;
   Collector collector_;
   RunResult result_;

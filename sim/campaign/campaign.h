@@ -5,6 +5,7 @@
 
 #include "sim/campaign/runner.h"
 #include "sim/campaign/select.h"
+#include "sim/report/baseline.h"
 
 namespace reloadlab::sim {
 
@@ -22,9 +23,13 @@ struct CampaignOptions {
   bool fail_fast = false;
   bool expectations = true;
   bool update_expectations = false;
+  std::string today;  // "2026-11-29": what quarantines are held against
   int repeat = 1;
-  bool sarif = false;   // leave result.sarif, too
-  bool github = false;  // whoever prints the result prints annotations, too
+  std::optional<BaselineOptions> baseline;          // an earlier run, of which no case may cost more
+  bool quiet = false;                               // say nothing of verdicts: whoever asked for the run has its own words
+  std::function<void(const Answer&)> on_behaviour;  // set: answers say what was done, and each is told as it is known
+  bool sarif = false;                               // leave result.sarif, too
+  bool github = false;                              // whoever prints the result prints annotations, too
   std::filesystem::path out = "out";
   std::string program = "reloadlab";        // for lines to paste
   std::vector<std::string> worker_command;  // what makes a worker process

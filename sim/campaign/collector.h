@@ -12,7 +12,8 @@ class Collector {
   explicit Collector(int repeat) : repeat_(static_cast<size_t>(repeat)) {}
   // jobs[index] is the (index % repeat)th run of case number index / repeat.
   void add(size_t index, Answer answer) { waiting_.emplace(index, std::move(answer)); }
-  // The next case in order, when all its runs are here. Runs that differ make it flaky.
+  // The next case in order, when all its runs are here. A law that fails in some of them only is flaky, and so is `same_again` where
+  // what was seen differs.
   std::optional<Answer> next();
   size_t released() const { return released_; }
 

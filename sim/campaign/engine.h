@@ -3,6 +3,7 @@
 // its tests can put something small in place.
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,6 +54,8 @@ struct Engine {
   std::function<void()> dismiss;
   // Bytes in use on each GPU, whoever uses them, without driving one. May be empty.
   std::function<std::vector<int64_t>()> gpu_memory;
+  // What conditions of expectation files are about, of this program and machine (expectation.h). May be empty.
+  std::function<std::map<std::string, std::string>()> facts;
   // What is told before the process is ended because a candidate holds a rank for so long that it will not come back. For workers.
   std::function<void(double seconds, std::function<void(const std::string& picture)> told)> watch_hangs;
   std::vector<LawText> laws;  // in registry order

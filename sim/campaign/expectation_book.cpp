@@ -24,8 +24,25 @@ std::string text_of(const Evidenced& first) {
 
 bool failed(const LawResult& law) { return law.state == State::fail || law.state == State::hang; }
 
-const Expectation* known_on_devices(std::string_view law, const ExpectationFile& file, const CaseResult& result) {
-  return result.world == world_name(WorldKind::cuda) ? file.find(result.candidate, law, result.variant, result.world) : nullptr;
+const Expectation* known_on_devices(std::string_view law, const ExpectationFile& file, const CaseResult& result, const Facts& facts) {
+  if (result.world != world_name(WorldKind::cuda)) return nullptr;
+  const Expectation* found = file.find(result.candidate, law, result.variant, result.world, facts);
+  return found && !found->quarantine ? found : nullptr;
+}
+
+std::string with(const std::string& text, const std::string& more) { return more.empty() ? text : text + "; " + more; }
+
+// What comes and goes is told until its day, and fails from then on.
+void judge_quarantined(const Quarantine& quarantine, const std::string& today, CaseResult& result, LawResult& law) {
+  const bool over = today > quarantine.until;
+  if (law.state == State::pass && over)
+    result.notes.push_back(fmt::format("the quarantine of {} ended on {}, and it passes: take the entry out, or give it another day ({})",
+                                       law.law, quarantine.until, quarantine.reason));
+  if (!failed(law) && law.state != State::flaky) return;
+  if (over && law.state == State::flaky) law.state = State::fail;
+  if (!over) law.state = State::quarantined;
+  law.reason = with(fmt::format("{} {}: {}", over ? "its quarantine ended on" : "in quarantine until", quarantine.until, quarantine.reason),
+                    law.reason);
 }
 
 // Real devices decide for themselves who comes first: whether a known race does harm this time is chance. And so it is what lies by now
@@ -42,7 +59,7 @@ void judge_against(const Expectation& known, const fs::path& path, LawResult& la
       if (!known.explained())
         law.reason = fmt::format("written down, but not explained: the rule is still \"?\" at {}", known.place(path));
       else if (law.finding && evidenced_by(*law.finding) == known.first)
-        law.state = State::known;
+        law.state = State::known, law.reason = known.why();
       else
         law.reason = fmt::format("known to fail otherwise ({}): {}", known.rule, text_of(known.first));
       return;
@@ -63,7 +80,7 @@ void judge_against(const Expectation& known, const fs::path& path, LawResult& la
 
 void excuse_by_race(const std::string& rule, LawResult& law) {
   const bool read = law.law == "ring_content" || law.law == "graph_replay";
-  if (!(read && law.state == State::fail) && !(law.law == kSameAgain && law.state == State::flaky)) return;
+  if (!(read && (law.state == State::fail || law.state == State::flaky)) && !(law.law == kSameAgain && law.state == State::flaky)) return;
   law.state = State::known;
   law.rule = rule;
 }
@@ -73,8 +90,10 @@ Evidenced evidenced_by(const Finding& finding) {
   return {std::string(lasting), finding.step, is_drawn(lasting) ? "" : finding.tensor};
 }
 
-Result<ExpectationBook> ExpectationBook::open(std::span<const Case> cases, const std::vector<std::string>& law_ids) {
+Result<ExpectationBook> ExpectationBook::open(std::span<const Case> cases, const std::vector<std::string>& law_ids,
+                                              Circumstances circumstances) {
   ExpectationBook book;
+  book.circumstances_ = std::move(circumstances);
   book.law_order_ = law_ids;
   for (const Case& one : cases) {
     Page& page = book.pages_[one.file];
@@ -103,16 +122,27 @@ const ExpectationFile* ExpectationBook::file_of(const std::string& scenario_file
   return found == pages_.end() ? nullptr : &found->second.file;
 }
 
+Facts ExpectationBook::facts_of(const CaseResult& result) const {
+  Facts facts = circumstances_.facts;
+  facts["ranks"] = fmt::format("{}", result.ranks);
+  if (result.world != world_name(WorldKind::cuda)) facts.erase("compute_capability");
+  return facts;
+}
+
 void ExpectationBook::apply(CaseResult& result) const {
   const auto found = pages_.find(result.file);
   if (found == pages_.end() || result.end != End::judged) return;
   const Page& page = found->second;
-  const Expectation* race = known_on_devices("ring_happens_before", page.file, result);
-  const bool moves = known_on_devices("address_stable", page.file, result) != nullptr;
+  const Facts facts = facts_of(result);
+  const Expectation* race = known_on_devices("ring_happens_before", page.file, result, facts);
+  const bool moves = known_on_devices("address_stable", page.file, result, facts) != nullptr;
   for (LawResult& law : result.laws) {
     if (race && race->explained()) excuse_by_race(race->rule, law);
-    const Expectation* known = page.file.find(result.candidate, law.law, result.variant, result.world);
-    if (known && !is_chance(law, race != nullptr, moves)) judge_against(*known, page.path, law);
+    const Expectation* known = page.file.find(result.candidate, law.law, result.variant, result.world, facts);
+    if (known && known->quarantine)
+      judge_quarantined(*known->quarantine, circumstances_.today, result, law);
+    else if (known && !is_chance(law, race != nullptr, moves))
+      judge_against(*known, page.path, law);
   }
 }
 
@@ -120,16 +150,19 @@ std::vector<std::string> ExpectationBook::unexplained() const {
   std::vector<std::string> found;
   for (const auto& [file, page] : pages_)
     for (const Expectation& one : page.file.known)
-      if (!one.explained())
+      if (one.quarantine && circumstances_.today > one.quarantine->until)
+        found.push_back(fmt::format("{}: the quarantine of {} for {} ended on {}, expected a later day, or no entry any more",
+                                    one.place(page.path), one.law, one.candidate, one.quarantine->until));
+      else if (!one.explained())
         found.push_back(fmt::format("{}: rule is \"?\", expected the rule or bug that explains why {} fails {}", one.place(page.path),
                                     one.candidate, one.law));
   return found;
 }
 
 std::vector<std::string> lint_expectations(std::span<const Case> cases, const std::vector<std::string>& law_ids,
-                                           std::span<const std::string> paths) {
+                                           std::span<const std::string> paths, const std::string& today) {
   std::vector<std::string> found;
-  const auto book = ExpectationBook::open(cases, law_ids);
+  const auto book = ExpectationBook::open(cases, law_ids, {.facts = {}, .today = today});
   if (book.ok())
     found = book->unexplained();
   else

@@ -16,10 +16,17 @@ namespace reloadlab::sim {
 // and not again.
 void excuse_by_race(const std::string& rule, LawResult& law);
 
+// What holds for the whole run: which entries speak of it depends on that.
+struct Circumstances {
+  Facts facts;        // all that conditions are about but what cases say of themselves
+  std::string today;  // "2026-11-29"; empty: no quarantine is over
+};
+
 class ExpectationBook {
  public:
   // Reads the file of every scenario among the cases. `cases` are all that the scenario files expand into, selected or not.
-  static Result<ExpectationBook> open(std::span<const Case> cases, const std::vector<std::string>& law_ids);
+  static Result<ExpectationBook> open(std::span<const Case> cases, const std::vector<std::string>& law_ids,
+                                      Circumstances circumstances = {});
 
   // Turns fail into known, pass into unexpected_pass and so on, where an entry says so.
   void apply(CaseResult& result) const;
@@ -28,7 +35,7 @@ class ExpectationBook {
   // Rewrites the files of the scenarios that learn() saw; a file with nothing to say is removed. Returns what was done, a line each,
   // and what is left to people: the place of every rule that is still `"?"`, and of every one whose failure has moved.
   Result<std::vector<std::string>> save();
-  // A line for every rule that is still `"?"`.
+  // A line for every rule that is still `"?"`, and for every quarantine that is over.
   std::vector<std::string> unexplained() const;
 
   const ExpectationFile* file_of(const std::string& scenario_file) const;
@@ -47,6 +54,9 @@ class ExpectationBook {
   Status save(Page& page, std::vector<std::string>& done);
   void ask(const Page& page, std::vector<std::string>& done) const;
 
+  Facts facts_of(const CaseResult& result) const;
+
+  Circumstances circumstances_;
   std::map<std::string, Page> pages_;  // by scenario file
   std::vector<std::string> law_order_;
 };
@@ -57,6 +67,6 @@ Evidenced evidenced_by(const Finding& finding);
 // For lint: what is wrong or left open in the expectation files of the cases, and, beside folders given whole in `paths`, files that no
 // scenario owns.
 std::vector<std::string> lint_expectations(std::span<const Case> cases, const std::vector<std::string>& law_ids,
-                                           std::span<const std::string> paths);
+                                           std::span<const std::string> paths, const std::string& today = {});
 
 }  // namespace reloadlab::sim

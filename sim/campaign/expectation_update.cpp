@@ -23,15 +23,18 @@ std::vector<Expectation> split_entries(const std::vector<Expectation>& known, co
 }
 
 // A rule is a person's judgement of one failure. It is taken over where the same failure shows in one more variant, and nowhere else.
-std::string rule_of_same_failure(const std::vector<Expectation>& split, const Expectation& fresh) {
+void take_rule_of_same_failure(const std::vector<Expectation>& split, Expectation& fresh) {
   const auto same = std::find_if(split.begin(), split.end(), [&](const Expectation& one) {
-    return one.candidate == fresh.candidate && one.law == fresh.law && one.first == fresh.first;
+    return one.candidate == fresh.candidate && one.law == fresh.law && one.first == fresh.first && !one.quarantine;
   });
-  return same == split.end() ? std::string(kUnexplained) : same->rule;
+  fresh.rule = same == split.end() ? std::string(kUnexplained) : same->rule;
+  if (same != split.end()) fresh.reason = same->reason;
 }
 
 bool same_failure(const Expectation& a, const Expectation& b) {
-  return a.candidate == b.candidate && a.law == b.law && a.rule == b.rule && a.first == b.first;
+  const auto until = [](const Expectation& one) { return one.quarantine ? one.quarantine->until + one.quarantine->reason : ""; };
+  return a.candidate == b.candidate && a.law == b.law && a.rule == b.rule && a.first == b.first && a.when == b.when &&
+         a.reason == b.reason && until(a) == until(b);
 }
 
 void add_worlds(Expectation& to, const Expectation& one) {
@@ -81,6 +84,24 @@ std::vector<Expectation> grouped_entries(const std::vector<Expectation>& split, 
 // What real devices show stands beside what holds where there are none: whoever updates that may have no GPU.
 bool is_apart(std::string_view world) { return world == world_name(WorldKind::cuda); }
 
+// Of the values of conditions those that are so here.
+Conditions narrowed(Conditions conditions, const Facts& facts) {
+  for (auto& [key, values] : conditions) std::erase_if(values, [&](const std::string& value) { return !hold({{key, {value}}}, facts); });
+  return conditions;
+}
+
+// What was said of here is over here, and stays for the other values of its conditions. False where there are none.
+bool leave_conditions(Expectation& entry, const Facts& facts) {
+  for (auto& [key, values] : entry.when) {
+    std::vector<std::string> others = values;
+    std::erase_if(others, [&](const std::string& value) { return hold({{key, {value}}}, facts); });
+    if (others.empty()) continue;
+    values = others;
+    return true;
+  }
+  return false;
+}
+
 void leave_world(std::vector<Expectation>& known, std::vector<Expectation>::iterator entry, std::string_view world) {
   if (entry->worlds.empty() && is_apart(world)) entry->worlds = world_names();
   std::erase(entry->worlds, world);
@@ -103,16 +124,22 @@ void ExpectationBook::learn(const CaseResult& result) {
 
 void ExpectationBook::learn(const CaseResult& result, const LawResult& law, Page& page) {
   std::vector<Expectation>& known = page.file.known;
-  const auto same = [&](const Expectation& one) { return one.covers(result.candidate, law.law, result.variant); };
+  const Facts facts = facts_of(result);
+  const auto same = [&](const Expectation& one) { return one.covers(result.candidate, law.law, result.variant) && hold(one.when, facts); };
   const auto old =
       std::find_if(known.begin(), known.end(), [&](const Expectation& one) { return same(one) && one.covers_world(result.world); });
+  if (old != known.end() && old->quarantine) return;
   if (old != known.end() && law.finding && old->first == evidenced_by(*law.finding)) return;
   std::optional<Expectation> before;
-  if (old != known.end()) before = *old, leave_world(known, old, result.world);
+  if (old != known.end()) before = *old;
+  if (before && !leave_conditions(*old, facts)) leave_world(known, old, result.world);
   if (!law.finding) return;
   Expectation fresh{result.candidate, law.law, "", evidenced_by(*law.finding), {result.variant}};
   if (is_apart(result.world) || std::any_of(known.begin(), known.end(), same)) fresh.worlds = {result.world};
-  fresh.rule = before ? before->rule : rule_of_same_failure(known, fresh);
+  if (before)
+    fresh.rule = before->rule, fresh.reason = before->reason, fresh.when = narrowed(before->when, facts);
+  else
+    take_rule_of_same_failure(known, fresh);
   if (before && before->first != fresh.first) page.moved.insert({fresh.candidate, fresh.law, result.variant});
   known.push_back(std::move(fresh));
 }

@@ -44,8 +44,11 @@ Seat seat_from(const Json& json) {
 }  // namespace
 
 std::string job_text(const JobMessage& message) {
-  Json json{
-      {"candidate", message.job.candidate}, {"prove", message.job.prove_determinism}, {"judge", message.judge}, {"timed", message.timed}};
+  Json json{{"candidate", message.job.candidate},
+            {"prove", message.job.prove_determinism},
+            {"describe", message.job.describe},
+            {"judge", message.judge},
+            {"timed", message.timed}};
   json["case"] = Json(to_json(message.job.the_case));
   if (message.seat) json["seat"] = seat_json(*message.seat);
   return dumped(json);
@@ -54,9 +57,10 @@ std::string job_text(const JobMessage& message) {
 Result<JobMessage> parse_job(std::string_view text) {
   return parsed(text, "job", [](const Json& json) -> Result<JobMessage> {
     RELOADLAB_ASSIGN(Case the_case, case_from_json(nlohmann::json(json.at("case"))));
-    JobMessage message{{std::move(the_case), json.at("candidate").get<std::string>(), json.at("prove").get<bool>()},
-                       json.at("judge").get<bool>(),
-                       json.at("timed").get<bool>()};
+    JobMessage message{
+        {std::move(the_case), json.at("candidate").get<std::string>(), json.at("prove").get<bool>(), json.at("describe").get<bool>()},
+        json.at("judge").get<bool>(),
+        json.at("timed").get<bool>()};
     if (json.contains("seat")) message.seat = seat_from(json.at("seat"));
     return message;
   });
@@ -75,13 +79,18 @@ Result<StepMessage> parse_step(std::string_view text) {
 Result<Evidence> parse_evidence(std::string_view cbor) { return evidence_from_cbor(std::as_bytes(std::span(cbor.data(), cbor.size()))); }
 
 std::string answer_text(const Answer& answer) {
-  return dumped({{"result", result_to_json(answer.result)}, {"trace", answer.trace}, {"print", answer.print}});
+  Json json{{"result", result_to_json(answer.result)}, {"trace", answer.trace}, {"print", answer.print}, {"behaviour", Json::array()}};
+  for (const BehaviourLine& line : answer.behaviour) json["behaviour"].push_back({line.aspect, line.place, line.says});
+  return dumped(json);
 }
 
 Result<Answer> parse_answer(std::string_view text) {
   return parsed(text, "answer", [](const Json& json) -> Result<Answer> {
     RELOADLAB_ASSIGN(CaseResult result, result_from_json(json.at("result")));
-    return Answer{std::move(result), json.at("trace").get<std::string>(), json.at("print").get<uint64_t>()};
+    Answer answer{.result = std::move(result), .trace = json.at("trace").get<std::string>(), .print = json.at("print").get<uint64_t>()};
+    for (const Json& line : json.at("behaviour"))
+      answer.behaviour.push_back({line.at(0).get<std::string>(), line.at(1).get<std::string>(), line.at(2).get<std::string>()});
+    return answer;
   });
 }
 

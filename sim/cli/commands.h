@@ -49,6 +49,20 @@ void add_selection(CLI::App& command, SelectionTexts& texts);  // and those of o
 Result<WorldKind> read_world(std::string_view option, const std::string& text);
 Result<Selection> read_selection(const SelectionTexts& texts);
 
+// compare without --worlds.
+struct CandidatesTexts {
+  SelectionTexts selection;
+  std::string by = "verdicts", markdown, json, isolate, silence, out = "out";
+  int jobs = 1;
+};
+void add_candidates_options(CLI::App& command, CandidatesTexts& texts, CLI::Option& not_with);
+Result<Exit> compare_candidates(const CandidatesTexts& texts, const Program& program);
+
+// How candidates are kept apart from the program, where --isolate says nothing: as plug-ins and Python need it. And what makes a worker.
+Result<Isolation> read_isolation(const std::string& text, const Selection& selection);
+// Code::usage where nobody would be left to see a hang.
+Status read_workers(const std::string& silence, const Program& program, CampaignOptions& options);
+
 std::map<std::string, std::string> environment_of_this_process();
 // What launchers say there; none where they say nothing.
 Result<std::optional<Launch>> launch_of_this_process();
@@ -68,6 +82,8 @@ Result<std::vector<std::string>> worker_command(const std::string& silence, cons
 Status host_candidates(const Program& program, const std::vector<std::string>& candidates);
 Result<double> read_duration(const std::string& text);  // "500ms", "30s", "2m", "1h": seconds
 Result<double> read_patience(const std::string& text);  // the same for --hang-after, which has a least
+// "2026-11-29"; what the clock says in UTC where the text is empty.
+Result<std::string> read_today(const std::string& text);
 // A number, or a commit's 40 hexadecimal digits.
 Result<uint64_t> read_seed(std::string_view option, const std::string& text);
 

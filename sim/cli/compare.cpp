@@ -1,4 +1,4 @@
-// compare: the same cases in two worlds, and what these agree on.
+// compare: the same cases by several candidates, or in two worlds, and what these agree on.
 #include "sim/compare/compare.h"
 
 #include <fmt/format.h>
@@ -14,9 +14,9 @@ namespace reloadlab::sim {
 namespace {
 
 struct CompareTexts {
-  SelectionTexts selection;
-  std::vector<std::string> worlds = {"sim", "cuda"};
+  std::vector<std::string> worlds;  // none: candidates are compared
   std::string rates;
+  CandidatesTexts candidates;
 };
 
 std::string_view word(Row::State state) {
@@ -45,9 +45,9 @@ void print(const Compared& one) {
   std::fflush(stdout);
 }
 
-Result<Exit> compare(const CompareTexts& texts, const Program& program) {
+Result<Exit> compare_in_worlds(const CompareTexts& texts, const Program& program) {
   CompareOptions options;
-  RELOADLAB_ASSIGN(options.selection, read_selection(texts.selection));
+  RELOADLAB_ASSIGN(options.selection, read_selection(texts.candidates.selection));
   if (texts.worlds.size() != 2 || texts.worlds[0] == texts.worlds[1])
     return Status(Code::usage,
                   fmt::format("--worlds: expected two worlds that differ, as in sim,cuda; got {}", fmt::join(texts.worlds, ",")));
@@ -68,22 +68,32 @@ Result<Exit> compare(const CompareTexts& texts, const Program& program) {
   return counts["agrees"] > 0 ? Exit::held : Exit::nothing_ran;
 }
 
+Result<Exit> compare(const CompareTexts& texts, const Program& program) {
+  if (!texts.worlds.empty()) return compare_in_worlds(texts, program);
+  if (!texts.rates.empty()) return Status(Code::usage, "--rates needs --worlds: candidates side by side are played at no rates");
+  return compare_candidates(texts.candidates, program);
+}
+
 }  // namespace
 
 Command add_compare(CLI::App& app, const Program& program) {
-  CLI::App* parser = app.add_subcommand("compare", "Play the same cases in two worlds and print what these agree on");
+  CLI::App* parser =
+      app.add_subcommand("compare", "Play the same cases by several candidates, or in two worlds, and print what these agree on");
   auto texts = std::make_shared<CompareTexts>();
-  add_cases(*parser, texts->selection);
-  parser->add_option("--worlds", texts->worlds, "Two of cpu, meta, sim, cuda")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->type_name("WORLD,WORLD")
-      ->capture_default_str();
-  parser->add_option("--candidate", texts->selection.candidates, "Implementation; may be given again. Default: the system's profiles")
+  CandidatesTexts& candidates = texts->candidates;
+  add_cases(*parser, candidates.selection);
+  parser
+      ->add_option("--candidate", candidates.selection.candidates,
+                   "Implementation; may be given again. The first is what others are held against. Default: the system's profiles")
       ->type_name("NAME|FILE.so")
       ->allow_extra_args(false);
+  CLI::Option* worlds = parser->add_option("--worlds", texts->worlds, "Compare two of cpu, meta, sim, cuda for each candidate")
+                            ->delimiter(',')
+                            ->allow_extra_args(false)
+                            ->type_name("WORLD,WORLD");
   parser->add_option("--rates", texts->rates, "What things take on modelled devices: a name as h200, or a file of `reloadlab calibrate`")
       ->type_name("NAME|FILE");
+  add_candidates_options(*parser, candidates, *worlds);
   return {parser, [texts, &program] { return compare(*texts, program); }};
 }
 

@@ -238,8 +238,10 @@ Result<Exit> explore(const ExploreTexts& texts, const Program& program) {
     return Exit::nothing_ran;
   }
   std::optional<ExpectationBook> book;
+  RELOADLAB_ASSIGN(const std::string today, read_today(""));
   if (!texts.no_expectations) {
-    RELOADLAB_ASSIGN(book, ExpectationBook::open(selected.all, judged_law_ids(program.engine)));
+    RELOADLAB_ASSIGN(
+        book, ExpectationBook::open(selected.all, judged_law_ids(program.engine), {.facts = program.engine.facts(), .today = today}));
   }
   std::vector<Job> others;  // whose a schedule may be
   if (options.way == ExploreOptions::Way::replay) {

@@ -1,13 +1,18 @@
-// mutants: every mutant against scenarios, and which law killed which. A mutant that lives, or that nothing but a crash killed, fails.
+// mutants: every mutant against scenarios, and which law killed which. A mutant that lives, or that nothing but a crash killed, fails, and
+// so does a situation that a suite must meet (sim/law/probes.h) and that no case met.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "reference/base/nearest.h"
 #include "sim/cli/commands.h"
+#include "sim/law/probes.h"
+#include "sim/report/kill_matrix.h"
+#include "sim/report/run_folder.h"
 #include "sim/report/text.h"
 
 namespace reloadlab::sim {
@@ -68,13 +73,14 @@ struct MutantTexts {
                                  "scenarios/shared_series/shapes_differ.yaml",
                                  "scenarios/shared_series/two_series_one_group.yaml"};
   std::vector<std::string> only;
-  std::string out = "out", silence = "10s", on, delays;
+  std::string out = "out", silence = "10s", on, delays, json;
   int jobs = 1;
 };
 
-// The laws that failed, each with the first case in which it did, and with what was found there.
+// The laws that failed, each with all scenarios and the first case in which it did, and with what was found there.
 struct Kill {
   std::string law, where, what;
+  std::set<std::string> scenarios;
 };
 using Cases = std::set<std::string>;
 
@@ -82,9 +88,12 @@ std::vector<Kill> kills_of(const RunResult& result, const std::string& mutant, c
   std::vector<Kill> kills;
   for (const CaseResult& one : result.cases) {
     if (one.candidate != mutant || out_of_reach.contains(one.id())) continue;
-    for (const LawResult& law : one.laws)
-      if ((law.state == State::fail || law.state == State::hang) && std::ranges::find(kills, law.law, &Kill::law) == kills.end())
-        kills.push_back({law.law, one.id(), law.finding ? law.finding->what : ""});
+    for (const LawResult& law : one.laws) {
+      if (law.state != State::fail && law.state != State::hang) continue;
+      auto kill = std::ranges::find(kills, law.law, &Kill::law);
+      if (kill == kills.end()) kill = kills.insert(kills.end(), Kill{law.law, one.id(), law.finding ? law.finding->what : "", {}});
+      kill->scenarios.insert(one.scenario);
+    }
   }
   return kills;
 }
@@ -112,7 +121,7 @@ std::string complaint(const std::string& mutant, const std::vector<Kill>& kills)
   return std::ranges::any_of(kills, is_by_law) ? "" : "killed by nothing but a crash";
 }
 
-bool print_matrix(const RunResult& result, const std::vector<std::string>& mutants) {
+bool print_matrix(const RunResult& result, const std::vector<std::string>& mutants, KillMatrix& matrix) {
   std::vector<std::vector<std::string>> rows;
   bool fine = true;
   std::map<std::string_view, Cases> beyond;
@@ -129,10 +138,38 @@ bool print_matrix(const RunResult& result, const std::vector<std::string>& mutan
     std::string says = wrong.empty() ? "killed" : "NOT FINE: " + wrong;
     if (mutant == control_of(mutant)) says = fmt::format("does all but {} cases, which are left out", out_of_reach.size());
     rows.push_back({mutant, std::move(says), "", ""});
-    for (const Kill& kill : kills) rows.push_back({"", "", kill.law, kill.where});
+    for (const Kill& kill : kills) {
+      const size_t others = kill.scenarios.size() - 1;
+      rows.push_back({"", "", kill.law,
+                      kill.where + (others > 0 ? fmt::format(" and {}", plural(static_cast<int64_t>(others), "other scenario")) : "")});
+      if (mutant == control_of(mutant)) continue;
+      for (const std::string& scenario : kill.scenarios) matrix.add(mutant, kill.law, scenario);
+    }
   }
   fmt::print("{}", aligned(rows, "  "));
   return fine;
+}
+
+// False where something must occur and did not. A few scenarios, or a few mutants, need not meet everything.
+bool print_probes(const RunResult& result, bool all_must_occur) {
+  std::vector<std::vector<std::string>> rows;
+  bool fine = true;
+  for (const Probe& probe : probes()) {
+    const auto hits = std::ranges::count_if(
+        result.cases, [&](const CaseResult& one) { return std::ranges::find(one.probes, probe.id) != one.probes.end(); });
+    const bool missed = hits == 0 && all_must_occur;
+    fine = fine && !missed;
+    rows.push_back({std::string(probe.id), missed ? "NOT FINE: in no case" : "in " + plural(hits, "case"), std::string(probe.sentence)});
+  }
+  fmt::print("\nmust occur\n{}", aligned(rows, "  "));
+  return fine;
+}
+
+std::vector<std::string> law_ids(const RunResult& result) {
+  std::vector<std::string> ids;
+  for (const LawText& law : result.laws)
+    if (law.id != kSameAgain) ids.push_back(law.id);
+  return ids;
 }
 
 // Those that are asked for, or all of them; and the controls that say what they are held against.
@@ -161,7 +198,11 @@ Result<Exit> mutants(const MutantTexts& texts, const Program& program) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> nowhere(std::fopen("/dev/null", "w"), &std::fclose);
   if (!nowhere) return Status(Code::failed, "/dev/null cannot be opened");
   RELOADLAB_ASSIGN(const RunResult result, run_campaign(options, program.engine, {nowhere.get(), false}));
-  const bool fine = print_matrix(result, options.selection.candidates);
+  KillMatrix matrix;
+  bool fine = print_matrix(result, options.selection.candidates, matrix);
+  fmt::print("{}", matrix.text(law_ids(result)));
+  fine &= print_probes(result, texts.only.empty() && texts.paths == MutantTexts().paths);
+  if (!texts.json.empty()) RELOADLAB_TRY(write_file(texts.json, matrix.json(law_ids(result)).dump(1) + "\n"));
   const Exit code = exit_code(result);
   if (code == Exit::defect || code == Exit::nothing_ran) return code;
   return fine ? Exit::held : Exit::failed;
@@ -180,6 +221,7 @@ Command add_mutants(CLI::App& app, const Program& program) {
   parser->add_option("--delays", texts->delays, "As `run` has it: where streams of world cuda lose time")->type_name("SEED");
   parser->add_option("--jobs", texts->jobs, "Worker processes side by side")->check(CLI::Range(1, 1024))->type_name("N");
   parser->add_option("--hang-after", texts->silence, "How long without a step beginning is a hang: 500ms, 30s, 2m, 1h")->type_name("TIME");
+  parser->add_option("--json", texts->json, "Write mutants × laws × scenarios as data")->type_name("FILE");
   parser->add_option("--out", texts->out, "Folder that gets the run's folder")->type_name("DIR");
   return {parser, [texts, &program] { return mutants(*texts, program); }};
 }

@@ -1,3 +1,4 @@
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
@@ -6,6 +7,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 
 #include "reference/base/nearest.h"
 #include "reference/base/prng.h"
@@ -94,6 +96,12 @@ Result<double> read_patience(const std::string& text) {
   RELOADLAB_ASSIGN(const double seconds, read_duration(text));
   if (seconds >= least) return seconds;
   return Status(Code::usage, fmt::format("--hang-after \"{}\" is shorter than a worker takes to start, expected 100ms or more", text));
+}
+
+Result<std::string> read_today(const std::string& text) {
+  if (text.empty()) return fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)));
+  if (is_day(text)) return text;
+  return Status(Code::usage, fmt::format("--today: \"{}\" is no day: write it as 2026-12-31", text));
 }
 
 Result<uint64_t> read_seed(std::string_view option, const std::string& text) {

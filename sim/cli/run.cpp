@@ -13,46 +13,46 @@
 namespace reloadlab::sim {
 namespace {
 
+bool drives_gpus(const Selection& selection) { return selection.on == WorldKind::cuda || selection.world == WorldKind::cuda; }
+
 struct RunTexts {
   SelectionTexts selection;
   CampaignOptions options;
-  std::string seconds, silence, isolate, shard, out = "out";
+  std::vector<std::string> stands_for;
+  std::string baseline, today, seconds, silence, isolate, shard, out = "out";
   bool no_expectations = false, list_devices = false;
 };
 
-// What others wrote is run in workers unless something else is asked for.
-Result<Isolation> read_isolation(const std::string& text, const Selection& selection) {
-  const auto is_foreign = [](const std::string& spelling) { return is_plugin(spelling) || is_python(spelling); };
-  if (text.empty()) return std::ranges::any_of(selection.candidates, is_foreign) ? Isolation::workers : Isolation::none;
-  if (text == "none") return Isolation::none;
-  if (text == "workers") return Isolation::workers;
-  if (text == "case") return Isolation::per_case;
-  constexpr std::string_view kNames[] = {"workers", "case", "none"};
-  return Status(Code::usage, fmt::format("--isolate: \"{}\" is none of workers, case and none{}", text, did_you_mean(text, kNames)));
+// "vllm@0.17.1=vllm@0.24.0": the one there, and the one here that it is compared with. Names hold no '='; paths may.
+Result<std::optional<BaselineOptions>> read_baseline(const RunTexts& texts) {
+  if (texts.baseline.empty() && !texts.stands_for.empty())
+    return Status(Code::usage, "--baseline-candidate needs --baseline: there is no other run whose candidates have names");
+  if (texts.baseline.empty()) return std::optional<BaselineOptions>();
+  BaselineOptions options{.file = texts.baseline};
+  for (const std::string& text : texts.stands_for) {
+    const size_t between = text.find('=');
+    if (between == 0 || between == std::string::npos || between + 1 == text.size())
+      return Status(Code::usage, fmt::format("--baseline-candidate: \"{}\" is not THERE=HERE, as in vllm@0.17.1=vllm@0.24.0", text));
+    if (!options.stands_for.emplace(text.substr(0, between), text.substr(between + 1)).second)
+      return Status(Code::usage, fmt::format("--baseline-candidate: {} is given twice", text.substr(0, between)));
+  }
+  return std::optional(std::move(options));
 }
-
-bool drives_gpus(const Selection& selection) { return selection.on == WorldKind::cuda || selection.world == WorldKind::cuda; }
 
 Result<Exit> run(RunTexts texts, const Program& program) {
   CampaignOptions& options = texts.options;
   RELOADLAB_ASSIGN(options.selection, read_selection(texts.selection));
   RELOADLAB_ASSIGN(options.selection.shard, read_shard(texts.shard, environment_of_this_process()));
   RELOADLAB_ASSIGN(options.isolation, read_isolation(texts.isolate, options.selection));
-  if (options.isolation == Isolation::none && options.jobs == 1) RELOADLAB_TRY(host_candidates(program, options.selection.candidates));
-  if (!texts.silence.empty()) {
-    RELOADLAB_ASSIGN(options.silence_seconds, read_patience(texts.silence));
-    if (options.isolation == Isolation::none && options.jobs == 1 && !drives_gpus(options.selection))
-      return Status(Code::usage, "--hang-after needs --isolate or --jobs: without workers nobody is left to see a hang");
-  } else {
-    texts.silence = fmt::format("{}s", options.silence_seconds);
-  }
+  RELOADLAB_TRY(read_workers(texts.silence, program, options));
   if (!texts.seconds.empty()) {
     RELOADLAB_ASSIGN(options.seconds, read_duration(texts.seconds));
   }
+  RELOADLAB_ASSIGN(options.today, read_today(texts.today));
+  RELOADLAB_ASSIGN(options.baseline, read_baseline(texts));
   options.expectations = !texts.no_expectations;
   options.out = texts.out;
   options.program = program.name;
-  RELOADLAB_ASSIGN(options.worker_command, worker_command(texts.silence, options.selection.candidates));
   if (drives_gpus(options.selection)) {
     RELOADLAB_ASSIGN(const std::optional<Launch> launch, launch_of_this_process());
     if (launch && texts.isolate.empty()) options.isolation = Isolation::none;  // there are workers as it is
@@ -69,6 +69,29 @@ Result<Exit> list_devices() {
 }
 
 }  // namespace
+
+// What others wrote is run in workers unless something else is asked for.
+Result<Isolation> read_isolation(const std::string& text, const Selection& selection) {
+  const auto is_foreign = [](const std::string& spelling) { return is_plugin(spelling) || is_python(spelling); };
+  if (text.empty()) return std::ranges::any_of(selection.candidates, is_foreign) ? Isolation::workers : Isolation::none;
+  if (text == "none") return Isolation::none;
+  if (text == "workers") return Isolation::workers;
+  if (text == "case") return Isolation::per_case;
+  constexpr std::string_view kNames[] = {"workers", "case", "none"};
+  return Status(Code::usage, fmt::format("--isolate: \"{}\" is none of workers, case and none{}", text, did_you_mean(text, kNames)));
+}
+
+Status read_workers(const std::string& silence, const Program& program, CampaignOptions& options) {
+  const std::vector<std::string>& candidates = options.selection.candidates;
+  if (options.isolation == Isolation::none && options.jobs == 1) RELOADLAB_TRY(host_candidates(program, candidates));
+  if (!silence.empty()) {
+    RELOADLAB_ASSIGN(options.silence_seconds, read_patience(silence));
+    if (options.isolation == Isolation::none && options.jobs == 1 && !drives_gpus(options.selection))
+      return Status(Code::usage, "--hang-after needs --isolate or --jobs: without workers nobody is left to see a hang");
+  }
+  RELOADLAB_ASSIGN(options.worker_command, worker_command(fmt::format("{}s", options.silence_seconds), candidates));
+  return {};
+}
 
 void print_result(const CampaignOptions& options, const RunResult& result) {
   if (options.github) fmt::print("{}", github_annotations(result));
@@ -106,9 +129,18 @@ Command add_run(CLI::App& app, const Program& program) {
       ->type_name("TIME");
   CLI::Option* none = parser->add_flag("--no-expectations", texts->no_expectations, "Known failures count as failures");
   parser->add_flag("--update-expectations", options.update_expectations, "Write down what fails, as known")->excludes(none);
-  parser->add_option("--repeat", options.repeat, "Run each case so often; a difference is flaky")
+  parser->add_option("--today", texts->today, "The day that quarantines of expectation files are held against (default: the clock's, UTC)")
+      ->type_name("YYYY-MM-DD");
+  parser->add_option("--repeat", options.repeat, "Run each case so often; a law that fails at times, or a difference, is flaky")
       ->check(CLI::Range(1, 1000))
       ->type_name("N");
+  parser->add_option("--baseline", texts->baseline, "An earlier run: a case that copies, moves, holds or does more than there fails")
+      ->type_name("FILE");
+  parser
+      ->add_option("--baseline-candidate", texts->stands_for,
+                   "A candidate there and the one here that it is compared with, as vllm@0.17.1=vllm@0.24.0; may be given again")
+      ->type_name("THERE=HERE")
+      ->allow_extra_args(false);
   parser->add_option("--out", texts->out, "Folder that gets the run's folder")->type_name("DIR");
   parser->add_flag("--sarif", options.sarif, "Leave result.sarif, too");
   parser->add_flag("--github", options.github, "Print annotations for GitHub: ten at most, what matters most first");

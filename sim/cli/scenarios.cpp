@@ -16,7 +16,7 @@ namespace {
 struct ListTexts {
   SelectionTexts selection;
   bool json = false;
-  std::string out;
+  std::string out, today;
 };
 
 Result<Exit> list(const ListTexts& texts, const Program& program) {
@@ -36,10 +36,11 @@ std::string counted(const std::vector<Case>& cases) {
 Result<Exit> check(const ListTexts& texts, const Program& program) {
   RELOADLAB_ASSIGN(const Selection selection, read_selection(texts.selection));
   RELOADLAB_ASSIGN(const Selected selected, select_cases(selection, program.engine));
+  RELOADLAB_ASSIGN(const std::string today, read_today(texts.today));
   std::vector<std::string> laws = program.engine.law_ids();
   laws.insert(laws.end(), {std::string(kSurvives), std::string(kSameAgain)});
   std::vector<std::string> found = lint(selected.cases);
-  for (std::string& line : lint_expectations(selected.all, laws, selection.paths)) found.push_back(std::move(line));
+  for (std::string& line : lint_expectations(selected.all, laws, selection.paths, today)) found.push_back(std::move(line));
   for (const std::string& line : found) fmt::print("{}\n", line);
   if (found.empty()) fmt::print(stderr, "{}: no complaint\n", counted(selected.cases));
   return found.empty() ? Exit::held : Exit::bad_scenario;
@@ -89,6 +90,8 @@ Command add_lint(CLI::App& app, const Program& program) {
   CLI::App* parser = app.add_subcommand("lint", "Check scenario and expectation files without running them");
   auto texts = std::make_shared<ListTexts>();
   add_selection(*parser, texts->selection);
+  parser->add_option("--today", texts->today, "The day that quarantines are held against (default: the clock's, UTC)")
+      ->type_name("YYYY-MM-DD");
   return {parser, [texts, &program] { return check(*texts, program); }};
 }
 
@@ -102,10 +105,15 @@ Command add_emit(CLI::App& app, const Program& program) {
 
 Command add_schema(CLI::App& app, const Program&) {
   CLI::App* parser = app.add_subcommand("schema", "Print the grammar of scenario files as JSON Schema");
-  auto markdown = std::make_shared<bool>(false);
-  parser->add_flag("--markdown", *markdown, "The list of keys, as in scenarios/README.md");
-  return {parser, [markdown]() -> Result<Exit> {
-            fmt::print("{}", *markdown ? schema_markdown() : json_schema());
+  struct Flags {
+    bool markdown = false, expectations = false;
+  };
+  auto flags = std::make_shared<Flags>();
+  CLI::Option* markdown = parser->add_flag("--markdown", flags->markdown, "The list of keys, as in scenarios/README.md");
+  parser->add_flag("--expectations", flags->expectations, "The list of keys of expectation files, as in scenarios/expectations/README.md")
+      ->excludes(markdown);
+  return {parser, [flags]() -> Result<Exit> {
+            fmt::print("{}", flags->expectations ? expectations_markdown() : flags->markdown ? schema_markdown() : json_schema());
             return Exit::held;
           }};
 }

@@ -143,7 +143,7 @@ void describe(V&& visit, const StepOutcome*) {
       visit("load_operators", &S::load_operators), visit("crashed", &S::crashed);
   visit("touched_asleep", &S::touched_asleep);
   visit("unusable", &S::unusable), visit("extra_bytes_peak", &S::extra_bytes_peak), visit("extra_bytes_after", &S::extra_bytes_after);
-  visit("peak_bytes", &S::peak_bytes);
+  visit("peak_bytes", &S::peak_bytes), visit("copies", &S::copies), visit("copied_bytes", &S::copied_bytes);
   visit("live_layers", &S::live_layers), visit("live_parameters", &S::live_parameters);
   visit("live_allocations", &S::live_allocations), visit("live_bytes", &S::live_bytes), visit("output", &S::output);
 }

@@ -56,6 +56,8 @@ Status check_rank_run(const Evidence& evidence, const Execution& execution, cons
   }
   for (const StepOutcome& outcome : run.outcomes)
     if (!in_range(outcome.step, steps)) return bad(where, "an outcome of a step that does not exist");
+  for (const StepOutcome& outcome : run.outcomes)
+    if (outcome.copies < 0 || outcome.copied_bytes < 0) return bad(where, "fewer copies than none");
   for (const CoverageReport& report : run.coverage)
     if (!in_range(report.step, steps)) return bad(where, "a coverage report at a step that does not exist");
   for (const Event& event : run.events)

@@ -5,6 +5,7 @@
 #include "reference/model/post_load.h"
 #include "sim/candidate/python.h"
 #include "sim/cli/program.h"
+#include "sim/python/attach_module.h"
 #include "sim/python/callables.h"
 #include "sim/python/calls.h"
 #include "sim/python/find.h"
@@ -88,5 +89,6 @@ PYBIND11_MODULE(_reloadlab, module) {
   module.def("default_loader", [] { return NativeLoader{reloadlab::model::default_weight_loader()}; });
   module.def("current_candidate", [] { return current() ? current()->candidate : py::object(py::none()); });
   module.def("main", &run_main);
+  reloadlab::sim::add_attach(module);
   module.attr("torch_version") = TORCH_VERSION;
 }

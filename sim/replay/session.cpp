@@ -149,6 +149,8 @@ void RankSession::end_outcome(Status status, std::optional<StepKind> kind) {
   outcome_.unusable = reloader_ && reloader_->unusable();
   count_living(outcome_);
   outcome_.peak_bytes = account_->peak_bytes();
+  const Copied copied = watch_.take_copies();
+  outcome_.copies = copied.copies, outcome_.copied_bytes = copied.bytes;
   // To look at bytes makes the host wait for its device: with series it would take away the very order that is judged.
   const bool waits = series_ && outcome_.step >= 0;
   if (!waits || kind == StepKind::load) take_census(outcome_.step, !waits && !asleep_);

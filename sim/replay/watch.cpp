@@ -103,6 +103,7 @@ bool Watch::strikes(Fault::At at, int64_t& chance) {
 
 void Watch::before(const c10::OperatorHandle& op, const torch::jit::Stack& stack) {
   ++operators_;
+  copies_.before(op, stack);
   if (kernels_.empty()) return;
   const size_t first = stack.size() - op.schema().arguments().size();
   for (size_t position : written_arguments(op)) {

@@ -13,6 +13,7 @@
 #include "reference/model/tap/tap.h"
 #include "sim/evidence/evidence.h"
 #include "sim/replay/catalogue.h"
+#include "sim/replay/copy_count.h"
 
 namespace reloadlab::sim {
 
@@ -35,6 +36,7 @@ class Watch final : public model::OpListener, public model::PostLoadListener, pu
   void handed_over(const at::Tensor& loaded, const std::string& delivery);
   void event(EventKind kind, int layer = -1, int64_t numel = 0, std::string text = {}, int64_t value = 0);
   int64_t take_operators() { return std::exchange(operators_, 0); }            // that ran since the last call
+  Copied take_copies() { return copies_.take(); }                                          // likewise
   bool source_fails() { return strikes(Fault::At::source, chances_.source); }  // asked before each load call
   const Chances& chances() const { return chances_; }
   // Called with each event as it is noted; may be empty.
@@ -43,7 +45,7 @@ class Watch final : public model::OpListener, public model::PostLoadListener, pu
   std::function<void(const model::Layer&)> on_post_load;
 
   void before(const c10::OperatorHandle& op, const torch::jit::Stack& stack) override;
-  void after(const c10::OperatorHandle&, const torch::jit::Stack&) override {}
+  void after(const c10::OperatorHandle& op, const torch::jit::Stack& stack) override { copies_.after(op, stack); }
   Status enter(model::Layer& layer) override;
   Status middle(model::Layer& layer) override;
   void leave(model::Layer& layer, const Status& outcome) override;
@@ -65,6 +67,7 @@ class Watch final : public model::OpListener, public model::PostLoadListener, pu
   std::optional<Fault> fault_;
   Chances chances_;
   int64_t operators_ = 0;
+  CopyCount copies_;
   std::unordered_map<int64_t, std::vector<Kernel>> kernels_;  // by allocation serial; looked up only
   std::unordered_map<int64_t, std::string> sources_;          // deliveries by allocation serial; looked up only
   std::map<std::pair<int, std::string>, int64_t> kernel_of_;  // (layer, slot) → allocation serial, as last seen at rest

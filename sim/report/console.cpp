@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "sim/report/baseline.h"
 #include "sim/report/text.h"
 
 namespace reloadlab::sim {
@@ -18,6 +19,7 @@ std::string_view colour_of(State state) {
     case State::pass:
       return "32";
     case State::known:
+    case State::quarantined:
       return "33";
     case State::unsupported:
       return "90";
@@ -123,6 +125,9 @@ std::string attention_blocks(const CaseResult& one, const RunResult& run, const 
   std::string text = ends_line(one);
   for (const LawResult& law : one.laws)
     if (needs_attention(law.state)) text += block(one, law, run, style);
+  for (const LawResult& law : one.laws)
+    if (law.state == State::quarantined)
+      text += fmt::format("QUARANTINED  {}   {}   {}   {}\n", law.law, one.candidate, where_of(one), law.reason);
   for (const std::string& note : one.notes) text += fmt::format("NOTE  {}   {}   {}\n", one.candidate, where_of(one), note);
   return text;
 }
@@ -150,7 +155,7 @@ std::string closing_line(const RunResult& run) {
 std::string console_report(const RunResult& run, const ConsoleStyle& style) {
   std::string text;
   for (const CaseResult& one : run.cases) text += attention_blocks(one, run, style);
-  return text + law_table(run, style) + closing_line(run);
+  return text + law_table(run, style) + closing_line(run) + (run.baseline ? baseline_text(*run.baseline) : "");
 }
 
 }  // namespace reloadlab::sim

@@ -10,7 +10,8 @@ struct ConsoleStyle {
   bool colour = false;
 };
 
-// Every verdict of the case that needs attention, and why the case did not run, when it did not. Empty when all is well.
+// Every verdict of the case that needs attention, a line for each one in quarantine, and why the case did not run, when it did not. Empty
+// when all is well.
 //   folder: of the run, for the `again` line; seed: of the run.
 std::string attention_blocks(const CaseResult& one, const RunResult& run, const ConsoleStyle& style = {});
 // One table per candidate; rows are scenarios, columns laws, a cell says the worst that any case of the scenario came to.

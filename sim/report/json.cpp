@@ -65,6 +65,33 @@ LawResult law_from_json(const Json& json) {
   return law;
 }
 
+Json costs_to_json(const Costs& costs) {
+  Json json;
+  for (const Counter& counter : kCounters) json[std::string(counter.key)] = costs.*counter.value;
+  return json;
+}
+
+Costs costs_from_json(const Json& json) {
+  Costs costs;
+  for (const Counter& counter : kCounters) costs.*counter.value = json.at(std::string(counter.key)).get<int64_t>();
+  return costs;
+}
+
+Json baseline_to_json(const BaselineReport& report) {
+  return {{"file", report.file},     {"stands_for", report.stands_for}, {"compared", report.compared},  {"worse", report.worse},
+          {"better", report.better}, {"only_there", report.only_there}, {"only_here", report.only_here}};
+}
+
+BaselineReport baseline_from_json(const Json& json) {
+  return {json.at("file").get<std::string>(),
+          json.at("stands_for").get<std::map<std::string, std::string>>(),
+          json.at("compared").get<int64_t>(),
+          json.at("worse").get<int64_t>(),
+          json.at("better").get<int64_t>(),
+          json.at("only_there").get<std::vector<std::string>>(),
+          json.at("only_here").get<std::vector<std::string>>()};
+}
+
 CaseResult parse_case(const Json& json) {
   CaseResult one{.scenario = json.at("scenario").get<std::string>(),
                  .variant = take(json, "variant"),
@@ -80,6 +107,8 @@ CaseResult parse_case(const Json& json) {
   one.reason = take(json, "reason");
   for (const Json& law : json.at("laws")) one.laws.push_back(law_from_json(law));
   one.notes = json.value("notes", std::vector<std::string>());
+  if (json.contains("costs")) one.costs = costs_from_json(json["costs"]);
+  one.probes = json.value("probes", std::vector<std::string>());
   one.failing = take(json, "failing");
   return one;
 }
@@ -105,6 +134,7 @@ RunResult parse_all(const Json& json) {
   RunResult result{.name = take(json, "name"), .seed = json.at("seed").get<uint64_t>()};
   for (const Json& law : json.at("laws")) result.laws.push_back({law.at("id").get<std::string>(), law.at("sentence").get<std::string>()});
   for (const Json& one : json.at("results")) result.cases.push_back(parse_case(one));
+  if (json.contains("baseline")) result.baseline = baseline_from_json(json["baseline"]);
   const Json& run = json.at("run");
   result.run = {take(run, "started"),
                 run.value("seconds", 0.0),
@@ -136,6 +166,8 @@ Json result_to_json(const CaseResult& one) {
   json["laws"] = Json::array();
   for (const LawResult& law : one.laws) json["laws"].push_back(law_to_json(law));
   if (!one.notes.empty()) json["notes"] = one.notes;
+  if (one.costs) json["costs"] = costs_to_json(*one.costs);
+  if (!one.probes.empty()) json["probes"] = one.probes;
   put(json, "failing", one.failing);
   return json;
 }
@@ -155,6 +187,7 @@ std::string result_json(const RunResult& result) {
   for (const LawText& law : result.laws) json["laws"].push_back({{"id", law.id}, {"sentence", law.sentence}});
   json["results"] = Json::array();
   for (const CaseResult& one : result.cases) json["results"].push_back(result_to_json(one));
+  if (result.baseline) json["baseline"] = baseline_to_json(*result.baseline);
   json["run"] = run_to_json(result);
   // A candidate's own message may hold any bytes: what is no UTF-8 is replaced.
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -163,8 +196,9 @@ std::string result_json(const RunResult& result) {
 Result<RunResult> parse_result(std::string_view text) {
   try {
     const Json json = Json::parse(text);
-    if (take(json, "kind") != "result" || json.value("reloadlab", 0) != kResultSchema)
-      return Status(Code::data, fmt::format("not a result of schema {}", kResultSchema));
+    if (take(json, "kind") != "result") return Status(Code::data, fmt::format("not a result of schema {}", kResultSchema));
+    if (const int schema = json.value("reloadlab", 0); schema != kResultSchema)
+      return Status(Code::data, fmt::format("a result of schema {}; this program writes and reads schema {}", schema, kResultSchema));
     return parse_all(json);
   } catch (const std::exception& error) {
     return Status(Code::data, fmt::format("not a result of schema {}: {}", kResultSchema, error.what()));

@@ -1,6 +1,6 @@
 #pragma once
-// result.json: the run as data, for programs and for `show`. The schema is versioned ("reloadlab": 1); keys come in a fixed order,
-// so that two runs of one seed give the same bytes but for the one object "run".
+// result.json: the run as data, for programs and for `show`. The schema is versioned ("reloadlab": 2; 1 had no costs); keys come in a fixed
+// order, so that two runs of one seed give the same bytes but for the one object "run".
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 
@@ -9,7 +9,7 @@
 
 namespace reloadlab::sim {
 
-inline constexpr int kResultSchema = 1;
+inline constexpr int kResultSchema = 2;
 
 nlohmann::ordered_json result_to_json(const CaseResult& one);
 Result<CaseResult> result_from_json(const nlohmann::ordered_json& json);

@@ -39,7 +39,9 @@ void add_law(pugi::xml_node node, const LawResult& law) {
     case State::unexpected_pass:
       return child(node, "failure", "unexpected_pass", unexpected_pass_text(law));
     case State::known:
-      return child(node, "skipped", "known", fmt::format("fails as known: {}", law.rule));
+      return child(node, "skipped", "known", fmt::format("fails as known: {}{}{}", law.rule, law.reason.empty() ? "" : ": ", law.reason));
+    case State::quarantined:
+      return child(node, "skipped", "quarantined", law.reason);
     case State::unsupported:
       return child(node, "skipped", "unsupported", law.reason);
     case State::inconclusive:

@@ -10,7 +10,7 @@ namespace reloadlab::sim {
 namespace {
 
 // Worst first: what a cell shows when the cases of a scenario differ.
-constexpr State kWorstFirst[] = {State::hang,  State::fail, State::unexpected_pass, State::flaky, State::inconclusive,
+constexpr State kWorstFirst[] = {State::hang,  State::fail, State::unexpected_pass, State::flaky, State::inconclusive, State::quarantined,
                                  State::known, State::pass, State::unsupported};
 
 std::string_view cell_text(State state) {
@@ -31,6 +31,8 @@ std::string_view cell_text(State state) {
       return "FLAKY";
     case State::hang:
       return "HANG";
+    case State::quarantined:
+      return "quar.";
   }
   return "";
 }

@@ -7,7 +7,7 @@
 namespace reloadlab::sim {
 namespace {
 
-constexpr std::array<std::pair<State, std::string_view>, 8> kStateNames{{
+constexpr std::array<std::pair<State, std::string_view>, 9> kStateNames{{
     {State::pass, "pass"},
     {State::fail, "fail"},
     {State::known, "known"},
@@ -16,6 +16,7 @@ constexpr std::array<std::pair<State, std::string_view>, 8> kStateNames{{
     {State::unsupported, "unsupported"},
     {State::flaky, "flaky"},
     {State::hang, "hang"},
+    {State::quarantined, "quarantined"},
 }};
 constexpr std::array<std::pair<End, std::string_view>, 4> kEndNames{{
     {End::judged, "judged"},
@@ -42,7 +43,9 @@ std::optional<State> state_from_name(std::string_view name) { return key_of<Stat
 std::string_view end_name(End end) { return name_of(kEndNames, end); }
 std::optional<End> end_from_name(std::string_view name) { return key_of<End>(kEndNames, name); }
 
-bool needs_attention(State state) { return state != State::pass && state != State::known && state != State::unsupported; }
+bool needs_attention(State state) {
+  return state != State::pass && state != State::known && state != State::unsupported && state != State::quarantined;
+}
 
 std::map<State, int64_t> count_states(const RunResult& result) {
   std::map<State, int64_t> counts;
@@ -67,7 +70,8 @@ Exit exit_code(const RunResult& result) {
   if (states.contains(State::flaky)) return Exit::flaky;
   if (states.contains(State::inconclusive)) return Exit::inconclusive;
   if (ends.contains(End::bad_data)) return Exit::bad_scenario;
-  return states.contains(State::pass) || states.contains(State::known) ? Exit::held : Exit::nothing_ran;
+  return states.contains(State::pass) || states.contains(State::known) || states.contains(State::quarantined) ? Exit::held
+                                                                                                              : Exit::nothing_ran;
 }
 
 }  // namespace reloadlab::sim

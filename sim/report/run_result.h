@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/evidence/costs.h"
 #include "sim/law/law.h"
 
 namespace reloadlab::sim {
@@ -23,9 +24,10 @@ enum class State {
   unsupported,      // the law cannot be judged here, and that is fine
   flaky,            // two runs of one seed differ
   hang,             // no step began for too long
+  quarantined,      // fails, or differs from run to run, and the expectation file lets it until a day that has not passed
 };
-inline constexpr State kStates[] = {State::pass,         State::fail,        State::known, State::unexpected_pass,
-                                    State::inconclusive, State::unsupported, State::flaky, State::hang};
+inline constexpr State kStates[] = {State::pass,        State::fail,  State::known, State::unexpected_pass, State::inconclusive,
+                                    State::unsupported, State::flaky, State::hang,  State::quarantined};
 std::string_view state_name(State state);
 std::optional<State> state_from_name(std::string_view name);
 
@@ -38,9 +40,9 @@ struct RankTail {
 struct LawResult {
   std::string law;
   State state = State::pass;
-  std::string reason;              // inconclusive, unsupported, flaky; fail: how it differs from what was expected
+  std::string reason;              // inconclusive, unsupported, flaky, quarantined; fail: how it differs from what was expected; known: why
   std::string rule;                // of the expectation that named this law here
-  std::optional<Finding> finding;  // fail, known, hang
+  std::optional<Finding> finding;  // fail, known, hang; not of what is judged without evidence
   std::string step_text;           // of the finding: "reload to B"
   std::optional<Position> at;      // where the scenario file has that step
   std::vector<RankTail> tail;      // of the finding
@@ -65,7 +67,9 @@ struct CaseResult {
   std::string reason;  // of every end but judged
   std::vector<LawResult> laws;
   std::vector<std::string> notes;
-  std::string failing;  // "failing/x.yaml" in the run's folder, for cases that need looking at
+  std::optional<Costs> costs;       // none: it was not played to an end that could be judged
+  std::vector<std::string> probes;  // situations that it met (sim/law/probes.h)
+  std::string failing;              // "failing/x.yaml" in the run's folder, for cases that need looking at
   double seconds = 0;
 
   std::string id() const { return variant.empty() ? scenario : scenario + "[" + variant + "]"; }
@@ -87,17 +91,30 @@ struct RunInfo {
   std::string options;                // that a line to paste needs to come to the same: "--isolate --hang-after 5s"
 };
 
+// What holding the run against an earlier one came to, beside the verdicts of the law `within_baseline`. Cases are "candidate case".
+struct BaselineReport {
+  std::string file;
+  std::map<std::string, std::string> stands_for;  // candidate there → candidate here, where these have different names
+  int64_t compared = 0, worse = 0, better = 0;    // cases; one may be both
+  std::vector<std::string> only_there, only_here;
+};
+
 struct RunResult {
   std::string name;  // "scenarios"
   uint64_t seed = 0;
   std::vector<LawText> laws;  // the columns, in registry order
   std::vector<CaseResult> cases;
+  std::optional<BaselineReport> baseline;  // none: there was nothing to hold it against
   RunInfo run;
 };
 
 // The law that a dead or silent worker breaks; it is judged by whoever runs the case, not from evidence.
 inline constexpr std::string_view kSurvives = "survives";
 inline constexpr std::string_view kSurvivesSentence = "The candidate comes back from every call: no exception, no crash, no hang.";
+
+// The law that is judged where there is a baseline, from the counters of both runs.
+inline constexpr std::string_view kWithinBaseline = "within_baseline";
+inline constexpr std::string_view kWithinBaselineSentence = "No exact cost counter is above the baseline's.";
 
 bool needs_attention(State state);  // fail, hang, flaky, unexpected_pass, inconclusive
 std::map<State, int64_t> count_states(const RunResult& result);

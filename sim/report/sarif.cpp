@@ -19,8 +19,14 @@ std::string message_of(const CaseResult& one, const LawResult& law) {
   return text;
 }
 
+bool is_suppressed(State state) { return state == State::known || state == State::quarantined; }
+
+std::string justification(const LawResult& law) {
+  return fmt::format("{}{}{}", law.rule, law.rule.empty() || law.reason.empty() ? "" : ": ", law.reason);
+}
+
 std::string_view level_of(State state) {
-  if (state == State::known) return "note";
+  if (is_suppressed(state)) return "note";
   return state == State::flaky || state == State::inconclusive ? "warning" : "error";
 }
 
@@ -37,7 +43,7 @@ Json result_of(const CaseResult& one, const LawResult& law) {
             {"message", {{"text", message_of(one, law)}}},
             {"locations", Json::array({location(one, law)})},
             {"partialFingerprints", {{"evidence/v1", fmt::format("{}/{}/{}{}", one.candidate, one.id(), law.law, place)}}}};
-  if (law.state == State::known) json["suppressions"] = Json::array({{{"kind", "external"}, {"justification", law.rule}}});
+  if (is_suppressed(law.state)) json["suppressions"] = Json::array({{{"kind", "external"}, {"justification", justification(law)}}});
   return json;
 }
 
@@ -54,7 +60,7 @@ std::string sarif_text(const RunResult& run) {
   bool went_well = true;
   for (const CaseResult& one : run.cases) {
     for (const LawResult& law : one.laws)
-      if (needs_attention(law.state) || law.state == State::known) results.push_back(result_of(one, law));
+      if (needs_attention(law.state) || is_suppressed(law.state)) results.push_back(result_of(one, law));
     if (one.end != End::defect && one.end != End::bad_data) continue;
     went_well = went_well && one.end != End::defect;
     notifications.push_back(notification(one));

@@ -20,18 +20,30 @@ finally:
 if torch.__version__.split("+")[0] != _reloadlab.torch_version:
     raise ImportError(f"this reloadlab was built for torch {_reloadlab.torch_version}, and torch {torch.__version__} is here")
 
+from .attach import Graph, Law, LawBroken, Report, attach, merge, watch
 from .bridge import QuantizeMethodBase, default_weight_loader
 from .candidate import Reloader, WeightSeries
 from .errors import LoadError, Misuse, Rejected, ReloadError, Unsupported
+from .twice import Moved, Twice, process_twice
 
 __all__ = [
+    "Graph",
+    "Law",
+    "LawBroken",
     "LoadError",
     "Misuse",
+    "Moved",
     "QuantizeMethodBase",
     "Rejected",
     "ReloadError",
+    "Report",
     "Reloader",
+    "Twice",
     "Unsupported",
     "WeightSeries",
+    "attach",
     "default_weight_loader",
+    "merge",
+    "process_twice",
+    "watch",
 ]

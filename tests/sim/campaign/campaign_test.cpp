@@ -92,6 +92,60 @@ TEST_F(CampaignTest, RepeatFindsWhatDiffers) {
   EXPECT_NE(law_of(result, "fake@hidden", "same_again").reason.find("beyond the warm one"), std::string::npos);
 }
 
+TEST_F(CampaignTest, ALawThatFailsInSomeRunsIsFlaky) {
+  scenario("small");
+  options.repeat = 3;
+  options.selection.ranks = 1;
+  const RunResult result = run({"fake@flaky"});
+  EXPECT_EQ(exit_code(result), Exit::flaky) << screen();
+  const LawResult law = law_of(result, "fake@flaky", "law_a");
+  EXPECT_EQ(law.state, State::flaky);
+  EXPECT_EQ(law.reason, "fails in 1 of 3 runs of this seed, first in run 2");
+  EXPECT_EQ(law.finding->tensor, "up.weight") << "the evidence is of the run that failed";
+  EXPECT_EQ(law_of(result, "fake@flaky", "law_b").state, State::pass);
+  EXPECT_EQ(law_of(run({"fake@bad"}), "fake@bad", "law_a").state, State::fail) << "what fails each time is no flake";
+}
+
+TEST_F(CampaignTest, ARepeatInWhichTheHarnessBreaksIsADefect) {
+  scenario("small");
+  options.repeat = 3;
+  options.selection.ranks = 1;
+  EXPECT_EQ(exit_code(run({"fake@breaks_once"})), Exit::defect) << screen();
+}
+
+TEST_F(CampaignTest, ACaseThatCostsMoreThanInTheBaselineFails) {
+  scenario("small");
+  const RunResult before = run({"fake@good"});
+  ASSERT_TRUE(before.cases[0].costs);
+  EXPECT_EQ(before.cases[1].costs->copies, 8) << "two steps on two ranks";
+  options.baseline = BaselineOptions{.file = before.run.folder};
+  EXPECT_EQ(exit_code(run({"fake@good"})), Exit::held) << screen();
+  EXPECT_NE(screen().find("2 cases compared, 0 worse, 0 better"), std::string::npos) << screen();
+  options.baseline->stands_for = {{"fake@good", "fake@costly"}};
+  const RunResult now = run({"fake@costly"});
+  EXPECT_EQ(exit_code(now), Exit::failed);
+  EXPECT_EQ(law_of(now, "fake@costly", "within_baseline", "ranks=2").reason, "copies: 8 before, 12 now");
+  EXPECT_NE(screen().find("FAIL  within_baseline   fake@costly"), std::string::npos) << screen();
+  EXPECT_NE(screen().find(" --baseline " + before.run.folder), std::string::npos) << "in the line that runs it again";
+  options.baseline->stands_for = {{"fake@good", "fake@costly"}};
+  options.jobs = 2;
+  EXPECT_EQ(exit_code(run({"fake@costly"})), Exit::failed) << "and where workers judge";
+}
+
+TEST_F(CampaignTest, WhatWasDoneIsToldWhereItIsAskedFor) {
+  scenario("small");
+  std::vector<Behaviour> told;
+  options.on_behaviour = [&](const Answer& answer) { told.push_back(answer.behaviour); };
+  for (const auto& [jobs, isolation] : {std::pair{1, Isolation::none}, {2, Isolation::none}, {1, Isolation::workers}}) {
+    options.jobs = jobs, options.isolation = isolation;
+    run({"fake@good", "fake@refuses"});
+    ASSERT_EQ(told.size(), 4u);
+    EXPECT_EQ(disagreements(told[0], told[1])[0].place, "rank 0, step 1: the step");
+    EXPECT_TRUE(disagreements(told[0], told[0]).empty());
+    told.clear();
+  }
+}
+
 TEST_F(CampaignTest, FailFastStopsAtTheFirstFailure) {
   scenario("small");
   options.fail_fast = true;

@@ -17,10 +17,11 @@ namespace {
 
 using namespace sim;
 
-constexpr std::string_view kNames[] = {"fake@good",    "fake@bad",      "fake@moving", "fake@unsure", "fake@throws", "fake@unlike",
-                                       "fake@crash",   "fake@abort",    "fake@exit",   "fake@loop",   "fake@lies",   "fake@nonsense",
-                                       "fake@no_data", "fake@not_here", "fake@broken", "fake@hidden", "fake@drawn",  "fake@one_dies",
-                                       "fake@named",   "fake@lost",     "fake@spoils", "fake@forks",  "fake@meets",  "fake@refuses"};
+constexpr std::string_view kNames[] = {"fake@good",    "fake@bad",      "fake@moving",     "fake@unsure", "fake@throws", "fake@unlike",
+                                       "fake@crash",   "fake@abort",    "fake@exit",       "fake@loop",   "fake@lies",   "fake@nonsense",
+                                       "fake@no_data", "fake@not_here", "fake@broken",     "fake@hidden", "fake@drawn",  "fake@one_dies",
+                                       "fake@named",   "fake@lost",     "fake@spoils",     "fake@forks",  "fake@meets",  "fake@refuses",
+                                       "fake@flaky",   "fake@costly",   "fake@breaks_once"};
 
 Result<EngineCandidate> find(const std::string& spelling) {
   for (const std::string_view name : kNames)
@@ -70,7 +71,7 @@ Execution run_of(const Case& the_case, const std::string& candidate, Variation::
       if (options.on_event)
         for (size_t i = run.events.size() - 2; i < run.events.size(); ++i) options.on_event(execution.variation, rank, run.events[i]);
       if (candidate == "fake@forks" && step == 1 && rank == 1) misbehave("fake@crash");
-      StepOutcome outcome{.step = step};
+      StepOutcome outcome{.step = step, .copies = candidate == "fake@costly" ? 3 : 2};
       if (candidate == "fake@throws" && step == 1) outcome.crashed = true, outcome.status = Status(Code::failed, "boom");
       if (candidate == "fake@refuses" && step == 1) outcome.status = Status(Code::failed, "not now");
       run.outcomes.push_back(outcome);
@@ -89,6 +90,8 @@ Result<Evidence> replay(const Case& the_case, const std::string& candidate, cons
   static bool lost = false;  // as a GPU's context is lost, for all that comes next in this process
   lost |= candidate == "fake@lost";
   if (lost) throw std::runtime_error("the context is lost");
+  static int breaks = 0;
+  if (candidate == "fake@breaks_once" && ++breaks == 2) throw std::runtime_error("the harness slipped once");
   if (candidate == "fake@broken") throw std::runtime_error("the harness slipped");
   Evidence evidence{.the_case = the_case, .candidate = candidate, .layers = {"up"}};
   evidence.plan.resize(static_cast<size_t>((options.seat ? 1 : the_case.ranks) + (candidate == "fake@lies")));
@@ -101,6 +104,11 @@ Result<Evidence> replay(const Case& the_case, const std::string& candidate, cons
 
 std::vector<Verdict> judge(const Evidence& evidence) {
   Verdict a{.law = "law_a", .checks = 2}, b{.law = "law_b", .checks = 2};
+  static int judged = 0;
+  if (evidence.candidate == "fake@flaky" && ++judged % 3 == 2) {
+    a.outcome = Outcome::fail;
+    a.finding = Finding{.law = "law_a", .execution = "warm", .rank = 0, .step = 1, .tensor = "up.weight", .what = "differs"};
+  }
   if (evidence.candidate == "fake@bad" || evidence.candidate == "fake@moving") {
     a.outcome = Outcome::fail;
     a.finding = Finding{

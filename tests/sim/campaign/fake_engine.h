@@ -7,6 +7,9 @@ namespace reloadlab::tests {
 // Candidates of system "layerwise":
 //   fake@good
 //   fake@bad       breaks law_a at step 1 of the warm execution; fake@moving at step 0
+//   fake@flaky     breaks it as fake@bad does, in the second of each three runs
+//   fake@costly    copies three times a step, where others copy twice
+//   fake@breaks_once  replay fails with an exception, the second time
 //   fake@unsure    law_b is inconclusive
 //   fake@refuses   step 1 ends with an error
 //   fake@throws    an exception crosses the boundary

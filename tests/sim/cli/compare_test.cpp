@@ -58,7 +58,7 @@ TEST_F(Comparison, ASeriesNeedsDevices) {
 }
 
 TEST_F(Comparison, WithoutAGpuNothingIsComparedOrMeasured) {
-  expect(reloadlab_with("CUDA_VISIBLE_DEVICES=", "compare"), 4, "cuda: no GPU here", "2 not compared");
+  expect(reloadlab_with("CUDA_VISIBLE_DEVICES=", "compare --worlds sim,cuda"), 4, "cuda: no GPU here", "2 not compared");
   expect(reloadlab_with("CUDA_VISIBLE_DEVICES=", "calibrate"), 4, "", "nothing ran: no GPU here");
 }
 

@@ -34,7 +34,7 @@ constexpr std::string_view kGolden =
     R"("path":"fc.weight","persistent":false,"shape":[2],"storage":2,"strides":[1]}],"flags":"flag=1","step":0}],"coverage":[)"
     R"({"kind":"unexpected","layer":"fc","slot":"weight","step":0}],"events":[{"kind":"write_kernel","layer":0,"load":4,"numel":6,)"
     R"("step":0,"text":"weight","value":7}],"graph_reads":[{"checksum":11,"output":1,"path":"fc","size":8,"step":0}],)"
-    R"("outcomes":[{"crashed":true,"extra_bytes_after":2,"extra_bytes_peak":1,)"
+    R"("outcomes":[{"copied_bytes":11,"copies":10,"crashed":true,"extra_bytes_after":2,"extra_bytes_peak":1,)"
     R"("live_allocations":5,"live_bytes":6,"live_layers":3,"live_parameters":4,"load_statuses":[null,{"code":"failed","message":"x"}],)"
     R"("output":1,"peak_bytes":9,"status":{"code":"rejected","message":"no"},"step":0,"unusable":true}],)"
     R"("paces":[{"begin":10,"end":20,"step":0}],"races":[{"first":{"about":"reach","operation":"broadcast","step":0,"stream":"stream 1",)"

@@ -102,8 +102,8 @@ TEST(ResultJson, OnlyRunDiffersBetweenTwoRuns) {
 }
 
 TEST(ResultJson, RefusesWhatIsNoResult) {
-  for (const char* text : {"", "[]", "{}", R"({"reloadlab": 2, "kind": "result"})", R"({"reloadlab": 1, "kind": "list"})",
-                           R"({"reloadlab": 1, "kind": "result", "seed": "x"})"}) {
+  for (const char* text : {"", "[]", "{}", R"({"reloadlab": 3, "kind": "result"})", R"({"reloadlab": 2, "kind": "list"})",
+                           R"({"reloadlab": 2, "kind": "result", "seed": "x"})"}) {
     const auto read = parse_result(text);
     ASSERT_FALSE(read.ok()) << text;
     EXPECT_EQ(read.status().code(), Code::data);

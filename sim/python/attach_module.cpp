@@ -1,0 +1,143 @@
+// What Python sees of sim/attach. Evidence crosses as bytes, so that processes can send it to each other.
+#include "sim/python/attach_module.h"
+
+#include <torch/csrc/utils/pybind.h>
+
+#include <nlohmann/json.hpp>
+
+#include "sim/attach/attached.h"
+#include "sim/attach/memory_watch.h"
+#include "sim/evidence/archive.h"
+#include "sim/evidence/enums.h"
+#include "sim/evidence/store.h"
+
+namespace py = pybind11;
+
+namespace reloadlab::sim {
+namespace {
+
+using Outputs = std::vector<std::pair<std::string, at::Tensor>>;
+
+[[noreturn]] void raise(const Status& status) { throw py::value_error(status.message()); }
+
+void check(const Status& status) {
+  if (!status.ok()) raise(status);
+}
+
+template <class T>
+T value_of(Result<T> result) {
+  check(result.status());
+  return *std::move(result);
+}
+
+CensusEntry::Kind kind_named(const std::string& name) {
+  using Kind = CensusEntry::Kind;
+  for (const Kind kind : {Kind::parameter, Kind::buffer, Kind::empty_parameter, Kind::empty_buffer, Kind::extra_tensor, Kind::extra_host})
+    if (archive::enum_name(kind) == name) return kind;
+  throw py::value_error("no kind of name is called " + name);
+}
+
+Held held_from(const py::handle& object) {
+  Held held;
+  held.path = object.attr("path").cast<std::string>();
+  held.layer = object.attr("layer").cast<std::string>();
+  held.kind = kind_named(object.attr("kind").cast<std::string>());
+  held.persistent = object.attr("persistent").cast<bool>();
+  if (const py::object tensor = object.attr("tensor"); !tensor.is_none()) held.tensor = tensor.cast<at::Tensor>();
+  held.handle = object.attr("handle").cast<int64_t>();
+  held.tensor_class = object.attr("tensor_class").cast<std::string>();
+  held.loader = object.attr("loader").cast<std::string>();
+  held.attributes = object.attr("attributes").cast<std::string>();
+  held.host = object.attr("host").cast<double>();
+  return held;
+}
+
+Moment moment_from(const py::object& object) {
+  Moment moment;
+  for (const py::handle each : object.attr("held")) moment.held.push_back(held_from(each));
+  moment.flags = object.attr("flags").cast<std::string>();
+  return moment;
+}
+
+std::vector<GraphOutput> outputs_from(const Outputs& outputs) {
+  std::vector<GraphOutput> made;
+  for (const auto& [graph, output] : outputs) made.push_back({graph, output});
+  return made;
+}
+
+py::bytes bytes_of(const Evidence& evidence) {
+  const std::vector<uint8_t> bytes = to_cbor(evidence);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+Evidence evidence_from(const py::bytes& bytes) {
+  const std::string_view text = bytes;
+  return value_of(evidence_from_cbor(std::as_bytes(std::span(text))));
+}
+
+nlohmann::json json_of(const LawResult& law) {
+  nlohmann::json json{{"law", law.law}, {"state", state_name(law.state)}, {"reason", law.reason}};
+  if (law.finding)
+    json.update({{"rank", law.finding->rank},
+                 {"step", law.finding->step},
+                 {"tensor", law.finding->tensor},
+                 {"what", law.finding->what},
+                 {"first", law.finding->first}});
+  return json;
+}
+
+py::tuple judge(const py::bytes& bytes) {
+  const CaseResult result = judge_attached(evidence_from(bytes));
+  nlohmann::json verdicts = nlohmann::json::array();
+  for (const LawResult& law : result.laws) verdicts.push_back(json_of(law));
+  return py::make_tuple(verdicts.dump(), text_of(result));
+}
+
+void update(Attached& attached, const std::string& checkpoint, const std::optional<std::string>& error, int64_t peak, int64_t after,
+            const std::array<int64_t, 4>& live, const py::object& moment) {
+  attached.update({.checkpoint = checkpoint,
+                   .status = error ? Status(Code::failed, *error) : Status(),
+                   .extra_bytes_peak = peak,
+                   .extra_bytes_after = after,
+                   .live_layers = live[0],
+                   .live_parameters = live[1],
+                   .live_allocations = live[2],
+                   .live_bytes = live[3]},
+                  moment_from(moment));
+}
+
+py::bytes merge(const std::vector<py::bytes>& ranks) {
+  std::vector<Evidence> parts;
+  for (const py::bytes& each : ranks) parts.push_back(evidence_from(each));
+  return bytes_of(value_of(merge_attached(std::move(parts))));
+}
+
+Attached make(std::string name, std::string candidate, std::vector<std::string> laws, std::optional<int64_t> extra_bytes, bool bytes,
+              bool on_gpu, int rank, int ranks) {
+  return value_of(Attached::make({std::move(name), std::move(candidate), std::move(laws), extra_bytes, bytes, on_gpu, rank, ranks}));
+}
+
+}  // namespace
+
+void add_attach(py::module_& module) {
+  py::class_<MemoryWatch>(module, "MemoryWatch")
+      .def(py::init<>())
+      .def("peak", &MemoryWatch::peak)
+      .def("now", &MemoryWatch::now)
+      .def("stop", &MemoryWatch::stop);
+  py::class_<Attached>(module, "Attached")
+      .def(py::init(&make), py::kw_only(), py::arg("name"), py::arg("candidate"), py::arg("laws"), py::arg("extra_bytes"), py::arg("bytes"),
+           py::arg("on_gpu"), py::arg("rank"), py::arg("ranks"))
+      .def("cold", [](Attached& self, const std::string& checkpoint, const py::object& moment,
+                      const Outputs& outputs) { self.cold(checkpoint, moment_from(moment), outputs_from(outputs)); })
+      .def("begin",
+           [](Attached& self, const std::string& checkpoint, const py::object& moment) { self.begin(checkpoint, moment_from(moment)); })
+      .def("update", &update)
+      .def("graphs", [](Attached& self, const Outputs& outputs) { self.graphs(outputs_from(outputs)); })
+      .def("forget", &Attached::forget)
+      .def("evidence", [](const Attached& self) { return bytes_of(self.evidence()); });
+  module.def("judge_attached", &judge);
+  module.def("merge_attached", &merge);
+}
+
+}  // namespace reloadlab::sim

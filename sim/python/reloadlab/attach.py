@@ -1,0 +1,252 @@
+"""Judges a live model in its own process: what a reload left against a cold load, addresses, growth, and what graphs read."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gc
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from . import _reloadlab
+from .walk import Handles, Held, Moment, walk
+
+Outputs = list[tuple[str, torch.Tensor]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Graph:
+    """A captured graph. `replay` runs it and gives its output; `cold` gives what it would have to give, from a model that was loaded cold."""
+
+    replay: Callable[[], torch.Tensor]
+    cold: Callable[[torch.nn.Module], torch.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Law:
+    """What one law says. `state`: pass, fail, inconclusive, unsupported. `tensor`, `what` and `first` are of the first evidence against it."""
+
+    law: str
+    state: str
+    reason: str = ""
+    rank: int = 0
+    step: int = -1
+    tensor: str = ""
+    what: str = ""
+    first: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """Verdicts of all laws, as text with str(), and the evidence, for `merge`."""
+
+    laws: tuple[Law, ...]
+    text: str
+    evidence: bytes
+
+    @property
+    def broken(self) -> tuple[Law, ...]:
+        return tuple(law for law in self.laws if law.state not in ("pass", "unsupported", "inconclusive"))
+
+    @property
+    def ok(self) -> bool:
+        return not self.broken
+
+    def __getitem__(self, name: str) -> Law:
+        for law in self.laws:
+            if law.law == name:
+                return law
+        raise KeyError(f"no law {name!r} was judged; there are {', '.join(law.law for law in self.laws)}")
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class LawBroken(AssertionError):
+    """A law is broken; `report` says which and where."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(report.text)
+        self.report = report
+
+
+def _report(evidence: bytes) -> Report:
+    verdicts, text = _reloadlab.judge_attached(evidence)
+    known = {field.name for field in dataclasses.fields(Law)}
+    laws = tuple(Law(**{key: value for key, value in each.items() if key in known}) for each in json.loads(verdicts))
+    return Report(laws, text, evidence)
+
+
+def merge(reports: Iterable[Report]) -> Report:
+    """One report of all ranks, from each rank's own, in any order. ValueError: a rank is missing, or they are of different runs."""
+    return _report(_reloadlab.merge_attached([report.evidence for report in reports]))
+
+
+class _Session:
+    def __init__(self, model: torch.nn.Module, caches: Any, count: bool, **options: Any) -> None:
+        self.model, self.caches, self.count = model, caches, count
+        self.handles = Handles()
+        self.allocated = 0
+        self.seen = _reloadlab.Attached(on_gpu=_is_on_gpu(model), **options)
+
+    def moment(self) -> Moment:
+        return walk(self.model, self.handles, self.caches)
+
+    @contextlib.contextmanager
+    def update(self, checkpoint: str) -> Iterator[None]:
+        """The body is one update. What it raises is evidence."""
+        error = None
+        memory = _reloadlab.MemoryWatch()
+        try:
+            yield
+        except Exception as raised:  # whatever it is, the laws want to know what it left
+            error = f"{type(raised).__name__}: {raised}"
+        peak, after = memory.peak(), memory.now()
+        memory.stop()
+        self.allocated += after
+        live = _live_objects() if self.count else (0, 0, 0)
+        self.seen.update(checkpoint, error, peak, after, (*live, self.allocated), self.moment())
+
+
+def _is_on_gpu(model: torch.nn.Module) -> bool:
+    return any(tensor.is_cuda for tensor in (*model.parameters(), *model.buffers()))
+
+
+def _live_objects() -> tuple[int, int, int]:
+    """Modules, tensors and storages of the process that Python can reach."""
+    gc.collect()
+    modules = tensors = 0
+    storages = set()
+    for each in gc.get_objects():
+        kind = type(each)  # isinstance() asks __class__, which lazy objects answer with work
+        if issubclass(kind, torch.nn.Module):
+            modules += 1
+        elif issubclass(kind, torch.Tensor):
+            tensors += 1
+            with contextlib.suppress(NotImplementedError, RuntimeError):  # a tensor without a storage
+                storages.add(each.untyped_storage()._cdata)
+    return modules, tensors, len(storages)
+
+
+def _poisoned_free_memory() -> list[torch.Tensor]:
+    """What is free on GPUs, filled with what no weight is, as long as the result lives."""
+    if not torch.cuda.is_initialized():
+        return []
+    held = []
+    for segment in torch.cuda.memory_snapshot():
+        if tuple(segment.get("segment_pool_id", (0, 0))) != (0, 0):
+            continue  # a graph's own
+        for block in segment["blocks"]:
+            if block["state"] == "inactive":
+                device = torch.device("cuda", segment["device"])
+                held.append(torch.full((block["size"],), 0x7F, dtype=torch.uint8, device=device))
+    return held
+
+
+def _replay(graphs: Mapping[str, Graph]) -> Outputs:
+    if not graphs:
+        return []
+    poison = _poisoned_free_memory()
+    outputs = [(name, graph.replay().detach().clone()) for name, graph in graphs.items()]
+    if poison:
+        torch.cuda.synchronize()
+    return outputs
+
+
+def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], checkpoints: Sequence[Any] | Mapping[str, Any],
+           cold: Callable[[Any], torch.nn.Module], *, laws: Sequence[str] = (), graphs: Mapping[str, Graph] | None = None,
+           caches: Mapping[str, Any] | Iterable[Any] | None = None, extra_bytes: int | None = None, bytes: bool = True, repeat: int = 2,
+           name: str | None = None, rank: int = 0, ranks: int = 1) -> Report:
+    """Reloads `model` from its first checkpoint to the second and back, `repeat` times, and judges what each reload left.
+
+    model: live, and holding the first checkpoint.
+    load: `load(model, checkpoint)` puts a checkpoint into it, the way that is to be judged.
+    checkpoints: two, or more, in whatever form `load` and `cold` take them; by name, or called A, B, …
+    cold: `cold(checkpoint)` makes a fresh model that was started with that checkpoint. It is looked at, and let go.
+    laws: some of cold_load_equal, return_exact, address_stable, no_residue, no_leak, memory_bound, graph_replay. Without them all for
+        which there is evidence.
+    graphs: captured before, by name; replayed after each reload, with free GPU memory poisoned.
+    caches: more objects of the process that hold what the model uses. Globals and class attributes of modules that the model comes from
+        are found.
+    extra_bytes: the most that a reload may hold beside the model, on this thread, on all devices; memory_bound is judged then.
+    bytes: False leaves contents alone, and laws about them out.
+    rank, ranks: in a process group every rank attaches, and `merge` puts their reports together.
+
+    What `load` raises breaks the law `survives`. ValueError: wrong arguments.
+    """
+    named = _named(checkpoints)
+    if len(named) < 2:
+        raise ValueError("two checkpoints are needed, so that a reload changes something")
+    session = _Session(model, caches, True, name=name or type(model).__name__, candidate=getattr(load, "__qualname__", type(load).__name__),
+                       laws=list(laws), extra_bytes=extra_bytes, bytes=bytes, rank=rank, ranks=ranks)
+    graphs = graphs or {}
+    if bytes:
+        for each, checkpoint in named.items():
+            _take_cold(session, each, cold(checkpoint), graphs)
+    first, *others = named
+    session.seen.begin(first, session.moment())
+    session.seen.graphs(_replay(graphs))
+    for each in [*others, first] * repeat:
+        with session.update(each):
+            load(model, named[each])
+        session.seen.graphs(_replay(graphs))
+    return _report(session.seen.evidence())
+
+
+def _named(checkpoints: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(checkpoints, Mapping):
+        return dict(checkpoints)
+    if len(checkpoints) > 26:
+        raise ValueError("more than 26 checkpoints need names: pass a mapping")
+    return {chr(ord("A") + index): each for index, each in enumerate(checkpoints)}
+
+
+def _take_cold(session: _Session, name: str, model: torch.nn.Module, graphs: Mapping[str, Graph]) -> None:
+    moment = walk(model, Handles(), process=False)
+    session.seen.cold(name, moment, [(each, graph.cold(model).detach().clone()) for each, graph in graphs.items()])
+
+
+class watch(contextlib.AbstractContextManager["watch"]):
+    """`with reloadlab.watch(model):` around an update raises LawBroken when it has broken a law, and passes on what the update raises.
+
+    One watch serves any number of updates, one after another, and then sees growth too: keep it, and use it each time. What changes the
+    model between two of them counts to the later one.
+
+    laws: some of address_stable, no_residue, no_leak, memory_bound; all for which there is evidence without them.
+    extra_bytes: as `attach`. count: no_leak counts objects of the process too, which takes a walk through all of them.
+    on_broken: called with the report instead of raising.
+    """
+
+    def __init__(self, model: torch.nn.Module, *, laws: Sequence[str] = (), caches: Mapping[str, Any] | Iterable[Any] | None = None,
+                 extra_bytes: int | None = None, count: bool = False, on_broken: Callable[[Report], Any] | None = None,
+                 name: str | None = None) -> None:
+        self._session = _Session(model, caches, count, name=name or type(model).__name__, candidate="update", laws=list(laws),
+                                 extra_bytes=extra_bytes, bytes=False, rank=0, ranks=1)
+        self._on_broken = on_broken
+        self._updates = 0
+        self._update: Any = None
+        self.report: Report | None = None
+
+    def __enter__(self) -> watch:
+        if self._update is not None:
+            raise RuntimeError("this watch is in an update already")
+        if self._updates == 0:
+            self._session.seen.begin("as it was found", self._session.moment())
+        self._updates += 1
+        self._update = self._session.update(f"update {self._updates}")
+        self._update.__enter__()
+        return self
+
+    def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
+        update, self._update = self._update, None
+        update.__exit__(kind, value, trace)
+        self.report = _report(self._session.seen.evidence())
+        self._session.seen.forget()
+        if kind is not None or self.report.ok:
+            return
+        if self._on_broken is None:
+            raise LawBroken(self.report)
+        self._on_broken(self.report)

@@ -1,0 +1,282 @@
+"""What a live model holds at a moment: every name, and everything that is reachable from it.
+
+A model is more than its parameters. Engines keep kernel helpers, closures with scales in them, lazily made scratch and tables of the process
+beside it, and a reload has to think of all of these. The walk follows attributes, slots, containers, closures, partials, bound methods, caches
+of functions, and the globals of the modules that the classes it meets were defined in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import gc
+import sys
+import types
+import weakref
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import torch
+
+# What every module has, and what is walked in other ways.
+_OF_MODULES = frozenset(torch.nn.Module().__dict__)
+# Nobody's state: a walk that entered these would see the whole process.
+_FOREIGN = ("torch", "numpy", "builtins", "reloadlab", "_pytest", "pytest", *sys.stdlib_module_names)
+_CLOSED = (types.ModuleType, types.FrameType, types.TracebackType, types.CodeType, types.GeneratorType, weakref.ref, bytes, bytearray, str,
+           int, complex, bool, torch.dtype, torch.device, torch.Size, torch.layout, range, slice)
+_CONTAINERS = (dict, list, set, frozenset, deque, torch.Tensor)
+
+
+@dataclasses.dataclass(slots=True)
+class Held:
+    """One name that a model holds. `kind` is of: parameter, buffer, empty_parameter, empty_buffer, extra_tensor, extra_host."""
+
+    path: str
+    layer: str
+    kind: str
+    tensor: torch.Tensor | None = None
+    persistent: bool = True
+    handle: int = -1
+    tensor_class: str = ""
+    loader: str = "-"
+    attributes: str = ""
+    host: float = 0.0
+
+
+@dataclasses.dataclass
+class Moment:
+    """What a model holds at a moment, in its own order, and what it says of itself."""
+
+    held: list[Held]
+    flags: str = ""
+
+
+class Handles:
+    """Numbers objects. Two names have one number exactly when they are one object, and no number comes twice."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[weakref.ref[Any], int]] = {}
+        self._next = 0
+
+    def number(self, thing: Any) -> int:
+        known = self._seen.get(id(thing))
+        if known is not None and known[0]() is thing:
+            return known[1]
+        self._seen[id(thing)] = (weakref.ref(thing), self._next)
+        self._next += 1
+        return self._next - 1
+
+
+def loader_text(loader: Any) -> str:
+    """How a loader is called, whether it is bound, and what it wraps: "online_process_loader(wraps weight_loader(bound))"."""
+    if loader is None:
+        return "-"
+    name = getattr(loader, "__name__", type(loader).__name__)
+    wrapped = getattr(loader, "__wrapped__", None)
+    if wrapped is not None:
+        return f"{name}(wraps {loader_text(wrapped)})"
+    return f"{name}(bound)" if isinstance(loader, types.MethodType) else name
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, (bool, int, float, str, type(None))):
+        return repr(value)
+    if isinstance(value, (list, tuple)) and all(isinstance(each, (bool, int, float, str)) for each in value):
+        return repr(value)
+    return f"<{type(value).__name__}>"
+
+
+def _attributes_text(tensor: torch.Tensor) -> str:
+    own = {name: value for name, value in vars(tensor).items() if name != "weight_loader"}
+    return " ".join(f"{name}={_value_text(own[name])}" for name in sorted(own))
+
+
+class Walk:
+    """One walk through one model. Names come once each, in the same order every time."""
+
+    def __init__(self, model: torch.nn.Module, handles: Handles, caches: Mapping[str, Any] | None = None, process: bool = True) -> None:
+        self._model = model
+        self._handles = handles
+        self._caches = caches or {}
+        self._process = process
+        self._held: list[Held] = []
+        self._flags: list[str] = []
+        self._visited: dict[int, Any] = {}  # and so kept: an id means something only as long as its object lives
+        self._classes: dict[type, None] = {}
+        self._globals: dict[str, None] = {}
+
+    def take(self) -> Moment:
+        modules = list(_modules(self._model))
+        for _, module in modules:
+            self._visited[id(module)] = module
+        for path, module in modules:
+            self._take_module(path, module)
+        if self._process:
+            self._take_process()
+        return Moment(self._held, " ".join(self._flags))
+
+    def _take_module(self, path: str, module: torch.nn.Module) -> None:
+        prefix = path + "." if path else ""
+        for name, tensor in module._parameters.items():
+            self._slot(prefix + name, path, "parameter", tensor, True)
+        for name, tensor in module._buffers.items():
+            self._slot(prefix + name, path, "buffer", tensor, name not in module._non_persistent_buffers_set)
+        self._note_class(type(module))
+        for name, value in module.__dict__.items():
+            if name not in _OF_MODULES:
+                if isinstance(value, bool):
+                    self._flags.append(f"{prefix}{name}={int(value)}")
+                else:
+                    self._follow(value, f"{prefix}extra:{name}", path)
+            elif name.endswith("_hooks") and value:
+                self._follow(value, f"{prefix}extra:{name}", path)
+        if module.training:
+            self._flags.append(f"{prefix}training=1")
+
+    def _slot(self, path: str, layer: str, kind: str, tensor: torch.Tensor | None, persistent: bool) -> None:
+        if tensor is None:
+            self._held.append(Held(path, layer, "empty_" + kind, persistent=persistent))
+            return
+        loader = loader_text(tensor.__dict__.get("weight_loader"))
+        self._held.append(Held(path, layer, kind, tensor, persistent, self._handles.number(tensor), type(tensor).__name__, loader,
+                               _attributes_text(tensor)))
+        for name, value in vars(tensor).items():
+            self._follow(value, f"{path}.extra:{name}", layer)
+
+    def _take_process(self) -> None:
+        for name, value in self._caches.items():
+            self._follow(value, f"process:{name}", "")
+        for kind in list(self._classes):
+            for name, value in list(vars(kind).items()):
+                if isinstance(value, _CONTAINERS):
+                    self._follow(value, f"process:{kind.__module__}.{kind.__qualname__}.{name}", "")
+        for module in list(self._globals):
+            for name, value in list(vars(sys.modules[module]).items()) if module in sys.modules else ():
+                if isinstance(value, (*_CONTAINERS, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, functools._lru_cache_wrapper)):
+                    if name != "__builtins__":
+                        self._follow(value, f"process:{module}.{name}", "")
+
+    def _note_class(self, kind: type) -> None:
+        for base in kind.__mro__:
+            if base not in self._classes and not _is_foreign(base.__module__):
+                self._classes[base] = None
+                self._globals[base.__module__] = None
+
+    def _follow(self, root: Any, path: str, layer: str) -> None:
+        """Depth first, without recursion: helpers may hold long chains."""
+        stack = [(root, path)]
+        while stack:
+            value, name = stack.pop()
+            if isinstance(value, float):
+                self._held.append(Held(name, layer, "extra_host", host=value))
+                continue
+            if value is None or isinstance(value, (*_CLOSED, type)) or id(value) in self._visited:
+                continue
+            if isinstance(value, torch.Tensor):
+                self._tensor(value, name, layer)
+                continue
+            self._visited[id(value)] = value
+            stack.extend(reversed(list(self._inside(value, name))))
+
+    def _tensor(self, tensor: torch.Tensor, path: str, layer: str) -> None:
+        inner = getattr(type(tensor), "__tensor_flatten__", None)
+        if inner is None:
+            self._held.append(Held(path, layer, "extra_tensor", tensor, handle=self._handles.number(tensor), tensor_class=type(tensor).__name__))
+            return
+        for name in tensor.__tensor_flatten__()[0]:  # a class of tensors that holds others
+            self._tensor(getattr(tensor, name), f"{path}.{name}", layer)
+
+    def _inside(self, value: Any, path: str) -> Iterator[tuple[Any, str]]:
+        if isinstance(value, dict):
+            for index, (key, each) in enumerate(list(value.items())):
+                yield each, f"{path}[{_key_text(key, index)}]"
+                if not isinstance(key, (*_CLOSED, float)):
+                    yield key, f"{path}.keys[{index}]"
+        elif isinstance(value, (list, tuple, set, frozenset, deque)):
+            for index, each in enumerate(list(value)):
+                yield each, f"{path}[{index}]"
+        elif isinstance(value, functools.partial):
+            yield value.func, f"{path}.func"
+            yield value.args, f"{path}.args"
+            yield value.keywords, f"{path}.keywords"
+        elif isinstance(value, types.MethodType):
+            yield value.__self__, f"{path}.self"
+            yield value.__func__, path
+        elif isinstance(value, types.FunctionType):
+            yield from self._inside_function(value, path)
+        elif isinstance(value, functools._lru_cache_wrapper):
+            for index, each in enumerate(gc.get_referents(value)):
+                if each is not value.__wrapped__:
+                    yield each, f"{path}.cache[{index}]"
+            yield value.__wrapped__, f"{path}.function"
+        elif type(value).__name__ == "_lru_list_elem":
+            for index, each in enumerate(gc.get_referents(value)):
+                yield each, f"{path}[{index}]"
+        elif isinstance(value, torch.nn.Module):
+            yield from ((each, f"{path}.{name}") for name, each in value._parameters.items())
+            yield from ((each, f"{path}.{name}") for name, each in value._buffers.items())
+            yield from ((each, f"{path}.{name}") for name, each in value._modules.items())
+            yield from self._inside_object(value, path)
+        else:
+            yield from self._inside_object(value, path)
+
+    def _inside_function(self, function: types.FunctionType, path: str) -> Iterator[tuple[Any, str]]:
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+            try:
+                yield cell.cell_contents, f"{path}.closure:{name}"
+            except ValueError:  # not yet filled
+                continue
+        yield function.__defaults__, f"{path}.defaults"
+        yield function.__kwdefaults__, f"{path}.kwdefaults"
+        for name, each in vars(function).items():
+            yield each, f"{path}.{name}"
+        if not _is_foreign(function.__module__):
+            self._globals[function.__module__] = None
+
+    def _inside_object(self, value: Any, path: str) -> Iterator[tuple[Any, str]]:
+        if not _is_foreign(type(value).__module__):
+            self._note_class(type(value))
+        for name, each in list(getattr(value, "__dict__", {}).items()):
+            if not (isinstance(value, torch.nn.Module) and name in _OF_MODULES):
+                yield each, f"{path}.{name}"
+        for name in _slots(type(value)):
+            each = getattr(value, name, None)
+            if each is not None:
+                yield each, f"{path}.{name}"
+
+
+def _modules(root: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
+    """All names of all modules, one that has several with each of them, and none below itself."""
+    stack: list[tuple[str, torch.nn.Module, tuple[int, ...]]] = [("", root, ())]
+    while stack:
+        path, module, above = stack.pop()
+        yield path, module
+        inner = (*above, id(module))
+        for name, child in reversed(list(module._modules.items())):
+            if child is not None and id(child) not in inner:
+                stack.append((f"{path}.{name}" if path else name, child, inner))
+
+
+def _slots(kind: type) -> Iterator[str]:
+    for base in kind.__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name not in ("__dict__", "__weakref__"):
+                yield f"_{base.__name__.lstrip('_')}{name}" if name.startswith("__") and not name.endswith("__") else name
+
+
+def _key_text(key: Any, index: int) -> str:
+    return repr(key) if isinstance(key, (str, int, bool)) else f"#{index}"
+
+
+def _is_foreign(module: str | None) -> bool:
+    return module is None or module.partition(".")[0] in _FOREIGN
+
+
+def walk(model: torch.nn.Module, handles: Handles | None = None, caches: Mapping[str, Any] | Iterable[Any] | None = None,
+         process: bool = True) -> Moment:
+    """What `model` holds now. `caches`: more objects of the process to walk through, by name. `process`: also those that are found."""
+    if caches is not None and not isinstance(caches, Mapping):
+        caches = {f"cache {index}": each for index, each in enumerate(caches)}
+    return Walk(model, handles or Handles(), caches, process).take()

@@ -1,0 +1,144 @@
+// Gating a run: baselines, quarantines, conditions; and candidates side by side.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/sim/cli/program_run.h"
+
+namespace reloadlab::tests {
+namespace {
+
+const std::string kExpected = "scenarios/expectations/layerwise/small.yaml";
+
+class Gating : public ProgramTest {
+ protected:
+  Gating() { small_scenario(); }
+  static std::string folder_of(const Ran& ran) { return ran.out.substr(0, ran.out.find('\n')); }
+  static void expect(const Ran& ran, int exit_code, const std::string& in_err) {
+    EXPECT_EQ(ran.exit_code, exit_code) << ran.err << ran.out;
+    EXPECT_NE(ran.err.find(in_err), std::string::npos) << ran.err << ran.out;
+  }
+};
+
+TEST_F(Gating, ARunThatCostsTheSameHoldsWhoeverJudges) {
+  const Ran before = reloadlab("run --candidate layerwise@hardened");
+  const auto json = nlohmann::json::parse(result_text(before));
+  EXPECT_GT(json["results"][0]["costs"]["copies"], 0);
+  EXPECT_GT(json["results"][0]["costs"]["bytes_moved"], json["results"][0]["costs"]["copies"]);
+  EXPECT_GT(json["results"][0]["costs"]["peak_bytes"], 0);
+  for (const char* how : {"", " --jobs 2", " --isolate"})
+    expect(reloadlab("run --candidate layerwise@hardened --baseline " + folder_of(before) + how), 0, "2 cases compared, 0 worse, 0 better");
+}
+
+TEST_F(Gating, WhatCostsMoreFailsInEveryReport) {
+  const Ran before = reloadlab("run --candidate layerwise@hardened");
+  auto json = nlohmann::json::parse(result_text(before));
+  for (auto& one : json["results"]) one["costs"]["bytes_moved"] = one["costs"]["bytes_moved"].get<int64_t>() - 1;
+  write("cheaper.json", json.dump());
+  const Ran ran = reloadlab("run --candidate layerwise@hardened --sarif --github --baseline cheaper.json");
+  expect(ran, 1, "FAIL  within_baseline   layerwise@hardened");
+  EXPECT_NE(ran.err.find("  note   bytes moved: "), std::string::npos) << ran.err;
+  EXPECT_NE(ran.out.find("::error file=scenarios/layerwise/small.yaml"), std::string::npos) << ran.out;
+  const std::string latest = "out/latest/";
+  EXPECT_NE(read(latest + "junit.xml").find("name=\"within_baseline\">\n   <failure type=\"fail\" message=\"bytes moved: "),
+            std::string::npos)
+      << read(latest + "junit.xml");
+  EXPECT_NE(read(latest + "result.sarif").find("\"ruleId\": \"within_baseline\""), std::string::npos);
+  EXPECT_EQ(nlohmann::json::parse(read(latest + "result.json"))["baseline"]["worse"], 2);
+}
+
+TEST_F(Gating, AnotherCandidateStandsForTheOneThere) {
+  const Ran before = reloadlab("run --candidate layerwise@hardened");
+  const std::string with = "run --no-expectations --candidate layerwise@seed --baseline " + folder_of(before);
+  const std::string only = "only in the baseline: layerwise@hardened small[ranks=1], layerwise@hardened small[ranks=2]";
+  expect(reloadlab(with), 0, only);
+  expect(reloadlab(with + " --baseline-candidate layerwise@hardened=layerwise@seed"), 0,
+         "  layerwise@hardened there is compared with layerwise@seed here");
+  expect(reloadlab(with + " --baseline-candidate layerwise@harden=layerwise@seed"), 64, "did you mean \"layerwise@hardened\"?");
+  expect(reloadlab(with + " --baseline-candidate layerwise@seed"), 64, "is not THERE=HERE");
+  expect(reloadlab("run --baseline-candidate a=b"), 64, "needs --baseline");
+}
+
+TEST_F(Gating, ABaselineThatCannotBeReadIs65) {
+  expect(reloadlab("run --baseline nowhere.json"), 65, "nowhere.json: cannot be read");
+  write("old.json", R"({"reloadlab": 1, "kind": "result", "results": []})");
+  expect(reloadlab("run --baseline old.json"), 65, "old.json: a result of schema 1; this program writes and reads schema 2");
+  write("torn.json", R"({"reloadlab": 2, "kind": "res)");
+  expect(reloadlab("run --baseline torn.json"), 65, "torn.json: not a result of schema 2");
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+}
+
+TEST_F(Gating, AQuarantineEndsWithItsDay) {
+  write(kExpected,
+        "reloadlab: 1\nscenario: small\nknown:\n"
+        "  - {candidate: mutant@none, law: cold_load_equal, quarantine: {until: 2026-12-31, reason: it races}}\n");
+  expect(reloadlab("lint --today 2026-12-31"), 0, "no complaint");
+  const Ran over = reloadlab("lint --today 2027-01-01");
+  EXPECT_EQ(over.exit_code, 65);
+  EXPECT_NE(over.out.find("small.yaml:4:64: the quarantine of cold_load_equal for mutant@none ended on 2026-12-31"), std::string::npos)
+      << over.out;
+  expect(reloadlab("run --today tomorrow"), 64, "--today: \"tomorrow\" is no day: write it as 2026-12-31");
+  expect(reloadlab("lint --today 2026-02-29"), 64, "is no day");
+}
+
+TEST_F(Gating, ConditionsAreAboutTheLibTorchThatIsThere) {
+  const auto law = [&](const std::string& version) {
+    const auto found = nlohmann::json::parse(result_text(reloadlab("run --candidate mutant@sums --no-expectations --ranks 1")));
+    std::string text = "reloadlab: 1\nscenario: small\nknown:\n";
+    for (const auto& each : found["results"][0]["laws"]) {
+      if (each["state"] != "fail") continue;
+      const auto& finding = each["finding"];
+      text += "  - {candidate: mutant@sums, law: " + each["law"].get<std::string>() + ", rule: LW1, reason: no sums, when: {torch: \"" +
+              version + "\"}, execution: " + finding["execution"].get<std::string>() +
+              ", step: " + std::to_string(finding["step"].get<int>());
+      if (finding.contains("tensor")) text += ", tensor: " + finding["tensor"].get<std::string>();
+      text += "}\n";
+    }
+    write(kExpected, text);
+    return reloadlab("run --candidate mutant@sums --ranks 1");
+  };
+  EXPECT_EQ(law("2").exit_code, 0);
+  EXPECT_NE(read("out/latest/result.json").find("no sums; holds with torch 2"), std::string::npos);
+  EXPECT_EQ(law("1.13").exit_code, 1);
+}
+
+TEST_F(Gating, SchemaPrintsTheKeysOfExpectationFiles) {
+  const Ran ran = reloadlab("schema --expectations");
+  EXPECT_EQ(ran.exit_code, 0);
+  EXPECT_NE(ran.out.find("| `quarantine` | "), std::string::npos) << ran.out;
+}
+
+TEST_F(Gating, CandidatesSideBySide) {
+  const Ran ran = reloadlab("compare --candidate layerwise@hardened --candidate mutant@sums --markdown board.md --json board.json");
+  expect(ran, 1, "red  mutant@sums");
+  EXPECT_EQ(ran.out, "") << "the table is for people";
+  EXPECT_NE(read("board.md").find("| candidate | copies | bytes moved | peak bytes | events | time |"), std::string::npos);
+  const auto json = nlohmann::json::parse(read("board.json"));
+  EXPECT_EQ(json["systems"][0]["candidates"][1], "mutant@sums");
+  EXPECT_EQ(json["systems"][0]["in_common"], 2);
+  expect(reloadlab("compare --jobs 2 --candidate mutant@sums --candidate layerwise@hardened"), 0, "green  layerwise@hardened");
+  expect(reloadlab("compare"), 0, "layerwise: 2 cases, held against layerwise@seed");
+}
+
+TEST_F(Gating, WhatCandidatesDoIsComparedWhereverTheyArePlayed) {
+  expect(reloadlab("compare --by events --candidate layerwise@hardened --candidate mutant@none"), 0,
+         "2 the same, 0 differ, 0 not compared");
+  for (const char* how : {"", " --jobs 2", " --isolate"}) {
+    const Ran ran =
+        reloadlab("compare --by events --candidate layerwise@hardened --candidate mutant@sums --json differs.json" + std::string(how));
+    expect(ran, 1, "0 the same, 2 differ, 0 not compared");
+    EXPECT_NE(ran.out.find("small[ranks=1]  layerwise@hardened | mutant@sums  differs\n  verdicts   "), std::string::npos) << ran.out;
+    EXPECT_NE(ran.out.find("\n  bytes      rank 0, step "), std::string::npos) << ran.out;
+    EXPECT_EQ(nlohmann::json::parse(read("differs.json"))["differential"]["others"].size(), 2u);
+  }
+}
+
+TEST_F(Gating, WrongQuestionsAboutCandidatesAreUsage) {
+  expect(reloadlab("compare --candidate layerwise@seed"), 64, "compare needs two candidates or more, or --worlds");
+  expect(reloadlab("compare --by event"), 64, "neither verdicts nor events; did you mean \"events\"?");
+  expect(reloadlab("compare --rates h200"), 64, "--rates needs --worlds");
+  expect(reloadlab("compare --worlds cpu,sim --by events"), 64, "--worlds");
+}
+
+}  // namespace
+}  // namespace reloadlab::tests
