@@ -11,6 +11,7 @@
 #include "sim/campaign/attempt.h"
 #include "sim/evidence/rank_parts.h"
 #include "sim/law/law.h"
+#include "sim/report/steps.h"
 #include "sim/report/verdict_text.h"
 
 namespace reloadlab::sim {
@@ -222,12 +223,13 @@ void Attached::repeat_updates() {
   repeat.ranks.front().outcomes = std::move(outcomes);
 }
 
-void Attached::forget() {
+void Attached::forget(bool growth) {
   Execution& warm = execution(Variation::Kind::warm);
   RankRun& run = warm.ranks.front();
   RELOADLAB_CHECK(!run.censuses.empty(), "forget() before begin()");
   const auto updated = [&](const StepOutcome& outcome) { return warm.steps[static_cast<size_t>(outcome.step)].kind == StepKind::reload; };
   const auto first = std::ranges::find_if(run.outcomes, updated);
+  if (growth) first_ = updated(run.outcomes.back()) ? std::optional(run.outcomes.back()) : std::nullopt;
   if (!first_ && first != run.outcomes.end()) first_ = *first;
   Census last = std::move(run.censuses.back());
   last.step = 0;
@@ -250,11 +252,21 @@ void Attached::graphs(const std::vector<GraphOutput>& outputs) {
     run.graph_reads.push_back({.step = step, .path = each.graph, .output = blobs_->keep(nameable(each.output.detach()))});
 }
 
+// As a campaign has them, without what it keeps of a run: a live model may be judged many times a minute.
 CaseResult judge_attached(const Evidence& evidence) {
-  Engine engine;
-  engine.judge = judge;
-  const Job job{.the_case = evidence.the_case, .candidate = evidence.candidate};
-  return judge_evidence(job, evidence, engine).result;
+  CaseResult result{.scenario = evidence.the_case.scenario, .system = evidence.the_case.system, .candidate = evidence.candidate};
+  for (Verdict& verdict : judge(evidence)) {
+    LawResult law{.law = verdict.law, .state = state_of(verdict.outcome), .reason = std::move(verdict.reason), .checks = verdict.checks};
+    law.finding = std::move(verdict.finding);
+    result.laws.push_back(std::move(law));
+  }
+  result.laws.push_back(survives(evidence));
+  for (LawResult& law : result.laws) {
+    if (!law.finding) continue;
+    if (const Step* step = finding_step(evidence, *law.finding)) law.step_text = step_text(*step);
+    law.finding->rank = evidence.number(static_cast<size_t>(law.finding->rank));
+  }
+  return result;
 }
 
 std::string text_of(const CaseResult& result) {

@@ -57,8 +57,8 @@ class Attached {
   // What was seen up to now.
   const Evidence& evidence() const { return evidence_; }
   // Keeps what the model holds now, as what it was found with, and what the first update came to: for those who judge after each of very
-  // many. REQUIRES begin().
-  void forget();
+  // many. `growth`: what is there now is no more than what the first one left. REQUIRES begin().
+  void forget(bool growth = false);
 
  private:
   explicit Attached(AttachOptions options);

@@ -14,7 +14,6 @@
 #include "sim/report/steps.h"
 
 namespace reloadlab::sim {
-namespace {
 
 State state_of(Outcome outcome) {
   switch (outcome) {
@@ -29,6 +28,8 @@ State state_of(Outcome outcome) {
   }
   return State::inconclusive;
 }
+
+namespace {
 
 void place_at(const Step& step, LawResult& law) {
   law.step_text = step_text(step);

@@ -82,11 +82,10 @@ class Judge {
     if (state.planned.partial || !want || (other && other->bytes != want->bytes)) return std::nullopt;
     tally_.check();
     if (read.output->bytes == want->bytes) return std::nullopt;
-    return Finding{
-        .step = read.step,
-        .tensor = read.path,
-        .what = fmt::format("the graph of {} tokens computes something else with {} than one of a model that was loaded cold with {}",
-                            read.size, read.path, state.planned.checkpoint)};
+    return Finding{.step = read.step,
+                   .tensor = read.path,
+                   .what = fmt::format("the graph{} computes something else with {} than one of a model that was loaded cold with {}",
+                                       read.size > 0 ? fmt::format(" of {} tokens", read.size) : "", read.path, state.planned.checkpoint)};
   }
 
   const Blob* cold_output(const RankRun::GraphRead& read, const RestingState& state, int poison) const {

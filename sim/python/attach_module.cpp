@@ -86,8 +86,8 @@ nlohmann::json json_of(const LawResult& law) {
   return json;
 }
 
-py::tuple judge(const py::bytes& bytes) {
-  const CaseResult result = judge_attached(evidence_from(bytes));
+py::tuple verdicts_of(const Evidence& evidence) {
+  const CaseResult result = judge_attached(evidence);
   nlohmann::json verdicts = nlohmann::json::array();
   for (const LawResult& law : result.laws) verdicts.push_back(json_of(law));
   return py::make_tuple(verdicts.dump(), text_of(result));
@@ -106,7 +106,7 @@ void update(Attached& attached, const std::string& checkpoint, const std::option
                   moment_from(moment));
 }
 
-py::bytes merge(const std::vector<py::bytes>& ranks) {
+py::bytes merged(const std::vector<py::bytes>& ranks) {
   std::vector<Evidence> parts;
   for (const py::bytes& each : ranks) parts.push_back(evidence_from(each));
   return bytes_of(value_of(merge_attached(std::move(parts))));
@@ -134,10 +134,11 @@ void add_attach(py::module_& module) {
            [](Attached& self, const std::string& checkpoint, const py::object& moment) { self.begin(checkpoint, moment_from(moment)); })
       .def("update", &update)
       .def("graphs", [](Attached& self, const Outputs& outputs) { self.graphs(outputs_from(outputs)); })
-      .def("forget", &Attached::forget)
+      .def("judge", [](const Attached& self) { return verdicts_of(self.evidence()); })
+      .def("forget", &Attached::forget, py::arg("growth"))
       .def("evidence", [](const Attached& self) { return bytes_of(self.evidence()); });
-  module.def("judge_attached", &judge);
-  module.def("merge_attached", &merge);
+  module.def("judge_attached", [](const py::bytes& evidence) { return verdicts_of(evidence_from(evidence)); });
+  module.def("merge_attached", &merged);
 }
 
 }  // namespace reloadlab::sim

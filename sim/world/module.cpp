@@ -11,9 +11,14 @@
 namespace reloadlab::sim {
 namespace {
 
+// The program, or the Python module that it is too, which lies two folders below.
 std::filesystem::path beside_the_program(std::string_view name) {
+  Dl_info self{};
   std::error_code error;
-  return std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / name;
+  ::dladdr(reinterpret_cast<void*>(&beside_the_program), &self);
+  std::filesystem::path folder = std::filesystem::canonical(self.dli_fname, error).parent_path();
+  while (!std::filesystem::exists(folder / name, error) && folder.has_relative_path()) folder = folder.parent_path();
+  return folder / name;
 }
 
 // LibTorch reads it as its CUDA half is opened.

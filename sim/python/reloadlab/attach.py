@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from . import _reloadlab
-from .walk import Handles, Held, Moment, walk
+from .walk import Handles, Moment, walk
 
 Outputs = list[tuple[str, torch.Tensor]]
 
@@ -41,11 +42,11 @@ class Law:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """Verdicts of all laws, as text with str(), and the evidence, for `merge`."""
+    """Verdicts of all laws, as text with str(), and the evidence, for `merge`; a watch's has none."""
 
     laws: tuple[Law, ...]
     text: str
-    evidence: bytes
+    evidence: bytes = b""
 
     @property
     def broken(self) -> tuple[Law, ...]:
@@ -73,8 +74,7 @@ class LawBroken(AssertionError):
         self.report = report
 
 
-def _report(evidence: bytes) -> Report:
-    verdicts, text = _reloadlab.judge_attached(evidence)
+def _report(verdicts: str, text: str, evidence: bytes = b"") -> Report:
     known = {field.name for field in dataclasses.fields(Law)}
     laws = tuple(Law(**{key: value for key, value in each.items() if key in known}) for each in json.loads(verdicts))
     return Report(laws, text, evidence)
@@ -82,7 +82,8 @@ def _report(evidence: bytes) -> Report:
 
 def merge(reports: Iterable[Report]) -> Report:
     """One report of all ranks, from each rank's own, in any order. ValueError: a rank is missing, or they are of different runs."""
-    return _report(_reloadlab.merge_attached([report.evidence for report in reports]))
+    evidence = _reloadlab.merge_attached([report.evidence for report in reports])
+    return _report(*_reloadlab.judge_attached(evidence), evidence)
 
 
 class _Session:
@@ -90,10 +91,24 @@ class _Session:
         self.model, self.caches, self.count = model, caches, count
         self.handles = Handles()
         self.allocated = 0
+        self.unheard: dict[StorageWeakRef, int] = {}
         self.seen = _reloadlab.Attached(on_gpu=_is_on_gpu(model), **options)
 
     def moment(self) -> Moment:
         return walk(self.model, self.handles, self.caches)
+
+    def begin(self, checkpoint: str) -> None:
+        moment = self.moment()
+        for held in moment.held:
+            if held.tensor is not None and held.tensor.device.type == "cpu":
+                storage = held.tensor.untyped_storage()
+                self.unheard[StorageWeakRef(storage)] = storage.nbytes()
+        self.seen.begin(checkpoint, moment)
+
+    def _freed_unheard(self) -> int:
+        """Bytes of the CPU that have gone and of which no allocator tells: they were there before the first update."""
+        gone = [storage for storage in self.unheard if storage.expired()]
+        return sum(self.unheard.pop(storage) for storage in gone)
 
     @contextlib.contextmanager
     def update(self, checkpoint: str) -> Iterator[None]:
@@ -104,8 +119,8 @@ class _Session:
             yield
         except Exception as raised:  # whatever it is, the laws want to know what it left
             error = f"{type(raised).__name__}: {raised}"
-        peak, after = memory.peak(), memory.now()
         memory.stop()
+        peak, after = memory.peak(), memory.now() - self._freed_unheard()
         self.allocated += after
         live = _live_objects() if self.count else (0, 0, 0)
         self.seen.update(checkpoint, error, peak, after, (*live, self.allocated), self.moment())
@@ -187,13 +202,13 @@ def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], 
         for each, checkpoint in named.items():
             _take_cold(session, each, cold(checkpoint), graphs)
     first, *others = named
-    session.seen.begin(first, session.moment())
+    session.begin(first)
     session.seen.graphs(_replay(graphs))
     for each in [*others, first] * repeat:
         with session.update(each):
             load(model, named[each])
         session.seen.graphs(_replay(graphs))
-    return _report(session.seen.evidence())
+    return _report(*session.seen.judge(), session.seen.evidence())
 
 
 def _named(checkpoints: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:
@@ -234,7 +249,7 @@ class watch(contextlib.AbstractContextManager["watch"]):
         if self._update is not None:
             raise RuntimeError("this watch is in an update already")
         if self._updates == 0:
-            self._session.seen.begin("as it was found", self._session.moment())
+            self._session.begin("as it was found")
         self._updates += 1
         self._update = self._session.update(f"update {self._updates}")
         self._update.__enter__()
@@ -243,8 +258,8 @@ class watch(contextlib.AbstractContextManager["watch"]):
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
         update, self._update = self._update, None
         update.__exit__(kind, value, trace)
-        self.report = _report(self._session.seen.evidence())
-        self._session.seen.forget()
+        self.report = _report(*self._session.seen.judge())
+        self._session.seen.forget(growth=not self.report.ok)
         if kind is not None or self.report.ok:
             return
         if self._on_broken is None:

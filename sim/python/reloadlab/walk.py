@@ -21,6 +21,7 @@ import torch
 
 # What every module has, and what is walked in other ways.
 _OF_MODULES = frozenset(torch.nn.Module().__dict__)
+_HOOKS = tuple(name for name in torch.nn.Module().__dict__ if name.endswith("_hooks"))
 # Nobody's state: a walk that entered these would see the whole process.
 _FOREIGN = ("torch", "numpy", "builtins", "reloadlab", "_pytest", "pytest", *sys.stdlib_module_names)
 _CLOSED = (types.ModuleType, types.FrameType, types.TracebackType, types.CodeType, types.GeneratorType, weakref.ref, bytes, bytearray, str,
@@ -123,14 +124,16 @@ class Walk:
         for name, tensor in module._buffers.items():
             self._slot(prefix + name, path, "buffer", tensor, name not in module._non_persistent_buffers_set)
         self._note_class(type(module))
-        for name, value in module.__dict__.items():
-            if name not in _OF_MODULES:
-                if isinstance(value, bool):
+        own = module.__dict__
+        for name in _HOOKS:
+            if own.get(name):
+                self._follow(own[name], f"{prefix}extra:{name}", path)
+        if not own.keys() <= _OF_MODULES:
+            for name, value in own.items():
+                if isinstance(value, bool) and name not in _OF_MODULES:
                     self._flags.append(f"{prefix}{name}={int(value)}")
-                else:
+                elif name not in _OF_MODULES:
                     self._follow(value, f"{prefix}extra:{name}", path)
-            elif name.endswith("_hooks") and value:
-                self._follow(value, f"{prefix}extra:{name}", path)
         if module.training:
             self._flags.append(f"{prefix}training=1")
 
@@ -138,10 +141,10 @@ class Walk:
         if tensor is None:
             self._held.append(Held(path, layer, "empty_" + kind, persistent=persistent))
             return
-        loader = loader_text(tensor.__dict__.get("weight_loader"))
-        self._held.append(Held(path, layer, kind, tensor, persistent, self._handles.number(tensor), type(tensor).__name__, loader,
-                               _attributes_text(tensor)))
-        for name, value in vars(tensor).items():
+        own = vars(tensor)
+        loader, attributes = (loader_text(own.get("weight_loader")), _attributes_text(tensor)) if own else ("-", "")
+        self._held.append(Held(path, layer, kind, tensor, persistent, self._handles.number(tensor), type(tensor).__name__, loader, attributes))
+        for name, value in own.items():
             self._follow(value, f"{path}.extra:{name}", layer)
 
     def _take_process(self) -> None:
