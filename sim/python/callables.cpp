@@ -8,8 +8,8 @@ namespace {
 
 // What stands behind a function of ours; null: it is none.
 model::LoaderPtr native_of(const py::handle& function) {
-  if (!PyFunction_Check(function.ptr()) || !py::hasattr(function, "_native")) return nullptr;
-  const py::object native = function.attr("_native");
+  if (!PyFunction_Check(function.ptr())) return nullptr;
+  const py::object native = helpers().attr("native_of")(function);
   return py::isinstance<NativeLoader>(native) ? native.cast<NativeLoader&>().loader : nullptr;
 }
 

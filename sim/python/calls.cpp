@@ -70,11 +70,6 @@ Status call(Mirror& mirror, c10::function_ref<void()> fn) {
   return called(mirror.candidate, fn);
 }
 
-Status call_plainly(const py::object& candidate, c10::function_ref<void()> fn) {
-  const py::gil_scoped_acquire gil;
-  return called(candidate, fn);
-}
-
 void raise(const Status& failure) {
   if (failure.ok()) return;
   helpers().attr("raise_failure")(std::string(code_name(failure.code())), failure.message());
