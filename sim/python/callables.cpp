@@ -18,12 +18,13 @@ Status call_hung(const std::weak_ptr<Mirror>& weak, model::Parameter& destinatio
   const std::shared_ptr<Mirror> mirror = weak.lock();
   if (!mirror) return Status(Code::misuse, "a loader of a model that is gone");
   const py::gil_scoped_acquire gil;
+  const py::object parameter = mirror->object_for(destination);
+  if (parameter.is_none()) return Status(Code::misuse, "a load into a tensor that is gone");
   return call(*mirror, [&] {
     py::dict named;
     if (args.shard) named["shard_id"] = *args.shard;
     if (args.expert) named["expert_id"] = *args.expert;
     if (args.part) named["part"] = *args.part;
-    const py::object parameter = object_of(destination.tensor);
     parameter.attr("weight_loader")(parameter, object_of(loaded), **named);
   });
 }

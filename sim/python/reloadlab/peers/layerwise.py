@@ -94,8 +94,10 @@ def make(root: Path, version: str) -> type:
             super().__init__(context)
             self.site = _site(root)
             self.theirs = self.site.load(f"{_LOADER}.reload")
+            self.had_no_flag = False
 
         def record(self, model: torch.nn.Module) -> None:
+            self.had_no_flag = not hasattr(model, "_do_torchao_reload")
             with self.site.active():
                 self.theirs.record_metadata_for_reloading(model)
 
@@ -106,6 +108,8 @@ def make(root: Path, version: str) -> type:
         def finish(self, model: torch.nn.Module, dtype: torch.dtype) -> None:
             with self.site.active():
                 self.theirs.finalize_layerwise_reload(model, ModelConfig(dtype))
+            if self.had_no_flag and not model._do_torchao_reload:
+                del model._do_torchao_reload  # to whoever asks, absent and false are one
 
     Release.__name__ = Release.__qualname__ = f"vllm_{version}"
     return Release
