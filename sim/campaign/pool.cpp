@@ -14,6 +14,7 @@ namespace reloadlab::sim {
 namespace {
 
 constexpr int kPollMs = 50;
+constexpr double kStartSeconds = 60;  // a worker may have an interpreter to bring up, from a cold disk
 constexpr int kStartsInVainMax = 3;
 
 struct Desk {
@@ -111,8 +112,9 @@ class Pool : public Runner {
       if (!desk.worker) return {};
     }
     if (desk.worker->gone()) return lose(desk, State::fail, {});
-    if ((desk.job || !desk.ready) && desk.worker->silent_seconds() > options_.silence_seconds)
-      return lose(desk, State::hang, fmt::format("no step began for {} s", options_.silence_seconds));
+    const double patience = desk.ready ? options_.silence_seconds : std::max(options_.silence_seconds, kStartSeconds);
+    if ((desk.job || !desk.ready) && desk.worker->silent_seconds() > patience)
+      return lose(desk, State::hang, fmt::format("no step began for {} s", patience));
     return {};
   }
 

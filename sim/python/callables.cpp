@@ -8,8 +8,8 @@ namespace {
 
 // What stands behind a function of ours; null: it is none.
 model::LoaderPtr native_of(const py::handle& function) {
-  if (!PyFunction_Check(function.ptr()) || !py::hasattr(function, "_native")) return nullptr;
-  const py::object native = function.attr("_native");
+  if (!PyFunction_Check(function.ptr())) return nullptr;
+  const py::object native = helpers().attr("native_of")(function);
   return py::isinstance<NativeLoader>(native) ? native.cast<NativeLoader&>().loader : nullptr;
 }
 
@@ -18,12 +18,13 @@ Status call_hung(const std::weak_ptr<Mirror>& weak, model::Parameter& destinatio
   const std::shared_ptr<Mirror> mirror = weak.lock();
   if (!mirror) return Status(Code::misuse, "a loader of a model that is gone");
   const py::gil_scoped_acquire gil;
+  const py::object parameter = mirror->object_for(destination);
+  if (parameter.is_none()) return Status(Code::misuse, "a load into a tensor that is gone");
   return call(*mirror, [&] {
     py::dict named;
     if (args.shard) named["shard_id"] = *args.shard;
     if (args.expert) named["expert_id"] = *args.expert;
     if (args.part) named["part"] = *args.part;
-    const py::object parameter = object_of(destination.tensor);
     parameter.attr("weight_loader")(parameter, object_of(loaded), **named);
   });
 }

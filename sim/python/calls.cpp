@@ -65,14 +65,10 @@ Status call(Mirror& mirror, c10::function_ref<void()> fn) {
   const py::gil_scoped_acquire gil;
   const std::shared_ptr<Mirror> lives = mirror.shared_from_this();
   mirror.show();
+  mirror.let_go();
   const ReadAtTheEnd read(mirror);
   const Entered entered(mirror);
   return called(mirror.candidate, fn);
-}
-
-Status call_plainly(const py::object& candidate, c10::function_ref<void()> fn) {
-  const py::gil_scoped_acquire gil;
-  return called(candidate, fn);
 }
 
 void raise(const Status& failure) {

@@ -22,11 +22,8 @@ constexpr std::pair<std::string_view, model::EngineEventKind> kKinds[] = {{"arme
                                                                           {"unexpected", model::EngineEventKind::unexpected},
                                                                           {"warning", model::EngineEventKind::warning}};
 
-// A class, kept for the life of the process as whatever was imported is.
-using ClassPtr = std::shared_ptr<py::object>;
-
-ClassPtr forever(const py::object& type) {
-  return {new py::object(type), [](py::object*) {}};
+Class forever(const py::object& type) {
+  return {new py::object(type), [](const py::object*) {}};
 }
 
 // "65: message" as reloadlab/find.py says it.
@@ -49,14 +46,17 @@ void Context::report(const std::string& kind, const std::string& layer, const st
 Result<sim::CandidateInfo> find_class(const std::string& spelling) {
   const py::gil_scoped_acquire gil;
   try {
-    const py::object found = py::module_::import("reloadlab.find").attr("find")(spelling);
+    const py::object found = py::module_::import("reloadlab.find").attr("find_to_play")(spelling);
     sim::CandidateInfo info{.name = spelling, .system = found.attr("system").cast<std::string>()};
     info.declared = found.attr("declared").cast<std::map<std::string, std::string>>();
     if (const py::object type = found.attr("reloader"); !type.is_none())
-      info.make_reloader = [type = forever(type)](const sim::CandidateContext& context) { return make_reloader(*type, {context}); };
+      info.make_reloader = [type = forever(type)](const sim::CandidateContext& context) -> Result<std::unique_ptr<sim::Reloader>> {
+        return make_reloader(type, {context});
+      };
     if (const py::object type = found.attr("series"); !type.is_none())
-      info.make_series = [type = forever(type)](const sim::CandidateContext& context, const model::SeriesContext& series) {
-        return make_series(*type, {context}, series);
+      info.make_series = [type = forever(type)](const sim::CandidateContext& context,
+                                                const model::SeriesContext& series) -> Result<std::unique_ptr<sim::WeightSeries>> {
+        return make_series(type, {context}, series);
       };
     return info;
   } catch (py::error_already_set& error) {

@@ -14,7 +14,7 @@
 namespace reloadlab::python {
 namespace {
 
-constexpr const char* kFlag = "_do_torchao_reload";
+constexpr const char* kFlags[] = {"_do_torchao_reload", "process_weights_after_loading_already_called"};
 constexpr const char* kProcessed = "_already_called_process_weights_after_loading";
 thread_local Mirror* entered = nullptr;
 
@@ -152,8 +152,8 @@ py::object Mirror::shown(const model::ParameterPtr& handle, bool parameter) {
 py::object Mirror::exchanged(Known& known, const model::ParameterPtr& handle, bool parameter) {
   const at::Tensor tensor(known.tensor.lock());
   py::object object = object_of(tensor);
-  const bool lazy = helpers().attr("is_lazy")(object).cast<bool>();
-  if (lazy) helpers().attr("becomes")(object, helpers().attr("tensor_class")(handle->tensor_class, parameter));
+  if (known.lazy) helpers().attr("becomes")(object, helpers().attr("tensor_class")(handle->tensor_class, parameter));
+  known.lazy = false;
   if (tensor.unsafeGetTensorImpl()->has_compatible_shallow_copy_type(handle->tensor.key_set())) {
     tensor.unsafeGetTensorImpl()->shallow_copy_from(handle->tensor.getIntrusivePtr());
     handle->tensor = tensor;
@@ -169,7 +169,9 @@ py::object Mirror::make_object(const model::ParameterPtr& handle, bool parameter
   const py::object type = helpers().attr("tensor_class")(handle->tensor_class, parameter);
   if (!handle->tensor.defined()) {
     py::object lazy = helpers().attr("make_lazy")();
-    show_attributes(lazy, remember(handle, tensor_of(lazy)));
+    Known& known = remember(handle, tensor_of(lazy));
+    known.lazy = true;
+    show_attributes(lazy, known);
     return lazy;
   }
   // One that Python has an object of already, of another handle or of another class, cannot be this one's.
@@ -256,13 +258,14 @@ void Mirror::read_object(const py::object& object, Known& known) {
   const py::dict attributes = attributes_of(object);
   PyTypeObject* const type = Py_TYPE(object.ptr());
   if (known.type != type) {
-    const bool lazy = helpers().attr("is_lazy")(object).cast<bool>();
     handle.tensor_class = helpers().attr("name_of_class")(object).cast<std::string>();
+    known.lazy = helpers().attr("is_lazy")(object).cast<bool>();
     known.type = type;
-    handle.tensor = lazy ? at::Tensor() : tensor_of(object);
-  } else if (!handle.tensor.defined() && !helpers().attr("is_lazy")(object).cast<bool>()) {
-    handle.tensor = tensor_of(object);
   }
+  if (known.lazy)
+    handle.tensor = at::Tensor();
+  else if (!handle.tensor.defined())
+    handle.tensor = tensor_of(object);
   if (known.version == version_of(attributes)) return;
   handle.attributes = read_values(attributes);
   const py::object loader = attributes.contains("weight_loader") ? py::object(attributes["weight_loader"]) : py::object(py::none());
@@ -270,6 +273,20 @@ void Mirror::read_object(const py::object& object, Known& known) {
   known.attributes = handle.attributes;
   known.loader = handle.loader;
   known.version = version_of(attributes);
+}
+
+void Mirror::count_slots() {
+  for (auto& [tensor, known] : known_) known.slots = 0;
+  for (const Node& node : nodes_)
+    for (const model::Slots* slots : {&node.layer->parameters, &node.layer->buffers})
+      for (const model::Slot& slot : *slots)
+        if (slot.handle) ++known_.at(tensor_of_.at(slot.handle.get())).slots;
+}
+
+void Mirror::let_go() {
+  count_slots();
+  for (auto& [tensor, known] : known_)
+    if (known.handle.use_count() == 1 + known.slots) known.handle->tensor = at::Tensor();
 }
 
 // Whose tensor is gone is gone; what stands in no slot, and is known to nobody in C++, does not keep its tensor.
@@ -295,26 +312,23 @@ void Mirror::read_takings(Node& node) {
   if (!node.layer->hooks.before && attributes.contains("forward")) node.layer->hooks.before = taken_forward(weak_from_this());
 }
 
-// Absent and false are one to whoever asks for it; what the model was built with stays.
+// Those that the model was built with, and those of engines that they are known by.
 void Mirror::read_flags() {
   const py::dict attributes = attributes_of(root_);
-  for (const auto& [name, value] : attributes) {
-    const std::string flag = name.cast<std::string>();
-    if (!PyBool_Check(value.ptr()) || (flag != kFlag && !flags_.contains(flag))) continue;
-    const bool on = value.cast<bool>();
-    if (on || flags_.contains(flag))
-      model_.flags.insert_or_assign(flag, on);
+  const auto read = [&](const std::string& name) {
+    if (attributes.contains(name) && PyBool_Check(py::object(attributes[py::str(name)]).ptr()))
+      model_.flags.insert_or_assign(name, attributes[py::str(name)].cast<bool>());
     else
-      model_.flags.erase(flag);
-  }
+      model_.flags.erase(name);
+  };
+  for (const auto& [name, on] : flags_) read(name);
+  for (const char* name : kFlags) read(name);
 }
 
 model::ParameterPtr Mirror::handle_of(const py::object& tensor) {
   const auto found = known_.find(tensor_of(tensor).unsafeGetTensorImpl());
   if (found != known_.end()) {
     read_object(tensor, found->second);
-    if (found->second.handle->tensor.defined() || helpers().attr("is_lazy")(tensor).cast<bool>()) return found->second.handle;
-    found->second.handle->tensor = tensor_of(tensor);
     return found->second.handle;
   }
   auto handle = std::make_shared<model::Parameter>();
@@ -323,10 +337,19 @@ model::ParameterPtr Mirror::handle_of(const py::object& tensor) {
   return handle;
 }
 
+py::object Mirror::object_for(const model::Parameter& handle) const {
+  const auto found = tensor_of_.find(&handle);
+  const at::Tensor tensor = found == tensor_of_.end() ? handle.tensor : at::Tensor(known_.at(found->second).tensor.lock());
+  return tensor.defined() ? object_of(tensor) : py::object(py::none());
+}
+
 void Mirror::show_handle(const py::object& tensor, model::Parameter& handle) {
   const auto found = known_.find(tensor_of(tensor).unsafeGetTensorImpl());
   if (found != known_.end() && found->second.handle.get() == &handle) {
-    static_cast<void>(shown(found->second.handle, helpers().attr("is_parameter")(tensor).cast<bool>()));
+    Known& known = found->second;
+    static_cast<void>(shown(known.handle, helpers().attr("is_parameter")(tensor).cast<bool>()));
+    if (known.handle.use_count() <= 2 + known.slots)
+      known.handle->tensor = at::Tensor();  // Python's alone again; the caller's is the second
     return;
   }
   if (handle.tensor.defined() && !handle.tensor.is_same(tensor_of(tensor))) helpers().attr("take_over")(tensor, object_of(handle.tensor));

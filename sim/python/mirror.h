@@ -37,6 +37,9 @@ class Mirror : public std::enable_shared_from_this<Mirror> {
   py::object module_of(const model::Layer& layer) const { return nodes_.at(by_layer_.at(&layer)).module; }
   void show();
   void read();
+  // While Python runs it alone holds the tensors: what it lets go of is freed then. read() takes them again. Handles that others hold too
+  // keep theirs, as whoever keeps a Parameter does.
+  void let_go();
   // What the substrate gave the layer, whatever stands there by now; null: nothing.
   std::shared_ptr<model::QuantMethod> own_step(const model::Layer& layer) const { return nodes_[by_layer_.at(&layer)].quant_method; }
   // Runs what the substrate does, for Python code that called it: read(), fn(), show().
@@ -45,10 +48,13 @@ class Mirror : public std::enable_shared_from_this<Mirror> {
     read();
     Status status = std::forward<Fn>(fn)();
     show();
+    let_go();
     return status;
   }
   // The handle of a tensor that Python holds: a known one, or one that is made of it and lives as long as it is held.
   model::ParameterPtr handle_of(const py::object& tensor);
+  // And the other way round; None: it is gone.
+  py::object object_for(const model::Parameter& handle) const;
   // What the substrate did to that handle's attributes, loader and tensor.
   void show_handle(const py::object& tensor, model::Parameter& handle);
 
@@ -68,8 +74,10 @@ class Mirror : public std::enable_shared_from_this<Mirror> {
     c10::weak_intrusive_ptr<c10::TensorImpl> tensor;
     uint64_t version = 0;  // of the object's dictionary, as it was read last
     PyTypeObject* type = nullptr;
+    bool lazy = false;  // Python's has no shape yet, and the handle no tensor
     Values attributes;  // as they were shown or read last
     model::LoaderPtr loader;
+    int slots = 0;  // that hold the handle
   };
 
   void make_modules(const std::vector<model::LayerPtr>& children, const py::object& parent);
@@ -90,6 +98,7 @@ class Mirror : public std::enable_shared_from_this<Mirror> {
   Known& known_of(const py::object& object, const at::Tensor& tensor);
   Known& remember(const model::ParameterPtr& handle, const at::Tensor& tensor);
   void forget_the_dead();
+  void count_slots();
   py::object quant_method_of(const model::LayerPtr& layer);
 
   model::Model& model_;

@@ -1,67 +1,45 @@
 #include "sim/python/reloader.h"
 
 #include "reference/model/device.h"
-#include "sim/python/calls.h"
-#include "sim/python/helpers.h"
+#include "sim/python/instance.h"
 
 namespace reloadlab::python {
 namespace {
 
-py::object shown_dtype(DType dtype) {
-  return py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(torch::getTHPDtype(model::to_torch(dtype))));
+// What an argument is made of where there is an interpreter to make it in.
+auto shown_dtype(DType dtype) {
+  return [dtype] { return py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(torch::getTHPDtype(model::to_torch(dtype)))); };
+}
+auto shown_bool(bool value) {
+  return [value] { return py::bool_(value); };
 }
 
 class PythonReloader final : public sim::Reloader {
  public:
-  explicit PythonReloader(py::object instance) : instance_(std::move(instance)) {}
-  ~PythonReloader() override {
-    const py::gil_scoped_acquire gil;
-    instance_ = py::object();
-  }
+  explicit PythonReloader(Instance instance) : instance_(std::move(instance)) {}
 
   Status record(model::Model& model) override { return on(model, "record"); }
   Status before_post_load(model::Model& model) override { return on(model, "before_post_load"); }
   Status prepare(model::Model& model) override { return on(model, "prepare"); }
-  Status finish(model::Model& model, const sim::FinishConfig& config) override { return on(model, "finish", shown_dtype, config.dtype); }
+  Status finish(model::Model& model, const sim::FinishConfig& config) override { return on(model, "finish", shown_dtype(config.dtype)); }
   Status abort(model::Model& model) override { return on(model, "abort"); }
-  Status sleep(model::Model& model, bool keeps_contents) override {
-    return on(
-        model, "sleep", [](bool keeps) { return py::bool_(keeps); }, keeps_contents);
-  }
+  Status sleep(model::Model& model, bool keeps_contents) override { return on(model, "sleep", shown_bool(keeps_contents)); }
   Status wake(model::Model& model) override { return on(model, "wake"); }
-  bool unusable() const override {
-    const py::gil_scoped_acquire gil;
-    return helpers().attr("is_unusable")(instance_).cast<bool>();
-  }
+  bool unusable() const override { return instance_.unusable(); }
 
  private:
-  Status on(model::Model& model, const char* method) {
-    const py::gil_scoped_acquire gil;
-    Mirror& mirror = mine(model);
-    return call(mirror, [&] { instance_.attr(method)(mirror.root()); });
-  }
-  template <class Show, class Value>
-  Status on(model::Model& model, const char* method, Show show, const Value& value) {
-    const py::gil_scoped_acquire gil;
-    Mirror& mirror = mine(model);
-    return call(mirror, [&] { instance_.attr(method)(mirror.root(), show(value)); });
-  }
-  Mirror& mine(model::Model& model) const {
-    const std::shared_ptr<Mirror> mirror = Mirror::of(model);
-    mirror->candidate = instance_;
-    return *mirror;
+  template <class... More>
+  Status on(model::Model& model, const char* method, const More&... more) {
+    return instance_.on(model, [&](const py::object& self, const Mirror& mirror) { self.attr(method)(mirror.root(), more()...); });
   }
 
-  py::object instance_;
+  Instance instance_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<sim::Reloader>> make_reloader(const py::object& type, const Context& context) {
-  const py::gil_scoped_acquire gil;
-  py::object instance;
-  RELOADLAB_TRY(call_plainly(type, [&] { instance = type(py::cast(context)); }));
-  return std::unique_ptr<sim::Reloader>(new PythonReloader(std::move(instance)));
+std::unique_ptr<sim::Reloader> make_reloader(const Class& type, const Context& context) {
+  return std::make_unique<PythonReloader>(Instance(type, [context](const py::object& made) { return made(py::cast(context)); }));
 }
 
 }  // namespace reloadlab::python

@@ -1,6 +1,5 @@
 // A weight series that is a Python object.
 #include "reference/base/check.h"
-#include "sim/python/calls.h"
 #include "sim/python/helpers.h"
 #include "sim/python/reloader.h"
 
@@ -9,46 +8,29 @@ namespace {
 
 class PythonSeries final : public sim::WeightSeries {
  public:
-  PythonSeries(py::object instance, model::Model& model) : instance_(std::move(instance)), model_(model) {}
-  ~PythonSeries() override {
-    const py::gil_scoped_acquire gil;
-    instance_ = py::object();
-  }
+  PythonSeries(Instance instance, model::Model& model) : instance_(std::move(instance)), model_(model) {}
 
   Status register_layer(const model::LayerPtr& layer, int64_t index) override {
-    return on([&](const Mirror& mirror) { instance_.attr("register_layer")(mirror.module_of(*layer), index); });
+    return instance_.on(
+        model_, [&](const py::object& self, const Mirror& mirror) { self.attr("register_layer")(mirror.module_of(*layer), index); });
   }
-  Status finish_loading() override { return plainly("finish_loading"); }
-  Status reach(int64_t index) override {
-    return on([&](const Mirror&) { instance_.attr("reach")(index); });
-  }
-  Status wait(int64_t index) override {
-    return on([&](const Mirror&) { instance_.attr("wait")(index); });
-  }
-  Status drain() override { return plainly("drain"); }
-  Status reset() override { return plainly("reset"); }
-  Status begin_reload(bool in_place) override {
-    return on([&](const Mirror&) { instance_.attr("begin_reload")(in_place); });
-  }
-  Status reload() override { return plainly("reload"); }
-  Status sleep(bool keeps_contents) override {
-    return on([&](const Mirror&) { instance_.attr("sleep")(keeps_contents); });
-  }
-  Status wake() override { return plainly("wake"); }
+  Status finish_loading() override { return on("finish_loading"); }
+  Status reach(int64_t index) override { return on("reach", index); }
+  Status wait(int64_t index) override { return on("wait", index); }
+  Status drain() override { return on("drain"); }
+  Status reset() override { return on("reset"); }
+  Status begin_reload(bool in_place) override { return on("begin_reload", in_place); }
+  Status reload() override { return on("reload"); }
+  Status sleep(bool keeps_contents) override { return on("sleep", keeps_contents); }
+  Status wake() override { return on("wake"); }
 
  private:
-  Status plainly(const char* method) {
-    return on([&](const Mirror&) { instance_.attr(method)(); });
-  }
-  template <class Fn>
-  Status on(Fn&& fn) {
-    const py::gil_scoped_acquire gil;
-    const std::shared_ptr<Mirror> mirror = Mirror::of(model_);
-    mirror->candidate = instance_;
-    return call(*mirror, [&] { fn(*mirror); });
+  template <class... More>
+  Status on(const char* method, More... more) {
+    return instance_.on(model_, [&](const py::object& self, const Mirror&) { self.attr(method)(more...); });
   }
 
-  py::object instance_;
+  Instance instance_;
   model::Model& model_;
 };
 
@@ -59,12 +41,10 @@ py::object shown_series(const model::SeriesContext& series) {
 
 }  // namespace
 
-Result<std::unique_ptr<sim::WeightSeries>> make_series(const py::object& type, const Context& context, const model::SeriesContext& series) {
+std::unique_ptr<sim::WeightSeries> make_series(const Class& type, const Context& context, const model::SeriesContext& series) {
   RELOADLAB_CHECK(series.model, "a Python series is of a model");
-  const py::gil_scoped_acquire gil;
-  py::object instance;
-  RELOADLAB_TRY(call_plainly(type, [&] { instance = type(py::cast(context), shown_series(series)); }));
-  return std::unique_ptr<sim::WeightSeries>(new PythonSeries(std::move(instance), *series.model));
+  Instance instance(type, [context, series](const py::object& made) { return made(py::cast(context), shown_series(series)); });
+  return std::make_unique<PythonSeries>(std::move(instance), *series.model);
 }
 
 }  // namespace reloadlab::python

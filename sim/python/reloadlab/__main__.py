@@ -1,6 +1,5 @@
 """``python -m reloadlab``: the program, with Python candidates."""
 
-import gc
 import os
 import sys
 
@@ -16,8 +15,6 @@ def main() -> int:
         return describe.main(words[1])
     from . import _reloadlab
 
-    gc.collect()
-    gc.freeze()  # what was imported stays: collections look at models only
     name = os.environ.get("RELOADLAB_CALLED", "python -m reloadlab")
     return _reloadlab.main(name, words, [sys.executable, "-m", "reloadlab"])
 

@@ -14,6 +14,27 @@ from torch.nn.parameter import Parameter, UninitializedParameter, UninitializedT
 from . import _reloadlab, errors
 from .errors import Abandoned  # noqa: F401  the extension raises it
 
+# ---- devices -------------------------------------------------------------------------------------------------------------------------
+
+
+class _ModelledDevices(types.ModuleType):
+    """Torch asks a device's module before it makes tensors there."""
+
+    @staticmethod
+    def _lazy_init() -> None:
+        pass
+
+    @staticmethod
+    def is_initialized() -> bool:
+        return True
+
+    @staticmethod
+    def is_available() -> bool:
+        return True
+
+
+torch.sim = sys.modules["torch.sim"] = _ModelledDevices("torch.sim")
+
 # ---- modules -------------------------------------------------------------------------------------------------------------------------
 
 
@@ -180,17 +201,24 @@ def make_loader(native, name: str, is_method: bool):
             native(None, param, loaded_weight, shard_id, expert_id, part)
 
     weight_loader.__name__ = weight_loader.__qualname__ = name
-    weight_loader._native = native
     return weight_loader
+
+
+_codes = {make_loader(None, "", is_method).__code__ for is_method in (True, False)}
+
+
+def native_of(function):
+    """What stands behind a function of ours, or None. Its attributes do not say: ``functools.wraps`` copies them."""
+    return function.__closure__[0].cell_contents if function.__code__ in _codes else None
 
 
 bind = types.MethodType
 _default = _reloadlab.default_loader()
 
 
-def default_weight_loader(param: torch.Tensor, loaded_weight: torch.Tensor) -> None:
+def default_weight_loader(param: torch.Tensor, loaded_weight: torch.Tensor, shard_id=None, expert_id=None, part=None) -> None:
     """What a parameter without a loader uses: copies a tensor of equal shape; a one-element destination is filled from the host scalar."""
-    _default(None, param, loaded_weight, None, None, None)
+    _default(None, param, loaded_weight, shard_id, expert_id, part)
 
 
 def name_of_callable(callable_) -> str:
@@ -213,10 +241,6 @@ class Settings:
     def __exit__(self, *end) -> None:
         self.device.__exit__(*end)
         torch.set_default_dtype(self.before)
-
-
-def is_unusable(instance) -> bool:
-    return bool(instance.unusable())
 
 
 def raise_failure(code: str, message: str) -> None:

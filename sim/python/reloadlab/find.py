@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import importlib
 import inspect
 import traceback
@@ -83,6 +84,14 @@ def _describe(found: type) -> Found:
         raise Refusal("data", f"{where}: declared has to be a dict of names and values, both texts")
     reloader = getattr(found, "beside", None) if series else found
     return Found(system, DEFAULTS | found.declared, reloader, found if series else None)
+
+
+def find_to_play(spelling: str) -> Found:
+    """The same for a process that plays it: what is there before its models are stays, and collections look at these alone."""
+    found = find(spelling)
+    gc.collect()
+    gc.freeze()
+    return found
 
 
 def find(spelling: str) -> Found:

@@ -81,27 +81,35 @@ def make(root: Path, version: str) -> type:
     """A class for the release that is installed in ``root``."""
     from ..find import Refusal
 
-    site = _site(root)
     if not (root / "vllm/model_executor/model_loader/reload").is_dir():
         raise Refusal("usage", f"vllm {version} has no layerwise reload ({_LOADER}.reload): 0.16.0 is the first that has")
-    theirs = site.load(f"{_LOADER}.reload")
 
     class Release(Reloader):
         system = "layerwise"
         declared = _DECLARED
         errors = (Exception,)  # it has no other way to refuse
 
+        def __init__(self, context) -> None:
+            """With modules of its own, since what they keep is kept for the process, and a rank is one."""
+            super().__init__(context)
+            self.site = _site(root)
+            self.theirs = self.site.load(f"{_LOADER}.reload")
+            self.had_no_flag = False
+
         def record(self, model: torch.nn.Module) -> None:
-            with site.active():
-                theirs.record_metadata_for_reloading(model)
+            self.had_no_flag = not hasattr(model, "_do_torchao_reload")
+            with self.site.active():
+                self.theirs.record_metadata_for_reloading(model)
 
         def prepare(self, model: torch.nn.Module) -> None:
-            with site.active():
-                theirs.initialize_layerwise_reload(model)
+            with self.site.active():
+                self.theirs.initialize_layerwise_reload(model)
 
         def finish(self, model: torch.nn.Module, dtype: torch.dtype) -> None:
-            with site.active():
-                theirs.finalize_layerwise_reload(model, ModelConfig(dtype))
+            with self.site.active():
+                self.theirs.finalize_layerwise_reload(model, ModelConfig(dtype))
+            if self.had_no_flag and not model._do_torchao_reload:
+                del model._do_torchao_reload  # to whoever asks, absent and false are one
 
     Release.__name__ = Release.__qualname__ = f"vllm_{version}"
     return Release

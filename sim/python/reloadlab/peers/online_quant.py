@@ -98,15 +98,11 @@ def make(root: Path, version: str) -> type:
     if not (root / "vllm/model_executor/model_loader/online_quantization.py").is_file():
         raise Refusal("usage", f"vllm {version} has no {_LOADER}.online_quantization: 0.12.0 to 0.14.0 have")
     greenlets = _greenlet()
-    site = _site(root)
-    theirs = site.load(f"{_LOADER}.online_quantization")
 
     def wait_for_loads(loader: AutoWeightsLoader, weights, *, mapper=None) -> set[str]:
         """Stands for the model's own loading: the harness loads until ``finish``."""
         greenlets.getcurrent().parent.switch()
         return set()
-
-    load_weights = theirs.support_quantized_model_reload_from_hp_weights(wait_for_loads)
 
     class Release(Reloader):
         system = "online_quant"
@@ -115,21 +111,24 @@ def make(root: Path, version: str) -> type:
 
         def __init__(self, context) -> None:
             super().__init__(context)
+            self.site = _site(root)
+            self.theirs = self.site.load(f"{_LOADER}.online_quantization")
+            self.load_weights = self.theirs.support_quantized_model_reload_from_hp_weights(wait_for_loads)
             self.update = None
 
         def before_post_load(self, model: torch.nn.Module) -> None:
-            with site.active():
-                theirs.maybe_save_metadata_and_attributes_for_weight_reloading(model, ModelConfig())
+            with self.site.active():
+                self.theirs.maybe_save_metadata_and_attributes_for_weight_reloading(model, ModelConfig())
 
         def prepare(self, model: torch.nn.Module) -> None:
-            with site.active():
-                self.update = greenlets.greenlet(load_weights)
+            with self.site.active():
+                self.update = greenlets.greenlet(self.load_weights)
                 self.update.switch(AutoWeightsLoader(model), ())
 
         def finish(self, model: torch.nn.Module, dtype: torch.dtype) -> None:
             if self.update is None or self.update.dead:
                 return
-            with site.active():
+            with self.site.active():
                 self.update.switch()
 
     Release.__name__ = Release.__qualname__ = f"vllm_oq_{version}"

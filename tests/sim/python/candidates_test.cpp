@@ -1,0 +1,129 @@
+// Candidates that are Python classes, those of candidates/: found, refused, played, and what they do is a verdict.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/sim/cli/program_run.h"
+
+namespace reloadlab::tests {
+namespace {
+
+class Python : public ProgramTest {
+ protected:
+  Python() { small_scenario(); }
+  Ran with(const std::string& named, const std::string& arguments = "") const {
+    return reloadlab_with("PYTHONPATH=" CANDIDATES, fmt::format("run --ranks 1 {} --candidate {}", arguments, named));
+  }
+  nlohmann::json results(const Ran& ran) const { return nlohmann::json::parse(result_text(ran))["results"]; }
+  // "fail: …", of a law in the case of that number.
+  std::string verdict(const Ran& ran, const std::string& law, size_t number = 0) const {
+    const auto all = results(ran);
+    for (const auto& one : all.at(number)["laws"])
+      if (one["law"] == law)
+        return one["state"].get<std::string>() + (one.contains("finding") ? ": " + one["finding"]["what"].get<std::string>() : "");
+    return "not judged";
+  }
+};
+
+TEST_F(Python, OneThatReloadsInPlaceKeepsTheLaws) {
+  const Ran ran = with("python:in_place:InPlace");
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  EXPECT_EQ(results(ran)[0]["candidate"], "python:in_place:InPlace");
+  for (const char* law : {"cold_load_equal", "return_exact", "written_once", "address_stable", "no_residue", "failure_atomic", "no_leak",
+                          "event_order", "survives"})
+    EXPECT_EQ(verdict(ran, law), "pass") << law << ran.err;
+}
+
+TEST_F(Python, WhatItDoesIsAVerdict) {
+  const std::tuple<const char*, const char*, int, const char*> ways[] = {
+      {"wayward:Raises", "survives", 1, "fail: an exception crossed the boundary: ValueError: boom (wayward.py:"},
+      {"wayward:RaisesInLoader", "survives", 1, "fail: an exception crossed the boundary: not abandoned: KeyError: 'q' (wayward.py:"},
+      {"wayward:Crashes", "survives", 1, "fail: killed by signal 11 (SIGSEGV)"},
+      {"wayward:Hangs", "survives", 6, "hang: no step began for 3 s"},
+      {"wayward:Refuses", "survives", 1, "pass"},
+      {"wayward:RefusesInItsWay", "survives", 1, "pass"},
+      {"wayward:Leaks", "no_leak", 1, "fail: "},
+      {"wayward:MovesAddresses", "address_stable", 1, "fail: "},
+      {"in_place:Skips", "cold_load_equal", 1, "fail: "}};
+  std::string named, others;
+  for (const auto& [way, law, code, says] : ways) {
+    if (code == 6) continue;
+    named += fmt::format(" --candidate python:{}", way);
+  }
+  const Ran ran = with("python:wayward:Behaves" + named, "");
+  EXPECT_EQ(ran.exit_code, 1) << ran.err;
+  size_t number = 0;
+  for (const auto& [way, law, code, says] : ways) {
+    if (code == 6) continue;
+    EXPECT_TRUE(verdict(ran, law, ++number).starts_with(says)) << way << ": " << verdict(ran, law, number);
+  }
+  const Ran hangs = with("python:wayward:Hangs", "--hang-after 3s --law cold_load_equal");
+  EXPECT_EQ(hangs.exit_code, 6) << hangs.err;
+  EXPECT_EQ(verdict(hangs, "survives"), "hang: no step began for 3 s");
+}
+
+// What is still there of a model that is gone is counted as its layers, as for any candidate.
+TEST_F(Python, WhoKeepsModelsLeaksAndWhoDoesNotLeavesNothing) {
+  write("gone.yaml",
+        "reloadlab: 1\nscenario: gone\nabout: The model dies.\nsystem: layerwise\nworld: {kind: cpu, ranks: [1]}\n"
+        "model:\n  dtype: f32\n  layers:\n    - {name: up, kind: column_parallel_linear, in: 4, out: 6}\n"
+        "checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}\nsteps:\n  - load: A\n  - reload: B\n  - destroy: {}\n");
+  const Ran ran = with("python:in_place:InPlace --candidate python:wayward:KeepsModels gone.yaml", "--law no_leak");
+  EXPECT_EQ(verdict(ran, "no_leak", 0), "pass") << ran.err;
+  EXPECT_EQ(verdict(ran, "no_leak", 1), "fail: 1 layer outlives the model") << ran.err;
+}
+
+TEST_F(Python, WhatIsNoCandidateIsRefusedAndSaysWhy) {
+  write("breaks.py", "import reloadlab\nraise RuntimeError('not today')\n");
+  write("lacks.py", "import nowhere_to_be_found\n");
+  write("crashes.py", "import os\nos.kill(os.getpid(), 11)\n");
+  write("leaves.py", "import sys\nsys.exit(0)\n");
+  write("hangs.py", "import time\nwhile True: time.sleep(1)\n");
+  const std::tuple<const char*, int, const char*> refusals[] = {
+      {"python:nowhere:Mine", 64, "no module is called \"nowhere\": looked in the current folder and on PYTHONPATH\n"},
+      {"python:wayward:Behave", 64, "wayward has no class \"Behave\"; did you mean \"Behaves\"?\n"},
+      {"python:wayward", 64, "expected python:module:Class\n"},
+      {"python:wayward:NoCandidate", 65, "derives from neither reloadlab.Reloader nor reloadlab.WeightSeries\n"},
+      {"python:wayward:OtherSystem", 65,
+       "system \"layerwize\" is none of layerwise, online_quant, shared_series; did you mean \"layerwise\"?\n"},
+      {"python:wayward:SaysNothing", 65, "declared has to be a dict of names and values, both texts\n"},
+      {"python:breaks:Mine", 65, "breaks cannot be imported: RuntimeError: not today ("},
+      {"python:lacks:Mine", 65, "lacks cannot be imported: No module named 'nowhere_to_be_found'\n"},
+      {"python:crashes:Mine", 65, "who imports it is killed by signal 11 (SIGSEGV)"},
+      {"python:leaves:Mine", 65, "who imports it leaves with exit code 0"},
+      {"python:hangs:Mine", 65, "who imports it does not come back within 10 s"},
+      {"vllm", 64, "vllm needs a version: vllm@0.17.1, vllm@0.24.0\n"},
+      {"vllm@0.0.1", 64, ": ci/setup --peers vllm==0.0.1\n"}};
+  for (const auto& [spelling, code, says] : refusals) {
+    const Ran ran = with(spelling);
+    EXPECT_EQ(ran.exit_code, code) << spelling << ran.err;
+    EXPECT_TRUE(ran.err.starts_with(spelling)) << ran.err;
+    EXPECT_NE(ran.err.find(says), std::string::npos) << spelling << ": " << ran.err;
+    EXPECT_EQ(ran.out, "");
+  }
+  const Ran none = reloadlab_with("RELOADLAB_PYTHON=/nowhere/python", "run --candidate python:wayward:Behaves");
+  EXPECT_EQ(none.exit_code, 64) << none.err;
+  EXPECT_NE(none.err.find("\"/nowhere/python\" (RELOADLAB_PYTHON) is none: set RELOADLAB_PYTHON\n"), std::string::npos) << none.err;
+}
+
+TEST_F(Python, OtherCommandsAndItsOwnModuleTakeItToo) {
+  const Ran compared = reloadlab_with("PYTHONPATH=" CANDIDATES, "compare --worlds cpu,sim --ranks 1 --candidate python:in_place:InPlace");
+  EXPECT_EQ(compared.exit_code, 0) << compared.err;
+  const Ran here = with("python:in_place:InPlace", "--isolate=none --law cold_load_equal");
+  EXPECT_EQ(here.exit_code, 0) << here.err;
+  const Ran module =
+      script("PYTHONPATH=" CANDIDATES ":" PACKAGE " " PYTHON
+             " -m reloadlab run --ranks 1 --law cold_load_equal --candidate python:in_place:InPlace --candidate layerwise@hardened\n");
+  EXPECT_EQ(module.exit_code, 0) << module.err;
+  EXPECT_EQ(results(module).size(), 2u);
+}
+
+TEST_F(Python, AnExceptionAtTheMakingIsOfThatCaseAlone) {
+  const Ran ran = with("python:wayward:ThrowsEarly", "--law cold_load_equal");
+  EXPECT_EQ(ran.exit_code, 1) << ran.err;
+  EXPECT_TRUE(verdict(ran, "survives").starts_with("fail: ")) << verdict(ran, "survives");
+  EXPECT_NE(verdict(ran, "survives").find("ValueError: too early"), std::string::npos) << verdict(ran, "survives");
+}
+
+}  // namespace
+}  // namespace reloadlab::tests
