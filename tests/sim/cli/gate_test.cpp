@@ -83,19 +83,19 @@ TEST_F(Gating, AQuarantineEndsWithItsDay) {
 
 TEST_F(Gating, ConditionsAreAboutTheLibTorchThatIsThere) {
   const auto law = [&](const std::string& version) {
-    const auto found = nlohmann::json::parse(result_text(reloadlab("run --candidate mutant@sums --no-expectations --ranks 1")));
+    const auto found = nlohmann::json::parse(result_text(reloadlab("run --candidate mutant@dropped_last --no-expectations --ranks 1")));
     std::string text = "reloadlab: 1\nscenario: small\nknown:\n";
     for (const auto& each : found["results"][0]["laws"]) {
       if (each["state"] != "fail") continue;
       const auto& finding = each["finding"];
-      text += "  - {candidate: mutant@sums, law: " + each["law"].get<std::string>() + ", rule: LW1, reason: no sums, when: {torch: \"" +
-              version + "\"}, execution: " + finding["execution"].get<std::string>() +
+      text += "  - {candidate: mutant@dropped_last, law: " + each["law"].get<std::string>() +
+              ", rule: LW1, reason: no sums, when: {torch: \"" + version + "\"}, execution: " + finding["execution"].get<std::string>() +
               ", step: " + std::to_string(finding["step"].get<int>());
       if (finding.contains("tensor")) text += ", tensor: " + finding["tensor"].get<std::string>();
       text += "}\n";
     }
     write(kExpected, text);
-    return reloadlab("run --candidate mutant@sums --ranks 1");
+    return reloadlab("run --candidate mutant@dropped_last --ranks 1");
   };
   EXPECT_EQ(law("2").exit_code, 0);
   EXPECT_NE(read("out/latest/result.json").find("no sums; holds with torch 2"), std::string::npos);
@@ -109,14 +109,14 @@ TEST_F(Gating, SchemaPrintsTheKeysOfExpectationFiles) {
 }
 
 TEST_F(Gating, CandidatesSideBySide) {
-  const Ran ran = reloadlab("compare --candidate layerwise@hardened --candidate mutant@sums --markdown board.md --json board.json");
-  expect(ran, 1, "red  mutant@sums");
+  const Ran ran = reloadlab("compare --candidate layerwise@hardened --candidate mutant@dropped_last --markdown board.md --json board.json");
+  expect(ran, 1, "red  mutant@dropped_last");
   EXPECT_EQ(ran.out, "") << "the table is for people";
   EXPECT_NE(read("board.md").find("| candidate | copies | bytes moved | peak bytes | events | time |"), std::string::npos);
   const auto json = nlohmann::json::parse(read("board.json"));
-  EXPECT_EQ(json["systems"][0]["candidates"][1], "mutant@sums");
+  EXPECT_EQ(json["systems"][0]["candidates"][1], "mutant@dropped_last");
   EXPECT_EQ(json["systems"][0]["in_common"], 2);
-  expect(reloadlab("compare --jobs 2 --candidate mutant@sums --candidate layerwise@hardened"), 0, "green  layerwise@hardened");
+  expect(reloadlab("compare --jobs 2 --candidate mutant@dropped_last --candidate layerwise@hardened"), 0, "green  layerwise@hardened");
   expect(reloadlab("compare"), 0, "layerwise: 2 cases, held against layerwise@seed");
 }
 
@@ -124,10 +124,11 @@ TEST_F(Gating, WhatCandidatesDoIsComparedWhereverTheyArePlayed) {
   expect(reloadlab("compare --by events --candidate layerwise@hardened --candidate mutant@none"), 0,
          "2 the same, 0 differ, 0 not compared");
   for (const char* how : {"", " --jobs 2", " --isolate"}) {
-    const Ran ran =
-        reloadlab("compare --by events --candidate layerwise@hardened --candidate mutant@sums --json differs.json" + std::string(how));
+    const Ran ran = reloadlab("compare --by events --candidate layerwise@hardened --candidate mutant@dropped_last --json differs.json" +
+                              std::string(how));
     expect(ran, 1, "0 the same, 2 differ, 0 not compared");
-    EXPECT_NE(ran.out.find("small[ranks=1]  layerwise@hardened | mutant@sums  differs\n  verdicts   "), std::string::npos) << ran.out;
+    EXPECT_NE(ran.out.find("small[ranks=1]  layerwise@hardened | mutant@dropped_last  differs\n  verdicts   "), std::string::npos)
+        << ran.out;
     EXPECT_NE(ran.out.find("\n  bytes      rank 0, step "), std::string::npos) << ran.out;
     EXPECT_EQ(nlohmann::json::parse(read("differs.json"))["differential"]["others"].size(), 2u);
   }
