@@ -57,6 +57,8 @@ std::string options_text(const CampaignOptions& options) {
   if (workers && options.silence_seconds != CampaignOptions().silence_seconds)
     words.push_back(fmt::format("--hang-after {}s", options.silence_seconds));
   if (options.baseline) words.push_back("--baseline " + options.baseline->file.string());
+  if (options.baseline)
+    for (const auto& [there, here] : options.baseline->stands_for) words.push_back(fmt::format("--baseline-candidate {}={}", there, here));
   if (options.repeat > 1) words.push_back(fmt::format("--repeat {}", options.repeat));
   return fmt::format("{}", fmt::join(words, " "));
 }

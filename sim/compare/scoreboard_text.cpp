@@ -25,6 +25,7 @@ Table law_rows(const Scoreboard& board, bool all_configurations) {
   table[0].insert(table[0].end(), board.candidates.begin(), board.candidates.end());
   for (const ScoreRow& row : board.rows) {
     if (!row.configuration.empty() && !all_configurations && alike(row)) continue;
+    if (std::ranges::all_of(row.scores, [](const Score& score) { return score == Score(); })) continue;
     std::vector<std::string> cells{row.law, row.configuration.empty() ? "all" : row.configuration};
     for (const Score& score : row.scores) cells.push_back(score_text(score));
     table.push_back(std::move(cells));

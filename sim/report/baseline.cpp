@@ -9,7 +9,7 @@
 #include "reference/base/nearest.h"
 #include "sim/report/json.h"
 #include "sim/report/text.h"
-#include "sim/scenario/case.h"
+#include "sim/scenario/scenario.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -23,6 +23,13 @@ Status check_name(std::string_view side, const std::string& name, const std::set
 }
 
 std::string told(const CaseResult& one, const std::string& candidate) { return candidate + " " + one.id(); }
+
+// A case that failed is a scenario of its own in its run's folder, under another id: what is run again from there is the same case.
+std::string lasting_id(const CaseResult& one) {
+  Case same;
+  same.scenario = one.scenario, same.variant = one.variant;
+  return alone(std::move(same)).scenario;
+}
 
 bool on_real_devices(const CaseResult& one) { return one.world == world_name(WorldKind::cuda); }
 
@@ -48,7 +55,7 @@ Result<Baseline> Baseline::open(const BaselineOptions& options, uint64_t seed, s
     const bool hidden = renamed == options.stands_for.end() && std::ranges::count(options.stands_for, one.candidate, &Renaming::second) > 0;
     if (hidden) continue;  // another one stands for it
     const std::string& name = renamed == options.stands_for.end() ? one.candidate : renamed->second;
-    baseline.there_.insert_or_assign({name, one.id(), one.world}, std::move(one));
+    baseline.there_.insert_or_assign({name, lasting_id(one), one.world}, std::move(one));
   }
   return baseline;
 }
@@ -74,7 +81,7 @@ void Baseline::compare(const Costs& before, CaseResult& one, LawResult& law) {
 void Baseline::judge(CaseResult& one) {
   if (!one.costs) return;
   LawResult law{.law = std::string(kWithinBaseline), .state = State::unsupported};
-  const auto found = there_.find({one.candidate, one.id(), one.world});
+  const auto found = there_.find({one.candidate, lasting_id(one), one.world});
   if (found != there_.end()) met_[found->first] = true;
   if (on_real_devices(one)) {
     law.reason = "counters of real devices may differ from run to run";

@@ -30,7 +30,7 @@ class Baseline {
   BaselineReport report(bool whole) const;
 
  private:
-  using Key = std::array<std::string, 3>;  // candidate, id, world
+  using Key = std::array<std::string, 3>;  // candidate, scenario and variant, world
   void compare(const Costs& before, CaseResult& one, LawResult& law);
   std::map<Key, CaseResult> there_;
   BaselineReport report_;

@@ -48,7 +48,7 @@ for recipe in github.yml gitlab-ci.yml Jenkinsfile; do
 
   expect_exit "$recipe" 0 "without a baseline"
   for file in result.json junit.xml result.sarif; do [ -s "$here/out/latest/$file" ] || fail "$recipe: leaves no $file"; done
-  mkdir "$here/baseline" && cp "$here/out/latest/result.json" "$here/baseline/result.json"
+  mkdir -p "$here/baseline" && cp "$here/out/latest/result.json" "$here/baseline/result.json"
   expect_exit "$recipe" 0 "with the baseline of the same"
   [ "$recipe" != gitlab-ci.yml ] || (cd "$here" && bash -e <(after_script) && [ -s report/junit.xml ]) || fail "$recipe: keeps no report"
   grep -q '0 worse, 0 better' "$folder/log" || fail "$recipe: nothing was held against the baseline"

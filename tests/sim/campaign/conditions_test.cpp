@@ -12,8 +12,8 @@ namespace {
 
 using namespace sim;
 
-const std::string kHead = "reloadlab: 1\nscenario: small\nknown:\n";
-const std::string kFile = "scenarios/expectations/layerwise/small.yaml";
+const std::string kBegins = "reloadlab: 1\nscenario: small\nknown:\n";
+const std::string kExpected = "scenarios/expectations/layerwise/small.yaml";
 const std::string kEvidence = "execution: warm, step: 1, tensor: up.weight";
 
 std::string bad_when(const std::string& conditions) {
@@ -24,8 +24,8 @@ std::string flaky_until(const std::string& day) {
   return "  - {candidate: fake@flaky, law: law_a, quarantine: {until: " + day + ", reason: the allocator is being mended}}\n";
 }
 
-std::string message_of(const std::string& entries) {
-  const auto read = parse_expectations(kHead + entries, "x.yaml", {.laws = {"law_a"}, .variants = {}, .scenario = "small"});
+std::string complaint_of(const std::string& entries) {
+  const auto read = parse_expectations(kBegins + entries, "x.yaml", {.laws = {"law_a"}, .variants = {}, .scenario = "small"});
   return read.ok() ? "" : read.status().message();
 }
 
@@ -41,7 +41,7 @@ TEST(Conditions, HoldWhereAllOfThemFit) {
 }
 
 TEST(Conditions, ReadBackAsWritten) {
-  const std::string text = kHead +
+  const std::string text = kBegins +
                            "  - {candidate: c, law: law_a, rule: LW1, when: {compute_capability: [\"9.0\", \"10.0\"], ranks: [2], torch: "
                            "[\"2.10\"]}, execution: warm, step: 1, reason: a kernel of that GPU}\n" +
                            "  - {candidate: d, law: law_a, quarantine: {until: 2026-12-31, reason: it races}}\n";
@@ -52,33 +52,33 @@ TEST(Conditions, ReadBackAsWritten) {
 }
 
 TEST(Conditions, ErrorsSayWhereAndWhatWasMeant) {
-  EXPECT_EQ(message_of(bad_when("torch: \"2.11\"")), "");
-  EXPECT_EQ(message_of(bad_when("trch: \"2.11\"")), "x.yaml:4:58: unknown key \"trch\"; did you mean \"torch\"?");
-  EXPECT_EQ(message_of(bad_when("ranks: two")), "x.yaml:4:65: expected a whole number, found \"two\"");
-  EXPECT_EQ(message_of(bad_when("torch: new")), "x.yaml:4:65: expected a version such as \"2.11\", found \"new\"");
-  EXPECT_EQ(message_of(bad_when("ranks: []")), "x.yaml:4:65: an empty list never holds; leave the key out to hold always");
-  EXPECT_EQ(message_of(bad_when("")), "x.yaml:4:57: no condition always holds; leave the key out");
-  EXPECT_EQ(message_of(flaky_until("2026-02-30")), "x.yaml:4:64: expected a day as 2026-12-31, found \"2026-02-30\"");
-  EXPECT_EQ(message_of("  - {candidate: c, law: law_a, quarantine: {untill: 2026-12-31, until: 2026-12-31, reason: r}}\n"),
+  EXPECT_EQ(complaint_of(bad_when("torch: \"2.11\"")), "");
+  EXPECT_EQ(complaint_of(bad_when("trch: \"2.11\"")), "x.yaml:4:57: unknown key \"trch\"; did you mean \"torch\"?");
+  EXPECT_EQ(complaint_of(bad_when("ranks: two")), "x.yaml:4:64: expected a whole number, found \"two\"");
+  EXPECT_EQ(complaint_of(bad_when("torch: new")), "x.yaml:4:64: expected a version such as \"2.11\", found \"new\"");
+  EXPECT_EQ(complaint_of(bad_when("ranks: []")), "x.yaml:4:64: an empty list never holds; leave the key out to hold always");
+  EXPECT_EQ(complaint_of(bad_when("")), "x.yaml:4:56: no condition always holds; leave the key out");
+  EXPECT_EQ(complaint_of(flaky_until("2026-02-30")), "x.yaml:4:61: expected a day as 2026-12-31, found \"2026-02-30\"");
+  EXPECT_EQ(complaint_of("  - {candidate: c, law: law_a, quarantine: {untill: 2026-12-31, until: 2026-12-31, reason: r}}\n"),
             "x.yaml:4:45: unknown key \"untill\"; did you mean \"until\"?");
-  EXPECT_EQ(message_of("  - {candidate: c, law: law_a, quarantine: {until: 2026-12-31}}\n"), "x.yaml:4:44: key \"reason\" is missing");
-  EXPECT_EQ(message_of("  - {candidate: c, law: law_a, rule: LW1, quarantine: {until: 2026-12-31, reason: r}}\n"),
+  EXPECT_EQ(complaint_of("  - {candidate: c, law: law_a, quarantine: {until: 2026-12-31}}\n"), "x.yaml:4:44: key \"reason\" is missing");
+  EXPECT_EQ(complaint_of("  - {candidate: c, law: law_a, rule: LW1, quarantine: {until: 2026-12-31, reason: r}}\n"),
             "x.yaml:4:32: what is in quarantine comes and goes and has no rule; leave it out");
 }
 
 TEST(Conditions, EntriesThatNeverHoldTogetherStandBesideEachOther) {
   const std::string again = "x.yaml:5:5: another entry already covers fake@bad and law_a here";
-  EXPECT_EQ(message_of(bad_when("ranks: 1") + bad_when("ranks: 2")), "");
-  EXPECT_EQ(message_of(bad_when("ranks: [1, 2]") + bad_when("ranks: 2")), again);
-  EXPECT_EQ(message_of(bad_when("torch: \"2.11\"") + bad_when("torch: \"2.11.1\"")), again);
-  EXPECT_EQ(message_of(bad_when("torch: \"2.10\"") + bad_when("ranks: 2")), again) << "both may hold";
+  EXPECT_EQ(complaint_of(bad_when("ranks: 1") + bad_when("ranks: 2")), "");
+  EXPECT_EQ(complaint_of(bad_when("ranks: [1, 2]") + bad_when("ranks: 2")), again);
+  EXPECT_EQ(complaint_of(bad_when("torch: \"2.11\"") + bad_when("torch: \"2.11.1\"")), again);
+  EXPECT_EQ(complaint_of(bad_when("torch: \"2.10\"") + bad_when("ranks: 2")), again) << "both may hold";
 }
 
 TEST_F(CampaignTest, AnEntryHoldsUnderItsConditionsOnlyAndReportsRepeatItsReason) {
   scenario("small");
   engine.facts = [] { return Facts{{"torch", "2.11.0"}}; };
-  write(kFile, kHead + "  - {candidate: fake@bad, law: law_a, rule: B10, reason: seen with two, when: {ranks: 2, torch: \"2.11\"}, " +
-                   kEvidence + "}\n");
+  write(kExpected, kBegins + "  - {candidate: fake@bad, law: law_a, rule: B10, reason: seen with two, when: {ranks: 2, torch: \"2.11\"}, " +
+                       kEvidence + "}\n");
   const RunResult result = run({"fake@bad"});
   EXPECT_EQ(law_of(result, "fake@bad", "law_a", "ranks=1").state, State::fail);
   EXPECT_EQ(law_of(result, "fake@bad", "law_a", "ranks=2").state, State::known);
@@ -91,14 +91,13 @@ TEST_F(CampaignTest, AnEntryHoldsUnderItsConditionsOnlyAndReportsRepeatItsReason
 
 TEST_F(CampaignTest, UpdateLeavesWhatHoldsElsewhere) {
   scenario("small");
-  options.selection.ranks = 1;
   engine.facts = [] { return Facts{{"torch", "2.11.0"}}; };
   const std::string elsewhere = "  - {candidate: fake@moving, law: law_a, rule: B11, when: {torch: [\"2.10\"]}, " + kEvidence + "}\n";
   const std::string good = "  - {candidate: fake@good, law: law_a, rule: B11, when: {torch: [\"2.10\"";
-  write(kFile, kHead + good + ", \"2.11\"]}, " + kEvidence + "}\n" + elsewhere);
+  write(kExpected, kBegins + good + ", \"2.11\"]}, " + kEvidence + "}\n" + elsewhere);
   options.update_expectations = true;
   run({"fake@good"});
-  const std::string text = read_file(folder / kFile);
+  const std::string text = read_file(folder / kExpected);
   EXPECT_NE(text.find(good + "]}, "), std::string::npos) << text;
   EXPECT_NE(text.find(elsewhere), std::string::npos) << text;
 }
@@ -107,8 +106,8 @@ TEST_F(CampaignTest, WhatIsInQuarantineIsToldAndHoldsUntilItsDay) {
   scenario("small");
   options.repeat = 3;
   options.selection.ranks = 1;
-  write(kFile,
-        kHead + flaky_until("2026-12-31") + "  - {candidate: fake@flaky, law: same_again, quarantine: {until: 2027-01-31, reason: r}}\n");
+  write(kExpected,
+        kBegins + flaky_until("2026-12-31") + "  - {candidate: fake@flaky, law: same_again, quarantine: {until: 2027-01-31, reason: r}}\n");
   options.today = "2026-12-31";
   const RunResult result = run({"fake@flaky"});
   EXPECT_EQ(exit_code(result), Exit::held) << screen();
@@ -126,7 +125,7 @@ TEST_F(CampaignTest, WhatIsInQuarantineIsToldAndHoldsUntilItsDay) {
 
 TEST_F(CampaignTest, AQuarantineThatIsOverIsToldWhereTheLawHolds) {
   scenario("small");
-  write(kFile, kHead + "  - {candidate: fake@good, law: law_a, quarantine: {until: 2026-12-31, reason: it races}}\n");
+  write(kExpected, kBegins + "  - {candidate: fake@good, law: law_a, quarantine: {until: 2026-12-31, reason: it races}}\n");
   options.today = "2026-12-31";
   EXPECT_EQ(exit_code(run({"fake@good"})), Exit::held);
   EXPECT_EQ(screen().find("quarantine"), std::string::npos) << screen();
@@ -137,7 +136,7 @@ TEST_F(CampaignTest, AQuarantineThatIsOverIsToldWhereTheLawHolds) {
   const auto found = lint_expectations(selected->all, {"law_a"}, options.selection.paths, options.today);
   ASSERT_EQ(found.size(), 1u);
   EXPECT_TRUE(
-      found[0].ends_with("small.yaml:4:55: the quarantine of law_a for fake@good ended on 2026-12-31, expected a later day, or "
+      found[0].ends_with("small.yaml:4:52: the quarantine of law_a for fake@good ended on 2026-12-31, expected a later day, or "
                          "no entry any more"))
       << found[0];
   EXPECT_TRUE(lint_expectations(selected->all, {"law_a"}, options.selection.paths, "2026-12-31").empty());
@@ -147,9 +146,9 @@ TEST_F(CampaignTest, UpdateLeavesQuarantinesAlone) {
   scenario("small");
   options.update_expectations = true;
   const std::string quarantined = "  - {candidate: fake@bad, law: law_a, quarantine: {until: 2026-12-31, reason: it races}}\n";
-  write(kFile, kHead + quarantined);
+  write(kExpected, kBegins + quarantined);
   run({"fake@bad"});
-  EXPECT_EQ(read_file(folder / kFile), kHead + quarantined);
+  EXPECT_EQ(read_file(folder / kExpected), kBegins + quarantined);
 }
 
 TEST(Conditions, TheirKeysStandInTheReadmeAsTheyAre) {

@@ -49,14 +49,24 @@ TEST_F(Gating, WhatCostsMoreFailsInEveryReport) {
 
 TEST_F(Gating, AnotherCandidateStandsForTheOneThere) {
   const Ran before = reloadlab("run --candidate layerwise@hardened");
-  const std::string with = "run --no-expectations --candidate layerwise@seed --baseline " + folder_of(before);
+  const std::string with = "run --candidate mutant@none --baseline " + folder_of(before);
   const std::string only = "only in the baseline: layerwise@hardened small[ranks=1], layerwise@hardened small[ranks=2]";
   expect(reloadlab(with), 0, only);
-  expect(reloadlab(with + " --baseline-candidate layerwise@hardened=layerwise@seed"), 0,
-         "  layerwise@hardened there is compared with layerwise@seed here");
-  expect(reloadlab(with + " --baseline-candidate layerwise@harden=layerwise@seed"), 64, "did you mean \"layerwise@hardened\"?");
-  expect(reloadlab(with + " --baseline-candidate layerwise@seed"), 64, "is not THERE=HERE");
+  expect(reloadlab(with + " --baseline-candidate layerwise@harden=mutant@none"), 64, "did you mean \"layerwise@hardened\"?");
+  expect(reloadlab(with + " --baseline-candidate mutant@none"), 64, "is not THERE=HERE");
   expect(reloadlab("run --baseline-candidate a=b"), 64, "needs --baseline");
+}
+
+// The control of the mutants copies each tensor once more than the reference does.
+TEST_F(Gating, ARegressionAgainstAnotherVersionCanBeRunAgain) {
+  const Ran before = reloadlab("run --candidate layerwise@hardened");
+  const Ran ran = reloadlab("run --candidate mutant@none --ranks 1 --baseline " + folder_of(before) +
+                            " --baseline-candidate layerwise@hardened=mutant@none");
+  expect(ran, 1, "  layerwise@hardened there is compared with mutant@none here");
+  EXPECT_NE(ran.err.find("  note   copies: 7 before, 9 now; bytes moved: "), std::string::npos) << ran.err;
+  const size_t line = ran.err.find("  again  "), from = ran.err.find(" run ", line) + 1;
+  ASSERT_NE(line, std::string::npos) << ran.err;
+  expect(reloadlab(ran.err.substr(from, ran.err.find('\n', line) - from)), 1, "  note   copies: 7 before, 9 now; bytes moved: ");
 }
 
 TEST_F(Gating, ABaselineThatCannotBeReadIs65) {
@@ -83,19 +93,20 @@ TEST_F(Gating, AQuarantineEndsWithItsDay) {
 
 TEST_F(Gating, ConditionsAreAboutTheLibTorchThatIsThere) {
   const auto law = [&](const std::string& version) {
-    const auto found = nlohmann::json::parse(result_text(reloadlab("run --candidate mutant@sums --no-expectations --ranks 1")));
+    const auto found = nlohmann::json::parse(
+        result_text(reloadlab("run --candidate mutant@dropped_last --no-expectations --ranks 1 --law cold_load_equal")));
     std::string text = "reloadlab: 1\nscenario: small\nknown:\n";
     for (const auto& each : found["results"][0]["laws"]) {
       if (each["state"] != "fail") continue;
       const auto& finding = each["finding"];
-      text += "  - {candidate: mutant@sums, law: " + each["law"].get<std::string>() + ", rule: LW1, reason: no sums, when: {torch: \"" +
-              version + "\"}, execution: " + finding["execution"].get<std::string>() +
+      text += "  - {candidate: mutant@dropped_last, law: " + each["law"].get<std::string>() +
+              ", rule: LW1, reason: no sums, when: {torch: \"" + version + "\"}, execution: " + finding["execution"].get<std::string>() +
               ", step: " + std::to_string(finding["step"].get<int>());
       if (finding.contains("tensor")) text += ", tensor: " + finding["tensor"].get<std::string>();
       text += "}\n";
     }
     write(kExpected, text);
-    return reloadlab("run --candidate mutant@sums --ranks 1");
+    return reloadlab("run --candidate mutant@dropped_last --ranks 1 --law cold_load_equal");
   };
   EXPECT_EQ(law("2").exit_code, 0);
   EXPECT_NE(read("out/latest/result.json").find("no sums; holds with torch 2"), std::string::npos);
@@ -109,14 +120,14 @@ TEST_F(Gating, SchemaPrintsTheKeysOfExpectationFiles) {
 }
 
 TEST_F(Gating, CandidatesSideBySide) {
-  const Ran ran = reloadlab("compare --candidate layerwise@hardened --candidate mutant@sums --markdown board.md --json board.json");
-  expect(ran, 1, "red  mutant@sums");
+  const Ran ran = reloadlab("compare --candidate layerwise@hardened --candidate mutant@dropped_last --markdown board.md --json board.json");
+  expect(ran, 1, "red  mutant@dropped_last");
   EXPECT_EQ(ran.out, "") << "the table is for people";
   EXPECT_NE(read("board.md").find("| candidate | copies | bytes moved | peak bytes | events | time |"), std::string::npos);
   const auto json = nlohmann::json::parse(read("board.json"));
-  EXPECT_EQ(json["systems"][0]["candidates"][1], "mutant@sums");
+  EXPECT_EQ(json["systems"][0]["candidates"][1], "mutant@dropped_last");
   EXPECT_EQ(json["systems"][0]["in_common"], 2);
-  expect(reloadlab("compare --jobs 2 --candidate mutant@sums --candidate layerwise@hardened"), 0, "green  layerwise@hardened");
+  expect(reloadlab("compare --jobs 2 --candidate mutant@dropped_last --candidate layerwise@hardened"), 0, "green  layerwise@hardened");
   expect(reloadlab("compare"), 0, "layerwise: 2 cases, held against layerwise@seed");
 }
 
@@ -124,10 +135,11 @@ TEST_F(Gating, WhatCandidatesDoIsComparedWhereverTheyArePlayed) {
   expect(reloadlab("compare --by events --candidate layerwise@hardened --candidate mutant@none"), 0,
          "2 the same, 0 differ, 0 not compared");
   for (const char* how : {"", " --jobs 2", " --isolate"}) {
-    const Ran ran =
-        reloadlab("compare --by events --candidate layerwise@hardened --candidate mutant@sums --json differs.json" + std::string(how));
+    const Ran ran = reloadlab("compare --by events --candidate layerwise@hardened --candidate mutant@dropped_last --json differs.json" +
+                              std::string(how));
     expect(ran, 1, "0 the same, 2 differ, 0 not compared");
-    EXPECT_NE(ran.out.find("small[ranks=1]  layerwise@hardened | mutant@sums  differs\n  verdicts   "), std::string::npos) << ran.out;
+    EXPECT_NE(ran.out.find("small[ranks=1]  layerwise@hardened | mutant@dropped_last  differs\n  verdicts   "), std::string::npos)
+        << ran.out;
     EXPECT_NE(ran.out.find("\n  bytes      rank 0, step "), std::string::npos) << ran.out;
     EXPECT_EQ(nlohmann::json::parse(read("differs.json"))["differential"]["others"].size(), 2u);
   }

@@ -102,6 +102,13 @@ TEST_F(Held, NamesThatAreNotThereAreUsageErrorsWithTheNearest) {
             std::string::npos);
 }
 
+TEST_F(Held, ACaseThatIsRunFromWhereItFailedIsTheSame) {
+  CaseResult before = with("new@2", kBefore), again = with("new@2", {.copies = 13});
+  before.variant = "ranks=2, quant=int8", again.scenario = "padded.ranks-2-quant-int8";
+  there({before});
+  EXPECT_EQ(judged(again).state, State::fail);
+}
+
 TEST_F(Held, CasesOnRealDevicesAreNotCompared) {
   CaseResult before = with("new@2", kBefore), now = with("new@2", {.copies = 99});
   before.world = now.world = "cuda";

@@ -35,7 +35,16 @@ LawResult sample_failure() {
 
 RunResult sample_run() {
   RunResult run{.name = "scenarios", .seed = 7};
-  run.laws = {{"cold_load_equal", "A forward-visible tensor equals a cold load."}, {"no_leak", "Nothing is left over."}};
+  run.laws = {{"cold_load_equal", "A forward-visible tensor equals a cold load."},
+              {"no_leak", "Nothing is left over."},
+              {"same_again", "The same seed gives the same."}};
+  run.baseline = BaselineReport{.file = "main.json",
+                                .stands_for = {{"layerwise@old", "layerwise@seed"}},
+                                .compared = 4,
+                                .worse = 1,
+                                .better = 2,
+                                .only_there = {"layerwise@old gone"},
+                                .only_here = {}};
   run.run = {.started = "20261122T021533Z", .seconds = 72.4, .host = "box", .folder = "out/20261122T021533Z-scenarios", .jobs = 2};
   CaseResult failing = sample_case("repeated-shard", "ranks=2", "layerwise@seed");
   failing.laws = {sample_failure(), {.law = "no_leak", .checks = 3}};
@@ -44,6 +53,9 @@ RunResult sample_run() {
   known.laws = {
       {.law = "cold_load_equal", .state = State::known, .rule = "LW5", .finding = Finding{.execution = "warm", .step = 1, .what = "x"}},
       {.law = "no_leak", .state = State::unsupported, .reason = "no repeat"}};
+  known.laws[0].reason = "an old kernel; holds with torch 2.11";
+  known.costs = Costs{.copies = 12, .bytes_moved = 4096, .peak_bytes = 1024, .events = 30};
+  known.probes = {"excess_after_completion"};
   CaseResult surprising = sample_case("padded", "", "layerwise@seed");
   surprising.laws = {{.law = "cold_load_equal",
                       .state = State::unexpected_pass,
@@ -54,6 +66,7 @@ RunResult sample_run() {
   CaseResult held = sample_case("padded", "", "layerwise@hardened");
   held.laws = {{.law = "cold_load_equal", .checks = 4},
                {.law = "no_leak", .state = State::hang, .finding = Finding{.step = 2, .what = "no step"}, .checks = 1}};
+  held.laws.push_back({.law = "same_again", .state = State::quarantined, .reason = "in quarantine until 2026-12-31: it races"});
   CaseResult skipped = sample_case("on-gpu", "", "layerwise@hardened");
   skipped.end = End::skipped;
   skipped.reason = "no world \"cuda\" <here>";
