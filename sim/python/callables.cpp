@@ -17,7 +17,7 @@ model::LoaderPtr native_of(const py::handle& function) {
 Status call_hung(const std::weak_ptr<Mirror>& weak, model::Parameter& destination, const at::Tensor& loaded, const model::LoadArgs& args) {
   const std::shared_ptr<Mirror> mirror = weak.lock();
   if (!mirror) return Status(Code::misuse, "a loader of a model that is gone");
-  const py::gil_scoped_acquire gil;
+  const Gil gil;
   const py::object parameter = mirror->object_for(destination);
   if (parameter.is_none()) return Status(Code::misuse, "a load into a tensor that is gone");
   return call(*mirror, [&] {

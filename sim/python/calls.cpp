@@ -62,7 +62,7 @@ class ReadAtTheEnd {
 }  // namespace
 
 Status call(Mirror& mirror, c10::function_ref<void()> fn) {
-  const py::gil_scoped_acquire gil;
+  const Gil gil;
   const std::shared_ptr<Mirror> lives = mirror.shared_from_this();
   mirror.show();
   mirror.let_go();

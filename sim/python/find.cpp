@@ -44,7 +44,7 @@ void Context::report(const std::string& kind, const std::string& layer, const st
 }
 
 Result<sim::CandidateInfo> find_class(const std::string& spelling) {
-  const py::gil_scoped_acquire gil;
+  const Gil gil;
   try {
     const py::object found = py::module_::import("reloadlab.find").attr("find_to_play")(spelling);
     sim::CandidateInfo info{.name = spelling, .system = found.attr("system").cast<std::string>()};

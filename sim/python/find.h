@@ -1,7 +1,7 @@
 #pragma once
 // Python classes as candidates, in a process that hosts Python.
 #include "sim/candidate/candidate.h"
-#include "sim/python/torch_python.h"
+#include "sim/python/gil.h"
 
 namespace reloadlab::python {
 

@@ -9,12 +9,12 @@ Instance::Instance(Instance&& other) noexcept
 
 Instance::~Instance() {
   if (!object_) return;
-  const py::gil_scoped_acquire gil;
+  const Gil gil;
   object_ = py::object();
 }
 
 Status Instance::on_mirror(model::Model& model, const std::function<void(const Mirror&)>& fn) {
-  const py::gil_scoped_acquire gil;
+  const Gil gil;
   const std::shared_ptr<Mirror> mirror = Mirror::of(model);
   mirror->candidate = object_ ? object_ : *type_;
   return call(*mirror, [&] {
@@ -24,7 +24,7 @@ Status Instance::on_mirror(model::Model& model, const std::function<void(const M
 }
 
 bool Instance::unusable() const {
-  const py::gil_scoped_acquire gil;
+  const Gil gil;
   return object_ && object_.attr("unusable")().cast<bool>();
 }
 

@@ -50,7 +50,7 @@ Mirror::Mirror(model::Model& model) : model_(model), flags_(model.flags) {}
 // The model's layers are gone: whose modules are left is counted by what they are told to hold.
 Mirror::~Mirror() {
   if (!Py_IsInitialized()) return;
-  const py::gil_scoped_acquire gil;
+  const Gil gil;
   py::list left;
   const py::object weak = py::module_::import("weakref").attr("ref");
   for (const Node& node : nodes_) left.append(weak(node.module));
@@ -284,6 +284,7 @@ void Mirror::count_slots() {
 }
 
 void Mirror::let_go() {
+  if (!lets_go) return;
   count_slots();
   for (auto& [tensor, known] : known_)
     if (known.handle.use_count() == 1 + known.slots) known.handle->tensor = at::Tensor();
@@ -348,7 +349,7 @@ void Mirror::show_handle(const py::object& tensor, model::Parameter& handle) {
   if (found != known_.end() && found->second.handle.get() == &handle) {
     Known& known = found->second;
     static_cast<void>(shown(known.handle, helpers().attr("is_parameter")(tensor).cast<bool>()));
-    if (known.handle.use_count() <= 2 + known.slots)
+    if (lets_go && known.handle.use_count() <= 2 + known.slots)
       known.handle->tensor = at::Tensor();  // Python's alone again; the caller's is the second
     return;
   }

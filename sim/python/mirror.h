@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "reference/model/layer.h"
-#include "sim/python/torch_python.h"
+#include "sim/python/gil.h"
 
 namespace reloadlab::python {
 
@@ -58,6 +58,8 @@ class Mirror : public std::enable_shared_from_this<Mirror> {
   // What the substrate did to that handle's attributes, loader and tensor.
   void show_handle(const py::object& tensor, model::Parameter& handle);
 
+  // Where the harness looks into the layers while Python runs, as it does when a series sends, they hold their tensors all the time.
+  bool lets_go = true;
   py::object candidate;  // whose calls these are: an instance of Reloader or WeightSeries
 
  private:

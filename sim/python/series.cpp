@@ -8,7 +8,10 @@ namespace {
 
 class PythonSeries final : public sim::WeightSeries {
  public:
-  PythonSeries(Instance instance, model::Model& model) : instance_(std::move(instance)), model_(model) {}
+  PythonSeries(Instance instance, model::Model& model) : instance_(std::move(instance)), model_(model) {
+    const Gil gil;
+    Mirror::of(model)->lets_go = false;
+  }
 
   Status register_layer(const model::LayerPtr& layer, int64_t index) override {
     return instance_.on(

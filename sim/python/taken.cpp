@@ -8,7 +8,7 @@ namespace {
 Status on_module(const std::weak_ptr<Mirror>& weak, model::Layer& layer, c10::function_ref<void(const py::object& module)> fn) {
   const std::shared_ptr<Mirror> mirror = weak.lock();
   if (!mirror) return Status(Code::misuse, "the model of " + layer.path() + " is gone");
-  const py::gil_scoped_acquire gil;
+  const Gil gil;
   return call(*mirror, [&] { fn(mirror->module_of(layer)); });
 }
 

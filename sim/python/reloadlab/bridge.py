@@ -58,6 +58,28 @@ class QuantMethod(QuantizeMethodBase):
         layer._native.post_load()
 
 
+class Unquantized(QuantizeMethodBase):
+    """What a layer without a post-load step has: engines' layers all have some method."""
+
+    def create_weights(self, layer: torch.nn.Module, *args, **kwargs) -> None:
+        """Nothing: the layer has its parameters."""
+
+    def process_weights_after_loading(self, layer: torch.nn.Module) -> None:
+        """Nothing."""
+
+
+class AttentionScales(Unquantized):
+    """That of attention layers, whose own step looks at the scales."""
+
+    def create_weights(self, layer: torch.nn.Module, *args, **kwargs) -> None:
+        """Scales as they are before any is loaded: 1."""
+        for name, param in list(layer._parameters.items()):
+            if type(param).__name__ == "PerTensorScaleParameter":
+                fresh = torch.ones_like(param.data).as_subclass(type(param))
+                fresh.__dict__.update(param.__dict__)
+                setattr(layer, name, fresh)
+
+
 class Layer(torch.nn.Module):
     """A layer of the model, whose class is named as the engine's."""
 
@@ -93,7 +115,7 @@ def make_module(class_name: str, path: str, native, quant_method) -> torch.nn.Mo
     module = _class_called(class_name)()
     module.prefix = path
     module._native = native
-    module.quant_method = quant_method
+    module.quant_method = quant_method or (AttentionScales() if isinstance(module, Attention) else Unquantized())
     return module
 
 
@@ -122,7 +144,7 @@ def add_child(parent: torch.nn.Module, child: torch.nn.Module) -> None:
 def is_taken(module: torch.nn.Module) -> bool:
     """Whether its post-load step is another one than ours by now."""
     method = module.quant_method
-    return type(method) is not QuantMethod or "process_weights_after_loading" in method.__dict__
+    return not isinstance(method, (QuantMethod, Unquantized)) or "process_weights_after_loading" in method.__dict__
 
 
 def make_quant_method(name: str) -> QuantMethod:
@@ -264,7 +286,7 @@ def explain(error: BaseException, trace, candidate) -> tuple[str | None, str]:
     if isinstance(error, errors.ReloadError):
         return error.code, text or name
     places = _places(trace) if trace is not None else ""
-    line = f"{name}: {text}" if text else name
+    line = f"{name}: {text}" if text else f"{name} ({places})" if places else name
     if isinstance(error, tuple(getattr(candidate, "errors", ()))):
         return "unsupported" if isinstance(error, NotImplementedError) else "failed", line
     sys.stderr.write("".join(traceback.format_exception(type(error), error, trace)))

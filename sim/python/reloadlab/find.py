@@ -15,7 +15,6 @@ SYSTEMS = ("layerwise", "online_quant", "shared_series")
 DEFAULTS = {
     "abort": "none",
     "buffering": "by_reference",
-    "completion": "finish",
     "excess": "silent",
     "misuse": "undefined",
     "missing": "silent",

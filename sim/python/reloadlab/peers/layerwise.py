@@ -97,11 +97,11 @@ def make(root: Path, version: str) -> type:
             self.had_no_flag = False
 
         def record(self, model: torch.nn.Module) -> None:
-            self.had_no_flag = not hasattr(model, "_do_torchao_reload")
             with self.site.active():
                 self.theirs.record_metadata_for_reloading(model)
 
         def prepare(self, model: torch.nn.Module) -> None:
+            self.had_no_flag = not hasattr(model, "_do_torchao_reload")
             with self.site.active():
                 self.theirs.initialize_layerwise_reload(model)
 

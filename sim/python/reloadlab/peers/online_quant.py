@@ -7,12 +7,14 @@ one by one between two calls of the harness, so that call runs as a greenlet tha
 from __future__ import annotations
 
 import sys
+import threading
 from pathlib import Path
 
 import torch
 
 from ..bridge import Attention, MLAAttention, QuantizeMethodBase
 from ..candidate import Reloader
+from ..errors import Unsupported
 from .site import Logger, Site
 
 _LOADER = "vllm.model_executor.model_loader"
@@ -115,12 +117,15 @@ def make(root: Path, version: str) -> type:
             self.theirs = self.site.load(f"{_LOADER}.online_quantization")
             self.load_weights = self.theirs.support_quantized_model_reload_from_hp_weights(wait_for_loads)
             self.update = None
+            self.thread = None
 
         def before_post_load(self, model: torch.nn.Module) -> None:
             with self.site.active():
                 self.theirs.maybe_save_metadata_and_attributes_for_weight_reloading(model, ModelConfig())
 
         def prepare(self, model: torch.nn.Module) -> None:
+            self.give_up()
+            self.thread = threading.get_native_id()
             with self.site.active():
                 self.update = greenlets.greenlet(self.load_weights)
                 self.update.switch(AutoWeightsLoader(model), ())
@@ -128,8 +133,17 @@ def make(root: Path, version: str) -> type:
         def finish(self, model: torch.nn.Module, dtype: torch.dtype) -> None:
             if self.update is None or self.update.dead:
                 return
+            if self.thread != threading.get_native_id():
+                raise Unsupported("an update is one call, and where ranks are threads it would begin on one and end on another")
             with self.site.active():
                 self.update.switch()
+
+        def give_up(self) -> None:
+            """An update that was left open ends as its load had failed there."""
+            if self.update is not None and not self.update.dead and self.thread == threading.get_native_id():
+                with self.site.active():
+                    self.update.throw(greenlets.GreenletExit)
+            self.update = None
 
     Release.__name__ = Release.__qualname__ = f"vllm_oq_{version}"
     return Release

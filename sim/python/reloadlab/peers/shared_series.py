@@ -57,7 +57,8 @@ def _broadcast(tensor: torch.Tensor, src: int, group, async_op: bool = False):
     work = group.broadcast([tensor], options)
     if async_op:
         return work
-    work.wait()
+    if work is not None:  # None: it was waited for within
+        work.wait()
     return None
 
 

@@ -8,11 +8,12 @@ import reloadlab
 
 
 class InPlace(reloadlab.Reloader):
-    declared = {"misuse": "error", "abort": "unusable"}
+    declared = {"misuse": "error", "abort": "unusable", "landing": "direct"}
 
     def __init__(self, context):
         super().__init__(context)
         self.before = None
+        self.loaded = set()
         self.spoiled = False
 
     def prepare(self, model: torch.nn.Module) -> None:
@@ -27,6 +28,7 @@ class InPlace(reloadlab.Reloader):
     def heard(self, own):
         @wraps(own)
         def mine(param, loaded_weight, **named):
+            self.loaded.add(param)
             return own(param, loaded_weight, **named)
 
         return mine
@@ -34,6 +36,7 @@ class InPlace(reloadlab.Reloader):
     def finish(self, model: torch.nn.Module, dtype: torch.dtype) -> None:
         if self.before is None:
             raise reloadlab.Misuse("no update is open")
+        self.spoiled = self.spoiled and len(self.loaded) < len(self.before)
         self.put_back()
 
     def put_back(self) -> None:
@@ -43,6 +46,7 @@ class InPlace(reloadlab.Reloader):
             else:
                 param.weight_loader = own
         self.before = None
+        self.loaded.clear()
 
     def abort(self, model: torch.nn.Module) -> None:
         self.spoiled = True
