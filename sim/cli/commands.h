@@ -52,7 +52,7 @@ Result<Selection> read_selection(const SelectionTexts& texts);
 // compare without --worlds.
 struct CandidatesTexts {
   SelectionTexts selection;
-  std::string by = "verdicts", markdown, json, isolate, silence, out = "out";
+  std::string by = "verdicts", known, markdown, json, isolate, silence, out = "out";
   int jobs = 1;
 };
 void add_candidates_options(CLI::App& command, CandidatesTexts& texts, CLI::Option& not_with);

@@ -30,6 +30,7 @@ std::string_view control_of(std::string_view mutant) {
 struct MutantTexts {
   std::vector<std::string> paths{"scenarios/bugs",
                                  "scenarios/layerwise/allocators.yaml",
+                                 "scenarios/layerwise/graphs_of_several_sizes.yaml",
                                  "scenarios/layerwise/sleep_and_wake.yaml",
                                  "scenarios/layerwise/sleep_padded.yaml",
                                  "scenarios/layerwise/tensor_parallel.yaml",

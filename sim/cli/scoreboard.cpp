@@ -9,7 +9,7 @@
 
 #include "reference/base/nearest.h"
 #include "sim/cli/commands.h"
-#include "sim/compare/differential.h"
+#include "sim/compare/known_differences.h"
 #include "sim/report/run_folder.h"
 
 namespace reloadlab::sim {
@@ -46,9 +46,10 @@ Exit print_differential(const std::vector<Differing>& all) {
   for (const Differing& one : all) {
     if (++counts[word(one)]; word(one) != "the same") fmt::print("{}", differing_text(one));
   }
-  fmt::print(stderr, "{} the same, {} differ, {} not compared\n", counts["the same"], counts["differs"], counts["not compared"]);
+  fmt::print(stderr, "{} the same, {} differ as known, {} differ, {} not compared\n", counts["the same"], counts["known"],
+             counts["differs"], counts["not compared"]);
   if (counts["differs"] > 0) return Exit::failed;
-  return counts["the same"] > 0 ? Exit::held : Exit::nothing_ran;
+  return counts["the same"] + counts["known"] > 0 ? Exit::held : Exit::nothing_ran;
 }
 
 }  // namespace
@@ -56,16 +57,24 @@ Exit print_differential(const std::vector<Differing>& all) {
 Result<Exit> compare_candidates(const CandidatesTexts& texts, const Program& program) {
   RELOADLAB_ASSIGN(const bool events, by_events(texts.by));
   RELOADLAB_ASSIGN(CampaignOptions options, read_options(texts, program));
+  std::vector<KnownDifference> known;
+  if (!texts.known.empty() && !events) return Status(Code::usage, "--known needs --by events: it is about what candidates do");
+  if (!texts.known.empty()) {
+    RELOADLAB_ASSIGN(known, read_known_differences(texts.known));
+  }
   Differential differential;
   if (events) options.on_behaviour = [&](const Answer& answer) { differential.add(answer); };
   RELOADLAB_ASSIGN(const RunResult result, run_campaign(options, program.engine, {stderr, ::isatty(STDERR_FILENO) == 1}));
   if (result.cases.empty()) return Exit::nothing_ran;
+  const std::vector<std::string> stale = mark_known(known, texts.known, differential.all());
   const std::vector<Scoreboard> boards = scoreboards(result);
   RELOADLAB_TRY(write_files(texts, boards, events ? &differential.all() : nullptr));
   const Exit came_to = exit_code(result);
   if (!events) fmt::print(stderr, "{}", scoreboard_text(boards));
   const Exit said = events ? print_differential(differential.all()) : turned_red(boards) ? Exit::failed : Exit::held;
   fmt::print(stderr, "{}\n", result.run.folder);
+  for (const std::string& line : stale) fmt::print(stderr, "{}\n", line);
+  if (!stale.empty() && said == Exit::held) return Exit::unexpected_pass;
   return came_to == Exit::defect || came_to == Exit::nothing_ran ? came_to : said;
 }
 
@@ -74,6 +83,8 @@ void add_candidates_options(CLI::App& command, CandidatesTexts& texts, CLI::Opti
   add(command.add_option("--by", texts.by, "verdicts: the scoreboard; events: whether they do the same, and where they first differ")
           ->type_name("verdicts|events")
           ->capture_default_str());
+  add(command.add_option("--known", texts.known, "Differences that somebody has looked at, with their reasons (--by events)")
+          ->type_name("FILE"));
   add(command.add_option("--markdown", texts.markdown, "Write the scoreboard as Markdown")->type_name("FILE"));
   add(command.add_option("--json", texts.json, "Write the scoreboard as data")->type_name("FILE"));
   add(command.add_option("--jobs", texts.jobs, "Worker processes side by side")->check(CLI::Range(1, 1024))->type_name("N"));

@@ -27,7 +27,12 @@ Behaviour verdicts(const CaseResult& one) {
 }
 
 Differing held_against(const Answer& first, const Answer& other) {
-  Differing one{.id = other.result.id(), .first = first.result.candidate, .candidate = other.result.candidate, .left_out = {}, .rows = {}};
+  Differing one{.id = other.result.id(),
+                .scenario = other.result.scenario,
+                .first = first.result.candidate,
+                .candidate = other.result.candidate,
+                .left_out = {},
+                .rows = {}};
   for (const CaseResult* each : {&first.result, &other.result})
     if (each->end != End::judged) one.left_out = fmt::format("{}: {}: {}", each->candidate, end_name(each->end), each->reason);
   if (one.left_out.empty()) {
@@ -46,12 +51,18 @@ void Differential::add(const Answer& answer) {
     all_.push_back(held_against(*first_, answer));
 }
 
-std::string_view word(const Differing& one) { return !one.left_out.empty() ? "not compared" : one.rows.empty() ? "the same" : "differs"; }
+std::string_view word(const Differing& one) {
+  if (!one.left_out.empty()) return "not compared";
+  if (one.rows.empty()) return "the same";
+  return std::ranges::any_of(one.rows, &std::string::empty, &Disagreement::reason) ? "differs" : "known";
+}
 
 std::string differing_text(const Differing& one) {
   std::string text = fmt::format("{}  {} | {}  {}\n", one.id, one.first, one.candidate, word(one));
   if (!one.left_out.empty()) text += fmt::format("  {}\n", one.left_out);
-  for (const Disagreement& row : one.rows) text += fmt::format("  {:<11}{}: {} | {}\n", row.aspect, row.place, row.one, row.other);
+  for (const Disagreement& row : one.rows)
+    text += fmt::format("  {:<11}{}: {} | {}\n", row.aspect, row.place, row.one, row.other) +
+            (row.reason.empty() ? "" : fmt::format("             known: {}\n", row.reason));
   return text;
 }
 
@@ -68,7 +79,8 @@ nlohmann::ordered_json differential_json(const std::vector<Differing>& all) {
     nlohmann::ordered_json each{{"case", one.id}, {"first", one.first}, {"candidate", one.candidate}};
     if (!one.left_out.empty()) each["not_compared"] = one.left_out;
     for (const Disagreement& row : one.rows)
-      each["differs"].push_back({{"aspect", row.aspect}, {"place", row.place}, {"first", row.one}, {"candidate", row.other}});
+      each["differs"].push_back(
+          {{"aspect", row.aspect}, {"place", row.place}, {"first", row.one}, {"candidate", row.other}, {"known", row.reason}});
     json["others"].push_back(std::move(each));
   }
   return json;

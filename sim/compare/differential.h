@@ -11,7 +11,7 @@
 namespace reloadlab::sim {
 
 struct Differing {
-  std::string id, first, candidate;
+  std::string id, scenario, first, candidate;
   std::string left_out;            // why they could not be compared; empty where they were
   std::vector<Disagreement> rows;  // the first of each aspect, verdicts first; none: they do the same
 };
@@ -20,14 +20,14 @@ class Differential {
  public:
   // Each answer as it comes, those of one case together; REQUIRES that answers were asked to describe behaviour.
   void add(const Answer& answer);
-  const std::vector<Differing>& all() const { return all_; }
+  std::vector<Differing>& all() { return all_; }
 
  private:
   std::optional<Answer> first_;  // of the case that is under way
   std::vector<Differing> all_;
 };
 
-std::string_view word(const Differing& one);  // "the same", "differs", "not compared"
+std::string_view word(const Differing& one);  // "the same", "known", "differs", "not compared"
 // "verdicts  law_a: fail at warm, step 1 | pass"
 std::string differing_text(const Differing& one);
 std::string differential_markdown(const std::vector<Differing>& all);

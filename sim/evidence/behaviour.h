@@ -27,7 +27,8 @@ Behaviour behaviour_of(const Evidence& evidence);
 
 struct Disagreement {
   std::string aspect, place;
-  std::string one, other;  // what they say there; "nothing" where one has no such place
+  std::string one, other;   // what they say there; "nothing" where one has no such place
+  std::string reason = {};  // of those who know it
 };
 // The first line of that aspect in which they differ, if any.
 std::vector<Disagreement> first_in(std::string_view aspect, const Behaviour& one, const Behaviour& other);

@@ -127,7 +127,7 @@ struct StepOutcome {
   int64_t extra_bytes_peak = 0;         // above what was live before the update began, sources included as semantics.md point 9 counts them
   int64_t extra_bytes_after = 0;        // still there when the step had ended
   int64_t peak_bytes = 0;               // of this rank, the most that was live at a time
-  int64_t copies = 0, copied_bytes = 0; // operators of this rank that copied while the candidate worked, and the bytes that these wrote
+  int64_t copies = 0, copied_bytes = 0;  // operators of this rank that copied while the candidate worked, and the bytes that these wrote
   int64_t live_layers = 0, live_parameters = 0, live_allocations = 0, live_bytes = 0;  // of this rank, after the step
   std::optional<BlobPtr> output;                                                       // forward: the output's bytes on this rank
 };

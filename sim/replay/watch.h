@@ -36,7 +36,7 @@ class Watch final : public model::OpListener, public model::PostLoadListener, pu
   void handed_over(const at::Tensor& loaded, const std::string& delivery);
   void event(EventKind kind, int layer = -1, int64_t numel = 0, std::string text = {}, int64_t value = 0);
   int64_t take_operators() { return std::exchange(operators_, 0); }            // that ran since the last call
-  Copied take_copies() { return copies_.take(); }                                          // likewise
+  Copied take_copies() { return copies_.take(); }                              // likewise
   bool source_fails() { return strikes(Fault::At::source, chances_.source); }  // asked before each load call
   const Chances& chances() const { return chances_; }
   // Called with each event as it is noted; may be empty.

@@ -133,16 +133,33 @@ TEST_F(Gating, CandidatesSideBySide) {
 
 TEST_F(Gating, WhatCandidatesDoIsComparedWhereverTheyArePlayed) {
   expect(reloadlab("compare --by events --candidate layerwise@hardened --candidate mutant@none"), 0,
-         "2 the same, 0 differ, 0 not compared");
+         "2 the same, 0 differ as known, 0 differ, 0 not compared");
   for (const char* how : {"", " --jobs 2", " --isolate"}) {
     const Ran ran = reloadlab("compare --by events --candidate layerwise@hardened --candidate mutant@dropped_last --json differs.json" +
                               std::string(how));
-    expect(ran, 1, "0 the same, 2 differ, 0 not compared");
+    expect(ran, 1, "0 the same, 0 differ as known, 2 differ, 0 not compared");
     EXPECT_NE(ran.out.find("small[ranks=1]  layerwise@hardened | mutant@dropped_last  differs\n  verdicts   "), std::string::npos)
         << ran.out;
     EXPECT_NE(ran.out.find("\n  bytes      rank 0, step "), std::string::npos) << ran.out;
     EXPECT_EQ(nlohmann::json::parse(read("differs.json"))["differential"]["others"].size(), 2u);
   }
+}
+
+TEST_F(Gating, DifferencesThatAreKnownHoldWithTheirReasons) {
+  const std::string how = "compare --by events --candidate layerwise@seed --candidate mutant@none --known known.yaml";
+  const std::string entry =
+      "reloadlab: 1\nknown:\n  - {first: layerwise@seed, candidate: mutant@none, scenario: 'sm*', reason: B16, aspect: ";
+  write("known.yaml", entry + "verdicts}\n");
+  const Ran ran = reloadlab(how);
+  expect(ran, 0, "0 the same, 2 differ as known, 0 differ, 0 not compared");
+  EXPECT_NE(ran.out.find("small[ranks=1]  layerwise@seed | mutant@none  known\n"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("known: B16\n"), std::string::npos) << ran.out;
+  write("known.yaml",
+        entry + "verdicts}\n  - {first: layerwise@seed, candidate: mutant@none, scenario: small, reason: r, aspect: bytes}\n");
+  expect(reloadlab(how), 5, "known.yaml:4:5: layerwise@seed and mutant@none do not differ in bytes any more");
+  write("known.yaml", entry + "byts}\n");
+  expect(reloadlab(how), 65, "did you mean \"bytes\"?");
+  expect(reloadlab("compare --known known.yaml"), 64, "--known needs --by events");
 }
 
 TEST_F(Gating, WrongQuestionsAboutCandidatesAreUsage) {

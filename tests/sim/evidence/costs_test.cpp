@@ -13,8 +13,8 @@ Evidence two_ranks() {
   cold.ranks = {RankRun{.outcomes = {{.step = 0, .peak_bytes = 1000, .copies = 100}}}};
   Execution& warm = evidence.executions.emplace_back();
   warm.ranks = std::vector<RankRun>(2);
-  warm.ranks[0].outcomes = {{.step = 0, .peak_bytes = 40, .copies = 2, .copied_bytes = 16},
-                            {.step = 1, .peak_bytes = 64, .copies = 1, .copied_bytes = 8}};
+  warm.ranks[0].outcomes = {{.step = 0, .peak_bytes = 64, .copies = 2, .copied_bytes = 16},
+                            {.step = 1, .peak_bytes = 40, .copies = 1, .copied_bytes = 8}};
   warm.ranks[1].outcomes = {{.step = 0, .peak_bytes = 50}};
   warm.ranks[1].events = {{.kind = EventKind::collective, .numel = 32}, {.kind = EventKind::alloc, .numel = 7}};
   return evidence;

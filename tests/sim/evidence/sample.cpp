@@ -68,7 +68,8 @@ RankRun full_run() {
   StepOutcome outcome{.step = 0, .status = Status(Code::rejected, "no"), .load_statuses = {Status(), Status(Code::failed, "x")}};
   outcome.crashed = outcome.unusable = true;
   outcome.extra_bytes_peak = 1, outcome.extra_bytes_after = 2, outcome.live_layers = 3, outcome.live_parameters = 4;
-  outcome.live_allocations = 5, outcome.live_bytes = 6, outcome.peak_bytes = 9, outcome.copies = 10, outcome.copied_bytes = 11, outcome.output = blob({7});
+  outcome.live_allocations = 5, outcome.live_bytes = 6, outcome.peak_bytes = 9, outcome.copies = 10, outcome.copied_bytes = 11,
+  outcome.output = blob({7});
   return {.events = {{EventKind::write_kernel, 0, 4, 0, 6, 7, "weight"}},
           .censuses = {{0, {entry}, {{"fc.weight", {"fc.q"}, blob({7}), 0.25}}, "flag=1"}},
           .outcomes = {outcome},
