@@ -77,7 +77,8 @@ Result<CandidateInfo> describe(const std::string& spelling) {
   RELOADLAB_ASSIGN(std::vector<std::string> command, python_command());
   command.insert(command.end(), {"describe", spelling});
   RELOADLAB_ASSIGN(const Spoken spoken, ask(command));
-  return spoken.exit_code == 0 && !spoken.out.empty() ? read_description(spelling, spoken.out) : Result<CandidateInfo>(why_not(spelling, spoken));
+  const bool said = spoken.exit_code == 0 && !spoken.out.empty();
+  return said ? read_description(spelling, spoken.out) : Result<CandidateInfo>(why_not(spelling, spoken));
 }
 
 }  // namespace

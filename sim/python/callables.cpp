@@ -72,7 +72,7 @@ model::LoaderPtr read_loader(const py::object& callable, const std::weak_ptr<Mir
   if (callable.is(helpers().attr("default_weight_loader"))) return model::default_weight_loader();
   if (const model::LoaderPtr native = native_of(callable)) return native;
   if (PyMethod_Check(callable.ptr()))
-    if (const model::LoaderPtr native = native_of(PyMethod_GET_FUNCTION(callable.ptr())))
+    if (const model::LoaderPtr native = native_of(PyMethod_GET_FUNCTION(callable.ptr())); native && native->is_method)
       return model::bind_loader(native, layer_of(PyMethod_GET_SELF(callable.ptr())));
   return hung_loader(callable, mirror);
 }

@@ -13,7 +13,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -106,9 +105,9 @@ class Mirror : public std::enable_shared_from_this<Mirror> {
   model::Model& model_;
   py::object root_;
   std::vector<Node> nodes_;
-  std::unordered_map<const model::Layer*, size_t> by_layer_;
-  std::unordered_map<c10::TensorImpl*, Known> known_;
-  std::unordered_map<const model::Parameter*, c10::TensorImpl*> tensor_of_;
+  std::map<const model::Layer*, size_t> by_layer_;
+  std::map<c10::TensorImpl*, Known> known_;
+  std::map<const model::Parameter*, c10::TensorImpl*> tensor_of_;
   std::map<const model::QuantMethod*, py::object> quant_methods_;
   std::map<std::string, bool> flags_;  // as the model had them when it was built
 };

@@ -47,6 +47,7 @@ const std::vector<Arrows>& arrows() {
       {"sim/cli", {"sim", "reference/model"}},
       // The one file that makes the mutants known to the program.
       {"sim/cli/main.cpp", {"sim", "reference/model", "tests/mutants"}},
+      {"sim/python", {"sim", "reference/model", "tests/mutants"}},
       {"tests/reference", {"tests", "reference"}},
       {"tests", {"reference", "sim"}},
       {"bench", {"reference", "sim"}},

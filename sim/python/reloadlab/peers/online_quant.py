@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from ..bridge import Attention, MLAAttention, QuantizeMethodBase
+from ..bridge import Attention, MLAAttention, QuantizeMethodBase, QuantMethod
 from ..candidate import Reloader
 from ..errors import Unsupported
 from .site import Logger, Site
@@ -33,12 +33,12 @@ _DECLARED = {
 
 
 class ModelConfig:
-    """A model that torchao quantizes online."""
+    """Of a model that torchao quantizes online, if anything quantizes it."""
 
-    quantization = "torchao"
-
-    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, model: torch.nn.Module, dtype: torch.dtype = torch.float32) -> None:
         self.dtype = dtype
+        quantized = any(isinstance(getattr(module, "quant_method", None), QuantMethod) for module in model.modules())
+        self.quantization = "torchao" if quantized else None
 
 
 class QuantConfig:
@@ -121,7 +121,7 @@ def make(root: Path, version: str) -> type:
 
         def before_post_load(self, model: torch.nn.Module) -> None:
             with self.site.active():
-                self.theirs.maybe_save_metadata_and_attributes_for_weight_reloading(model, ModelConfig())
+                self.theirs.maybe_save_metadata_and_attributes_for_weight_reloading(model, ModelConfig(model))
 
         def prepare(self, model: torch.nn.Module) -> None:
             self.give_up()
