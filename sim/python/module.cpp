@@ -9,6 +9,7 @@
 #include "sim/python/callables.h"
 #include "sim/python/calls.h"
 #include "sim/python/find.h"
+#include "sim/world/holder.h"
 #include "sim/world/modelled/baton.h"
 #include "tests/mutants/wrong.h"
 
@@ -30,6 +31,7 @@ int run_main(const std::string& name, std::vector<std::string> words, const std:
   for (const std::string& word : words) argv.push_back(word.c_str());
   argv.push_back(nullptr);
   sim::host_python(find_class, command);
+  sim::hosted_by(command);
   sim::modelled::give_away_while_waiting({leave_python, come_back_to_python});
   mutants::register_mutants();
   const py::gil_scoped_release released;

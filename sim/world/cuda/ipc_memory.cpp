@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <cstring>
-#include <filesystem>
 #include <map>
 #include <utility>
 
@@ -50,9 +49,9 @@ class Blocks final : public Keeper {
 Result<Holder*> the_holder(int device) {
   static std::map<int, Holder*> holders;  // to the end of the process
   if (const auto found = holders.find(device); found != holders.end()) return found->second;
-  std::error_code error;
-  const std::string program = std::filesystem::read_symlink("/proc/self/exe", error).string();
-  RELOADLAB_ASSIGN(Holder made, Holder::start({program, "holder", std::to_string(device)}));
+  std::vector<std::string> command = this_program();
+  command.insert(command.end(), {"holder", std::to_string(device)});
+  RELOADLAB_ASSIGN(Holder made, Holder::start(command));
   return holders[device] = new Holder(std::move(made));
 }
 

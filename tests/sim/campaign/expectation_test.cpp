@@ -112,6 +112,30 @@ TEST_F(CampaignTest, WhatAKnownRaceDoesOnRealDevicesIsChance) {
   EXPECT_EQ(states("sim"), (std::vector<State>{State::inconclusive, State::fail, State::unexpected_pass, State::fail, State::flaky}));
 }
 
+// A known race that finds memory asleep costs the device, and its rank what it would have issued. Any other loss is nobody's excuse.
+TEST_F(CampaignTest, AKnownRaceMayLoseADevice) {
+  scenario("small");
+  write(kFile, kHead + "  - {candidate: fake@bad, law: ring_happens_before, rule: SW4, execution: warm, step: -1}\n");
+  const Case one{
+      .scenario = "small", .file = (folder / "scenarios/layerwise/small.yaml").string(), .variant = "ranks=1", .system = "layerwise"};
+  const auto book = ExpectationBook::open({&one, 1}, {"ring_happens_before", "ring_sequence", "ring_memory"});
+  ASSERT_TRUE(book.ok()) << book.status().message();
+  auto states = [&](const std::string& candidate, const std::string& what) {
+    CaseResult result{.scenario = one.scenario, .variant = one.variant, .file = one.file, .candidate = candidate, .world = "cuda"};
+    result.laws = {{.law = "ring_sequence", .state = State::fail, .finding = Finding{.execution = "warm", .step = 1}},
+                   {.law = "ring_memory", .state = State::fail, .finding = Finding{.execution = "warm", .step = 1}},
+                   {.law = "survives", .state = State::fail, .finding = Finding{.execution = "warm", .step = 1, .what = what}}};
+    book->apply(result);
+    std::vector<State> seen;
+    for (const LawResult& law : result.laws) seen.push_back(law.state);
+    return seen;
+  };
+  const std::string lost = "lost: rank 1: CUDA error: an illegal memory access was encountered";
+  EXPECT_EQ(states("fake@bad", lost), (std::vector<State>{State::known, State::fail, State::known}));
+  EXPECT_EQ(states("fake@bad", "lost: rank 1: killed by signal 9"), (std::vector<State>{State::fail, State::fail, State::fail}));
+  EXPECT_EQ(states("fake@good", lost), (std::vector<State>{State::fail, State::fail, State::fail}));
+}
+
 // The place that a graph reads may be the tensor's again, if the allocator will have it so.
 TEST_F(CampaignTest, WhatLiesWhereAMovedTensorLayIsChanceOnRealDevices) {
   scenario("small");
