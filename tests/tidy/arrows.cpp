@@ -44,6 +44,7 @@ const std::vector<Arrows>& arrows() {
        {"sim/campaign", "sim/explore", "sim/replay", "sim/law", "sim/world", "sim/candidate", "sim/evidence", "sim/scenario",
         "reference/model"}},
       {"sim/compare", {"sim/campaign", "sim/report", "sim/evidence", "sim/scenario", "reference/model"}},
+      {"sim/attach", {"sim/campaign", "sim/replay", "sim/report", "sim/law", "sim/evidence", "sim/scenario", "reference/model"}},
       {"sim/cli", {"sim", "reference/model"}},
       // The one file that makes the mutants known to the program.
       {"sim/cli/main.cpp", {"sim", "reference/model", "tests/mutants"}},
