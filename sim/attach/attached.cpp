@@ -156,6 +156,11 @@ int Attached::add_step(Step step) {
   return static_cast<int>(warm.steps.size()) - 1;
 }
 
+void Attached::add_reads(const std::vector<GraphOutput>& outputs, int step, RankRun& run) {
+  for (const GraphOutput& each : outputs)
+    run.graph_reads.push_back({.step = step, .path = each.graph, .output = blobs_->keep(nameable(each.output.detach()))});
+}
+
 void Attached::cold(const std::string& checkpoint, const Moment& moment, const std::vector<GraphOutput>& outputs) {
   Census seen = census(moment, 0);
   Execution& cold = execution(Variation::Kind::cold, checkpoint);
@@ -165,8 +170,7 @@ void Attached::cold(const std::string& checkpoint, const Moment& moment, const s
   run = {};
   run.censuses.push_back(std::move(seen));
   run.outcomes.push_back({.step = 0});
-  for (const GraphOutput& each : outputs)
-    run.graph_reads.push_back({.step = 1, .path = each.graph, .output = blobs_->keep(nameable(each.output.detach()))});
+  add_reads(outputs, 1, run);
 }
 
 void Attached::begin(const std::string& checkpoint, const Moment& moment) {
@@ -248,18 +252,13 @@ void Attached::graphs(const std::vector<GraphOutput>& outputs) {
   if (options_.laws.empty() && options_.bytes && std::ranges::find(laws, "graph_replay") == laws.end()) laws.emplace_back("graph_replay");
   RankRun& run = execution(Variation::Kind::warm).ranks.front();
   run.outcomes.push_back({.step = step});
-  for (const GraphOutput& each : outputs)
-    run.graph_reads.push_back({.step = step, .path = each.graph, .output = blobs_->keep(nameable(each.output.detach()))});
+  add_reads(outputs, step, run);
 }
 
 // As a campaign has them, without what it keeps of a run: a live model may be judged many times a minute.
 CaseResult judge_attached(const Evidence& evidence) {
   CaseResult result{.scenario = evidence.the_case.scenario, .system = evidence.the_case.system, .candidate = evidence.candidate};
-  for (Verdict& verdict : judge(evidence)) {
-    LawResult law{.law = verdict.law, .state = state_of(verdict.outcome), .reason = std::move(verdict.reason), .checks = verdict.checks};
-    law.finding = std::move(verdict.finding);
-    result.laws.push_back(std::move(law));
-  }
+  for (Verdict& verdict : judge(evidence)) result.laws.push_back(law_result(std::move(verdict)));
   result.laws.push_back(survives(evidence));
   for (LawResult& law : result.laws) {
     if (!law.finding) continue;
@@ -291,8 +290,8 @@ Result<Evidence> merge_attached(std::vector<Evidence> ranks) {
   for (Evidence& each : ranks) {
     const size_t rank = each.numbers.empty() ? 0 : static_cast<size_t>(each.numbers.front());
     if (each.the_case.scenario != name || static_cast<size_t>(each.the_case.ranks) != count || rank >= count)
-      return Status(Code::data, fmt::format("\"{}\" with {} ranks and \"{}\" with {} are of different runs",
-                                            ranks.front().the_case.scenario, count, each.the_case.scenario, each.the_case.ranks));
+      return Status(Code::data, fmt::format("\"{}\" with {} ranks and \"{}\" with {} are of different runs", name, count,
+                                            each.the_case.scenario, each.the_case.ranks));
     if (parts[rank].evidence) return Status(Code::data, fmt::format("rank {} is there twice", rank));
     parts[rank].evidence = std::move(each);
   }

@@ -65,6 +65,7 @@ class Attached {
   Census census(const Moment& moment, int step);
   Execution& execution(Variation::Kind kind, const std::string& name = {});
   int add_step(Step step);
+  void add_reads(const std::vector<GraphOutput>& outputs, int step, RankRun& run);
   void repeat_updates();
 
   AttachOptions options_;

@@ -14,6 +14,7 @@
 #include "sim/report/steps.h"
 
 namespace reloadlab::sim {
+namespace {
 
 State state_of(Outcome outcome) {
   switch (outcome) {
@@ -27,6 +28,15 @@ State state_of(Outcome outcome) {
       return State::unsupported;
   }
   return State::inconclusive;
+}
+
+}  // namespace
+
+LawResult law_result(Verdict verdict) {
+  LawResult law{
+      .law = std::move(verdict.law), .state = state_of(verdict.outcome), .reason = std::move(verdict.reason), .checks = verdict.checks};
+  law.finding = std::move(verdict.finding);
+  return law;
 }
 
 namespace {
@@ -224,8 +234,7 @@ bool spoils_its_process(const CaseResult& result) {
 Answer judge_evidence(const Job& job, const Evidence& evidence, const Engine& engine) try {
   Answer answer{.result = blank_result(job), .print = print_of(evidence)};
   for (Verdict& verdict : engine.judge(evidence)) {
-    LawResult law{.law = verdict.law, .state = state_of(verdict.outcome), .reason = std::move(verdict.reason), .checks = verdict.checks};
-    law.finding = std::move(verdict.finding);
+    LawResult law = law_result(std::move(verdict));
     explain(evidence, law);
     answer.result.laws.push_back(std::move(law));
   }

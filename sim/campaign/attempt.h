@@ -39,7 +39,7 @@ bool spoils_its_process(const CaseResult& result);
 // Of the registry, and those that are judged by whoever runs the case.
 std::vector<std::string> judged_law_ids(const Engine& engine);
 
-State state_of(Outcome outcome);
+LawResult law_result(Verdict verdict);
 
 // The law that the candidate comes back from every call. Every execution counts, also those in which something is made to fail: an
 // injected fault must not become an exception that escapes.

@@ -13,7 +13,6 @@
 #include "sim/campaign/collector.h"
 #include "sim/campaign/expectation_book.h"
 #include "sim/campaign/gpu_memory.h"
-#include "sim/candidate/plugin.h"
 #include "sim/candidate/python.h"
 #include "sim/report/console.h"
 #include "sim/report/progress.h"
@@ -51,7 +50,6 @@ std::string run_name(const Selection& selection) {
 std::string options_text(const CampaignOptions& options) {
   std::vector<std::string> words;
   const bool workers = options.isolation != Isolation::none || options.jobs > 1;
-  const auto is_foreign = [](const std::string& spelling) { return is_plugin(spelling) || is_python(spelling); };
   if (!workers && std::ranges::any_of(options.selection.candidates, is_foreign)) words.emplace_back("--isolate=none");
   if (workers) words.emplace_back(options.isolation == Isolation::per_case ? "--isolate=case" : "--isolate");
   if (workers && options.silence_seconds != CampaignOptions().silence_seconds)

@@ -108,6 +108,4 @@ Result<std::vector<std::string>> python_command() {
   return std::vector<std::string>{python.string(), "-m", "reloadlab"};
 }
 
-std::vector<std::string> own_command() { return hosts_python() ? host().command : std::vector<std::string>{own_program().string()}; }
-
 }  // namespace reloadlab::sim

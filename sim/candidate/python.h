@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "reference/base/status.h"
+#include "sim/candidate/plugin.h"
 
 namespace reloadlab::sim {
 
@@ -24,6 +25,9 @@ inline bool is_python(std::string_view spelling) {
   if (spelling.starts_with("python:")) return true;
   return std::ranges::find(kPeers, spelling.substr(0, spelling.find('@'))) != std::end(kPeers);
 }
+
+// What others wrote, as a library or in Python: it is played in workers.
+inline bool is_foreign(const std::string& spelling) { return is_plugin(spelling) || is_python(spelling); }
 
 // Code::usage: there is no such module, class or profile. Code::data: it is no candidate, or importing it goes wrong, and how.
 Result<CandidateInfo> find_python(const std::string& spelling);
@@ -39,7 +43,5 @@ bool hosts_python();
 // the environment that LibTorch was found in. What lies beside the program is put on PYTHONPATH for it. Code::usage: there is no such
 // python.
 Result<std::vector<std::string>> python_command();
-// How this program is started once more as what it is.
-std::vector<std::string> own_command();
 
 }  // namespace reloadlab::sim

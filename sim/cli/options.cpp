@@ -14,6 +14,7 @@
 #include "sim/campaign/expectation.h"
 #include "sim/candidate/python.h"
 #include "sim/cli/commands.h"
+#include "sim/world/holder.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -114,10 +115,10 @@ Result<uint64_t> read_seed(std::string_view option, const std::string& text) {
   return Status(Code::usage, fmt::format("{}: \"{}\" is neither a number nor a commit of 40 hexadecimal digits", option, text));
 }
 
-std::vector<std::string> worker_words() { return with_words(own_command(), {"worker"}); }
+std::vector<std::string> worker_words() { return with_words(this_program(), {"worker"}); }
 
 std::vector<std::string> worker_command(const std::string& silence) {
-  return with_words(own_command(), {"worker", "--hang-after", silence});
+  return with_words(this_program(), {"worker", "--hang-after", silence});
 }
 
 Result<std::vector<std::string>> worker_command(const std::string& silence, const std::vector<std::string>& candidates) {

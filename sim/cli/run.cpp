@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "reference/base/nearest.h"
-#include "sim/candidate/plugin.h"
 #include "sim/candidate/python.h"
 #include "sim/cli/commands.h"
 #include "sim/cli/machine.h"
@@ -72,7 +71,6 @@ Result<Exit> list_devices() {
 
 // What others wrote is run in workers unless something else is asked for.
 Result<Isolation> read_isolation(const std::string& text, const Selection& selection) {
-  const auto is_foreign = [](const std::string& spelling) { return is_plugin(spelling) || is_python(spelling); };
   if (text.empty()) return std::ranges::any_of(selection.candidates, is_foreign) ? Isolation::workers : Isolation::none;
   if (text == "none") return Isolation::none;
   if (text == "workers") return Isolation::workers;

@@ -224,6 +224,9 @@ TEST(AttachedRanks, ArePutTogetherInAnyOrder) {
   }
   EXPECT_EQ(merge_attached({parts[0]}).status().message(), "rank 0 of 2 is missing");
   EXPECT_EQ(merge_attached({parts[0], parts[0]}).status().message(), "rank 1 is there twice");
+  auto other = parts;
+  other[1].the_case.scenario = "other";
+  EXPECT_EQ(merge_attached(other).status().message(), "\"attached\" with 2 ranks and \"other\" with 2 are of different runs");
   const auto whole = merge_attached(parts);
   ASSERT_TRUE(whole.ok()) << whole.status().message();
   for (const LawResult& law : judge_attached(*whole).laws) {
