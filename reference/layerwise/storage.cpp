@@ -4,24 +4,17 @@
 
 #include <algorithm>
 
+#include "reference/model/part.h"
+
 namespace reloadlab::layerwise {
-namespace {
-
-at::Tensor over(const at::Tensor& owner, at::ScalarType dtype, at::IntArrayRef sizes, at::IntArrayRef strides, int64_t offset) {
-  at::Tensor tensor = at::detail::make_tensor<c10::TensorImpl>(c10::Storage(owner.storage()), owner.unsafeGetTensorImpl()->key_set(),
-                                                               c10::scalarTypeToTypeMeta(dtype));
-  tensor.unsafeGetTensorImpl()->set_sizes_and_strides(sizes, strides, offset);
-  return tensor;
-}
-
-}  // namespace
+using model::tensor_over;
 
 at::Tensor tensor_on(const at::Tensor& bytes, const at::Tensor& like) {
-  return over(bytes, like.scalar_type(), like.sizes(), like.strides(), like.storage_offset());
+  return tensor_over(bytes, like.scalar_type(), like.sizes(), like.strides(), like.storage_offset());
 }
 
 at::Tensor view_on(const at::Tensor& tensor, at::IntArrayRef sizes, at::IntArrayRef strides, int64_t offset) {
-  return over(tensor, tensor.scalar_type(), sizes, strides, offset);
+  return tensor_over(tensor, tensor.scalar_type(), sizes, strides, offset);
 }
 
 at::Tensor exact_meta(const at::Tensor& like) {
@@ -29,11 +22,11 @@ at::Tensor exact_meta(const at::Tensor& like) {
 }
 
 at::Tensor bytes_of_storage(const at::Tensor& tensor, int64_t start, int64_t length) {
-  return over(tensor, at::kByte, {length}, {1}, start);
+  return tensor_over(tensor, at::kByte, {length}, {1}, start);
 }
 
 at::Tensor words_of_storage(const at::Tensor& tensor, int64_t word, int64_t start, int64_t length) {
-  return over(tensor, word == 4 ? at::kInt : word == 2 ? at::kShort : at::kByte, {length / word}, {1}, start / word);
+  return tensor_over(tensor, word == 4 ? at::kInt : word == 2 ? at::kShort : at::kByte, {length / word}, {1}, start / word);
 }
 
 Span span_of(const at::Tensor& tensor) {

@@ -20,11 +20,6 @@ ParameterPtr make_parameter(at::IntArrayRef shape, DType dtype, std::string_view
   return parameter;
 }
 
-// Narrows the destination to what the loaded tensor has in a dimension that is not split.
-at::Tensor narrow_to(const at::Tensor& destination, int64_t dim, int64_t length) {
-  return destination.size(dim) == length ? destination : destination.narrow(dim, 0, length);
-}
-
 }  // namespace
 
 LayerPtr make_layer(const LayerSpec& spec, TensorParallel tp, std::string_view class_name) {
@@ -77,18 +72,17 @@ Status expect_shape(const at::Tensor& loaded, const WholeShape& whole) {
                                           fmt::join(expected, ", ")));
 }
 
-LoadBox box_of(const at::Tensor& destination, const at::Tensor& loaded, const Range& range) {
-  if (loaded.dim() == 0) return {destination, loaded};
-  at::Tensor target = destination;
+LoadBox box_of(Part destination, const at::Tensor& loaded, const Range& range) {
+  if (loaded.dim() == 0) return {destination.tensor(), loaded};
   for (int64_t dim = 0; dim < loaded.dim(); ++dim)
-    if (dim != range.dim) target = narrow_to(target, dim, loaded.size(dim));
-  if (range.length != target.size(range.dim)) target = target.narrow(range.dim, range.target, range.length);
-  at::Tensor source = range.length == loaded.size(range.dim) ? loaded : loaded.narrow(range.dim, range.source, range.length);
-  return {target, source};
+    if (dim != range.dim) destination.narrow(dim, 0, loaded.size(dim));
+  if (range.length != destination.size(range.dim)) destination.narrow(range.dim, range.target, range.length);
+  if (range.length == loaded.size(range.dim)) return {destination.tensor(), loaded};
+  return {destination.tensor(), Part(loaded).narrow(range.dim, range.source, range.length).tensor()};
 }
 
 void copy_range(const at::Tensor& destination, const at::Tensor& loaded, const Range& range) {
-  const LoadBox box = box_of(destination, loaded, range);
+  const LoadBox box = box_of(Part(destination), loaded, range);
   box.to.copy_(box.from);
 }
 
@@ -117,7 +111,7 @@ Status LoadSplit::operator()(TensorParallel tp, Parameter& destination, const at
 Result<LoadBoxes> LoadSplit::boxes(TensorParallel tp, const at::Tensor& destination, const at::Tensor& loaded, const LoadArgs&) const {
   if (pads) return Status(Code::unsupported, "it fills padding, too");
   RELOADLAB_ASSIGN(const Range range, this->range(tp, destination, loaded));
-  return LoadBoxes{box_of(destination, loaded, range)};
+  return LoadBoxes{box_of(Part(destination), loaded, range)};
 }
 
 Status LoadTransformed::operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {

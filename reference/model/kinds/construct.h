@@ -6,6 +6,7 @@
 #include <array>
 
 #include "reference/model/layer.h"
+#include "reference/model/part.h"
 
 namespace reloadlab::model {
 
@@ -40,7 +41,7 @@ struct Range {
   int64_t source = 0;
   int64_t length = 0;
 };
-LoadBox box_of(const at::Tensor& destination, const at::Tensor& loaded, const Range& range);
+LoadBox box_of(Part destination, const at::Tensor& loaded, const Range& range);
 void copy_range(const at::Tensor& destination, const at::Tensor& loaded, const Range& range);
 Status copy_boxes(const Result<LoadBoxes>& boxes);
 

@@ -28,22 +28,24 @@ struct LoadExpert {
   }
   Result<LoadBoxes> boxes(TensorParallel group, const at::Tensor& destination, const at::Tensor& loaded, const LoadArgs& args) const {
     const TensorParallel tp = by_expert ? group.over_all() : group;
-    const std::string shard = args.shard.value_or("");
+    const std::string_view shard = args.shard ? std::string_view(*args.shard) : std::string_view();
     const bool down = shard == "w2";
     if (!down && shard != "w1" && shard != "w3") return Status(Code::failed, fmt::format("shard \"{}\" is none of w1, w2, w3", shard));
     if (const int64_t expert = args.expert.value_or(-1); expert < 0 || expert >= experts)
       return Status(Code::failed, fmt::format("expert {} is none of the {}", expert, experts));
     RELOADLAB_TRY(expect_shape(loaded, whole(down)));
-    const int64_t places = destination.size(0);
     const Range range = range_of(tp, destination, shard);
+    if (!by_expert) return LoadBoxes{box_of(at_place(destination, *args.expert), loaded, range)};
+    const int64_t places = destination.size(0);
     LoadBoxes all;
-    for (int64_t place = 0; place < places; ++place) {
-      const int64_t there = by_expert ? replica_at(round, place, places, tp) % experts : place;
-      if (there != *args.expert) continue;
-      const bool has_row = destination.dim() > 1;
-      all.push_back(box_of(has_row ? destination.select(0, place) : destination.narrow(0, place, 1), loaded, range));
-    }
+    for (int64_t place = 0; place < places; ++place)
+      if (replica_at(round, place, places, tp) % experts == *args.expert)
+        all.push_back(box_of(at_place(destination, place), loaded, range));
     return all;
+  }
+
+  static Part at_place(const at::Tensor& stack, int64_t place) {
+    return stack.dim() > 1 ? Part(stack).select(0, place) : Part(stack).narrow(0, place, 1);
   }
 
   WholeShape whole(bool down) const {

@@ -26,7 +26,7 @@ Result<LoadBoxes> LoadPart::boxes(TensorParallel tp, const at::Tensor& destinati
   RELOADLAB_TRY(expect_shape(loaded, in > 0 ? WholeShape{{outs[part], in}, 2} : WholeShape{{outs[part]}, 1}));
   const int64_t offset = std::accumulate(outs.begin(), outs.begin() + static_cast<std::ptrdiff_t>(part), int64_t{0}) / tp.size;
   const int64_t length = outs[part] / tp.size;
-  return LoadBoxes{box_of(destination, loaded, {.dim = 0, .target = offset, .source = length * tp.rank, .length = length})};
+  return LoadBoxes{box_of(Part(destination), loaded, {.dim = 0, .target = offset, .source = length * tp.rank, .length = length})};
 }
 
 Status LoadPart::operator()(TensorParallel tp, Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const {

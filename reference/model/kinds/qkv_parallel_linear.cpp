@@ -34,7 +34,7 @@ struct LoadHeads {
     const int64_t replicas = std::max<int64_t>(1, tp.size / kv_heads);
     if (shard != "q")
       range = {.dim = 0, .target = q_rows + (shard == "v" ? kv_rows : 0), .source = kv_rows * (tp.rank / replicas), .length = kv_rows};
-    return LoadBoxes{box_of(destination, loaded, range)};
+    return LoadBoxes{box_of(Part(destination), loaded, range)};
   }
 };
 
