@@ -61,10 +61,11 @@ Status check_places(const ViewOptions& view, const Models& models) {
                                                       : fmt::format("steps 0 to {}: {} first, {} last", steps - 1, run.steps.front(),
                                                                     run.steps.back())));
   for (const int rank : view.ranks)
-    if (std::ranges::find(run.ranks, rank, &std::pair<int, std::vector<TracedEvent>>::first) == run.ranks.end())
-      return Status(Code::usage, fmt::format("--ranks: there is no rank {}; {} has {}", rank, run.id,
-                                             fmt::join(run.ranks | std::views::keys | std::views::take(names_told), ", ")) +
-                                     (run.ranks.size() > names_told ? fmt::format(", … {}", run.ranks.back().first) : ""));
+    if (std::ranges::find(run.ranks, rank, &TracedRank::number) == run.ranks.end())
+      return Status(Code::usage,
+                    fmt::format("--ranks: there is no rank {}; {} has {}", rank, run.id,
+                                fmt::join(run.ranks | std::views::transform(&TracedRank::number) | std::views::take(names_told), ", ")) +
+                        (run.ranks.size() > names_told ? fmt::format(", … {}", run.ranks.back().number) : ""));
   return {};
 }
 
@@ -77,10 +78,11 @@ std::string text_of(const Models& models, const ViewOptions& view) {
 
 // Runs of the case in the trace, by candidate.
 Result<std::vector<Models>> runs_of(const ShowTexts& texts) {
-  RELOADLAB_ASSIGN(std::vector<TracedExecution> executions, read_trace(trace_of(texts.run), texts.id));
+  RELOADLAB_ASSIGN(std::vector<TracedExecution> executions, read_trace(trace_of(texts.run), {texts.id}));
   std::vector<Models> runs;
   for (TracedExecution& one : executions) {
-    if (!one.execution.starts_with("warm") || (!texts.candidate.empty() && one.candidate != texts.candidate)) continue;
+    if (one.series.empty() || !one.execution.starts_with("warm") || (!texts.candidate.empty() && one.candidate != texts.candidate))
+      continue;
     if (one.model == 0) runs.emplace_back();
     runs.back().push_back(std::move(one));
   }

@@ -228,6 +228,7 @@ struct StreamStep {
   std::string stream, operation, about;
   int step = -1, model = 0;  // what it is about, as numbers; step -1: nobody said
   int64_t start = 0, end = 0;
+  int64_t point = -1;  // in the order of streams that it records or waits for, or that its end marks, by its number; -1: none
 };
 
 struct Execution {

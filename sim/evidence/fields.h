@@ -192,6 +192,7 @@ void describe(V&& visit, const StreamStep*) {
   using S = StreamStep;
   visit("rank", &S::rank), visit("stream", &S::stream), visit("operation", &S::operation), visit("about", &S::about);
   visit("step", &S::step), visit("model", &S::model), visit("start", &S::start), visit("end", &S::end);
+  visit("point", &S::point);
 }
 template <class V>
 void describe(V&& visit, const RankRun*) {

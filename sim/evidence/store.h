@@ -24,9 +24,9 @@ Result<Evidence> evidence_from_cbor(std::span<const std::byte> bytes);
 nlohmann::json to_json(const Case& the_case);
 Result<Case> case_from_json(const nlohmann::json& json);
 
-// trace.jsonl: of a case with series a line that names steps and series; for each rank of an execution a line that says whose events follow
-// (case, candidate, execution, rank), then one event a line; where there is a timeline, a line that says so, then one step of a stream a
-// line. The cases of a run share one file; `id` says which case.
+// trace.jsonl: of an execution a line that names its steps and series; for each rank a line that says whose lines follow (case, candidate,
+// execution, rank), then one event a line, what each step came to and held, and each tensor's place where it is new (ledger.h); where there
+// is a timeline, a line that says so, then one step of a stream a line. The cases of a run share one file; `id` says which case.
 void append_trace(std::string& out, const Evidence& evidence, const Execution& execution, std::string_view id);
 
 }  // namespace reloadlab::sim

@@ -2,6 +2,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "sim/evidence/ledger.h"
 #include "sim/evidence/store.h"
 #include "sim/evidence/text.h"
 #include "sim/scenario/spelling.h"
@@ -87,9 +88,8 @@ void put_list(std::string& out, std::string_view name, const std::vector<T>& lis
   out += ']';
 }
 
-// What tells whose layers and windows the lines that follow are about.
-void append_series(std::string& out, const Evidence& evidence, const Execution& execution, std::string_view id) {
-  if (evidence.the_case.series.empty()) return;
+// What tells whose steps, layers and windows the lines that follow are about.
+void append_head(std::string& out, const Evidence& evidence, const Execution& execution, std::string_view id) {
   out += '{';
   put(out, "case", id);
   put(out, "candidate", evidence.candidate);
@@ -106,6 +106,27 @@ void append_series(std::string& out, const Evidence& evidence, const Execution& 
     out += '}';
   });
   out += "}\n";
+}
+
+void append_places(std::string& out, const RankRun& run) {
+  for (const PlaceChange& change : place_changes(run)) {
+    out += '{';
+    put(out, "place", change.place);
+    put(out, "step", change.step);
+    put(out, "tensor", change.tensor);
+    out += "}\n";
+  }
+}
+
+void append_outcomes(std::string& out, const RankRun& run) {
+  for (const StepOutcome& outcome : run.outcomes) {
+    out += '{';
+    put(out, "outcome", outcome.status.ok() ? std::string_view("ok") : std::string_view(outcome.status.message()));
+    put(out, "step", outcome.step);
+    put(out, "peak", outcome.peak_bytes);
+    put(out, "live", outcome.live_bytes);
+    out += "}\n";
+  }
 }
 
 void append_timeline(std::string& out, const Evidence& evidence, const Execution& execution, std::string_view id) {
@@ -126,6 +147,7 @@ void append_timeline(std::string& out, const Evidence& evidence, const Execution
     if (step.model > 0) put(out, "model", step.model);
     put(out, "start", step.start);
     put(out, "end", step.end);
+    if (step.point >= 0) put(out, "point", step.point);
     out += "}\n";
   }
   append_races(out, evidence, execution);
@@ -134,7 +156,7 @@ void append_timeline(std::string& out, const Evidence& evidence, const Execution
 }  // namespace
 
 void append_trace(std::string& out, const Evidence& evidence, const Execution& execution, std::string_view id) {
-  append_series(out, evidence, execution, id);
+  append_head(out, evidence, execution, id);
   for (size_t rank = 0; rank < execution.ranks.size(); ++rank) {
     out += '{';
     put(out, "case", id);
@@ -149,6 +171,8 @@ void append_trace(std::string& out, const Evidence& evidence, const Execution& e
       append_event(out, evidence, execution.ranks[rank], event);
       out += "}\n";
     }
+    append_outcomes(out, execution.ranks[rank]);
+    append_places(out, execution.ranks[rank]);
   }
   append_timeline(out, evidence, execution, id);
 }

@@ -16,7 +16,8 @@ void note_timeline(const SeenOrder& seen, Execution& execution) {
                                   .step = step.about.step,
                                   .model = step.about.model,
                                   .start = step.start,
-                                  .end = step.end});
+                                  .end = step.end,
+                                  .point = step.point});
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ class Sent {
   explicit Sent(std::span<const TracedExecution> models) {
     for (const TracedExecution& model : models) {
       operations_.emplace(model.model, model);
-      for (const auto& [rank, events] : model.ranks) note(model.model, events);
+      for (const TracedRank& rank : model.ranks) note(model.model, rank.events);
     }
   }
   // Empty where that is not one layer.

@@ -149,7 +149,7 @@ std::string closing_line(const RunResult& run) {
     text += fmt::format("{}{} {}", between, grouped(count), name);
     between = " · ";
   }
-  return fmt::format("{}; {} → {}\n", text, seconds_text(run.run.seconds), run.run.folder);
+  return fmt::format("{}; {} → {}/report.html\n", text, seconds_text(run.run.seconds), run.run.folder);
 }
 
 std::string console_report(const RunResult& run, const ConsoleStyle& style) {

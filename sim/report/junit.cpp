@@ -6,17 +6,11 @@
 #include <sstream>
 #include <utility>
 
+#include "sim/report/text.h"
 #include "sim/report/verdict_text.h"
 
 namespace reloadlab::sim {
 namespace {
-
-// XML 1.0 cannot hold most control characters, escaped or not; a candidate's message may.
-std::string printable(std::string text) {
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') c = '?';
-  return text;
-}
 
 void set(pugi::xml_node node, const char* name, const std::string& value) { node.append_attribute(name) = printable(value).c_str(); }
 

@@ -7,11 +7,11 @@
 namespace reloadlab::sim {
 
 Operations::Operations(const TracedExecution& execution) {
-  for (const auto& [rank, events] : execution.ranks) {
+  for (const TracedRank& rank : execution.ranks) {
     Count count;
-    for (const TracedEvent& event : events)
-      if (is_one(event)) note(rank, event, count.next(event));
-    for (const auto& [group, number] : count.next_number) counts_[group][rank] = number;
+    for (const TracedEvent& event : rank.events)
+      if (is_one(event)) note(rank.number, event, count.next(event));
+    for (const auto& [group, number] : count.next_number) counts_[group][rank.number] = number;
   }
 }
 

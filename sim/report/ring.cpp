@@ -5,6 +5,14 @@
 
 namespace reloadlab::sim {
 
+std::string Ring::Tenancy::text(const std::function<std::string(const std::string&)>& name) const {
+  std::string text = state == State::empty ? "empty" : layer.empty() ? "?" : name(layer);
+  if (state == State::arriving) text += read ? " arriving, read" : " arriving";
+  if (state != State::arriving && read) text += state == State::empty ? ", read" : " read";
+  if (state == State::held && !read) text += " held";
+  return read_as.empty() ? text : text + " as " + name(read_as);
+}
+
 Ring::Ring(const TracedExecution& execution, const TracedSeries& series, const Operations& operations,
            const std::vector<TracedEvent>& events)
     : execution_(execution), series_(series), operations_(operations) {

@@ -5,6 +5,7 @@
 //   read, drain, host_sync     what was to arrive is there
 //   lies                       behind a load, reload or reset: which layers point into which windows, though no pass has filled them
 //   capture, replay            no host sees what a graph does: what windows hold is not known from there on
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -24,6 +25,8 @@ class Ring {
     std::string layer;  // empty where it is empty or unknown, or where nobody knows what arrives
     bool read = false;
     std::string read_as;  // another layer than lives here
+    // "2 arriving", with layers as they are to be called.
+    std::string text(const std::function<std::string(const std::string&)>& name) const;
   };
   struct Row {
     int64_t step;

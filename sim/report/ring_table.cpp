@@ -35,14 +35,14 @@ class RingTables {
   std::string tables(const TracedSeries& series) const {
     std::string out;
     size_t told = 0, left_out = 0;
-    for (const auto& [rank, events] : execution_.ranks) {
-      if (!options_.has_rank(rank)) continue;
+    for (const TracedRank& rank : execution_.ranks) {
+      if (!options_.has_rank(rank.number)) continue;
       if (options_.ranks.empty() && told == tables_told) {
         ++left_out;
         continue;
       }
       ++told;
-      out += title(series, rank) + table(Ring(execution_, series, operations_, events)) + "\n";
+      out += title(series, rank.number) + table(Ring(execution_, series, operations_, rank.events)) + "\n";
     }
     if (left_out == 0) return out;
     return out + notice("series {}: {} left out: --ranks", series.name, plural(static_cast<int64_t>(left_out), "more rank")) + "\n";
@@ -122,14 +122,9 @@ class RingTables {
   }
 
   std::string cell(const Ring::Row& row, int64_t slot) const {
-    using State = Ring::Tenancy::State;
     const auto found = row.windows.find(slot);
     const Ring::Tenancy here = found == row.windows.end() ? Ring::Tenancy{} : found->second;
-    std::string text = here.state == State::empty ? "empty" : here.layer.empty() ? "?" : name(here.layer);
-    if (here.state == State::arriving) text += here.read ? " arriving, read" : " arriving";
-    if (here.state != State::arriving && here.read) text += here.state == State::empty ? ", read" : " read";
-    if (here.state == State::held && !here.read) text += " held";
-    return here.read_as.empty() ? text : text + " as " + name(here.read_as);
+    return here.text([this](const std::string& layer) { return name(layer); });
   }
 
   std::string beside_text(const Ring::Row& row) const {

@@ -7,9 +7,12 @@
 #include <cerrno>
 #include <system_error>
 
+#include "sim/report/html.h"
 #include "sim/report/json.h"
 #include "sim/report/junit.h"
+#include "sim/report/perfetto.h"
 #include "sim/report/sarif.h"
+#include "sim/report/told.h"
 
 namespace reloadlab::sim {
 namespace fs = std::filesystem;
@@ -110,11 +113,23 @@ Status RunFolder::append_trace(std::string_view lines) {
   return trace_ ? Status() : write_error(final_ / "trace.jsonl");
 }
 
+// For people, of the cases that they look at first.
+Status RunFolder::write_pages(const RunResult& result) const {
+  const std::vector<const CaseResult*> told = told_cases(result);
+  RELOADLAB_ASSIGN(const std::vector<TracedExecution> executions, read_trace(partial_ / "trace.jsonl", ids_of(told)));
+  RELOADLAB_TRY(write_file(partial_ / "report.html", html_report(result, executions)));
+  std::vector<const TracedExecution*> own;
+  for (const CaseResult* one : told)
+    for (const TracedExecution* execution : executions_of(*one, executions)) own.push_back(execution);
+  return write_file(partial_ / "trace.perfetto.json", perfetto_json(own));
+}
+
 Status RunFolder::commit(const RunResult& result, bool sarif) {
   trace_.close();
   if (!trace_) return write_error(final_ / "trace.jsonl");
   RELOADLAB_TRY(write_file(partial_ / "result.json", result_json(result)));
   RELOADLAB_TRY(write_file(partial_ / "junit.xml", junit_xml(result)));
+  RELOADLAB_TRY(write_pages(result));
   if (sarif) RELOADLAB_TRY(write_file(partial_ / "result.sarif", sarif_text(result)));
   std::error_code error;
   if (fs::is_empty(log(), error)) fs::remove(log(), error);

@@ -28,10 +28,11 @@ class RunFolder {
   Status append_trace(std::string_view lines);
   // Where worker processes print; removed when nobody did.
   std::filesystem::path log() const { return partial_ / "workers.log"; }
-  // Writes result.json, junit.xml and, if wanted, result.sarif, renames the folder, moves `latest`.
+  // Writes result.json, junit.xml, report.html, trace.perfetto.json and, if wanted, result.sarif, renames the folder, moves `latest`.
   Status commit(const RunResult& result, bool sarif = false);
 
  private:
+  Status write_pages(const RunResult& result) const;
   RunFolder(std::filesystem::path final_path, std::filesystem::path partial);
   std::filesystem::path final_, partial_;
   std::ofstream trace_;

@@ -49,6 +49,12 @@ std::string seconds_text(double seconds) {
   return fmt::format("{} min {} s", whole / 60, whole % 60);
 }
 
+std::string printable(std::string text) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') c = '?';
+  return text;
+}
+
 std::string aligned(const std::vector<std::vector<std::string>>& rows, std::string_view between) {
   std::vector<size_t> widths;
   for (const auto& row : rows)

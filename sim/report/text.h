@@ -16,6 +16,9 @@ std::string grouped(int64_t number);                        // "18,864"
 std::string plural(int64_t number, std::string_view noun);  // "1 case", "18,864 cases"
 std::string seconds_text(double seconds);                   // "0.4 s", "3 min 12 s"
 
+// XML 1.0 cannot hold most control characters, escaped or not; a candidate's message may: they become "?".
+std::string printable(std::string text);
+
 // Rows of cells, each column as wide as its widest cell, `between` them; no blanks at a line's end.
 std::string aligned(const std::vector<std::vector<std::string>>& rows, std::string_view between);
 

@@ -23,7 +23,8 @@ TracedStep step_of(const Json& line) {
           .step = number_of(line, "step", -1),
           .model = number_of(line, "model"),
           .start = number_of(line, "start"),
-          .end = number_of(line, "end")};
+          .end = number_of(line, "end"),
+          .point = number_of(line, "point", -1)};
 }
 
 TracedExecution execution_of(const Json& line) {
@@ -41,7 +42,10 @@ TracedExecution execution_of(const Json& line) {
 
 class TraceReader {
  public:
-  explicit TraceReader(const std::string& id) : id_(id) {}
+  explicit TraceReader(const std::set<std::string>& ids) : ids_(ids) {}
+
+  // Of a line that says whose the next ones are: they belong to none of the cases.
+  bool passes_over() const { return !open_; }
 
   void take(const Json& line) {
     if (line.contains("case")) return begin(line);
@@ -53,9 +57,7 @@ class TraceReader {
     } else if (line.contains("stream")) {
       open_->timeline.push_back(step_of(line));
     } else if (!open_->ranks.empty()) {
-      open_->ranks.back().second.push_back({text_of(line, "event"), text_of(line, "layer"), text_of(line, "text"),
-                                            number_of(line, "step", -1), number_of(line, "numel"), number_of(line, "value"),
-                                            number_of(line, "storage", -1)});
+      take_of_rank(line, open_->ranks.back());
     }
   }
   std::vector<TracedExecution> done() { return std::move(all_); }
@@ -64,17 +66,26 @@ class TraceReader {
   void begin(const Json& line) {
     const std::string id = text_of(line, "case"), candidate = text_of(line, "candidate"), execution = text_of(line, "execution");
     open_ = nullptr;
-    if (id != id_) return;
-    if (line.contains("series")) {
-      all_.push_back(execution_of(line));
-      return;
-    }
-    if (all_.empty() || all_.back().candidate != candidate || all_.back().execution != execution) return;  // without series
+    if (!ids_.contains(id)) return;
+    if (line.contains("series")) all_.push_back(execution_of(line));
+    if (all_.empty() || all_.back().candidate != candidate || all_.back().execution != execution) return;  // no trace of this program
     open_ = &all_.back();
-    if (line.contains("rank")) open_->ranks.push_back({static_cast<int>(number_of(line, "rank")), {}});
+    if (line.contains("rank")) open_->ranks.push_back({.number = static_cast<int>(number_of(line, "rank"))});
   }
 
-  const std::string& id_;
+  static void take_of_rank(const Json& line, TracedRank& rank) {
+    const int64_t step = number_of(line, "step", -1);
+    if (line.contains("outcome")) {
+      rank.outcomes.push_back({step, text_of(line, "outcome"), number_of(line, "peak"), number_of(line, "live")});
+    } else if (line.contains("place")) {
+      rank.places.push_back({step, text_of(line, "tensor"), text_of(line, "place")});
+    } else {
+      rank.events.push_back({text_of(line, "event"), text_of(line, "layer"), text_of(line, "text"), step, number_of(line, "numel"),
+                             number_of(line, "value"), number_of(line, "storage", -1)});
+    }
+  }
+
+  const std::set<std::string>& ids_;
   std::vector<TracedExecution> all_;
   TracedExecution* open_ = nullptr;
 };
@@ -86,12 +97,13 @@ std::string TracedExecution::step_name(int64_t step) const {
   return known ? fmt::format("{} {}", step, steps[static_cast<size_t>(step)]) : fmt::format("{}", step);
 }
 
-Result<std::vector<TracedExecution>> read_trace(const std::filesystem::path& file, const std::string& id) {
+Result<std::vector<TracedExecution>> read_trace(const std::filesystem::path& file, const std::set<std::string>& ids) {
   std::ifstream in(file);
   if (!in) return Status(Code::data, fmt::format("{}: cannot be read, expected a trace", file.string()));
-  TraceReader reader(id);
+  TraceReader reader(ids);
   std::string text;
   for (int64_t number = 1; std::getline(in, text); ++number) {
+    if (reader.passes_over() && !text.starts_with("{\"case\"")) continue;  // most lines of a long run
     const Json line = Json::parse(text, nullptr, false);
     if (!line.is_object()) return Status(Code::data, fmt::format("{}:{}: expected a JSON object", file.string(), number));
     try {

@@ -2,6 +2,7 @@
 // trace.jsonl read back: what ranks and streams of one execution did.
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,24 @@ struct TracedStep {
   std::string stream, operation, about;
   int64_t step = -1, model = 0;  // what it is about
   int64_t start = 0, end = 0;
+  int64_t point = -1;  // that it records or waits for, or that its end marks
+};
+// What a step of a rank came to, and what the rank held in bytes: at most, and at its end.
+struct TracedOutcome {
+  int64_t step = -1;
+  std::string status;  // "ok", or what was said instead
+  int64_t peak = 0, live = 0;
+};
+// Where a tensor lies from the end of the step on; empty: it is gone.
+struct TracedPlace {
+  int64_t step = -1;
+  std::string tensor, place;
+};
+struct TracedRank {
+  int number = 0;
+  std::vector<TracedEvent> events;
+  std::vector<TracedOutcome> outcomes;
+  std::vector<TracedPlace> places;
 };
 struct TracedRace {
   int64_t number = 0;  // from 1
@@ -32,19 +51,19 @@ struct TracedSeries {
   int64_t prefetch = 0;
   std::vector<std::string> layers;
 };
-// Of one model of a case with series; the timeline and the races of all of them are the first one's.
+// Of one model of a case; the timeline and the races of all of them are the first one's.
 struct TracedExecution {
   std::string id, candidate, execution, world;
   int64_t model = 0, models = 1;
   std::vector<std::string> steps;
   std::vector<TracedSeries> series;
-  std::vector<std::pair<int, std::vector<TracedEvent>>> ranks;  // by number
+  std::vector<TracedRank> ranks;  // by number
   std::vector<TracedStep> timeline;
   std::vector<TracedRace> races;
   std::string step_name(int64_t step) const;  // "1 pass"
 };
 
-// Executions of the case, if it has series, in the file's order. Code::data for a file that is no trace.
-Result<std::vector<TracedExecution>> read_trace(const std::filesystem::path& file, const std::string& id);
+// Executions of these cases, in the file's order. Code::data for a file that is no trace.
+Result<std::vector<TracedExecution>> read_trace(const std::filesystem::path& file, const std::set<std::string>& ids);
 
 }  // namespace reloadlab::sim

@@ -33,6 +33,7 @@ struct DeviceStep {
   std::string stream, operation;
   About about;
   int64_t start = 0, end = 0;
+  int64_t point = -1;  // that it records or waits for, or that its end marks, by its number; -1: none
 };
 
 class SeenOrder {

@@ -86,13 +86,13 @@ void Machine::execute(Stream& stream) {
     record->point->time = start;
     record->point->done = true;
     marked(*record->point);
-    step(stream, "record", start, start);
+    step(stream, "record", start, start, record->point->id);
   } else {
     const Point& point = *std::get<Wait>(queued.action).point;
     stream.clock.join(point.clock);
     stream.free_at = std::max(start, point.time);
     if (watched_) open_.after.push_back(point.marked_in);
-    step(stream, "wait", start, stream.free_at);
+    step(stream, "wait", start, stream.free_at, point.id);
   }
 }
 
@@ -153,7 +153,7 @@ void Machine::complete(Collective& collective) {
       open_.footprint.actors.push_back(stream.actor);
       open_.clocks.push_back(stream.clock);
     }
-    step(stream, *collective.name, start, stream.free_at);
+    step(stream, *collective.name, start, stream.free_at, seat.done->id);
     pop(stream);
   }
   if (config_.bytes && mapped) on_device([&] { collective.run(); });
@@ -164,9 +164,9 @@ void Machine::pop(Stream& stream) {
   stream.queue.pop_front();
 }
 
-void Machine::step(Stream& stream, const std::string& name, Picoseconds start, Picoseconds end) {
+void Machine::step(Stream& stream, const std::string& name, Picoseconds start, Picoseconds end, int64_t point) {
   ++step_count_;
-  if (config_.timeline) steps_.push_back({stream.actor, name, start, end, stream.label});
+  if (config_.timeline) steps_.push_back({stream.actor, name, start, end, stream.label, point});
   if (watched_) open_.name = name;
   elapsed_ = std::max(elapsed_, end);
 }

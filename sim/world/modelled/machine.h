@@ -49,7 +49,8 @@ struct Step {
   ActorId actor = -1;
   std::string name;
   Picoseconds start = 0, end = 0;
-  LabelPtr label;  // what its host was about when it issued it; null: it had said nothing
+  LabelPtr label;      // what its host was about when it issued it; null: it had said nothing
+  int64_t point = -1;  // that it marks or waits for, by its number; -1: none
 };
 
 struct RunReport {
@@ -215,7 +216,7 @@ class Machine {
   void give_up(Stream& stream, Collective& collective, Collective::Seat& seat);
   void marked(Point& point);
   void pop(Stream& stream);
-  void step(Stream& stream, const std::string& name, Picoseconds start, Picoseconds end);
+  void step(Stream& stream, const std::string& name, Picoseconds start, Picoseconds end, int64_t point = -1);
   void touch(const Stream& stream, const std::string& name, const std::vector<Access>& accesses);
   Picoseconds begin(Stream& stream, const Stream::Queued& queued);
   Picoseconds cost_of(const Kernel& kernel, const Stream& stream, Picoseconds start) const;

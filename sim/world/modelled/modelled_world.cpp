@@ -136,7 +136,8 @@ std::vector<DeviceStep> ModelledWorld::timeline() const {
                      .operation = step.name,
                      .about = step.label ? *step.label : About(),
                      .start = step.start,
-                     .end = step.end});
+                     .end = step.end,
+                     .point = step.point});
   return steps;
 }
 

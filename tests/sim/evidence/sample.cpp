@@ -108,7 +108,7 @@ Evidence sample_evidence() {
   evidence.plan = {full_plan()};
   Variation variation{.kind = Variation::Kind::fault, .name = "n", .index = 1, .fault = Fault{Fault::At::copy_back, 2}};
   evidence.executions = {
-      {variation, {full_step()}, {full_run()}, "hang", {"host 0 runs"}, {{0, "stream 1", "copy", "read", 0, 1, 1, 2}}, 0}};
+      {variation, {full_step()}, {full_run()}, "hang", {"host 0 runs"}, {{0, "stream 1", "copy", "read", 0, 1, 1, 2, 4}}, 0}};
   return evidence;
 }
 

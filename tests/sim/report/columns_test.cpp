@@ -96,8 +96,8 @@ TEST(Columns, NameTheLayerInEveryCell) {
 // What loading broadcasts comes in one go, about no layer; it is known by its number.
 TEST(Columns, NameWhatLoadingBroadcasts) {
   TracedExecution run = ring(2, 3);
-  for (auto& [rank, events] : run.ranks)
-    for (TracedEvent& event : events) event.step = 0, event.event = event.event == "collective" ? "collective" : "load_end";
+  for (TracedRank& rank : run.ranks)
+    for (TracedEvent& event : rank.events) event.step = 0, event.event = event.event == "collective" ? "collective" : "load_end";
   run.timeline = {
       {.rank = 0, .stream = "stream 1 of sim:0", .operation = "broadcast #1 of all", .about = "step 0: finish_loading", .step = 0}};
   EXPECT_NE(columns_text({{run}}, {.step = 0}).find("| broadcast 2 (finish_loading)\n"), std::string::npos);

@@ -34,7 +34,7 @@ void begin_with(std::vector<TracedEvent>& events, std::vector<TracedEvent> first
 
 TEST(Rings, HaveARowForEachReachAndAColumnForEachWindow) {
   TracedExecution run = ring(2, 3);
-  std::vector<TracedEvent>& events = run.ranks[0].second;
+  std::vector<TracedEvent>& events = run.ranks[0].events;
   events.insert(events.begin() + 6, read(1, 10));
   begin_with(events, {lies(1, 10), step_end(0)});
   events.push_back(read(2, 10));
@@ -68,7 +68,7 @@ TEST(Rings, KnowWhatLoadingPutIntoEachWindowOfEachSeries) {
     return event;
   };
   run.ranks = {{1, {lies(0, 20), lies(1, 21), q(lies(0, 30)), step_end(0), reach(0, 1)}}};
-  std::vector<TracedEvent>& events = run.ranks[0].second;
+  std::vector<TracedEvent>& events = run.ranks[0].events;
   events.push_back({.event = "collective", .text = "broadcast root 0 of all", .step = 1, .numel = 8, .value = 22});
   events.push_back(read(0, 20));
   events.push_back(q(reach(0, 1)));
@@ -100,7 +100,7 @@ TEST(Rings, KnowWhatLoadingPutIntoEachWindowOfEachSeries) {
 TEST(Rings, FollowPointersWhereAReloadFillsWindows) {
   TracedExecution run = ring(2, 3);
   run.steps = {"load", "pass", "reload", "pass", "host_sync", "reload"};
-  std::vector<TracedEvent>& events = run.ranks[0].second;
+  std::vector<TracedEvent>& events = run.ranks[0].events;
   begin_with(events, {lies(1, 10), lies(0, 11), step_end(0)});
   for (const TracedEvent& event :
        {lies(1, 11, 2), step_end(2), reach(0, 3), read(1, 11, 3), step_end(3), step_end(4), step_end(5, "refused")})
@@ -116,11 +116,11 @@ TEST(Rings, HoldWhatHasBeenWaitedFor) {
   for (const char* waits : {"host_sync", "drain"}) {
     TracedExecution run = ring(2, 3);
     run.steps = {"load", "pass", waits};
-    run.ranks[0].second.push_back(step_end(2));
+    run.ranks[0].events.push_back(step_end(2));
     const std::string before = tables(run, {.step = 1, .ranks = {0}}), behind = tables(run, {.step = 2, .ranks = {0}});
     EXPECT_NE(before.find("       | 2     | 0 arriving |"), std::string::npos) << before;
     EXPECT_NE(behind.find(fmt::format("2 {} | -     | 0 held |", waits)), std::string::npos) << behind;
-    run.ranks[0].second.back().text = "it failed";
+    run.ranks[0].events.back().text = "it failed";
     EXPECT_EQ(tables(run, {.ranks = {0}}).find("held"), std::string::npos);
   }
 }
@@ -131,7 +131,7 @@ TEST(Rings, MatchNothingBehindADifferenceBetweenRanks) {
   const std::string same = rings_text(run, {.ranks = {0}});
   EXPECT_NE(same.find("3 arriving"), std::string::npos) << same;
   EXPECT_EQ(same.find("differ"), std::string::npos) << same;
-  std::vector<TracedEvent>& other = run.ranks[1].second;
+  std::vector<TracedEvent>& other = run.ranks[1].events;
   other.erase(other.begin() + 3, other.begin() + 6);  // its second reach
   const std::string text = rings_text(run, {.ranks = {0}});
   EXPECT_NE(text.find("ranks differ from operation 1 of all on: rank 0 issues broadcast root 0 of all of 0 bytes, rank 1 issues broadcast"),
@@ -141,12 +141,12 @@ TEST(Rings, MatchNothingBehindADifferenceBetweenRanks) {
   EXPECT_NE(text.find("| ? arriving"), std::string::npos) << text;
   EXPECT_EQ(text.find("3 arriving"), std::string::npos) << text;
   run = ring(2, 5);
-  run.ranks[1].second.resize(6);  // it stops behind its second reach
+  run.ranks[1].events.resize(6);  // it stops behind its second reach
   const std::string stopped = rings_text(run, {.ranks = {0}});
   EXPECT_NE(stopped.find("rank 1 issues 2 operations of all, rank 0 5: what the one would"), std::string::npos) << stopped;
   EXPECT_NE(stopped.find("| ? arriving"), std::string::npos) << stopped;
   run = ring(2, 5);
-  run.ranks[1].second[4].numel = 8;  // as many operations, but not the same one
+  run.ranks[1].events[4].numel = 8;  // as many operations, but not the same one
   const std::string larger = rings_text(run, {.ranks = {0}});
   EXPECT_NE(larger.find("ranks differ from operation 1"), std::string::npos) << larger;
   EXPECT_EQ(larger.find("3 arriving"), std::string::npos) << larger;
@@ -159,7 +159,7 @@ TEST(Rings, OfManyLayersRanksAndWindowsSayWhatTheyLeaveOut) {
   TracedExecution wide = ring(2, 61);
   wide.series[0].prefetch = 59;
   int64_t storage = 0;
-  for (TracedEvent& event : wide.ranks[0].second)
+  for (TracedEvent& event : wide.ranks[0].events)
     if (event.event == "collective") event.value = ++storage;
   for (const size_t width : {120, 80, 40}) {
     const std::string cut = rings_text(wide, {.width = width});
@@ -173,8 +173,8 @@ TEST(Rings, OfManyLayersRanksAndWindowsSayWhatTheyLeaveOut) {
 TEST(Rings, OfGraphsTellNoTenants) {
   TracedExecution run = ring(2, 3);
   run.steps = {"load", "pass", "replay", "pass"};
-  run.ranks[0].second.push_back(read(1, 10, 2));
-  run.ranks[0].second.push_back(reach(0, 3));
+  run.ranks[0].events.push_back(read(1, 10, 2));
+  run.ranks[0].events.push_back(reach(0, 3));
   const std::string text = rings_text(run, {.ranks = {0}});
   EXPECT_NE(text.find("2 replay | -     | ?          | fills and reads as it was captured\n3 pass   | 0     | ?          |\n"),
             std::string::npos)

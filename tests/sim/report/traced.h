@@ -28,7 +28,7 @@ inline sim::TracedExecution ring(int ranks, int layers) {
                         .value = 10 + layer % 2});
       events.push_back({.event = "reach_end", .layer = name(layer), .step = 1});
     }
-    run.ranks.emplace_back(rank, std::move(events));
+    run.ranks.push_back({.number = rank, .events = std::move(events)});
   }
   for (int layer = 0; layer < layers; ++layer)
     for (int rank = 0; rank < ranks; ++rank)
