@@ -13,8 +13,9 @@ struct Spoken {
   std::string out, err;  // what it printed
 };
 
-// One that says "ready" on a line of its errors has so many seconds more; until then it has as long as a cold disk may take. What it
-// started ends with it. Code::failed: it cannot be started.
+// One that says "ready" on a line of its errors has 10 seconds more, or as many as RELOADLAB_ANSWER_SECONDS says; until then it has as
+// long as a cold disk may take. What it started ends with it. Code::failed: it cannot be started. Code::usage: the variable is no number
+// from 1 to 3600.
 Result<Spoken> ask(const std::vector<std::string>& command);
 
 std::string last_line(std::string text);

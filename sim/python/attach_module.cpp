@@ -39,16 +39,17 @@ CensusEntry::Kind kind_named(const std::string& name) {
 
 Held held_from(const py::handle& object) {
   Held held;
-  held.path = object.attr("path").cast<std::string>();
-  held.layer = object.attr("layer").cast<std::string>();
-  held.kind = kind_named(object.attr("kind").cast<std::string>());
-  held.persistent = object.attr("persistent").cast<bool>();
+  CensusEntry& entry = held.entry;
+  entry.path = object.attr("path").cast<std::string>();
+  entry.layer = object.attr("layer").cast<std::string>();
+  entry.kind = kind_named(object.attr("kind").cast<std::string>());
+  entry.persistent = object.attr("persistent").cast<bool>();
+  entry.handle = object.attr("handle").cast<int64_t>();
+  entry.tensor_class = object.attr("tensor_class").cast<std::string>();
+  entry.loader = object.attr("loader").cast<std::string>();
+  entry.attributes = object.attr("attributes").cast<std::string>();
+  entry.host = object.attr("host").cast<double>();
   if (const py::object tensor = object.attr("tensor"); !tensor.is_none()) held.tensor = tensor.cast<at::Tensor>();
-  held.handle = object.attr("handle").cast<int64_t>();
-  held.tensor_class = object.attr("tensor_class").cast<std::string>();
-  held.loader = object.attr("loader").cast<std::string>();
-  held.attributes = object.attr("attributes").cast<std::string>();
-  held.host = object.attr("host").cast<double>();
   return held;
 }
 
