@@ -10,6 +10,7 @@
 #include "sim/evidence/archive.h"
 #include "sim/evidence/enums.h"
 #include "sim/evidence/store.h"
+#include "sim/python/value_error.h"
 
 namespace py = pybind11;
 
@@ -17,18 +18,6 @@ namespace reloadlab::sim {
 namespace {
 
 using Outputs = std::vector<std::pair<std::string, at::Tensor>>;
-
-[[noreturn]] void raise(const Status& status) { throw py::value_error(status.message()); }
-
-void check(const Status& status) {
-  if (!status.ok()) raise(status);
-}
-
-template <class T>
-T value_of(Result<T> result) {
-  check(result.status());
-  return *std::move(result);
-}
 
 CensusEntry::Kind kind_named(const std::string& name) {
   using Kind = CensusEntry::Kind;

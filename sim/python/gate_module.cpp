@@ -6,6 +6,7 @@
 
 #include "sim/campaign/gate.h"
 #include "sim/campaign/party.h"
+#include "sim/python/value_error.h"
 #include "sim/world/holder.h"
 
 namespace py = pybind11;
@@ -13,14 +14,8 @@ namespace py = pybind11;
 namespace reloadlab::sim {
 namespace {
 
-template <class T>
-T value_of(Result<T> result) {
-  if (!result.ok()) throw py::value_error(result.status().message());
-  return *std::move(result);
-}
-
-std::unique_ptr<Gate> make(std::vector<std::string> candidates, std::vector<std::string> laws, bool expectations, std::string today,
-                           double silence_seconds, std::vector<std::string> command) {
+std::unique_ptr<Gate> open_gate(std::vector<std::string> candidates, std::vector<std::string> laws, bool expectations, std::string today,
+                                double silence_seconds, std::vector<std::string> command) {
   hosted_by(command);
   command.emplace_back("worker");
   Engine engine = with_rank_processes(built_in_engine(), command);
@@ -32,7 +27,7 @@ std::unique_ptr<Gate> make(std::vector<std::string> candidates, std::vector<std:
   return std::make_unique<Gate>(std::move(engine), std::move(options));
 }
 
-py::list add(Gate& gate, const std::string& path) {
+py::list add_cases(Gate& gate, const std::string& path) {
   const std::vector<size_t> numbers = [&] {
     const py::gil_scoped_release released;
     return value_of(gate.add(path));
@@ -63,7 +58,7 @@ std::pair<std::string, std::string> outcome_of(const Played& played) {
   return {"passed", texts_of(one, State::quarantined)};
 }
 
-std::pair<std::string, std::string> play(Gate& gate, size_t number) {
+std::pair<std::string, std::string> play_case(Gate& gate, size_t number) {
   const py::gil_scoped_release released;
   return outcome_of(value_of(gate.play(number)));
 }
@@ -72,10 +67,10 @@ std::pair<std::string, std::string> play(Gate& gate, size_t number) {
 
 void add_gate(py::module_& module) {
   py::class_<Gate>(module, "Gate")
-      .def(py::init(&make), py::kw_only(), py::arg("candidates"), py::arg("laws"), py::arg("expectations"), py::arg("today"),
+      .def(py::init(&open_gate), py::kw_only(), py::arg("candidates"), py::arg("laws"), py::arg("expectations"), py::arg("today"),
            py::arg("silence_seconds"), py::arg("command"))
-      .def("add", &add)
-      .def("play", &play);
+      .def("add", &add_cases)
+      .def("play", &play_case);
 }
 
 }  // namespace reloadlab::sim
