@@ -15,7 +15,7 @@ namespace reloadlab::sim {
 namespace {
 
 std::unique_ptr<Gate> open_gate(std::vector<std::string> candidates, std::vector<std::string> laws, bool expectations, std::string today,
-                                double silence_seconds, std::vector<std::string> command) {
+                                double silence_seconds, std::string log, std::vector<std::string> command) {
   hosted_by(command);
   command.emplace_back("worker");
   Engine engine = with_rank_processes(built_in_engine(), command);
@@ -23,7 +23,7 @@ std::unique_ptr<Gate> open_gate(std::vector<std::string> candidates, std::vector
   GateOptions options{.expectations = expectations, .today = std::move(today)};
   options.selection.candidates = std::move(candidates);
   options.selection.laws = std::move(laws);
-  options.workers = {.command = std::move(command), .silence_seconds = silence_seconds};
+  options.workers = {.command = std::move(command), .silence_seconds = silence_seconds, .log = std::move(log)};
   return std::make_unique<Gate>(std::move(engine), std::move(options));
 }
 
@@ -68,7 +68,7 @@ std::pair<std::string, std::string> play_case(Gate& gate, size_t number) {
 void add_gate(py::module_& module) {
   py::class_<Gate>(module, "Gate")
       .def(py::init(&open_gate), py::kw_only(), py::arg("candidates"), py::arg("laws"), py::arg("expectations"), py::arg("today"),
-           py::arg("silence_seconds"), py::arg("command"))
+           py::arg("silence_seconds"), py::arg("log"), py::arg("command"))
       .def("add", &add_cases)
       .def("play", &play_case);
 }

@@ -7,7 +7,7 @@
 A case that breaks a law fails, with what ``reloadlab run`` prints. One that this machine cannot play, or that cannot be judged, is skipped
 with the reason; one that expectation files know is an xfail, and passing against them is a failure. Modules are found as tests find them.
 
-``-k`` also takes tags of scenarios. Nothing is imported, and nothing happens, where no candidate is named.
+``-k`` also takes tags of scenarios, candidates, and what varies, as in ``-k "smoke and ranks-2"``. Nothing is imported, and nothing happens, where no candidate is named.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class _Settings:
         self.hang_after = float(config.getini("reloadlab_hang_after"))
         # Of the command line, where each means itself.
         self.files = {config.invocation_params.dir.joinpath(each.split("::")[0]) for each in config.args}
+        self.log = _log_below(config)
         self._gate: Gate | None = None
 
     def holds(self, path: Path) -> bool:
@@ -72,8 +73,18 @@ class _Settings:
 
             today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
             self._gate = Gate(candidates=self.candidates, laws=self.laws, expectations=self.expectations, today=today,
-                              silence_seconds=self.hang_after, command=[sys.executable, "-m", "reloadlab"])
+                              silence_seconds=self.hang_after, log=str(self.log or ""), command=[sys.executable, "-m", "reloadlab"])
         return self._gate
+
+
+def _log_below(config: pytest.Config) -> Path | None:
+    """Where workers print, below pytest's cache, afresh for each run; None: there is none, and they print where pytest does."""
+    cache = getattr(config, "cache", None)
+    if cache is None:
+        return None
+    log: Path = cache.mkdir("reloadlab") / f"workers-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}.log"
+    log.unlink(missing_ok=True)
+    return log
 
 
 _settings = pytest.StashKey[_Settings]()
@@ -134,7 +145,8 @@ class ScenarioFile(pytest.File):
             raise self.CollectError(str(error)) from None
         for number, case, candidate, tags in cases:
             name = case if len(settings.candidates) == 1 else f"{case}-{candidate}"
-            yield Case.from_parent(self, name=name, number=number, words=[candidate, *tags])
+            varies = case.partition("[")[2].rstrip("]").replace("=", "-").split(",")  # what -k takes has no "="
+            yield Case.from_parent(self, name=name, number=number, words=[candidate, *tags, *varies])
 
 
 class LawsBroken(Exception):
@@ -161,7 +173,8 @@ class Case(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
         if isinstance(excinfo.value, LawsBroken):
-            return str(excinfo.value)
+            log = self.config.stash[_settings].log
+            return f"{excinfo.value}  prints {log}\n" if log and log.exists() else str(excinfo.value)
         return str(super().repr_failure(excinfo))
 
     def reportinfo(self) -> tuple[Path, None, str]:
