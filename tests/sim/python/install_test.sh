@@ -28,7 +28,8 @@ it_installs_and_leaves_the_tree_as_it_was() {
 
 it_is_the_program_too() {
   cd "$folder"
-  reloadlab run scenarios/layerwise/in_every_world.yaml --world cpu --candidate layerwise@hardened >"$folder/log" 2>&1 || fail "does not run"
+  reloadlab run scenarios/layerwise/in_every_world.yaml --world cpu --candidate layerwise@hardened >"$folder/log" 2>&1 ||
+    fail "does not run"
   expect_said '^2 runs; '
   reloadlab run scenarios/nowhere.yaml >"$folder/log" 2>&1 && fail "ran what is not there"
   expect_said '^scenarios/nowhere.yaml: no such file or folder'
@@ -46,6 +47,8 @@ what_is_wrong_fails() {
   run_pytest -x fused_projection.yaml && fail "passes with loads that are lost"
   expect_said '^FAIL  cold_load_equal   python:staged:Staged '
   expect_said '^FAILED fused_projection.yaml::fused-projection\[ranks=1\]'
+  run_pytest ./test_staged.py && fail "passes on a model of one's own"
+  expect_said 'LawBroken|fail cold_load_equal: '
 }
 
 its_types_are_known() {
