@@ -62,6 +62,28 @@ TEST_F(Python, WhatItDoesIsAVerdict) {
   EXPECT_EQ(verdict(hangs, "survives"), "hang: no step began for 1 s");
 }
 
+// The layer's own runs where it is called, and what stands around it is part of the forward.
+TEST_F(Python, AForwardThatIsWrappedIsCalledFromWithin) {
+  write("forward.yaml",
+        "reloadlab: 1\nscenario: forward\nabout: What the layer computes.\nsystem: layerwise\nworld: {kind: cpu, ranks: [1]}\n"
+        "model:\n  dtype: f32\n  layers:\n    - {name: up, kind: column_parallel_linear, in: 4, out: 6}\n"
+        "checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}\nsteps:\n  - load: A\n  - reload: B\n  - forward: {}\n");
+  const std::tuple<const char*, const char*, const char*> ways[] = {
+      {"WrapsForward", "cold_load_equal", "pass"},
+      {"DoublesInForward", "cold_load_equal", "fail: the forward gives another output"},
+      {"LeavesForwardOut", "failure_atomic",
+       "fail: failed, should have gone through: up: what stands in the place of up's forward never calls it"},
+      {"CallsForwardTwice", "failure_atomic", "fail: failed, should have gone through: up: a forward calls the layer's own twice"}};
+  std::string named = "forward.yaml";
+  for (const auto& [way, law, says] : ways) named += fmt::format(" --candidate python:wayward:{}", way);
+  const Ran ran = reloadlab_with("PYTHONPATH=" CANDIDATES, "run --law cold_load_equal --law failure_atomic " + named);
+  size_t number = 0;
+  for (const auto& [way, law, says] : ways) {
+    const std::string said = verdict(ran, law, number++);
+    EXPECT_TRUE(said.starts_with(says)) << way << ": " << said;
+  }
+}
+
 // What is still there of a model that is gone is counted as its layers, as for any candidate.
 TEST_F(Python, WhoKeepsModelsLeaksAndWhoDoesNotLeavesNothing) {
   write("gone.yaml",

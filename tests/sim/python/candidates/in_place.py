@@ -72,23 +72,3 @@ class Skips(Plain):
     def prepare(self, model):
         for param in model.parameters():
             param.weight_loader = lambda param, loaded_weight, **named: None
-
-
-class KeepsHalves(Plain):
-    """Between forwards the weights are halves of what they should be, and whole within one: `forward` has to stand around the layer's own."""
-
-    def record(self, model):
-        for module in model.modules():
-            if "weight" in module._parameters:
-                module.forward = self.around(module, module.forward)
-
-    def around(self, module, own):
-        def forward(*inputs):
-            whole = module.weight.data.clone()
-            module.weight.data.zero_()
-            try:
-                return own(*inputs)
-            finally:
-                module.weight.data.copy_(whole)
-
-        return forward
