@@ -123,7 +123,7 @@ Result<Spoken> ask(const std::vector<std::string>& command) {
     say_end(status, spoken);
   else
     spoken.end = fmt::format("does not come back within {} s", ready == std::string::npos ? kStartSeconds : seconds);
-  if (ready != std::string::npos) spoken.err.erase(ready, kReady.size());  // that was for us
+  if (ready != std::string::npos) spoken.err.erase(0, ready + kReady.size());
   return spoken;
 }
 

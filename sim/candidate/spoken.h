@@ -10,7 +10,7 @@ namespace reloadlab::sim {
 struct Spoken {
   int exit_code = -1;    // -1: a signal
   std::string end;       // "leaves with exit code 3", "is killed by signal 11 (SIGSEGV)", "does not come back within 10 s"
-  std::string out, err;  // what it printed
+  std::string out, err;  // what it printed; of its errors what came after it was ready, where it was
 };
 
 // One that says "ready" on a line of its errors has 10 seconds more, or as many as RELOADLAB_ANSWER_SECONDS says; until then it has as

@@ -18,12 +18,12 @@ PATH=$folder/venv/bin:$PATH
 export PYTHONDONTWRITEBYTECODE=1 PYTHONWARNINGS=ignore::UserWarning
 run_pytest() { python -m pytest -p no:cacheprovider "$@" >"$folder/log" 2>&1; }
 
-it_installs_and_leaves_the_tree_as_it_was() {
-  touch "$folder/before"
+files_of_the_tree() { (cd "$source" && find . -type f -not -path './build/*' -not -path './.git/*' | sort); }
+
+it_installs_and_leaves_nothing_in_the_tree() {
+  files_of_the_tree >"$folder/before"
   CMAKE_BUILD_PARALLEL_LEVEL=2 pip install --no-index --no-build-isolation "$source" >"$folder/log" 2>&1 || fail "not installed"
-  local left
-  left=$(cd "$source" && find . -newer "$folder/before" -type f -not -path './build/*' -not -path './.git/*')
-  [ -z "$left" ] || fail "left in the tree: $left"
+  files_of_the_tree | diff "$folder/before" - >"$folder/log" || fail "not the files that were there"
 }
 
 it_is_the_program_too() {
@@ -58,7 +58,7 @@ its_types_are_known() {
   expect_said 'incompatible type "int"; expected "?Module'
 }
 
-it_installs_and_leaves_the_tree_as_it_was
+it_installs_and_leaves_nothing_in_the_tree
 it_is_the_program_too
 the_example_passes
 what_is_wrong_fails
