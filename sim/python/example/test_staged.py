@@ -23,4 +23,4 @@ def test_a_live_model_is_what_a_cold_start_gives() -> None:
         staged.finish(model, torch.float32)
 
     report = reloadlab.attach(cold(1.0), load, (1.0, 2.0), cold)
-    assert report.ok, report
+    assert report.ok, str(report)

@@ -40,7 +40,7 @@ class Law:
     first: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Report:
     """Verdicts of all laws, as text with str(), and the evidence, for `merge`; a watch's has none."""
 
@@ -64,6 +64,9 @@ class Report:
 
     def __str__(self) -> str:
         return self.text
+
+    def __repr__(self) -> str:
+        return f"<Report: {self.text}>"
 
 
 class LawBroken(AssertionError):

@@ -48,7 +48,7 @@ what_is_wrong_fails() {
   expect_said '^FAIL  cold_load_equal   python:staged:Staged '
   expect_said '^FAILED fused_projection.yaml::fused-projection\[ranks=1\]'
   run_pytest ./test_staged.py && fail "passes on a model of one's own"
-  expect_said 'LawBroken|fail cold_load_equal: '
+  expect_said '^E +fail cold_load_equal: '
 }
 
 its_types_are_known() {
