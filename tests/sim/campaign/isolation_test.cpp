@@ -131,6 +131,25 @@ TEST(Workers, StayFromOneRunToTheNextUntilTheyDie) {
   EXPECT_NE(processes[2], processes[0]);
 }
 
+TEST(Workers, WhatWasDroppedUnderWayIsOfThatRunAlone) {
+  const Case one{.steps = {{.kind = StepKind::load}, {.kind = StepKind::reload}}};
+  const std::vector<Job> jobs{{.the_case = one, .candidate = "fake@loop"}, {.the_case = one, .candidate = "fake@good"}};
+  const Engine engine = fake_engine();
+  const auto runner = run_in_workers(engine, {.command = {"/proc/self/exe", "worker"}, .workers = 2, .silence_seconds = 2});
+  std::vector<std::string> answers;
+  for (const size_t count : {2, 1}) {
+    ASSERT_TRUE(runner
+                    ->run(
+                        std::span(jobs).last(count), [](const Job&) { return std::string(); },
+                        [&](size_t, const Answer& answer) {
+                          answers.push_back(answer.result.candidate);
+                          return false;
+                        })
+                    .ok());
+  }
+  EXPECT_EQ(answers, (std::vector<std::string>{"fake@good", "fake@good"}));
+}
+
 // A process has one of LibTorch's allocators, for good.
 TEST(Workers, EachAllocatorOfGpusHasProcessesOfItsOwn) {
   std::vector<Job> jobs;
