@@ -1,13 +1,14 @@
 """pytest plug-in: each case of a scenario file is a test of a reloader of yours.
 
     [tool.pytest.ini_options]
-    reloadlab_candidate = "python:mine:Mine"                 # what is judged; a list of several, if there are
+    reloadlab_candidate = "python:mine:Mine"                    # what is judged; a list of several, if there are
     reloadlab_scenarios = ["scenarios/layerwise", "mine.yaml"]  # files and folders; what is not there is taken from the package
 
 A case that breaks a law fails, with what ``reloadlab run`` prints. One that this machine cannot play, or that cannot be judged, is skipped
 with the reason; one that expectation files know is an xfail, and passing against them is a failure. Modules are found as tests find them.
 
-``-k`` also takes tags of scenarios, candidates, and what varies, as in ``-k "smoke and ranks-2"``. Nothing is imported, and nothing happens, where no candidate is named.
+``-k`` also takes tags of scenarios, candidates, and what varies, as in ``-k "smoke and ranks-2"``. Nothing is imported, and nothing happens,
+where no candidate is named.
 """
 
 from __future__ import annotations
