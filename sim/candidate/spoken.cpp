@@ -35,16 +35,6 @@ struct Pipe {
   }
 };
 
-Result<int> answer_seconds() {
-  const char* const said = std::getenv(kAnswerVariable);
-  if (!said) return kAnswerSeconds;
-  int seconds = 0;
-  const char* const end = said + std::strlen(said);
-  const auto [last, error] = std::from_chars(said, end, seconds);
-  if (error == std::errc() && last == end && seconds >= 1 && seconds <= kAnswerSecondsMost) return seconds;
-  return Status(Code::usage, fmt::format("{}: \"{}\" is no number of seconds from 1 to {}", kAnswerVariable, said, kAnswerSecondsMost));
-}
-
 // A process group of its own, so that what it started ends with it.
 Result<pid_t> start(const std::vector<std::string>& command, const Pipe& out, const Pipe& err) {
   std::vector<char*> words;
@@ -105,6 +95,16 @@ void say_end(int status, Spoken& spoken) {
 }
 
 }  // namespace
+
+Result<int> answer_seconds() {
+  const char* const said = std::getenv(kAnswerVariable);
+  if (!said) return kAnswerSeconds;
+  int seconds = 0;
+  const char* const end = said + std::strlen(said);
+  const auto [last, error] = std::from_chars(said, end, seconds);
+  if (error == std::errc() && last == end && seconds >= 1 && seconds <= kAnswerSecondsMost) return seconds;
+  return Status(Code::usage, fmt::format("{}: \"{}\" is no number of seconds from 1 to {}", kAnswerVariable, said, kAnswerSecondsMost));
+}
 
 Result<Spoken> ask(const std::vector<std::string>& command) {
   RELOADLAB_ASSIGN(const int seconds, answer_seconds());
