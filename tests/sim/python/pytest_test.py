@@ -163,7 +163,7 @@ def test_a_candidate_that_is_not_there(project):
 def test_who_asks_for_other_tests_gets_these(project, pytester):
     pytester.makepyfile(test_other="def test_other(): pass")
     project("InPlace", "test_other.py").assert_outcomes(passed=1)
-    project("InPlace", "small.yaml::small[ranks=2]").assert_outcomes(passed=1)
+    project("InPlace", "small.yaml::small[ranks=2]", ini="").assert_outcomes(passed=1)
     project("InPlace", "--collect-only", "-q", ini="").assert_outcomes()
     given = pytester.runpytest_inprocess("-p", "pytest_reloadlab", "--reloadlab-candidate", "python:mine:InPlace",
                                          "--reloadlab-candidate", "layerwise@hardened", "--reloadlab-scenarios", "small.yaml", "-v",
