@@ -172,6 +172,12 @@ def test_who_asks_for_other_tests_gets_these(project, pytester):
     given.stdout.fnmatch_lines_random(["small.yaml::small[[]ranks=1[]]-layerwise@hardened PASSED*"])
 
 
+def test_modules_are_found_as_tests_find_them(project):
+    (project.folder / "src").mkdir()
+    (project.folder / "mine.py").rename(project.folder / "src" / "mine.py")
+    project("InPlace", ini="reloadlab_scenarios = small.yaml\npythonpath = src").assert_outcomes(passed=2)
+
+
 def test_processes_side_by_side(project):
     project("InPlace", "-p", "xdist", "-n", "2", in_process=False).assert_outcomes(passed=2)
 
