@@ -1,7 +1,11 @@
 # The Python that LibTorch belongs to, for what is built as its extension: <environment>/lib/python3.11/site-packages/torch.
 # Sets RELOADLAB_PYTHON to its interpreter and makes the target reloadlab_python_headers, or neither where it or its headers are missing.
 get_filename_component(reloadlab_environment ${RELOADLAB_TORCH}/../../../.. ABSOLUTE)
-set(RELOADLAB_PYTHON ${reloadlab_environment}/bin/python3 CACHE FILEPATH "The Python whose torch this is")
+if(SKBUILD)
+  set(RELOADLAB_PYTHON ${Python_EXECUTABLE})
+else()
+  set(RELOADLAB_PYTHON ${reloadlab_environment}/bin/python3 CACHE FILEPATH "The Python whose torch this is")
+endif()
 set(ask "import sysconfig as s; print(s.get_path('include'), s.get_config_var('EXT_SUFFIX'))")
 set(said)
 if(EXISTS ${RELOADLAB_PYTHON})

@@ -1,4 +1,5 @@
-# Finds LibTorch in TORCH_ROOT, then in the cached environment, then beside the python3 on PATH, and imports what we link.
+# Finds LibTorch in TORCH_ROOT, then in the cached environment, then beside the python3 on PATH, and imports what we link. Where pip
+# builds (SKBUILD) it is the torch of the environment that pip installs into, and no other.
 # Torch's own package file is not used: it stops on a machine without a CUDA toolkit, which nothing here needs.
 set(RELOADLAB_TORCH_VERSION 2.11.0)
 if(DEFINED ENV{RELOADLAB_CACHE})
@@ -9,10 +10,16 @@ endif()
 
 function(reloadlab_find_torch result)
   set(candidates ${TORCH_ROOT} $ENV{TORCH_ROOT})
-  file(GLOB cached ${reloadlab_cache}/torch-${RELOADLAB_TORCH_VERSION}/lib/python3*/site-packages/torch)
-  list(APPEND candidates ${cached})
+  set(python python3)
+  if(SKBUILD)
+    set(candidates)
+    set(python ${Python_EXECUTABLE} -E)  # past the environment that pip builds in, which hides the one that it builds for
+  else()
+    file(GLOB cached ${reloadlab_cache}/torch-${RELOADLAB_TORCH_VERSION}/lib/python3*/site-packages/torch)
+    list(APPEND candidates ${cached})
+  endif()
   set(ask "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')")
-  execute_process(COMMAND python3 -c "${ask}" OUTPUT_VARIABLE beside OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  execute_process(COMMAND ${python} -c "${ask}" OUTPUT_VARIABLE beside OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
   list(APPEND candidates ${beside})
   foreach(root IN LISTS candidates)
     if(EXISTS ${root}/lib/libtorch_cpu.so)
@@ -20,10 +27,24 @@ function(reloadlab_find_torch result)
       return()
     endif()
   endforeach()
+  if(SKBUILD)
+    message(FATAL_ERROR "${Python_EXECUTABLE} has no torch, whose headers this needs: pip install torch==${RELOADLAB_TORCH_VERSION}")
+  endif()
   message(FATAL_ERROR "LibTorch ${RELOADLAB_TORCH_VERSION} not found: run ci/setup, or pass -DTORCH_ROOT=<site-packages>/torch")
 endfunction()
 
+# Objects of another version have other layouts, and what is built against them crashes.
+function(reloadlab_check_torch root)
+  file(STRINGS ${root}/version.py found REGEX "^__version__ = ")
+  if(found AND NOT found MATCHES "'${RELOADLAB_TORCH_VERSION}[+']")
+    message(FATAL_ERROR "${root} is torch ${found}, and this is for torch ${RELOADLAB_TORCH_VERSION}")
+  endif()
+endfunction()
+
 reloadlab_find_torch(RELOADLAB_TORCH)
+if(SKBUILD)
+  reloadlab_check_torch(${RELOADLAB_TORCH})
+endif()
 message(STATUS "LibTorch: ${RELOADLAB_TORCH}")
 add_library(reloadlab_torch INTERFACE)
 target_include_directories(reloadlab_torch SYSTEM INTERFACE ${RELOADLAB_TORCH}/include ${RELOADLAB_TORCH}/include/torch/csrc/api/include)

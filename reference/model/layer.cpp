@@ -57,7 +57,7 @@ const std::vector<LayerPtr>& Model::layers() const {
 
 Status around_forward(Layer& layer, const std::function<Status()>& forward) {
   if (layer.hooks.before) RELOADLAB_TRY(layer.hooks.before(layer));
-  RELOADLAB_TRY(forward());
+  RELOADLAB_TRY(layer.hooks.around ? layer.hooks.around(layer, forward) : forward());
   return layer.hooks.after ? layer.hooks.after(layer) : Status();
 }
 

@@ -175,9 +175,10 @@ class OwnStep {
 };
 
 // What engines wrap around a layer's forward. Called on the stream that the forward is issued to; null: nothing. A failure is the
-// forward's.
+// forward's. `around` runs it from within, once, between the other two.
 struct ForwardHooks {
   std::function<Status(Layer&)> before, after;
+  std::function<Status(Layer&, const std::function<Status()>& forward)> around;
 };
 
 class Layer : public std::enable_shared_from_this<Layer> {

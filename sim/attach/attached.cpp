@@ -68,18 +68,6 @@ std::optional<DType> named(at::ScalarType type) {
 // Element types that laws have no name for are bytes to them.
 at::Tensor nameable(const at::Tensor& tensor) { return named(tensor.scalar_type()) ? tensor : tensor.contiguous().view(at::kByte); }
 
-CensusEntry entry_of(const Held& held) {
-  return {.path = held.path,
-          .layer = held.layer,
-          .kind = held.kind,
-          .persistent = held.persistent,
-          .handle = held.handle,
-          .tensor_class = held.tensor_class,
-          .loader = held.loader,
-          .attributes = held.attributes,
-          .host = held.host};
-}
-
 void describe(const at::Tensor& tensor, CensusEntry& entry) {
   const bool own = named(tensor.scalar_type()).has_value();
   entry.shape.assign(tensor.sizes().begin(), tensor.sizes().end());
@@ -139,7 +127,7 @@ Census Attached::census(const Moment& moment, int step) {
   census.step = step;
   census.flags = moment.flags;
   for (const Held& held : moment.held) {
-    CensusEntry& entry = census.entries.emplace_back(entry_of(held));
+    CensusEntry& entry = census.entries.emplace_back(held.entry);
     if (!held.tensor.defined()) continue;
     describe(held.tensor, entry);
     if (entry.on_meta || !held.tensor.has_storage()) continue;

@@ -10,15 +10,10 @@
 
 namespace reloadlab::sim {
 
+// One name: "blocks.0.qkv.weight", "blocks.0.qkv.extra:helper.scale", "process:engine._cache[0]"; once each.
 struct Held {
-  std::string path;   // "blocks.0.qkv.weight", "blocks.0.qkv.extra:helper.scale", "process:engine._cache[0]"; once each
-  std::string layer;  // "blocks.0.qkv"; empty: outside of the model
-  CensusEntry::Kind kind = CensusEntry::Kind::parameter;
-  bool persistent = true;
-  at::Tensor tensor;    // undefined: an empty slot, or a number of the host
-  int64_t handle = -1;  // the same for names of one object, as long as that lives
-  std::string tensor_class, loader = "-", attributes;
-  double host = 0;  // extra_host
+  CensusEntry entry;  // without what the tensor says for itself: place, shape, dtype, content
+  at::Tensor tensor;  // undefined: an empty slot, or a number of the host
 };
 
 struct Moment {

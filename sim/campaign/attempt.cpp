@@ -55,6 +55,14 @@ void explain(const Evidence& evidence, LawResult& law) {
 
 }  // namespace
 
+std::vector<LawText> judged_laws(const Engine& engine) {
+  std::vector<LawText> laws = engine.laws;
+  laws.push_back({std::string(kSurvives), std::string(kSurvivesSentence)});
+  laws.push_back({std::string(kSameAgain), std::string(kSameAgainSentence)});
+  laws.push_back({std::string(kWithinBaseline), std::string(kWithinBaselineSentence)});
+  return laws;
+}
+
 std::vector<std::string> judged_law_ids(const Engine& engine) {
   std::vector<std::string> ids = engine.law_ids();
   ids.emplace_back(kSurvives);

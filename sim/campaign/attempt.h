@@ -38,6 +38,8 @@ bool spoils_its_process(const CaseResult& result);
 
 // Of the registry, and those that are judged by whoever runs the case.
 std::vector<std::string> judged_law_ids(const Engine& engine);
+// All that verdicts may be of, with their sentences.
+std::vector<LawText> judged_laws(const Engine& engine);
 
 LawResult law_result(Verdict verdict);
 

@@ -113,10 +113,7 @@ class Campaign {
       result_.run.shard = fmt::format("{} of {} ({})", shard->index + 1, shard->count, shard->said_by);
     RELOADLAB_ASSIGN(folder_, RunFolder::open(options_.out, result_.name, result_.run.started));
     result_.run.folder = folder_->path().string();
-    result_.laws = engine_.laws;
-    result_.laws.push_back({std::string(kSurvives), std::string(kSurvivesSentence)});
-    result_.laws.push_back({std::string(kSameAgain), std::string(kSameAgainSentence)});
-    result_.laws.push_back({std::string(kWithinBaseline), std::string(kWithinBaselineSentence)});
+    result_.laws = judged_laws(engine_);
     return {};
   }
 

@@ -40,7 +40,7 @@ class Pool : public Runner {
     jobs_ = jobs, why_not_ = &why_not, on_answer_ = &on_answer;
     busy_ = 0, in_vain_ = 0, going_on_ = true;
     queue();
-    desks_.clear();
+    std::erase_if(desks_, [](const Desk& desk) { return desk.job.has_value(); });  // what was dropped under way
     desks_.resize(std::min(static_cast<size_t>(options_.workers), std::max<size_t>(jobs.size(), 1)));
     while (going_on_ && (!meeting_.empty() || !others_.empty() || busy_ > 0)) {
       for (Desk& desk : desks_) RELOADLAB_TRY(seat(desk));
@@ -48,7 +48,6 @@ class Pool : public Runner {
       for (Desk& desk : desks_)
         if (desk.worker) RELOADLAB_TRY(attend(desk));
     }
-    desks_.clear();
     return {};
   }
 

@@ -16,6 +16,7 @@ class Runner {
   using WhyNot = std::function<std::string(const Job&)>;
 
   virtual ~Runner() = default;
+  // May be called again: workers that are at rest serve the next jobs, too.
   virtual Status run(std::span<const Job> jobs, const WhyNot& why_not, const OnAnswer& on_answer) = 0;
 };
 

@@ -9,15 +9,18 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 
 namespace reloadlab::sim {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr int kAnswerSeconds = 10, kStartSeconds = 120;
+constexpr int kAnswerSeconds = 10, kAnswerSecondsMost = 3600, kStartSeconds = 120;
+constexpr const char* kAnswerVariable = "RELOADLAB_ANSWER_SECONDS";
 constexpr std::string_view kReady = "ready\n";
 
 struct Pipe {
@@ -63,7 +66,7 @@ bool take(int file, std::string& text) {
 }
 
 // False: it took too long.
-bool listen(Pipe& out, Pipe& err, Spoken& spoken) {
+bool listen(Pipe& out, Pipe& err, int answer_seconds, Spoken& spoken) {
   const Clock::time_point begin = Clock::now();
   Clock::time_point end = begin + std::chrono::seconds(kStartSeconds);
   bool ready = false;
@@ -76,7 +79,7 @@ bool listen(Pipe& out, Pipe& err, Spoken& spoken) {
     if (watched[1].revents && !take(err.ends[0], spoken.err)) err.close(0);
     if (!ready && spoken.err.find(kReady) != std::string::npos) {
       ready = true;
-      end = Clock::now() + std::chrono::seconds(kAnswerSeconds);
+      end = Clock::now() + std::chrono::seconds(answer_seconds);
     }
   }
   return true;
@@ -93,22 +96,34 @@ void say_end(int status, Spoken& spoken) {
 
 }  // namespace
 
+Result<int> answer_seconds() {
+  const char* const said = std::getenv(kAnswerVariable);
+  if (!said) return kAnswerSeconds;
+  int seconds = 0;
+  const char* const end = said + std::strlen(said);
+  const auto [last, error] = std::from_chars(said, end, seconds);
+  if (error == std::errc() && last == end && seconds >= 1 && seconds <= kAnswerSecondsMost) return seconds;
+  return Status(Code::usage, fmt::format("{}: \"{}\" is no number of seconds from 1 to {}", kAnswerVariable, said, kAnswerSecondsMost));
+}
+
 Result<Spoken> ask(const std::vector<std::string>& command) {
+  RELOADLAB_ASSIGN(const int seconds, answer_seconds());
   Pipe out, err;
   if (!out.open() || !err.open()) return Status(Code::failed, fmt::format("pipe: {}", std::strerror(errno)));
   RELOADLAB_ASSIGN(const pid_t pid, start(command, out, err));
   out.close(1);
   err.close(1);
   Spoken spoken;
-  const bool in_time = listen(out, err, spoken);
+  const bool in_time = listen(out, err, seconds, spoken);
   if (!in_time) ::kill(-pid, SIGKILL);
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+  const size_t ready = spoken.err.find(kReady);
   if (in_time)
     say_end(status, spoken);
   else
-    spoken.end =
-        fmt::format("does not come back within {} s", spoken.err.find(kReady) == std::string::npos ? kStartSeconds : kAnswerSeconds);
+    spoken.end = fmt::format("does not come back within {} s", ready == std::string::npos ? kStartSeconds : seconds);
+  if (ready != std::string::npos) spoken.err.erase(0, ready + kReady.size());
   return spoken;
 }
 

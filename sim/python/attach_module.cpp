@@ -10,6 +10,7 @@
 #include "sim/evidence/archive.h"
 #include "sim/evidence/enums.h"
 #include "sim/evidence/store.h"
+#include "sim/python/value_error.h"
 
 namespace py = pybind11;
 
@@ -17,18 +18,6 @@ namespace reloadlab::sim {
 namespace {
 
 using Outputs = std::vector<std::pair<std::string, at::Tensor>>;
-
-[[noreturn]] void raise(const Status& status) { throw py::value_error(status.message()); }
-
-void check(const Status& status) {
-  if (!status.ok()) raise(status);
-}
-
-template <class T>
-T value_of(Result<T> result) {
-  check(result.status());
-  return *std::move(result);
-}
 
 CensusEntry::Kind kind_named(const std::string& name) {
   using Kind = CensusEntry::Kind;
@@ -39,16 +28,17 @@ CensusEntry::Kind kind_named(const std::string& name) {
 
 Held held_from(const py::handle& object) {
   Held held;
-  held.path = object.attr("path").cast<std::string>();
-  held.layer = object.attr("layer").cast<std::string>();
-  held.kind = kind_named(object.attr("kind").cast<std::string>());
-  held.persistent = object.attr("persistent").cast<bool>();
+  CensusEntry& entry = held.entry;
+  entry.path = object.attr("path").cast<std::string>();
+  entry.layer = object.attr("layer").cast<std::string>();
+  entry.kind = kind_named(object.attr("kind").cast<std::string>());
+  entry.persistent = object.attr("persistent").cast<bool>();
+  entry.handle = object.attr("handle").cast<int64_t>();
+  entry.tensor_class = object.attr("tensor_class").cast<std::string>();
+  entry.loader = object.attr("loader").cast<std::string>();
+  entry.attributes = object.attr("attributes").cast<std::string>();
+  entry.host = object.attr("host").cast<double>();
   if (const py::object tensor = object.attr("tensor"); !tensor.is_none()) held.tensor = tensor.cast<at::Tensor>();
-  held.handle = object.attr("handle").cast<int64_t>();
-  held.tensor_class = object.attr("tensor_class").cast<std::string>();
-  held.loader = object.attr("loader").cast<std::string>();
-  held.attributes = object.attr("attributes").cast<std::string>();
-  held.host = object.attr("host").cast<double>();
   return held;
 }
 

@@ -310,7 +310,7 @@ void Mirror::read_takings(Node& node) {
   const py::dict attributes = attributes_of(node.module);
   if (node.quant_method && node.layer->quant_method == node.quant_method && helpers().attr("is_taken")(node.module).cast<bool>())
     node.layer->quant_method = taken_step(node.quant_method, weak_from_this());
-  if (!node.layer->hooks.before && attributes.contains("forward")) node.layer->hooks.before = taken_forward(weak_from_this());
+  if (!node.layer->hooks.around && attributes.contains("forward")) node.layer->hooks.around = taken_forward(weak_from_this());
 }
 
 // Those that the model was built with, and those of engines that they are known by.

@@ -21,6 +21,13 @@
 
 namespace reloadlab::python {
 
+// A forward that the harness has begun, where something of Python stands around it.
+struct OwnForward {
+  const model::Layer* layer;
+  const std::function<Status()>& run;
+  bool ran = false;
+};
+
 // All of it REQUIRES the GIL.
 class Mirror : public std::enable_shared_from_this<Mirror> {
  public:
@@ -59,7 +66,8 @@ class Mirror : public std::enable_shared_from_this<Mirror> {
 
   // Where the harness looks into the layers while Python runs, as it does when a series sends, they hold their tensors all the time.
   bool lets_go = true;
-  py::object candidate;  // whose calls these are: an instance of Reloader or WeightSeries
+  OwnForward* forward = nullptr;  // that is under way
+  py::object candidate;           // whose calls these are: an instance of Reloader or WeightSeries
 
  private:
   struct Node {

@@ -9,6 +9,8 @@
 #include "sim/python/callables.h"
 #include "sim/python/calls.h"
 #include "sim/python/find.h"
+#include "sim/python/gate_module.h"
+#include "sim/scenario/scenario.h"
 #include "sim/world/holder.h"
 #include "sim/world/modelled/baton.h"
 #include "tests/mutants/wrong.h"
@@ -54,6 +56,15 @@ void post_load(const LayerRef& self) {
   });
 }
 
+// Nothing where the harness has begun none of this layer.
+void own_forward(const LayerRef& self) {
+  const std::shared_ptr<Mirror> mirror = self.mirror.lock();
+  OwnForward* const own = mirror ? mirror->forward : nullptr;
+  if (!own || own->layer != self.layer.lock().get()) return;
+  if (std::exchange(own->ran, true)) return raise(Status(Code::misuse, "a forward calls the layer's own twice"));
+  on_layer(self, [&](model::Layer&) { return own->run(); });
+}
+
 void own_post_load(const LayerRef& self) { on_layer(self, model::run_own_post_load); }
 
 std::map<std::string, at::Tensor> extra_tensors(const LayerRef& self) {
@@ -77,6 +88,7 @@ PYBIND11_MODULE(_reloadlab, module) {
   py::class_<LayerRef>(module, "LayerRef")
       .def("post_load", &post_load)
       .def("own_post_load", &own_post_load)
+      .def("own_forward", &own_forward)
       .def_property_readonly("extra_tensors", &extra_tensors);
   py::class_<NativeLoader>(module, "NativeLoader").def("__call__", &NativeLoader::operator());
   py::class_<LeftLayer>(module, "LeftLayer").def(py::init<>());
@@ -91,6 +103,8 @@ PYBIND11_MODULE(_reloadlab, module) {
   module.def("default_loader", [] { return NativeLoader{reloadlab::model::default_weight_loader()}; });
   module.def("current_candidate", [] { return current() ? current()->candidate : py::object(py::none()); });
   module.def("main", &run_main);
+  module.def("supply_scenarios", [](const std::string& folder) { reloadlab::sim::supply_scenarios(folder); });
   reloadlab::sim::add_attach(module);
+  reloadlab::sim::add_gate(module);
   module.attr("torch_version") = TORCH_VERSION;
 }

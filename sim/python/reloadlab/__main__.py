@@ -1,10 +1,12 @@
-"""``python -m reloadlab``: the program, with Python candidates."""
+"""``python -m reloadlab``, and the command ``reloadlab`` of an installed package: the program, with Python candidates."""
 
 import os
 import sys
+from typing import NoReturn
 
 
-def main() -> int:
+def main(called: str = "python -m reloadlab") -> int:
+    """What the words of the command line ask for; the program's exit code."""
     words = sys.argv[1:]
     if words[:1] == ["describe"]:
         from . import describe
@@ -15,12 +17,20 @@ def main() -> int:
         return describe.main(words[1])
     from . import _reloadlab
 
-    name = os.environ.get("RELOADLAB_CALLED", "python -m reloadlab")
-    return _reloadlab.main(name, words, [sys.executable, "-m", "reloadlab"])
+    return _reloadlab.main(os.environ.get("RELOADLAB_CALLED", called), words, [sys.executable, "-m", "reloadlab"])
 
 
-if __name__ == "__main__":
-    code = main()
+def _leave(code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # candidates may have threads
+
+
+def run() -> NoReturn:
+    """The command: candidates are looked for in the current folder, as with ``python -m``."""
+    sys.path.insert(0, os.getcwd())
+    _leave(main("reloadlab"))
+
+
+if __name__ == "__main__":
+    _leave(main())

@@ -40,7 +40,7 @@ class Law:
     first: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Report:
     """Verdicts of all laws, as text with str(), and the evidence, for `merge`; a watch's has none."""
 
@@ -64,6 +64,9 @@ class Report:
 
     def __str__(self) -> str:
         return self.text
+
+    def __repr__(self) -> str:
+        return f"<Report: {self.text}>"
 
 
 class LawBroken(AssertionError):
@@ -102,12 +105,12 @@ class _Session:
         for held in moment.held:
             if held.tensor is not None and held.tensor.device.type == "cpu":
                 storage = held.tensor.untyped_storage()
-                self.unheard[StorageWeakRef(storage)] = storage.nbytes()
+                self.unheard[_weak(storage)] = storage.nbytes()
         self.seen.begin(checkpoint, moment)
 
     def _freed_unheard(self) -> int:
         """Bytes of the CPU that have gone and of which no allocator tells: they were there before the first update."""
-        gone = [storage for storage in self.unheard if storage.expired()]
+        gone = [storage for storage in self.unheard if _expired(storage)]
         return sum(self.unheard.pop(storage) for storage in gone)
 
     @contextlib.contextmanager
@@ -124,6 +127,12 @@ class _Session:
         self.allocated += after
         live = _live_objects() if self.count else (0, 0, 0)
         self.seen.update(checkpoint, error, peak, after, (*live, self.allocated), self.moment())
+
+
+# Torch gives these no types.
+_weak: Callable[[torch.UntypedStorage], StorageWeakRef] = StorageWeakRef
+_expired: Callable[[StorageWeakRef], bool] = StorageWeakRef.expired
+_cuda: Any = torch.cuda
 
 
 def _is_on_gpu(model: torch.nn.Module) -> bool:
@@ -148,10 +157,10 @@ def _live_objects() -> tuple[int, int, int]:
 
 def _poisoned_free_memory() -> list[torch.Tensor]:
     """What is free on GPUs, filled with what no weight is, as long as the result lives."""
-    if not torch.cuda.is_initialized():
+    if not _cuda.is_initialized():
         return []
     held = []
-    for segment in torch.cuda.memory_snapshot():
+    for segment in _cuda.memory_snapshot():
         if tuple(segment.get("segment_pool_id", (0, 0))) != (0, 0):
             continue  # a graph's own
         for block in segment["blocks"]:

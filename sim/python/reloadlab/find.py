@@ -8,6 +8,7 @@ import importlib
 import inspect
 import traceback
 from dataclasses import dataclass
+from types import ModuleType
 
 from .candidate import Reloader, WeightSeries
 
@@ -38,7 +39,7 @@ class Found:
     series: type | None = None
 
 
-def _import(module: str):
+def _import(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -51,7 +52,7 @@ def _import(module: str):
         raise Refusal("data", f"{module} cannot be imported: {type(error).__name__}: {text} ({last.filename}:{last.lineno})") from error
 
 
-def _roles_in(module) -> list[str]:
+def _roles_in(module: ModuleType) -> list[str]:
     return [
         name
         for name, value in vars(module).items()
@@ -59,7 +60,7 @@ def _roles_in(module) -> list[str]:
     ]
 
 
-def _class(module, name: str) -> type:
+def _class(module: ModuleType, name: str) -> type[Reloader | WeightSeries]:
     if not hasattr(module, name):
         known = _roles_in(module)
         near = difflib.get_close_matches(name, known, 1)
@@ -71,10 +72,10 @@ def _class(module, name: str) -> type:
     return found
 
 
-def _describe(found: type) -> Found:
+def _describe(found: type[Reloader | WeightSeries]) -> Found:
     where = f"{found.__module__}.{found.__qualname__}"
-    series = issubclass(found, WeightSeries)
-    system = "shared_series" if series else found.system
+    series = found if issubclass(found, WeightSeries) else None
+    system = found.system if issubclass(found, Reloader) else "shared_series"
     if system not in SYSTEMS:
         near = difflib.get_close_matches(str(system), SYSTEMS, 1)
         hint = f'; did you mean "{near[0]}"?' if near else ""
@@ -82,7 +83,7 @@ def _describe(found: type) -> Found:
     if not isinstance(found.declared, dict) or not all(isinstance(k, str) and isinstance(v, str) for k, v in found.declared.items()):
         raise Refusal("data", f"{where}: declared has to be a dict of names and values, both texts")
     reloader = getattr(found, "beside", None) if series else found
-    return Found(system, DEFAULTS | found.declared, reloader, found if series else None)
+    return Found(system, DEFAULTS | found.declared, reloader, series)
 
 
 def find_to_play(spelling: str) -> Found:

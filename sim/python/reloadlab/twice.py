@@ -71,11 +71,14 @@ def process_twice(layer_factory: Callable[[], torch.nn.Module], step: Callable[[
     return Twice(type(layer).__name__, tuple(_moved(had, second)), len(had))
 
 
-def _own_step(layer: torch.nn.Module) -> Callable[[torch.nn.Module], Any]:
-    method = getattr(getattr(layer, "quant_method", None), "process_weights_after_loading", None)
+_Step = Callable[[torch.nn.Module], Any]
+
+
+def _own_step(layer: torch.nn.Module) -> _Step:
+    method: _Step | None = getattr(getattr(layer, "quant_method", None), "process_weights_after_loading", None)
     if method is not None:
         return method
-    own = getattr(layer, "process_weights_after_loading", None)
+    own: Callable[[], Any] | None = getattr(layer, "process_weights_after_loading", None)
     if own is None:
         raise ValueError(f"{type(layer).__name__} has no process_weights_after_loading, and neither has its quant_method: pass step=")
     return lambda _: own()
@@ -107,7 +110,7 @@ def _copy_of(tensor: torch.Tensor | None, parameter: bool, copies: dict[int, tor
     made: torch.Tensor = tensor.detach().clone()
     if parameter:
         made = torch.nn.Parameter(made, requires_grad=tensor.requires_grad)
-        made.__class__ = type(tensor)
+        setattr(made, "__class__", type(tensor))
     made.__dict__.update(vars(tensor))
     copies[id(tensor)] = made
     return made
@@ -121,7 +124,8 @@ def _place(root: torch.nn.Module, slots: _Slots) -> None:
         for name in persistent:
             module._non_persistent_buffers_set.discard(name)
     for module, name, parameter, tensor in slots.values():
-        (module._parameters if parameter else module._buffers)[name] = tensor
+        slot: dict[str, Any] = module._parameters if parameter else module._buffers
+        slot[name] = tensor
 
 
 def _copy_back(root: torch.nn.Module, kernel: _Slots) -> None:
@@ -143,7 +147,7 @@ def _where(held: Held) -> tuple[int, int, int]:
     tensor = held.tensor
     assert tensor is not None
     storage = tensor.untyped_storage()
-    return storage._cdata, storage.data_ptr(), tensor.storage_offset()
+    return storage._cdata, storage.data_ptr(), int(tensor.storage_offset())
 
 
 def _moved(first: list[Held], second: dict[str, Held]) -> Iterator[Moved]:

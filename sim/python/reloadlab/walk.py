@@ -121,8 +121,8 @@ class Walk:
         prefix = path + "." if path else ""
         for name, tensor in module._parameters.items():
             self._slot(prefix + name, path, "parameter", tensor, True)
-        for name, tensor in module._buffers.items():
-            self._slot(prefix + name, path, "buffer", tensor, name not in module._non_persistent_buffers_set)
+        for name, buffer in module._buffers.items():
+            self._slot(prefix + name, path, "buffer", buffer, name not in module._non_persistent_buffers_set)
         self._note_class(type(module))
         own = module.__dict__
         for name in _HOOKS:
@@ -187,7 +187,7 @@ class Walk:
         if inner is None:
             self._held.append(Held(path, layer, "extra_tensor", tensor, handle=self._handles.number(tensor), tensor_class=type(tensor).__name__))
             return
-        for name in tensor.__tensor_flatten__()[0]:  # a class of tensors that holds others
+        for name in inner(tensor)[0]:  # a class of tensors that holds others
             self._tensor(getattr(tensor, name), f"{path}.{name}", layer)
 
     def _inside(self, value: Any, path: str) -> Iterator[tuple[Any, str]]:

@@ -17,9 +17,9 @@ struct Live {
   static Live holding(double value) { return {at::full({4, 2}, value, at::kBFloat16), at::full({1}, value), at::full({2}, value)}; }
   void load(double value) { weight.fill_(value), scale.fill_(value), helper.fill_(value); }
   Moment moment() const {
-    return {{{.path = "fc.weight", .layer = "fc", .tensor = weight, .handle = handle, .tensor_class = "Parameter", .loader = loader},
-             {.path = "fc.scale", .layer = "fc", .kind = Kind::buffer, .tensor = scale, .handle = 1},
-             {.path = "fc.extra:kernel.scale", .layer = "fc", .kind = Kind::extra_tensor, .tensor = helper}},
+    return {{{{.path = "fc.weight", .layer = "fc", .handle = handle, .tensor_class = "Parameter", .loader = loader}, weight},
+             {{.path = "fc.scale", .layer = "fc", .kind = Kind::buffer, .handle = 1}, scale},
+             {{.path = "fc.extra:kernel.scale", .layer = "fc", .kind = Kind::extra_tensor}, helper}},
             flags};
   }
 };

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <ostream>
 
@@ -101,6 +102,57 @@ TEST(Workers, RanksThatMeetOnDevicesHaveThemToThemselves) {
   EXPECT_EQ(met, (std::vector<size_t>{0, 2, 4, 6, 8, 10}));
 }
 
+// The number of the process that fake@named was played in.
+int64_t process_of(const Answer& answer) {
+  const std::string_view lines = std::string_view(answer.trace).substr(0, answer.trace.find_last_not_of('\n') + 1);
+  return nlohmann::json::parse(lines.substr(lines.rfind('\n') + 1)).value("value", int64_t{-1});
+}
+
+TEST(Workers, StayFromOneRunToTheNextUntilTheyDie) {
+  const Case one{.steps = {{.kind = StepKind::load}, {.kind = StepKind::reload}}};
+  const Job named{.the_case = one, .candidate = "fake@named"}, crash{.the_case = one, .candidate = "fake@crash"};
+  const Engine engine = fake_engine();
+  const auto runner = run_in_workers(engine, {.command = {"/proc/self/exe", "worker"}});
+  std::vector<int64_t> processes;
+  std::vector<End> ends;
+  for (const Job* job : {&named, &named, &crash, &named})
+    ASSERT_TRUE(runner
+                    ->run(
+                        {job, 1}, [](const Job&) { return std::string(); },
+                        [&](size_t, const Answer& answer) {
+                          if (job == &named) processes.push_back(process_of(answer));
+                          ends.push_back(answer.result.end);
+                          return false;
+                        })
+                    .ok());
+  EXPECT_EQ(ends, std::vector<End>(4, End::judged));
+  ASSERT_EQ(processes.size(), 3u);
+  EXPECT_GT(processes[0], 0);
+  EXPECT_EQ(processes[1], processes[0]);
+  EXPECT_NE(processes[2], processes[0]);
+}
+
+TEST(Workers, WhatWasDroppedUnderWayIsOfThatRunAlone) {
+  const Case one{.steps = {{.kind = StepKind::load}, {.kind = StepKind::reload}}};
+  std::vector<Job> jobs(7, {.the_case = one, .candidate = "fake@good"});
+  jobs.front().candidate = "fake@loop";
+  const Engine engine = fake_engine();
+  const auto runner = run_in_workers(engine, {.command = {"/proc/self/exe", "worker"}, .workers = 2, .silence_seconds = 2});
+  std::vector<State> survived;
+  for (const size_t count : {7, 1}) {  // the second time without the one that is still looping
+    size_t answers = 0;
+    const auto take = [&](size_t, const Answer& answer) {
+      survived.push_back(std::ranges::find(answer.result.laws, kSurvives, &LawResult::law)->state);
+      return ++answers + 1 < count;
+    };
+    ASSERT_TRUE(runner
+                    ->run(
+                        std::span(jobs).last(count), [](const Job&) { return std::string(); }, take)
+                    .ok());
+  }
+  EXPECT_EQ(survived, std::vector<State>(7, State::pass));
+}
+
 // A process has one of LibTorch's allocators, for good.
 TEST(Workers, EachAllocatorOfGpusHasProcessesOfItsOwn) {
   std::vector<Job> jobs;
@@ -110,8 +162,7 @@ TEST(Workers, EachAllocatorOfGpusHasProcessesOfItsOwn) {
   const auto runner = run_in_workers(fake_engine(), {.command = {"/proc/self/exe", "worker"}});
   std::vector<int64_t> processes;
   const auto keep = [&](size_t, const Answer& answer) {
-    const std::string_view lines = std::string_view(answer.trace).substr(0, answer.trace.find_last_not_of('\n') + 1);
-    processes.push_back(nlohmann::json::parse(lines.substr(lines.rfind('\n') + 1)).value("value", int64_t{-1}));
+    processes.push_back(process_of(answer));
     return true;
   };
   ASSERT_TRUE(runner

@@ -104,7 +104,6 @@ TEST_F(Plugin, WhatIsNoneOrWasBuiltOtherwiseIsRefusedAndSaysWhy) {
       {"wayward.so@throws_early", 65, "wayward.so@throws_early: boom\n"},
       {"wayward.so@crashes_early", 65, "who opens it and asks for a candidate is killed by signal 11 (SIGSEGV)\n"},
       {"wayward.so@exits_early", 65, "who opens it and asks for a candidate leaves with exit code 0\n"},
-      {"wayward.so@hangs_early", 65, "who opens it and asks for a candidate does not come back within 10 s\n"},
       {"wayward.so@empty", 65, "makes neither a reloader nor a series\n"},
       {"does_nothing.so", 65, "makes no candidate: its make function is null\n"},
       {"does_nothing.so", 65, "does_nothing.so: "},
@@ -127,6 +126,9 @@ TEST_F(Plugin, WhatIsNoneOrWasBuiltOtherwiseIsRefusedAndSaysWhy) {
     EXPECT_NE(ran.err.find(says), std::string::npos) << spelling << ": " << ran.err;
     EXPECT_EQ(ran.out, "");
   }
+  const Ran hangs = reloadlab_with("RELOADLAB_ANSWER_SECONDS=1", "run --candidate " + plugin("wayward.so@hangs_early"));
+  EXPECT_EQ(hangs.exit_code, 65);
+  EXPECT_NE(hangs.err.find("who opens it and asks for a candidate does not come back within 1 s\n"), std::string::npos) << hangs.err;
   const Ran text = reloadlab("run --candidate text.so"), folder_itself = reloadlab("run --candidate ./scenarios");
   EXPECT_EQ(text.exit_code, 65);
   EXPECT_EQ(text.err, "text.so: is no shared library\n");

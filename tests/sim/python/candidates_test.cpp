@@ -39,7 +39,7 @@ TEST_F(Python, WhatItDoesIsAVerdict) {
       {"wayward:Raises", "survives", 1, "fail: an exception crossed the boundary: ValueError: boom (wayward.py:"},
       {"wayward:RaisesInLoader", "survives", 1, "fail: an exception crossed the boundary: not abandoned: KeyError: 'q' (wayward.py:"},
       {"wayward:Crashes", "survives", 1, "fail: killed by signal 11 (SIGSEGV)"},
-      {"wayward:Hangs", "survives", 6, "hang: no step began for 3 s"},
+      {"wayward:Hangs", "survives", 6, "hang: no step began for 1 s"},
       {"wayward:Refuses", "survives", 1, "pass"},
       {"wayward:RefusesInItsWay", "survives", 1, "pass"},
       {"wayward:Leaks", "no_leak", 1, "fail: "},
@@ -57,9 +57,31 @@ TEST_F(Python, WhatItDoesIsAVerdict) {
     if (code == 6) continue;
     EXPECT_TRUE(verdict(ran, law, ++number).starts_with(says)) << way << ": " << verdict(ran, law, number);
   }
-  const Ran hangs = with("python:wayward:Hangs", "--hang-after 3s --law cold_load_equal");
+  const Ran hangs = with("python:wayward:Hangs", "--hang-after 1s --law cold_load_equal");
   EXPECT_EQ(hangs.exit_code, 6) << hangs.err;
-  EXPECT_EQ(verdict(hangs, "survives"), "hang: no step began for 3 s");
+  EXPECT_EQ(verdict(hangs, "survives"), "hang: no step began for 1 s");
+}
+
+// The layer's own runs where it is called, and what stands around it is part of the forward.
+TEST_F(Python, AForwardThatIsWrappedIsCalledFromWithin) {
+  write("forward.yaml",
+        "reloadlab: 1\nscenario: forward\nabout: What the layer computes.\nsystem: layerwise\nworld: {kind: cpu, ranks: [1]}\n"
+        "model:\n  dtype: f32\n  layers:\n    - {name: up, kind: column_parallel_linear, in: 4, out: 6}\n"
+        "checkpoints: {A: {synthetic: 1}, B: {synthetic: 2}}\nsteps:\n  - load: A\n  - reload: B\n  - forward: {}\n");
+  const std::tuple<const char*, const char*, const char*> ways[] = {
+      {"WrapsForward", "cold_load_equal", "pass"},
+      {"DoublesInForward", "cold_load_equal", "fail: the forward gives another output"},
+      {"LeavesForwardOut", "failure_atomic",
+       "fail: failed, should have gone through: up: what stands in the place of up's forward never calls it"},
+      {"CallsForwardTwice", "failure_atomic", "fail: failed, should have gone through: up: a forward calls the layer's own twice"}};
+  std::string named = "forward.yaml";
+  for (const auto& [way, law, says] : ways) named += fmt::format(" --candidate python:wayward:{}", way);
+  const Ran ran = reloadlab_with("PYTHONPATH=" CANDIDATES, "run --law cold_load_equal --law failure_atomic " + named);
+  size_t number = 0;
+  for (const auto& [way, law, says] : ways) {
+    const std::string said = verdict(ran, law, number++);
+    EXPECT_TRUE(said.starts_with(says)) << way << ": " << said;
+  }
 }
 
 // What is still there of a model that is gone is counted as its layers, as for any candidate.
@@ -73,26 +95,16 @@ TEST_F(Python, WhoKeepsModelsLeaksAndWhoDoesNotLeavesNothing) {
   EXPECT_EQ(verdict(ran, "no_leak", 1), "fail: 1 layer outlives the model") << ran.err;
 }
 
+// find_test.py has the others.
 TEST_F(Python, WhatIsNoCandidateIsRefusedAndSaysWhy) {
   write("breaks.py", "import reloadlab\nraise RuntimeError('not today')\n");
-  write("lacks.py", "import nowhere_to_be_found\n");
   write("crashes.py", "import os\nos.kill(os.getpid(), 11)\n");
   write("leaves.py", "import sys\nsys.exit(0)\n");
-  write("hangs.py", "import time\nwhile True: time.sleep(1)\n");
   const std::tuple<const char*, int, const char*> refusals[] = {
       {"python:nowhere:Mine", 64, "no module is called \"nowhere\": looked in the current folder and on PYTHONPATH\n"},
-      {"python:wayward:Behave", 64, "wayward has no class \"Behave\"; did you mean \"Behaves\"?\n"},
-      {"python:wayward", 64, "expected python:module:Class\n"},
-      {"python:wayward:NoCandidate", 65, "derives from neither reloadlab.Reloader nor reloadlab.WeightSeries\n"},
-      {"python:wayward:OtherSystem", 65,
-       "system \"layerwize\" is none of layerwise, online_quant, shared_series; did you mean \"layerwise\"?\n"},
-      {"python:wayward:SaysNothing", 65, "declared has to be a dict of names and values, both texts\n"},
       {"python:breaks:Mine", 65, "breaks cannot be imported: RuntimeError: not today ("},
-      {"python:lacks:Mine", 65, "lacks cannot be imported: No module named 'nowhere_to_be_found'\n"},
-      {"python:crashes:Mine", 65, "who imports it is killed by signal 11 (SIGSEGV)"},
-      {"python:leaves:Mine", 65, "who imports it leaves with exit code 0"},
-      {"python:hangs:Mine", 65, "who imports it does not come back within 10 s"},
-      {"vllm", 64, "vllm needs a version: vllm@0.17.1, vllm@0.24.0\n"},
+      {"python:crashes:Mine", 65, "who imports it is killed by signal 11 (SIGSEGV)\n"},
+      {"python:leaves:Mine", 65, "who imports it leaves with exit code 0\n"},
       {"vllm@0.0.1", 64, ": ci/setup --peers vllm==0.0.1\n"}};
   for (const auto& [spelling, code, says] : refusals) {
     const Ran ran = with(spelling);
@@ -104,6 +116,16 @@ TEST_F(Python, WhatIsNoCandidateIsRefusedAndSaysWhy) {
   const Ran none = reloadlab_with("RELOADLAB_PYTHON=/nowhere/python", "run --candidate python:wayward:Behaves");
   EXPECT_EQ(none.exit_code, 64) << none.err;
   EXPECT_NE(none.err.find("\"/nowhere/python\" (RELOADLAB_PYTHON) is none: set RELOADLAB_PYTHON\n"), std::string::npos) << none.err;
+}
+
+TEST_F(Python, AnImportThatHangsIsEndedAfterAWhile) {
+  write("hangs.py", "import time\nwhile True: time.sleep(1)\n");
+  const Ran hangs = reloadlab_with("RELOADLAB_ANSWER_SECONDS=1", "run --candidate python:hangs:Mine");
+  EXPECT_EQ(hangs.exit_code, 65) << hangs.err;
+  EXPECT_EQ(hangs.err, "python:hangs:Mine: who imports it does not come back within 1 s\n");
+  const Ran soon = reloadlab_with("RELOADLAB_ANSWER_SECONDS=soon", "run --candidate python:hangs:Mine");
+  EXPECT_EQ(soon.exit_code, 64);
+  EXPECT_EQ(soon.err, "RELOADLAB_ANSWER_SECONDS: \"soon\" is no number of seconds from 1 to 3600\n");
 }
 
 TEST_F(Python, OtherCommandsAndItsOwnModuleTakeItToo) {

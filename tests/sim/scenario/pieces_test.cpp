@@ -105,6 +105,21 @@ TEST_F(Folder, gives_a_named_file_whatever_it_is_called) {
   EXPECT_EQ(files->size(), 1u);
 }
 
+TEST_F(Folder, called_scenarios_is_the_programs_where_there_is_none) {
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(root_ / "b");
+  supply_scenarios(root_);
+  EXPECT_EQ(*find_scenarios({"scenarios"}), (std::vector<std::filesystem::path>{root_ / "a/one.yml", root_ / "b/two.yaml"}));
+  EXPECT_EQ(*find_scenarios({"./scenarios/a/one.yml"}), std::vector<std::filesystem::path>{root_ / "a/one.yml"});
+  EXPECT_EQ(find_scenarios({"scenarios/c"}).status().message(), "scenarios/c: no such file or folder, expected scenarios");
+  EXPECT_EQ(find_scenarios({"a/one.yml"}).status().code(), Code::usage) << "what is called otherwise is not looked for";
+  std::filesystem::create_directories("scenarios");
+  std::ofstream("scenarios/own.yaml") << "x";
+  EXPECT_EQ(*find_scenarios({"scenarios"}), std::vector<std::filesystem::path>{"scenarios/own.yaml"});
+  supply_scenarios({});
+  std::filesystem::current_path(before);
+}
+
 TEST_F(Folder, that_is_not_there_is_an_error) {
   EXPECT_EQ(find_scenarios({(root_ / "c").string()}).status().code(), Code::usage);
   EXPECT_EQ(read_scenario(root_ / "c.yaml", {}).status().code(), Code::data);

@@ -82,6 +82,39 @@ class ThrowsEarly(Behaves):
         raise ValueError("too early")
 
 
+class WrapsForward(Behaves):
+    """Calls the layer's own, and has the weights otherwise meanwhile."""
+
+    meanwhile = 1
+
+    def record(self, model):
+        for module in model.modules():
+            if "weight" in module._parameters:
+                module.forward = self.around(module, module.forward)
+
+    def around(self, module, own):
+        def forward(*inputs):
+            module.weight.data.mul_(self.meanwhile)
+            own(*inputs)
+            module.weight.data.mul_(1 / self.meanwhile)
+
+        return forward
+
+
+class DoublesInForward(WrapsForward):
+    meanwhile = 2
+
+
+class LeavesForwardOut(WrapsForward):
+    def around(self, module, own):
+        return lambda *inputs: None
+
+
+class CallsForwardTwice(WrapsForward):
+    def around(self, module, own):
+        return lambda *inputs: (own(), own())
+
+
 class OtherSystem(Behaves):
     system = "layerwize"
 
