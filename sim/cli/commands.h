@@ -32,6 +32,8 @@ Command add_import(CLI::App& app, const Program& program);
 Command add_show(CLI::App& app, const Program& program);
 Command add_doctor(CLI::App& app, const Program& program);
 Command add_explore(CLI::App& app, const Program& program);
+Command add_fuzz(CLI::App& app, const Program& program);
+Command add_replay(CLI::App& app, const Program& program);
 Command add_compare(CLI::App& app, const Program& program);
 Command add_calibrate(CLI::App& app, const Program& program);
 Command add_mutants(CLI::App& app, const Program& program);

@@ -1,0 +1,129 @@
+// fuzz: cases that nobody wrote.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "reference/base/nearest.h"
+#include "sim/cli/commands.h"
+#include "sim/fuzz/generate.h"
+#include "sim/fuzz/hunt.h"
+#include "sim/fuzz/store.h"
+#include "sim/law/probes.h"
+#include "sim/report/text.h"
+#include "sim/report/verdict_text.h"
+
+namespace reloadlab::sim {
+namespace {
+
+struct FuzzTexts {
+  fuzz::HuntOptions options;
+  std::string seed, seconds, shard, store = "out/fuzz";
+  int64_t cases = 0;
+};
+
+// A line now and then: on a terminal every second, elsewhere every ten.
+class Telling {
+ public:
+  explicit Telling(bool terminal) : every_(terminal ? 1.0 : 10.0) {}
+  void tell(const fuzz::Progressed& progress, size_t causes) {
+    if (progress.seconds < next_) return;
+    next_ = progress.seconds + every_;
+    fmt::print(stderr, "{}\n", line(progress, causes));
+  }
+  static std::string line(const fuzz::Progressed& progress, size_t causes) {
+    return fmt::format("{}, {:.0f}/s, {}, {} failing, {}, {} of {} probes, {} since the last new one", plural(progress.cases, "case"),
+                       static_cast<double>(progress.cases) / std::max(progress.seconds, 1e-3),
+                       plural(static_cast<int64_t>(progress.shapes.size()), "shape"), grouped(progress.failing),
+                       plural(static_cast<int64_t>(causes), "cause"), progress.probes.size(), probes().size(),
+                       seconds_text(progress.seconds - progress.last_new_seconds));
+  }
+
+ private:
+  const double every_;
+  double next_ = 0;
+};
+
+Result<fuzz::HuntOptions> read_options(const FuzzTexts& texts, const Program& program) {
+  fuzz::HuntOptions options = texts.options;
+  const std::vector<std::string>& systems = fuzz::drawn_systems();
+  if (options.candidate.empty()) options.candidate = options.system + "@hardened";
+  RELOADLAB_ASSIGN(const EngineCandidate candidate, program.engine.candidate(options.candidate));
+  options.candidate = candidate.name;
+  if (options.system.empty()) options.system = candidate.system;
+  if (std::ranges::count(systems, options.system) == 0)
+    return Status(Code::usage, fmt::format("--system: no cases are drawn for \"{}\", expected one of {}{}", options.system,
+                                           fmt::join(systems, ", "), did_you_mean(options.system, systems)));
+  if (candidate.system != options.system)
+    return Status(Code::usage, fmt::format("--candidate {} is of system {}, not of {}", candidate.name, candidate.system, options.system));
+  if (!texts.seed.empty()) {
+    RELOADLAB_ASSIGN(options.seed, read_seed("--seed", texts.seed));
+  }
+  if (!texts.seconds.empty()) {
+    RELOADLAB_ASSIGN(options.seconds, read_duration(texts.seconds));
+  }
+  if (texts.cases > 0) options.cases = texts.cases;
+  if (!options.cases && !options.seconds) options.seconds = 60;
+  RELOADLAB_ASSIGN(options.shard, read_shard(texts.shard, environment_of_this_process()));
+  return options;
+}
+
+// One failure: what it is, the file, and the line that plays it again.
+Status tell_found(const fuzz::Found& found, const std::string& store, const Program& program) {
+  RELOADLAB_ASSIGN(const auto file, fuzz::keep(store, found));
+  fmt::print(stderr, "FAIL  {}   case {}, {}\n", fuzz::text(found.cause), found.first, seconds_text(found.seconds));
+  for (std::string lines = finding_text(found.law); !lines.empty();) {
+    const size_t end = std::min(lines.find('\n'), lines.size());
+    fmt::print(stderr, "  {}\n", lines.substr(0, end));
+    lines.erase(0, std::min(end + 1, lines.size()));
+  }
+  fmt::print(stderr, "  file   {}{}\n", file.string(), found.smallest ? "" : "   (may still shrink: the tries were used up)");
+  fmt::print("{} replay {}\n", program.name, fuzz::write_token(found.token));
+  std::fflush(stdout);
+  return {};
+}
+
+Exit exit_of(const fuzz::Hunted& hunted) {
+  if (!hunted.defect.empty()) return Exit::defect;
+  if (!hunted.found.empty()) return Exit::failed;
+  return hunted.progress.judged > 0 ? Exit::held : Exit::nothing_ran;
+}
+
+Result<Exit> fuzz_action(const FuzzTexts& texts, const Program& program) {
+  RELOADLAB_ASSIGN(const fuzz::HuntOptions options, read_options(texts, program));
+  RELOADLAB_TRY(host_candidates(program, {options.candidate}));
+  Telling telling(::isatty(STDERR_FILENO) == 1);
+  const fuzz::Told told{.progress = [&](const fuzz::Progressed& progress, size_t causes) { telling.tell(progress, causes); },
+                        .found = [&](const fuzz::Found& found) { return tell_found(found, texts.store, program); }};
+  RELOADLAB_ASSIGN(const fuzz::Hunted hunted, fuzz::hunt(options, program.engine, told));
+  for (const auto& [cause, found] : hunted.found) fmt::print(stderr, "{:>8}  {}\n", grouped(found.count), fuzz::text(cause));
+  if (!hunted.defect.empty()) fmt::print(stderr, "a defect in reloadlab itself: {}\n", hunted.defect);
+  fmt::print(stderr, "{}\n", Telling::line(hunted.progress, hunted.found.size()));
+  return exit_of(hunted);
+}
+
+}  // namespace
+
+Command add_fuzz(CLI::App& app, const Program& program) {
+  CLI::App* parser = app.add_subcommand("fuzz", "Draw cases, play them, and make small what fails");
+  auto texts = std::make_shared<FuzzTexts>();
+  parser->add_option("--system", texts->options.system, "What cases are drawn for: layerwise. Default: the candidate's")
+      ->type_name("SYSTEM");
+  parser->add_option("--candidate", texts->options.candidate, "Implementation under test. Default: the system's hardened profile")
+      ->type_name("NAME");
+  parser->add_option("--seed", texts->seed, "A number, or a commit of 40 hexadecimal digits")->type_name("SEED");
+  parser->add_option("--cases", texts->cases, "So many cases")->check(CLI::Range(int64_t{1}, int64_t{1} << 40))->type_name("N");
+  parser->add_option("--for", texts->seconds, "Start no case after so long: 500ms, 30s, 2m, 1h (default, without --cases: 60s)")
+      ->type_name("TIME");
+  parser->add_option("--shard", texts->shard, "A part of the cases, as `run` has it")->type_name("I/N");
+  parser->add_option("--shrink-tries", texts->options.shrink_tries, "So many smaller cases are played for each cause, at most")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
+      ->capture_default_str()
+      ->type_name("N");
+  parser->add_option("--store", texts->store, "Folder that gets a scenario file for each cause")->capture_default_str()->type_name("DIR");
+  return {parser, [texts, &program] { return fuzz_action(*texts, program); }};
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,90 @@
+#include "sim/fuzz/hunt.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "sim/fuzz/generate.h"
+#include "sim/fuzz/shrink.h"
+
+namespace reloadlab::sim::fuzz {
+namespace {
+
+class Hunt {
+ public:
+  Hunt(const HuntOptions& options, const Engine& engine, const Told& told) : options_(options), engine_(engine), told_(told) {}
+
+  Result<Hunted> run() {
+    const uint64_t step = options_.shard ? static_cast<uint64_t>(options_.shard->count) : 1;
+    for (uint64_t index = options_.shard ? static_cast<uint64_t>(options_.shard->index) : 0; !over(index); index += step) {
+      RELOADLAB_TRY(play(index));
+      now().seconds = since();
+      if (told_.progress) told_.progress(now(), hunted_.found.size());
+    }
+    return std::move(hunted_);
+  }
+
+ private:
+  Progressed& now() { return hunted_.progress; }
+  double since() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
+
+  bool over(uint64_t index) const {
+    return !hunted_.defect.empty() || (options_.cases && index >= static_cast<uint64_t>(*options_.cases)) ||
+           (options_.seconds && since() >= *options_.seconds);
+  }
+
+  Status play(uint64_t index) {
+    Choices choices(seed_of(options_.seed, index));
+    const Result<Case> drawn = generate(options_.system, choices);
+    if (!drawn.ok()) return hunted_.defect = drawn.status().message(), Status();
+    const Observation seen = observe(*drawn, options_.candidate, engine_);
+    ++now().cases;
+    now().judged += seen.end == End::judged;
+    now().skipped += seen.end == End::skipped;
+    now().inconclusive += seen.inconclusive;
+    now().failing += !seen.failed.empty();
+    if (seen.end == End::defect || seen.end == End::bad_data) hunted_.defect = fmt::format("case {}: {}", index, seen.reason);
+    note_news(seen);
+    for (const Cause& cause : seen.causes) RELOADLAB_TRY(meet(cause, index, choices.answers()));
+    return {};
+  }
+
+  void note_news(const Observation& seen) {
+    bool fresh = now().shapes.insert(seen.shape).second;
+    for (const std::string& probe : seen.probes) fresh |= now().probes.insert(probe).second;
+    if (fresh) now().last_new_seconds = since();
+  }
+
+  Status meet(const Cause& cause, uint64_t index, const Answers& answers) {
+    const auto [found, fresh] = hunted_.found.try_emplace(cause);
+    Found& one = found->second;
+    if (++one.count > 1) return {};
+    one.cause = cause, one.first = static_cast<int64_t>(index), one.seconds = since();
+    const auto shows = [&](const Case& smaller) { return observe(smaller, options_.candidate, engine_).shows(cause); };
+    RELOADLAB_ASSIGN(Shrunk shrunk, shrink(options_.system, answers, shows, options_.shrink_tries));
+    one.token = {options_.system, options_.candidate, shrunk.the_case.world, std::move(shrunk.answers)};
+    one.the_case = std::move(shrunk.the_case), one.smallest = shrunk.ended;
+    take_law(one);
+    return told_.found ? told_.found(one) : Status();
+  }
+
+  // As the small case shows it.
+  void take_law(Found& one) const {
+    Observation seen = observe(one.the_case, options_.candidate, engine_);
+    const auto law = std::ranges::find(seen.failed, one.cause.law, &LawResult::law);
+    if (law != seen.failed.end()) one.law = std::move(*law);
+  }
+
+  const HuntOptions& options_;
+  const Engine& engine_;
+  const Told& told_;
+  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  Hunted hunted_;
+};
+
+}  // namespace
+
+Result<Hunted> hunt(const HuntOptions& options, const Engine& engine, const Told& told) { return Hunt(options, engine, told).run(); }
+
+}  // namespace reloadlab::sim::fuzz
