@@ -13,6 +13,8 @@ class StepDrawer {
 
   void draw() {
     add({.kind = StepKind::load, .plan = {.checkpoint = "A"}});
+    // As engines do, which run a model once before they offer it: what the first forward makes is there when the first update comes.
+    if (d_.swarm.forwards) add({.kind = StepKind::forward});
     constexpr int most = 5;
     for (int at = 0;; ++at) {
       Choices::Scope about(d_.choices, About::step);

@@ -1,34 +1,38 @@
 #include "sim/fuzz/shape.h"
 
-#include <algorithm>
+#include <set>
 
 #include "reference/base/prng.h"
 
 namespace reloadlab::sim::fuzz {
 namespace {
 
-// What comes many times in a row counts once: how often is a matter of size.
-uint64_t shape_of(const RankRun& run, uint64_t shape) {
-  uint64_t before = 0;
+uint64_t kind_of(const Execution& execution, int step) {
+  if (step < 0 || static_cast<size_t>(step) >= execution.steps.size()) return 255;
+  const Step& one = execution.steps[static_cast<size_t>(step)];
+  return static_cast<uint64_t>(one.kind) << 2 | (one.fault ? 2U : 0U) | (one.abort_after ? 1U : 0U);
+}
+
+void add_ways(const Execution& execution, const RankRun& run, std::set<uint64_t>& ways) {
+  uint64_t before = 255;
   for (const Event& event : run.events) {
-    const uint64_t one = mix64((static_cast<uint64_t>(event.kind) << 8) ^ static_cast<uint64_t>(event.step + 1));
-    if (one == before) continue;
-    shape = mix64(shape ^ one);
-    before = one;
+    const auto kind = static_cast<uint64_t>(event.kind);
+    ways.insert(kind_of(execution, event.step) << 16 | before << 8 | kind);
+    before = kind;
   }
   for (const StepOutcome& outcome : run.outcomes)
-    shape = mix64(shape ^ (static_cast<uint64_t>(outcome.status.code()) << 2) ^ (outcome.crashed ? 2U : 0U) ^ (outcome.unusable ? 1U : 0U));
-  return shape;
+    ways.insert(1ULL << 32 | kind_of(execution, outcome.step) << 16 | static_cast<uint64_t>(outcome.status.code()) << 2 |
+                (outcome.crashed ? 2U : 0U) | (outcome.unusable ? 1U : 0U));
 }
 
 }  // namespace
 
 uint64_t shape_of(const Evidence& evidence) {
+  std::set<uint64_t> ways;
+  if (const Execution* warm = evidence.find(Variation::Kind::warm))
+    for (const RankRun& run : warm->ranks) add_ways(*warm, run, ways);
   uint64_t shape = 0;
-  const Execution* warm = evidence.find(Variation::Kind::warm);
-  if (warm == nullptr) return shape;
-  for (const Step& step : warm->steps) shape = mix64(shape ^ static_cast<uint64_t>(step.kind));
-  for (const RankRun& run : warm->ranks) shape = shape_of(run, shape);
+  for (const uint64_t way : ways) shape = mix64(shape ^ way);
   return shape;
 }
 

@@ -148,7 +148,7 @@ class Buffers final : public KindBase {
     make_late(layer);
     std::vector<at::Tensor> all;
     for_each_tensor(layer, [&](const Slot& slot, bool) { all.push_back(compute_copy(slot.handle->tensor).reshape(-1)); });
-    for (const auto& [name, tensor] : layer.extra.tensors) all.push_back(tensor);
+    for (const auto& [name, tensor] : layer.extra.tensors) all.push_back(compute_copy(tensor).reshape(-1));
     return all.empty() ? at::empty({0}) : at::cat(all);
   }
   at::Tensor example_input(const LayerSpec&, TensorParallel, uint64_t seed) const override { return example_values({1}, seed); }
