@@ -156,7 +156,7 @@ Values parts(Drawing& d) {
   values["buffer_persistent"] = !d.flip();
   values["constant_persistent"] = d.flip();
   values["empty_buffer"] = d.flip();
-  values["lazy"] = d.flip();
+  values["lazy"] = d.flip() && !d.swarm.forwards;  // laws take what the first forward makes of it for a change
   values["late"] = d.flip();
   values["scratch"] = d.flip();
   return values;

@@ -23,11 +23,16 @@ class StepDrawer {
       draw_event();
       if (d_.choices.chance(50, d_.swarm.forwards)) add({.kind = StepKind::forward});
     }
+    if (!updates()) add({.kind = StepKind::reload, .plan = {.checkpoint = "B"}});  // without any, no law has anything to judge
     if (d_.swarm.destroy) add({.kind = StepKind::destroy});
     name_checkpoints();
   }
 
  private:
+  bool updates() const {
+    return std::ranges::any_of(case_.steps, [](const Step& step) { return step.kind == StepKind::reload || step.kind == StepKind::loads; });
+  }
+
   void add(Step step) { case_.steps.push_back(std::move(step)); }
 
   std::string other() { return d_.choices.pick({"B", "A", "C"}); }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "reference/base/check.h"
 #include "reference/model/kind.h"
@@ -48,7 +49,9 @@ Result<Case> generate(const std::string& system, Choices& choices) {
 
 uint64_t seed_of(uint64_t campaign_seed, uint64_t index) { return mix64(mix64(campaign_seed) + index); }
 
-uint32_t generator_print(const std::string& system) {
+namespace {
+
+uint32_t print_of(const std::string& system) {
   constexpr uint64_t samples = 64;
   uint64_t print = hash_name(json_schema());
   for (uint64_t sample = 0; sample < samples; ++sample) {
@@ -56,6 +59,16 @@ uint32_t generator_print(const std::string& system) {
     print = mix64(print ^ hash_name(emit(draw(system, choices))));
   }
   return static_cast<uint32_t>(print);
+}
+
+}  // namespace
+
+// Worked out once: it takes as long as some cases do.
+uint32_t generator_print(const std::string& system) {
+  static std::map<std::string, uint32_t> known;
+  const auto [print, fresh] = known.try_emplace(system, 0);
+  if (fresh) print->second = print_of(system);
+  return print->second;
 }
 
 }  // namespace reloadlab::sim::fuzz

@@ -39,6 +39,8 @@ std::optional<std::string> from_base64(std::string_view text) {
     have -= 8;
     bytes += static_cast<char>(bits >> have);
   }
+  // There is one way to write each word.
+  if (have >= 6 || (bits & ((1U << have) - 1)) != 0) return {};
   return bytes;
 }
 
@@ -105,10 +107,12 @@ Status damaged(std::string_view text) {
 
 }  // namespace
 
-std::string write_token(const Token& token) {
+std::string write_token(const Token& token) { return write_token(token, generator_print(token.system)); }
+
+std::string write_token(const Token& token, uint32_t print) {
   std::string bytes(1, static_cast<char>(kVersion));
   put(bytes, token.system);
-  put(bytes, generator_print(token.system));
+  put(bytes, print);
   put(bytes, token.candidate);
   put(bytes, world_name(token.world));
   put(bytes, static_cast<uint32_t>(token.answers.size()));
@@ -133,7 +137,7 @@ Result<Token> read_token(std::string_view text) {
   token.world = *world;
   for (uint32_t list = 0; list < lists && source.ok; ++list) token.answers.push_back(source.numbers());
   const uint32_t check = check_of(std::string_view(*bytes).substr(0, bytes->size() - source.left.size()));
-  if (source.number() != check || !source.ok || !source.left.empty()) return damaged(text);
+  if (!source.ok || source.number() != check || !source.ok || !source.left.empty()) return damaged(text);
   if (std::ranges::count(drawn_systems(), token.system) == 0)
     return Status(Code::usage, fmt::format("a token of system \"{}\", for which this program draws nothing{}", token.system,
                                            did_you_mean(token.system, drawn_systems())));

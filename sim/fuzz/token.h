@@ -19,6 +19,8 @@ struct Token {
 };
 
 std::string write_token(const Token& token);
+// As a program writes it that draws by other rules.
+std::string write_token(const Token& token, uint32_t generator_print);
 // Code::usage: it is no token, it is damaged, or it is of another program; the message says which.
 Result<Token> read_token(std::string_view text);
 

@@ -1,0 +1,98 @@
+#include "sim/fuzz/hunt.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "sim/fuzz/generate.h"
+#include "sim/scenario/scenario.h"
+#include "tests/sim/fuzz/planted.h"
+
+namespace reloadlab::sim::fuzz {
+namespace {
+
+Hunted hunted(const Engine& engine, HuntOptions options = {.cases = 300}) {
+  options.system = "layerwise", options.candidate = "planted@bug";
+  Result<Hunted> result = hunt(options, engine, {});
+  EXPECT_TRUE(result.ok());
+  return *std::move(result);
+}
+
+std::string two_bugs(const Case& it) {
+  if (first_reload(it) < 0) return "";
+  if (count_kind(it, "composed") > 0 && it.ranks > 1) return "blocks.0.it.weight";
+  return count_kind(it, "attention") > 0 ? "blocks.3.it.scale" : "";
+}
+
+TEST(Hunt, OfWhatHoldsFindsNothing) {
+  const Hunted seen = hunted(with_bug([](const Case&) { return ""; }));
+  EXPECT_TRUE(seen.found.empty());
+  EXPECT_EQ(seen.progress.cases, 300);
+  EXPECT_EQ(seen.progress.judged, 300);
+  EXPECT_EQ(seen.progress.failing, 0);
+}
+
+TEST(Hunt, TellsCausesApartCountsThemAndMakesEachSmall) {
+  const Hunted seen = hunted(with_bug(two_bugs));
+  ASSERT_EQ(seen.found.size(), 2U);
+  const auto of = [&](const std::string& tensor) { return seen.found.at({"law_a", "warm", "reload", tensor}); };
+  EXPECT_GT(of("weight").count, 1);
+  EXPECT_EQ(of("weight").the_case.ranks, 2);
+  EXPECT_EQ(count_kind(of("weight").the_case, "composed"), 1) << emit(of("weight").the_case);
+  EXPECT_EQ(of("scale").the_case.ranks, 1);
+  EXPECT_EQ(count_kind(of("scale").the_case, "attention"), 1) << emit(of("scale").the_case);
+  EXPECT_EQ(of("scale").law.law, "law_a");
+}
+
+// Shrinking one must not end in the other, though that one's cases are smaller.
+TEST(Hunt, NeverSlidesFromOneCauseToAnother) {
+  const Hunted seen = hunted(with_bug([](const Case& it) -> std::string {
+    if (first_reload(it) < 0) return "";
+    if (it.model.layers.size() < 2) return "it.bias";
+    return count_kind(it, "norm") > 0 ? "it.weight" : "";
+  }));
+  const Found& found = seen.found.at({"law_a", "warm", "reload", "weight"});
+  EXPECT_EQ(found.the_case.model.layers.size(), 2U) << emit(found.the_case);
+}
+
+TEST(Hunt, GivesATokenOfTheSmallCase) {
+  const Hunted seen = hunted(with_bug(two_bugs));
+  for (const auto& [cause, found] : seen.found) {
+    const Result<Token> token = read_token(write_token(found.token));
+    ASSERT_TRUE(token.ok()) << token.status().message();
+    EXPECT_EQ(token->candidate, "planted@bug");
+    Choices choices(token->answers);
+    EXPECT_EQ(emit(*generate(token->system, choices)), emit(found.the_case));
+  }
+}
+
+TEST(Hunt, OfShardsTogetherPlaysEachCaseOnce) {
+  std::multiset<std::string> whole, parts;
+  const auto note = [](std::multiset<std::string>& into) {
+    return with_bug([&into](const Case& it) {
+      into.insert(emit(it));
+      return "";
+    });
+  };
+  const Engine all = note(whole), some = note(parts);
+  hunted(all, {.cases = 100});
+  for (int index = 0; index < 3; ++index) hunted(some, {.cases = 100, .shard = Shard{.index = index, .count = 3, .said_by = "test"}});
+  EXPECT_EQ(whole.size(), 100U);
+  EXPECT_EQ(parts, whole);
+}
+
+TEST(Hunt, ThatTheHarnessBreaksOnEndsAndSaysWhere) {
+  Engine engine = with_bug([](const Case&) { return ""; });
+  engine.replay = [](const Case&, const std::string&, const EngineOptions&) -> Result<Evidence> { throw std::runtime_error("it slipped"); };
+  const Hunted seen = hunted(engine);
+  EXPECT_EQ(seen.defect, "case 0: it slipped");
+  EXPECT_EQ(seen.progress.cases, 1);
+}
+
+TEST(Hunt, EndsWhenItsTimeIsUp) {
+  const Hunted seen = hunted(with_bug([](const Case&) { return ""; }), {.seconds = 0});
+  EXPECT_EQ(seen.progress.cases, 0);
+}
+
+}  // namespace
+}  // namespace reloadlab::sim::fuzz
