@@ -138,7 +138,8 @@ std::vector<LayerSpec> draw_layers(Drawing& d) {
     Choices::Scope about(d.choices, About::layer);
     const bool more = d.choices.chance(45, group < most);
     if (group > 0 && !more) break;
-    draw_group(layers, fmt::format("blocks.{}.it", group), d);
+    const std::string name = fmt::format("blocks.{}.it", group);
+    group == 0 && d.quantizes ? draw_quantized(layers, name, d) : draw_group(layers, name, d);
   }
   if (!delivers_something(layers)) layers.push_back(layer_of("norm", "norm", {{"hidden", d.unit}}));
   return layers;

@@ -9,6 +9,7 @@
 #include "reference/model/kind.h"
 #include "sim/fuzz/draw_kinds.h"
 #include "sim/fuzz/draw_layers.h"
+#include "sim/fuzz/draw_series.h"
 #include "sim/fuzz/draw_steps.h"
 #include "sim/scenario/scenario.h"
 
@@ -20,27 +21,45 @@ int draw_ranks(Choices& choices) {
   return choices.pick({1, 1, 1, 2, 2, 3, 4});
 }
 
-Case draw(const std::string& system, Choices& choices) {
+// Reloads of models: of layers of all kinds, or with some that are quantized.
+Case draw_reloads(const std::string& system, Choices& choices) {
   Case the_case{.scenario = "drawn", .file = "drawn.yaml", .about = "A drawn case.", .system = system};
   the_case.ranks = draw_ranks(choices);
   Drawing drawing{.choices = choices,
                   .swarm = Swarm::draw(choices, static_cast<uint32_t>(drawn_kinds().size())),
                   .ranks = the_case.ranks,
-                  .unit = the_case.ranks == 3 ? 6 : 4};
+                  .unit = the_case.ranks == 3 ? 6 : 4,
+                  .quantizes = system == "online_quant"};
   the_case.model.layers = draw_layers(drawing);
   draw_steps(the_case, drawing);
   return the_case;
 }
 
+// What cases of a system are made of.
+struct System {
+  std::string name;
+  Case (*draw)(const std::string& system, Choices& choices);
+};
+const System kSystems[] = {{"layerwise", draw_reloads}, {"online_quant", draw_reloads}, {"shared_series", draw_series}};
+
+Case draw(const std::string& system, Choices& choices) {
+  const auto* found = std::ranges::find(kSystems, system, &System::name);
+  RELOADLAB_CHECK(found != std::end(kSystems), system);
+  return found->draw(system, choices);
+}
+
 }  // namespace
 
 const std::vector<std::string>& drawn_systems() {
-  static const std::vector<std::string> systems{"layerwise"};
+  static const std::vector<std::string> systems = [] {
+    std::vector<std::string> names;
+    for (const System& system : kSystems) names.push_back(system.name);
+    return names;
+  }();
   return systems;
 }
 
 Result<Case> generate(const std::string& system, Choices& choices) {
-  RELOADLAB_CHECK(std::ranges::count(drawn_systems(), system) == 1, system);
   const std::string text = emit(draw(system, choices));
   auto cases = parse_scenario(text, "drawn.yaml", {});
   if (!cases.ok()) return Status(Code::failed, fmt::format("a drawn case is no scenario: {}\n{}", cases.status().message(), text));

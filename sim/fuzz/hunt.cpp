@@ -61,12 +61,25 @@ class Hunt {
     Found& one = found->second;
     if (++one.count > 1) return {};
     one.cause = cause, one.first = static_cast<int64_t>(index), one.seconds = since();
-    const auto shows = [&](const Case& smaller) { return observe(smaller, options_.candidate, engine_).shows(cause); };
-    RELOADLAB_ASSIGN(Shrunk shrunk, shrink(options_.system, answers, shows, options_.shrink_tries));
+    RELOADLAB_ASSIGN(Shrunk shrunk, shrink(options_.system, answers, shown_quickly(cause, answers), options_.shrink_tries));
     one.token = {options_.system, options_.candidate, shrunk.the_case.world, std::move(shrunk.answers)};
     one.the_case = std::move(shrunk.the_case), one.smallest = shrunk.ended;
     take_law(one);
     return told_.found ? told_.found(one) : Status();
+  }
+
+  // Whether a case shows the cause. One law needs few executions, where it finds the same by them as when all are judged.
+  std::function<bool(const Case&)> shown_quickly(const Cause& cause, const Answers& answers) const {
+    const auto shows = [this, cause](const Case& the_case) { return observe(the_case, options_.candidate, engine_).shows(cause); };
+    const auto alone = [shows, cause](Case the_case) {
+      the_case.laws = {cause.law};
+      return shows(the_case);
+    };
+    Choices choices(answers);
+    const Result<Case> the_case = generate(options_.system, choices);
+    const auto laws = engine_.law_ids();
+    if (!the_case.ok() || std::ranges::count(laws, cause.law) == 0 || !alone(*the_case)) return shows;
+    return [shows, alone](const Case& smaller) { return alone(smaller) && shows(smaller); };
   }
 
   // As the small case shows it.

@@ -19,7 +19,7 @@ struct HuntOptions {
   std::optional<int64_t> cases;   // of all shards together
   std::optional<double> seconds;  // start no case after so long
   std::optional<Shard> shard;
-  int64_t shrink_tries = 600;  // for each cause
+  int64_t shrink_tries = 400;  // for each cause
 };
 
 // A cause of failures and the smallest case that is known to show it.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "reference/model/kind.h"
 #include "sim/campaign/attempt.h"
 #include "sim/fuzz/shape.h"
 #include "sim/law/probes.h"
@@ -14,8 +15,27 @@ namespace {
 
 std::string first_word(const std::string& text) { return text.substr(0, text.find(' ')); }
 
-// "blocks.0.it.weight" is a weight, and "blocks.12.it.extra:scale 3" an extra:scale.
-std::string kind_of_tensor(const std::string& path) { return first_word(path.substr(path.rfind('.') + 1)); }
+const model::LayerSpec* layer_called(const Case& the_case, std::string_view name) {
+  const auto& layers = the_case.model.layers;
+  const auto found = std::ranges::find(layers, name, &model::LayerSpec::name);
+  return found == layers.end() ? nullptr : &*found;
+}
+
+// By what the constructor made of it; names and layers are many, and one bug shows in all that are alike.
+std::string kind_of_tensor(const Case& the_case, const std::string& path) {
+  if (path.empty()) return {};
+  if (layer_called(the_case, path)) return "layer";
+  if (path.find("extra:") != std::string::npos) return "extra";
+  if (path.starts_with("process:")) return "process";
+  const auto [name, slot_name] = model::split_slot_path(path);
+  const model::LayerSpec* layer = layer_called(the_case, name);
+  if (!layer) return "unknown";
+  const std::vector<model::SlotSpec> slots = model::find_layer_kind(layer->kind)->slots(*layer, the_case.parallel(0));
+  const model::SlotSpec* slot = model::find_slot(slots, slot_name);
+  if (!slot) return "made";
+  if (slot->alias_of || (layer->tied_to && model::split_slot_path(*layer->tied_to).second == slot_name)) return "shared";
+  return slot->kind == model::SlotSpec::Kind::buffer || slot->kind == model::SlotSpec::Kind::empty_buffer ? "buffer" : "parameter";
+}
 
 std::string kind_of_step(const Evidence& evidence, const Finding& finding) {
   const Step* step = finding_step(evidence, finding);
@@ -23,7 +43,7 @@ std::string kind_of_step(const Evidence& evidence, const Finding& finding) {
 }
 
 Cause cause_of(const Evidence& evidence, const Finding& finding) {
-  return {finding.law, first_word(finding.execution), kind_of_step(evidence, finding), kind_of_tensor(finding.tensor)};
+  return {finding.law, first_word(finding.execution), kind_of_step(evidence, finding), kind_of_tensor(evidence.the_case, finding.tensor)};
 }
 
 void take(const Evidence& evidence, LawResult law, Observation& seen) {

@@ -13,10 +13,10 @@ struct Cause {
   std::string law;
   std::string execution;  // "warm", "fault", "order": which variation showed it first
   std::string step;       // what kind of step
-  std::string tensor;     // what kind of tensor: its name in its layer; empty: none
+  std::string tensor;     // what kind of tensor: "parameter", "buffer", "shared", "extra", "made" (by a step or a forward); empty: none
   auto operator<=>(const Cause&) const = default;
 };
-std::string text(const Cause& cause);  // "written_once, warm, reload, weight"
+std::string text(const Cause& cause);  // "written_once, warm, reload, parameter"
 
 struct Observation {
   End end = End::judged;

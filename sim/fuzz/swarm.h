@@ -24,6 +24,7 @@ struct Drawing {
   Swarm swarm;
   int ranks = 1;
   int64_t unit = 4;
+  bool quantizes = false;  // some layer is, in any case
 
   int64_t size() {
     Choices::Scope about(choices, About::size);

@@ -44,6 +44,26 @@ TEST(Generate, EveryCaseIsAScenarioThatLintHasNothingToSayAbout) {
   }
 }
 
+TEST(Generate, EveryCaseOfTheOtherSystemsIsAScenarioToo) {
+  for (const std::string& system : drawn_systems())
+    for (uint64_t index = 0; index < 200; ++index) {
+      Choices choices(seed_of(9, index));
+      const Result<Case> one = generate(system, choices);
+      ASSERT_TRUE(one.ok()) << one.status().message();
+      EXPECT_EQ(one->system, system);
+      EXPECT_TRUE(lint({*one}).empty()) << lint({*one}).front() << emit(*one);
+    }
+}
+
+TEST(Generate, OnlineQuantizationHasSomethingToQuantize) {
+  for (uint64_t index = 0; index < 100; ++index) {
+    Choices choices(seed_of(9, index));
+    const Result<Case> one = generate("online_quant", choices);
+    ASSERT_TRUE(one.ok());
+    EXPECT_TRUE(std::ranges::any_of(one->model.layers, [](const auto& layer) { return layer.quant != "none"; })) << emit(*one);
+  }
+}
+
 TEST(Generate, TheSameAnswersGiveTheSameCase) {
   for (uint64_t index = 0; index < 100; ++index) {
     Choices choices(seed_of(7, index));

@@ -52,4 +52,11 @@ inline int64_t count_kind(const Case& the_case, std::string_view kind) {
   return count;
 }
 
+// The first layer of that kind.
+inline std::string of_kind(const Case& the_case, std::string_view kind) {
+  for (const model::LayerSpec& layer : the_case.model.layers)
+    if (layer.kind == kind) return layer.name;
+  return {};
+}
+
 }  // namespace reloadlab::sim::fuzz
