@@ -11,14 +11,13 @@ namespace {
 
 // What takes part at all.
 struct Ring {
-  bool others = false, quantized = false, streams = false, stops = false, strays = false, reloads = false, in_place = false, syncs = false,
-       bypasses = false;
+  bool others = false, quantized = false, streams = false, stops = false, strays = false, reloads = false, in_place = false, syncs = false;
 
   static Ring draw(Choices& choices) {
     Choices::Scope about(choices, About::swarm);
     Ring ring;
-    for (bool Ring::*each : {&Ring::others, &Ring::quantized, &Ring::streams, &Ring::stops, &Ring::strays, &Ring::reloads, &Ring::in_place,
-                             &Ring::syncs, &Ring::bypasses})
+    for (bool Ring::*each :
+         {&Ring::others, &Ring::quantized, &Ring::streams, &Ring::stops, &Ring::strays, &Ring::reloads, &Ring::in_place, &Ring::syncs})
       ring.*each = choices.chance(40);
     return ring;
   }
@@ -115,15 +114,14 @@ class SeriesDrawer {
     Step step{.kind = StepKind::pass};
     const auto stream = choices_.pick({Pass::Stream::current, Pass::Stream::joined, Pass::Stream::unjoined});
     if (ring_.streams) step.pass.stream = stream;
-    const std::string layer = draw_layer();
-    if (choices_.chance(50, ring_.bypasses)) step.pass.deviations = {{Deviation::bypass, layer}};
     return step;
   }
 
   void draw_reload() {
     const std::string to = choices_.pick({"B", "A"});
     Step step{.kind = StepKind::reload, .plan = {.checkpoint = to}, .in_place = choices_.chance(50, ring_.in_place)};
-    for (const std::string& layer : layers_) step.plan.only.push_back(layer + ".weight");
+    for (const std::string& layer : layers_)  // in place nothing is delivered
+      if (!step.in_place) step.plan.only.push_back(layer + ".weight");
     add(std::move(step));
   }
 

@@ -13,7 +13,7 @@
 namespace reloadlab::sim::fuzz {
 namespace {
 
-std::string first_word(const std::string& text) { return text.substr(0, text.find(' ')); }
+std::string first_word(const std::string& text) { return text.substr(0, text.find_first_of(" ,:")); }
 
 const model::LayerSpec* layer_called(const Case& the_case, std::string_view name) {
   const auto& layers = the_case.model.layers;
