@@ -46,8 +46,7 @@ Result<Exit> replay_token(const ReplayTexts& texts, const Program& program) {
   result.laws.push_back({std::string(kSurvives), std::string(kSurvivesSentence)});
   result.run.program = program.name;
   result.cases.push_back(attempt({.the_case = the_case, .candidate = known.name}, program.engine).result);
-  fmt::print(stderr, "{}{}", attention_blocks(result.cases.front(), result, {.colour = ::isatty(STDERR_FILENO) == 1}),
-             closing_line(result));
+  fmt::print(stderr, "{}{}", attention_blocks(result.cases.front(), result, {.colour = ::isatty(STDERR_FILENO) == 1}), law_table(result));
   fmt::print("{}", emit(the_case));
   return exit_code(result);
 }

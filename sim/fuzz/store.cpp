@@ -59,7 +59,10 @@ Result<std::filesystem::path> keep(const std::filesystem::path& store, const Fou
   std::filesystem::create_directories(folder, error);
   if (error) return Status(Code::failed, fmt::format("{}: {}", folder.string(), error.message()));
   const std::filesystem::path file = folder / file_name(found);
-  RELOADLAB_TRY(write_file(file, file_text(found)));
+  // One entry for a cause: what an earlier campaign, or another process of this one, left there stays if it is as small.
+  const std::string text = file_text(found);
+  if (const auto size = std::filesystem::file_size(file, error); !error && size <= text.size()) return file;
+  RELOADLAB_TRY(write_file(file, text));
   return file;
 }
 
