@@ -132,6 +132,7 @@ Command add_fuzz(CLI::App& app, const Program& program) {
   parser->add_option("--for", texts->seconds, "Start no case after so long: 500ms, 30s, 2m, 1h (default, without --cases: 60s)")
       ->type_name("TIME");
   parser->add_option("--shard", texts->shard, "A part of the cases, as `run` has it")->type_name("I/N");
+  parser->add_flag("--fail-fast", texts->options.fail_fast, "Stop at the first case that fails; with --jobs each process does");
   parser->add_option("--jobs", texts->jobs, "Processes side by side, each with a part of the cases")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");

@@ -30,8 +30,8 @@ class Hunt {
   double since() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
 
   bool over(uint64_t index) const {
-    return !hunted_.defect.empty() || (options_.cases && index >= static_cast<uint64_t>(*options_.cases)) ||
-           (options_.seconds && since() >= *options_.seconds);
+    return !hunted_.defect.empty() || (options_.fail_fast && !hunted_.found.empty()) ||
+           (options_.cases && index >= static_cast<uint64_t>(*options_.cases)) || (options_.seconds && since() >= *options_.seconds);
   }
 
   Status play(uint64_t index) {

@@ -89,6 +89,13 @@ TEST(Hunt, ThatTheHarnessBreaksOnEndsAndSaysWhere) {
   EXPECT_EQ(seen.progress.cases, 1);
 }
 
+TEST(Hunt, ThatIsToStopAtTheFirstFailureDoes) {
+  const Hunted seen = hunted(with_bug(two_bugs), {.cases = 300, .fail_fast = true});
+  EXPECT_EQ(seen.found.size(), 1U);
+  EXPECT_EQ(seen.progress.failing, 1);
+  EXPECT_LT(seen.progress.cases, 300);
+}
+
 TEST(Hunt, EndsWhenItsTimeIsUp) {
   const Hunted seen = hunted(with_bug([](const Case&) { return ""; }), {.seconds = 0});
   EXPECT_EQ(seen.progress.cases, 0);
