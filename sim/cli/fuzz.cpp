@@ -52,6 +52,14 @@ Status check_system(const std::string& system) {
                                          did_you_mean(system, systems)));
 }
 
+// Where the program has mutants.
+std::string canary_of(const std::string& system, const Engine& engine) {
+  const std::string name = system == "layerwise"      ? "mutant@lw_last_row_lost"
+                           : system == "online_quant" ? "mutant@oq_last_row_lost"
+                                                      : "mutant@ring_no_wait";
+  return engine.candidate(name).ok() ? name : "";
+}
+
 Result<fuzz::HuntOptions> read_options(const FuzzTexts& texts, const Program& program) {
   fuzz::HuntOptions options = texts.options;
   const std::vector<std::string>& systems = fuzz::drawn_systems();
@@ -65,6 +73,7 @@ Result<fuzz::HuntOptions> read_options(const FuzzTexts& texts, const Program& pr
   RELOADLAB_TRY(check_system(options.system));
   if (candidate.system != options.system)
     return Status(Code::usage, fmt::format("--candidate {} is of system {}, not of {}", candidate.name, candidate.system, options.system));
+  options.canary = canary_of(options.system, program.engine);
   if (!texts.seed.empty()) {
     RELOADLAB_ASSIGN(options.seed, read_seed("--seed", texts.seed));
   }

@@ -11,13 +11,14 @@ namespace {
 
 // What takes part at all.
 struct Ring {
-  bool others = false, quantized = false, streams = false, stops = false, strays = false, reloads = false, in_place = false, syncs = false;
+  bool others = false, quantized = false, streams = false, stops = false, strays = false, reloads = false, in_place = false, syncs = false,
+       readers = false, timed = false, some_ranks = false;
 
   static Ring draw(Choices& choices) {
     Choices::Scope about(choices, About::swarm);
     Ring ring;
-    for (bool Ring::*each :
-         {&Ring::others, &Ring::quantized, &Ring::streams, &Ring::stops, &Ring::strays, &Ring::reloads, &Ring::in_place, &Ring::syncs})
+    for (bool Ring::*each : {&Ring::others, &Ring::quantized, &Ring::streams, &Ring::stops, &Ring::strays, &Ring::reloads, &Ring::in_place,
+                             &Ring::syncs, &Ring::readers, &Ring::timed, &Ring::some_ranks})
       ring.*each = choices.chance(40);
     return ring;
   }
@@ -35,6 +36,7 @@ class SeriesDrawer {
     const Place place = draw_place();
     draw_layers();
     draw_ring(place);
+    draw_timing();
     draw_steps();
     return std::move(case_);
   }
@@ -42,6 +44,7 @@ class SeriesDrawer {
  private:
   struct Place {
     uint32_t first, prefetch;
+    bool from_second;  // the first rank has no part in the series
   };
 
   void draw_ranks() {
@@ -51,8 +54,8 @@ class SeriesDrawer {
 
   Place draw_place() {
     Choices::Scope about(choices_, About::size);
-    const uint32_t first = choices_.below(5);
-    return {first, choices_.below(8)};
+    const uint32_t first = choices_.below(5), prefetch = choices_.below(8);
+    return {first, prefetch, choices_.chance(50, ring_.some_ranks)};
   }
 
   void add_linear(const std::string& name, const std::string& quant) {
@@ -79,7 +82,14 @@ class SeriesDrawer {
     SeriesSpec series{.name = "o", .layers = layers_};
     series.first = std::array<int64_t, 5>{0, 1, count - 1, count, 31}[place.first];
     series.prefetch = place.prefetch % std::max<int64_t>(1, count - 1);
+    for (int64_t rank = 1; place.from_second && case_.ranks > 2 && rank < case_.ranks; ++rank) series.ranks.push_back(rank);
     case_.series = {std::move(series)};
+  }
+
+  void draw_timing() {
+    Choices::Scope about(choices_, About::order);
+    Timing timing{.broadcast = choices_.between(1, 20), .before = {choices_.between(0, 10)}, .after = {choices_.between(0, 10)}};
+    if (ring_.timed) case_.timing = timing;
   }
 
   void draw_steps() {
@@ -114,6 +124,8 @@ class SeriesDrawer {
     Step step{.kind = StepKind::pass};
     const auto stream = choices_.pick({Pass::Stream::current, Pass::Stream::joined, Pass::Stream::unjoined});
     if (ring_.streams) step.pass.stream = stream;
+    const std::string layer = draw_layer();
+    if (choices_.chance(50, ring_.readers)) step.pass.deviations = {{Deviation::second_reader, layer}};
     return step;
   }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "sim/campaign/attempt.h"
 #include "sim/fuzz/generate.h"
 #include "sim/fuzz/shrink.h"
 
@@ -16,6 +17,7 @@ class Hunt {
   Hunt(const HuntOptions& options, const Engine& engine, const Told& told) : options_(options), engine_(engine), told_(told) {}
 
   Result<Hunted> run() {
+    find_canary();
     const uint64_t step = options_.shard ? static_cast<uint64_t>(options_.shard->count) : 1;
     for (uint64_t index = options_.shard ? static_cast<uint64_t>(options_.shard->index) : 0; !over(index); index += step) {
       RELOADLAB_TRY(play(index));
@@ -26,6 +28,18 @@ class Hunt {
   }
 
  private:
+  // The campaign's own drawing and judging, on what is known to be wrong. Not counted.
+  void find_canary() {
+    constexpr uint64_t most = 200;
+    if (options_.canary.empty()) return;
+    for (uint64_t index = 0; index < most; ++index) {
+      Choices choices(seed_of(options_.seed, index));
+      const Result<Case> drawn = generate(options_.system, choices);
+      if (drawn.ok() && !observe(*drawn, options_.canary, engine_).failed.empty()) return;
+    }
+    hunted_.defect = fmt::format("the canary {} broke no law in {} cases: this campaign finds nothing", options_.canary, most);
+  }
+
   Progressed& now() { return hunted_.progress; }
   double since() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
 
@@ -38,7 +52,9 @@ class Hunt {
     Choices choices(seed_of(options_.seed, index));
     const Result<Case> drawn = generate(options_.system, choices);
     if (!drawn.ok()) return hunted_.defect = drawn.status().message(), Status();
-    const Observation seen = observe(*drawn, options_.candidate, engine_);
+    constexpr uint64_t twice_one_in = 20;
+    const bool twice = mix64(index) % twice_one_in == 0;
+    const Observation seen = observe(*drawn, options_.candidate, engine_, twice);
     ++now().cases;
     now().judged += seen.end == End::judged;
     now().skipped += seen.end == End::skipped;
@@ -70,7 +86,10 @@ class Hunt {
 
   // Whether a case shows the cause. One law needs few executions, where it finds the same by them as when all are judged.
   std::function<bool(const Case&)> shown_quickly(const Cause& cause, const Answers& answers) const {
-    const auto shows = [this, cause](const Case& the_case) { return observe(the_case, options_.candidate, engine_).shows(cause); };
+    const bool twice = cause.law == kSameAgain;
+    const auto shows = [this, cause, twice](const Case& the_case) {
+      return observe(the_case, options_.candidate, engine_, twice).shows(cause);
+    };
     const auto alone = [shows, cause](Case the_case) {
       the_case.laws = {cause.law};
       return shows(the_case);
@@ -84,7 +103,7 @@ class Hunt {
 
   // As the small case shows it.
   void take_law(Found& one) const {
-    Observation seen = observe(one.the_case, options_.candidate, engine_);
+    Observation seen = observe(one.the_case, options_.candidate, engine_, one.cause.law == kSameAgain);
     const auto law = std::ranges::find(seen.failed, one.cause.law, &LawResult::law);
     if (law != seen.failed.end()) one.law = std::move(*law);
   }

@@ -19,6 +19,7 @@ struct HuntOptions {
   std::optional<int64_t> cases;   // of all shards together
   std::optional<double> seconds;  // start no case after so long
   std::optional<Shard> shard;
+  std::string canary;          // a candidate that is wrong on purpose: a campaign that does not find out is broken. Empty: none
   bool fail_fast = false;      // end with the first case that fails
   int64_t shrink_tries = 400;  // for each cause
 };

@@ -53,10 +53,20 @@ void take(const Evidence& evidence, LawResult law, Observation& seen) {
   seen.failed.push_back(std::move(law));
 }
 
+// It has no evidence of its own: where two runs differ says first_difference().
+void take_difference(const Evidence& evidence, Observation& seen) {
+  const Execution *warm = evidence.find(Variation::Kind::warm), *again = evidence.find(Variation::Kind::again);
+  const std::string at = warm && again ? first_difference(*warm, *again) : "";
+  if (at.empty()) return;
+  seen.failed.push_back({.law = std::string(kSameAgain), .state = State::fail, .reason = "two runs of one seed differ at " + at});
+  seen.causes.push_back({std::string(kSameAgain), "again", "", ""});
+}
+
 Observation judged(const Evidence& evidence, const Engine& engine) {
   Observation seen;
   for (Verdict& verdict : engine.judge(evidence)) take(evidence, law_result(std::move(verdict)), seen);
   take(evidence, survives(evidence), seen);
+  take_difference(evidence, seen);
   seen.shape = shape_of(evidence);
   seen.probes = probes_met(evidence);
   return seen;
@@ -76,8 +86,8 @@ std::string text(const Cause& cause) {
 
 bool Observation::shows(const Cause& cause) const { return std::ranges::find(causes, cause) != causes.end(); }
 
-Observation observe(const Case& the_case, const std::string& candidate, const Engine& engine) try {
-  const Result<Evidence> evidence = engine.replay(the_case, candidate, {});
+Observation observe(const Case& the_case, const std::string& candidate, const Engine& engine, bool twice) try {
+  const Result<Evidence> evidence = engine.replay(the_case, candidate, {.prove_determinism = twice});
   if (evidence.ok()) return judged(*evidence, engine);
   const Code code = evidence.status().code();
   return ended(code == Code::unsupported ? End::skipped : code == Code::data ? End::bad_data : End::defect, evidence.status().message());

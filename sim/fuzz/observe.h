@@ -30,6 +30,7 @@ struct Observation {
   bool shows(const Cause& cause) const;
 };
 
-Observation observe(const Case& the_case, const std::string& candidate, const Engine& engine);
+// With `twice` it is played once more, and what differs breaks the law `same_again`.
+Observation observe(const Case& the_case, const std::string& candidate, const Engine& engine, bool twice = false);
 
 }  // namespace reloadlab::sim::fuzz

@@ -89,6 +89,37 @@ TEST(Hunt, ThatTheHarnessBreaksOnEndsAndSaysWhere) {
   EXPECT_EQ(seen.progress.cases, 1);
 }
 
+TEST(Hunt, ThatDoesNotFindItsCanaryIsBrokenAndSaysSo) {
+  const Hunted blind = hunted(with_bug([](const Case&) { return ""; }), {.cases = 10, .canary = "planted@canary"});
+  EXPECT_EQ(blind.defect, "the canary planted@canary broke no law in 200 cases: this campaign finds nothing");
+  EXPECT_EQ(blind.progress.cases, 0);
+  const Hunted seeing = hunted(with_bug(two_bugs), {.cases = 10, .canary = "planted@canary"});
+  EXPECT_EQ(seeing.defect, "");
+  EXPECT_EQ(seeing.progress.cases, 10);
+}
+
+// A candidate that does something else the second time.
+TEST(Hunt, PlaysSomeCasesTwiceAndFindsWhatIsNotTheSameAgain) {
+  Engine engine = with_bug([](const Case&) { return ""; });
+  int64_t twice = 0;
+  engine.replay = [inner = engine.replay, &twice](const Case& it, const std::string& candidate, const EngineOptions& options) {
+    Result<Evidence> evidence = inner(it, candidate, options);
+    if (!options.prove_determinism) return evidence;
+    Execution again = evidence->executions.front();
+    again.variation = {.kind = Variation::Kind::again};
+    again.ranks.front().events.front().numel = ++twice;
+    evidence->executions.push_back(std::move(again));
+    return evidence;
+  };
+  const Hunted seen = hunted(engine, {.cases = 200});
+  ASSERT_EQ(seen.found.size(), 1U);
+  const auto& [cause, found] = *seen.found.begin();
+  EXPECT_EQ(cause.law, "same_again");
+  EXPECT_EQ(found.law.law, "same_again");
+  EXPECT_GT(found.count, 3);
+  EXPECT_LT(found.count, 30);
+}
+
 TEST(Hunt, ThatIsToStopAtTheFirstFailureDoes) {
   const Hunted seen = hunted(with_bug(two_bugs), {.cases = 300, .fail_fast = true});
   EXPECT_EQ(seen.found.size(), 1U);
