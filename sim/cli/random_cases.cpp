@@ -6,6 +6,8 @@
 #include <cctype>
 #include <map>
 #include <optional>
+#include <set>
+#include <span>
 
 #include "sim/cli/commands.h"
 #include "sim/compare/differential.h"
@@ -94,14 +96,28 @@ class RandomCases {
           return true;
         }));
     Differential differential;
-    for (std::optional<Answer>& answer : answers)
-      if (answer) differential.add(*std::exchange(answer, std::nullopt));
+    for (size_t at = 0; at < answers.size(); at += candidates_.size()) {
+      const std::span<std::optional<Answer>> group(&answers[at], candidates_.size());
+      keep_common_laws(group);
+      for (std::optional<Answer>& answer : group)
+        if (answer) differential.add(*std::exchange(answer, std::nullopt));
+    }
     size_t pair = 0;
     for (const Differing& one : differential.all()) {
       const size_t place = pair++ / (candidates_.size() - 1);
       RELOADLAB_TRY(tell(one, jobs[place * candidates_.size()].the_case, drawn[place]));
     }
     return {};
+  }
+
+  // What cannot be judged of one of them, who reports nothing of that kind, is no difference in what they do.
+  static void keep_common_laws(std::span<std::optional<Answer>> group) {
+    std::set<std::string> unsupported;
+    for (const std::optional<Answer>& answer : group)
+      for (const LawResult& law : answer ? answer->result.laws : std::vector<LawResult>())
+        if (law.state == State::unsupported) unsupported.insert(law.law);
+    for (std::optional<Answer>& answer : group)
+      if (answer) std::erase_if(answer->result.laws, [&](const LawResult& law) { return unsupported.contains(law.law); });
   }
 
   Status tell(const Differing& one, const Case& the_case, const fuzz::Answers& answers) {
