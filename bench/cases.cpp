@@ -1,10 +1,13 @@
 // How many whole cases a core judges a second: one layer, every default law, at least ten executions, evidence kept, candidate under
-// the tap. Start-up is outside; the counter `executions` says how many one case was.
+// the tap. Start-up is outside; the counter `executions` says how many one case was. And drawn cases, as `fuzz` plays them, the drawing
+// included: those of one layer that nothing quantizes, and whatever comes.
 #include <benchmark/benchmark.h>
 
 #include "reference/base/check.h"
 #include "reference/model/kind.h"
 #include "sim/candidate/candidate.h"
+#include "sim/fuzz/generate.h"
+#include "sim/fuzz/observe.h"
 #include "sim/law/law.h"
 #include "sim/replay/replay.h"
 
@@ -29,6 +32,7 @@ Case single_layer(const std::string& quant) {
 }
 
 void judge_cases(benchmark::State& state, const std::string& candidate, const std::string& quant) {
+  (void)built_in_engine();  // which sets the process up as the program's
   const Case the_case = single_layer(quant);
   const Result<CandidateInfo> info = find_candidate(candidate);
   RELOADLAB_CHECK(info.ok(), info.status().message());
@@ -46,6 +50,38 @@ void judge_cases(benchmark::State& state, const std::string& candidate, const st
 BENCHMARK_CAPTURE(judge_cases, hardened, "layerwise@hardened", "none");
 BENCHMARK_CAPTURE(judge_cases, hardened_post_load, "layerwise@hardened", "tile_permute");
 BENCHMARK_CAPTURE(judge_cases, seed, "layerwise@seed", "none");
+
+// The answers of so many drawn cases.
+std::vector<fuzz::Answers> drawn(const std::string& system, bool small) {
+  constexpr size_t cases = 64;
+  std::vector<fuzz::Answers> all;
+  for (uint64_t index = 0; all.size() < cases; ++index) {
+    fuzz::Choices choices(fuzz::seed_of(1, index));
+    const Result<Case> one = fuzz::generate(system, choices);
+    RELOADLAB_CHECK(one.ok(), one.status().message());
+    const auto& layers = one->model.layers;
+    if (!small || (layers.size() == 1 && layers[0].quant == "none" && one->ranks == 1)) all.push_back(choices.answers());
+  }
+  return all;
+}
+
+void play_drawn(benchmark::State& state, const std::string& system, const std::string& candidate, bool small) {
+  const Engine engine = built_in_engine();
+  const std::vector<fuzz::Answers> answers = drawn(system, small);
+  size_t next = 0;
+  for (auto _ : state) {
+    fuzz::Choices choices(answers[next++ % answers.size()]);
+    const Result<Case> one = fuzz::generate(system, choices);
+    const fuzz::Observation seen = fuzz::observe(*one, candidate, engine);
+    RELOADLAB_CHECK(seen.end == End::judged && seen.failed.empty(), seen.reason);
+  }
+  state.counters["cases"] = benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+}
+
+BENCHMARK_CAPTURE(play_drawn, single_layers, "layerwise", "layerwise@hardened", true);
+BENCHMARK_CAPTURE(play_drawn, layerwise, "layerwise", "layerwise@hardened", false);
+BENCHMARK_CAPTURE(play_drawn, online_quant, "online_quant", "online_quant@hardened", false);
+BENCHMARK_CAPTURE(play_drawn, shared_series, "shared_series", "shared_series@hardened", false);
 
 }  // namespace
 }  // namespace reloadlab::sim

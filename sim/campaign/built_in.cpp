@@ -1,6 +1,7 @@
 // The one file of the campaign that touches tensors.
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
+#include <malloc.h>
 #include <torch/version.h>
 
 #include <fstream>
@@ -56,6 +57,9 @@ std::map<std::string, std::string> facts_here() {
 Engine built_in_engine() {
   // Sums over a tensor depend on how many threads share them.
   at::set_num_threads(1);
+  // A case allocates and frees some ten thousand small things. In glibc's fast bins they are put together again at each larger one, which
+  // takes an eighth of the time of a small case.
+  ::mallopt(M_MXFAST, 0);
   Engine engine;
   engine.candidate = [](const std::string& spelling) -> Result<EngineCandidate> {
     if (is_python(spelling)) {

@@ -32,6 +32,8 @@ Command add_import(CLI::App& app, const Program& program);
 Command add_show(CLI::App& app, const Program& program);
 Command add_doctor(CLI::App& app, const Program& program);
 Command add_explore(CLI::App& app, const Program& program);
+Command add_fuzz(CLI::App& app, const Program& program);
+Command add_replay(CLI::App& app, const Program& program);
 Command add_compare(CLI::App& app, const Program& program);
 Command add_calibrate(CLI::App& app, const Program& program);
 Command add_mutants(CLI::App& app, const Program& program);
@@ -54,9 +56,11 @@ struct CandidatesTexts {
   SelectionTexts selection;
   std::string by = "verdicts", known, markdown, json, isolate, silence, out = "out";
   int jobs = 1;
+  int64_t random = 0;  // > 0: so many drawn cases instead of scenario files
 };
 void add_candidates_options(CLI::App& command, CandidatesTexts& texts, CLI::Option& not_with);
 Result<Exit> compare_candidates(const CandidatesTexts& texts, const Program& program);
+Result<Exit> compare_random(const CandidatesTexts& texts, const CampaignOptions& options, const Engine& engine);
 
 // How candidates are kept apart from the program, where --isolate says nothing: as plug-ins and Python need it. And what makes a worker.
 Result<Isolation> read_isolation(const std::string& text, const Selection& selection);

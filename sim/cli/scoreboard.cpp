@@ -57,6 +57,7 @@ Exit print_differential(const std::vector<Differing>& all) {
 Result<Exit> compare_candidates(const CandidatesTexts& texts, const Program& program) {
   RELOADLAB_ASSIGN(const bool events, by_events(texts.by));
   RELOADLAB_ASSIGN(CampaignOptions options, read_options(texts, program));
+  if (texts.random > 0) return compare_random(texts, options, program.engine);
   std::vector<KnownDifference> known;
   if (!texts.known.empty() && !events) return Status(Code::usage, "--known needs --by events: it is about what candidates do");
   if (!texts.known.empty()) {
@@ -83,6 +84,10 @@ void add_candidates_options(CLI::App& command, CandidatesTexts& texts, CLI::Opti
   add(command.add_option("--by", texts.by, "verdicts: the scoreboard; events: whether they do the same, and where they first differ")
           ->type_name("verdicts|events")
           ->capture_default_str());
+  add(command.add_option("--random", texts.random, "So many drawn cases, from --seed on, by --by events; no scenario files")
+          ->check(CLI::Range(int64_t{1}, int64_t{1} << 32))
+          ->excludes(command.get_option("paths"))
+          ->type_name("N"));
   add(command.add_option("--known", texts.known, "Differences that somebody has looked at, with their reasons (--by events)")
           ->type_name("FILE"));
   add(command.add_option("--markdown", texts.markdown, "Write the scoreboard as Markdown")->type_name("FILE"));

@@ -81,6 +81,22 @@ struct Layers {
   std::map<std::string, std::set<std::string>, std::less<>> from;      // by layer, the checkpoints that it was delivered from
 };
 
+// What one of two tied layers is sent is the other one's, which makes tensors of its own from it where it has a post-load step. In module
+// order: a tensor is tied to one of an earlier layer.
+void add_tied(const Evidence& evidence, size_t rank, Layers& layers) {
+  for (const model::LayerSpec& layer : evidence.the_case.model.layers) {
+    if (!layer.tied_to || !layers.touched_slots.contains(*layer.tied_to) || !has_post_load(evidence, rank, layer.name)) continue;
+    const auto [owner, slot] = model::split_slot_path(*layer.tied_to);
+    const std::string mine = layer.name + "." + slot;
+    layers.touched.insert(layer.name), layers.rewritten.insert(layer.name), layers.touched_slots.insert(mine);
+    if (const auto from = layers.from.find(owner); from != layers.from.end())
+      layers.from[layer.name].insert(from->second.begin(), from->second.end());
+    if (!layers.incomplete_slots.contains(*layer.tied_to)) continue;
+    layers.incomplete.insert(layer.name);
+    layers.incomplete_slots.insert(mine);
+  }
+}
+
 Layers layers_of(const Evidence& evidence, size_t rank, StepRange update) {
   Layers layers;
   for (const PlannedLoad& load : evidence.plan[rank].loads) {
@@ -94,6 +110,7 @@ Layers layers_of(const Evidence& evidence, size_t rank, StepRange update) {
       layers.incomplete.insert(missing.layer);
       layers.incomplete_slots.insert(missing.layer + "." + missing.slot);
     }
+  add_tied(evidence, rank, layers);
   return layers;
 }
 

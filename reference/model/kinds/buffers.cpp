@@ -70,8 +70,9 @@ void add_constants(const LayerPtr& layer) {
 void make_late(Layer& layer) {
   if (layer.spec.flag("late") && !layer.tensor("late"))
     fill(add_parameter(layer, "late", {late_size}, layer.spec.dtype), layer.spec.number("constant_value"));
-  if (layer.spec.flag("lazy") && !layer.tensor("lazy")->tensor.defined())
-    layer.tensor("lazy")->tensor = at::empty({late_size}, at::TensorOptions(to_torch(layer.spec.dtype)).device(default_device())).fill_(0);
+  // A candidate may have left the layer without it.
+  if (const ParameterPtr lazy = layer.tensor("lazy"); lazy && !lazy->tensor.defined())
+    lazy->tensor = at::empty({late_size}, at::TensorOptions(to_torch(layer.spec.dtype)).device(default_device())).fill_(0);
   if (layer.spec.flag("scratch") && !layer.extra.tensors.contains("scratch"))
     layer.extra.tensors["scratch"] = at::empty({late_size}, at::TensorOptions(at::kFloat).device(default_device())).fill_(0);
 }
@@ -148,7 +149,7 @@ class Buffers final : public KindBase {
     make_late(layer);
     std::vector<at::Tensor> all;
     for_each_tensor(layer, [&](const Slot& slot, bool) { all.push_back(compute_copy(slot.handle->tensor).reshape(-1)); });
-    for (const auto& [name, tensor] : layer.extra.tensors) all.push_back(tensor);
+    for (const auto& [name, tensor] : layer.extra.tensors) all.push_back(compute_copy(tensor).reshape(-1));
     return all.empty() ? at::empty({0}) : at::cat(all);
   }
   at::Tensor example_input(const LayerSpec&, TensorParallel, uint64_t seed) const override { return example_values({1}, seed); }

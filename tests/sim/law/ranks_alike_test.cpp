@@ -65,6 +65,18 @@ TEST(RanksAlike, EveryKindOfDifferenceCounts) {
   }
 }
 
+// As where experts are dealt out: each rank's layer is complete at another load, and that is where the fault strikes.
+TEST(RanksAlike, AFaultMayStrikeEqualsAtAnotherLoadButEndsAlike) {
+  Equals equals;
+  std::erase_if(equals.other().events, [](const Event& event) { return event.kind == EventKind::load_end; });
+  equals.other().outcomes[kToB].extra_bytes_peak += 4;
+  EXPECT_EQ(equals.judge(kLaw).outcome, Outcome::fail);
+  for (Step& step : equals.warm().steps) step.fault = Fault{.at = Fault::At::post_load_enter};
+  EXPECT_EQ(text(equals.judge(kLaw)), "pass");
+  equals.other().outcomes[kToB].live_bytes += 64;
+  EXPECT_EQ(equals.judge(kLaw).outcome, Outcome::fail);
+}
+
 TEST(RanksAlike, ContentAndWhatTheCandidateSaysAreNotLookedAt) {
   Equals equals;
   equals.other().censuses[kToB].entries[0].content = nullptr;

@@ -1,0 +1,159 @@
+// fuzz: cases that nobody wrote.
+#include "sim/cli/fuzz.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "reference/base/nearest.h"
+#include "sim/cli/commands.h"
+#include "sim/fuzz/generate.h"
+#include "sim/fuzz/hunt.h"
+#include "sim/fuzz/store.h"
+#include "sim/fuzz/summary.h"
+#include "sim/law/probes.h"
+#include "sim/report/run_folder.h"
+#include "sim/report/text.h"
+#include "sim/report/verdict_text.h"
+
+namespace reloadlab::sim {
+namespace {
+
+// A line now and then: on a terminal every second, elsewhere every ten.
+class Telling {
+ public:
+  explicit Telling(bool terminal) : every_(terminal ? 1.0 : 10.0) {}
+  void tell(const fuzz::Progressed& progress, size_t causes) {
+    if (progress.seconds < next_) return;
+    next_ = progress.seconds + every_;
+    fmt::print(stderr, "{}\n", line(progress, causes));
+  }
+  static std::string line(const fuzz::Progressed& progress, size_t causes) {
+    return fmt::format("{}, {:.0f}/s, {}, {} failing, {}, {} of {} probes, {} since the last new one", plural(progress.cases, "case"),
+                       static_cast<double>(progress.cases) / std::max(progress.seconds, 1e-3),
+                       plural(static_cast<int64_t>(progress.shapes.size()), "shape"), grouped(progress.failing),
+                       plural(static_cast<int64_t>(causes), "cause"), progress.probes.size(), probes().size(),
+                       seconds_text(progress.seconds - progress.last_new_seconds));
+  }
+
+ private:
+  const double every_;
+  double next_ = 0;
+};
+
+Status check_system(const std::string& system) {
+  const std::vector<std::string>& systems = fuzz::drawn_systems();
+  if (std::ranges::count(systems, system) > 0) return {};
+  return Status(Code::usage, fmt::format("--system: no cases are drawn for \"{}\", expected one of {}{}", system, fmt::join(systems, ", "),
+                                         did_you_mean(system, systems)));
+}
+
+// Where the program has mutants.
+std::string canary_of(const std::string& system, const Engine& engine) {
+  const std::string name = system == "layerwise"      ? "mutant@lw_last_row_lost"
+                           : system == "online_quant" ? "mutant@oq_last_row_lost"
+                                                      : "mutant@ring_no_wait";
+  return engine.candidate(name).ok() ? name : "";
+}
+
+Result<fuzz::HuntOptions> read_options(const FuzzTexts& texts, const Program& program) {
+  fuzz::HuntOptions options = texts.options;
+  const std::vector<std::string>& systems = fuzz::drawn_systems();
+  if (options.candidate.empty() && options.system.empty())
+    return Status(Code::usage, fmt::format("fuzz needs --system or --candidate; systems are {}", fmt::join(systems, ", ")));
+  if (!options.system.empty()) RELOADLAB_TRY(check_system(options.system));
+  if (options.candidate.empty()) options.candidate = options.system + "@hardened";
+  RELOADLAB_ASSIGN(const EngineCandidate candidate, program.engine.candidate(options.candidate));
+  options.candidate = candidate.name;
+  if (options.system.empty()) options.system = candidate.system;
+  RELOADLAB_TRY(check_system(options.system));
+  if (candidate.system != options.system)
+    return Status(Code::usage, fmt::format("--candidate {} is of system {}, not of {}", candidate.name, candidate.system, options.system));
+  options.canary = canary_of(options.system, program.engine);
+  if (!texts.seed.empty()) {
+    RELOADLAB_ASSIGN(options.seed, read_seed("--seed", texts.seed));
+  }
+  if (!texts.seconds.empty()) {
+    RELOADLAB_ASSIGN(options.seconds, read_duration(texts.seconds));
+  }
+  if (texts.cases > 0) options.cases = texts.cases;
+  if (!options.cases && !options.seconds) options.seconds = 60;
+  RELOADLAB_ASSIGN(options.shard, read_shard(texts.shard, environment_of_this_process()));
+  return options;
+}
+
+// One failure: what it is, the file, and the line that plays it again.
+Status tell_found(const fuzz::Found& found, const FuzzTexts& texts, const Program& program) {
+  RELOADLAB_ASSIGN(const auto file, fuzz::keep(texts.store, found));
+  std::string block = fmt::format("FAIL  {}   case {}, {}\n", fuzz::text(found.cause), found.first, seconds_text(found.seconds));
+  std::istringstream lines(finding_text(found.law));
+  for (std::string line; std::getline(lines, line);) block += fmt::format("  {}\n", line);
+  fmt::print(stderr, "{}  file   {}{}\n", block, file.string(),
+             found.smallest ? "" : "   (may still shrink: the tries of --shrink-tries were used up)");
+  if (texts.part) return {};
+  fmt::print("{} replay {}\n", program.name, fuzz::write_token(found.token));
+  std::fflush(stdout);
+  return {};
+}
+
+Result<fuzz::Summary> fuzz_here(const FuzzTexts& texts, const fuzz::HuntOptions& options, const Program& program) {
+  RELOADLAB_TRY(host_candidates(program, {options.candidate}));
+  Telling telling(::isatty(STDERR_FILENO) == 1);
+  const fuzz::Told told{.progress = [&](const fuzz::Progressed& progress, size_t causes) { telling.tell(progress, causes); },
+                        .found = [&](const fuzz::Found& found) { return tell_found(found, texts, program); }};
+  RELOADLAB_ASSIGN(const fuzz::Hunted hunted, fuzz::hunt(options, program.engine, told));
+  return fuzz::summary_of(hunted);
+}
+
+Exit exit_of(const fuzz::Summary& summary) {
+  if (!summary.defect.empty()) return Exit::defect;
+  if (!summary.causes.empty()) return Exit::failed;
+  return summary.judged > 0 ? Exit::held : Exit::nothing_ran;
+}
+
+Result<Exit> fuzz_action(const FuzzTexts& texts, const Program& program) {
+  RELOADLAB_ASSIGN(const fuzz::HuntOptions options, read_options(texts, program));
+  RELOADLAB_ASSIGN(const fuzz::Summary summary, texts.jobs > 1 ? fuzz_in_processes(texts, options) : fuzz_here(texts, options, program));
+  if (!texts.summary.empty()) RELOADLAB_TRY(write_file(texts.summary, to_json(summary).dump(1) + "\n"));
+  if (texts.part) return exit_of(summary);
+  if (texts.jobs > 1)
+    for (const auto& [cause, seen] : summary.causes)
+      if (!seen.token.empty()) fmt::print("{} replay {}\n", program.name, seen.token);
+  fmt::print(stderr, "{}", summary_text(summary));
+  return exit_of(summary);
+}
+
+}  // namespace
+
+Command add_fuzz(CLI::App& app, const Program& program) {
+  CLI::App* parser = app.add_subcommand("fuzz", "Draw cases, play them, and make small what fails");
+  auto texts = std::make_shared<FuzzTexts>();
+  parser->add_option("--system", texts->options.system, "What cases are drawn for: layerwise. Default: the candidate's")
+      ->type_name("SYSTEM");
+  parser->add_option("--candidate", texts->options.candidate, "Implementation under test. Default: the system's hardened profile")
+      ->type_name("NAME");
+  parser->add_option("--seed", texts->seed, "A number, or a commit of 40 hexadecimal digits")->type_name("SEED");
+  parser->add_option("--cases", texts->cases, "So many cases")->check(CLI::Range(int64_t{1}, int64_t{1} << 40))->type_name("N");
+  parser->add_option("--for", texts->seconds, "Start no case after so long: 500ms, 30s, 2m, 1h (default, without --cases: 60s)")
+      ->type_name("TIME");
+  parser->add_option("--shard", texts->shard, "A part of the cases, as `run` has it")->type_name("I/N");
+  parser->add_flag("--fail-fast", texts->options.fail_fast, "Stop at the first case that fails; with --jobs each process does");
+  parser->add_option("--jobs", texts->jobs, "Processes side by side, each with a part of the cases")
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N");
+  parser->add_option("--shrink-tries", texts->options.shrink_tries, "So many smaller cases are played for each cause, at most")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
+      ->capture_default_str()
+      ->type_name("N");
+  parser->add_option("--store", texts->store, "Folder that gets a scenario file for each cause")->capture_default_str()->type_name("DIR");
+  parser->add_option("--summary", texts->summary, "Write what it came to as data, which those of shards are put together from")
+      ->type_name("FILE");
+  parser->add_flag("--part", texts->part)->group("");
+  return {parser, [texts, &program] { return fuzz_action(*texts, program); }};
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,77 @@
+// replay: one case again, from the word or the file that a campaign left.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "sim/cli/commands.h"
+#include "sim/fuzz/generate.h"
+#include "sim/fuzz/store.h"
+#include "sim/report/console.h"
+#include "sim/scenario/scenario.h"
+
+namespace reloadlab::sim {
+namespace {
+
+struct ReplayTexts {
+  std::string what;
+  std::vector<std::string> candidates;
+  std::string out = "out";
+};
+
+Result<Exit> replay_file(const ReplayTexts& texts, const std::string& text, const Program& program) {
+  CampaignOptions options{.expectations = false, .out = texts.out, .program = program.name};
+  options.selection.paths = {texts.what};
+  options.selection.candidates = texts.candidates;
+  if (const std::string named = fuzz::candidate_in(text); !named.empty() && texts.candidates.empty())
+    options.selection.candidates = {named};
+  RELOADLAB_ASSIGN(options.isolation, read_isolation("", options.selection));
+  RELOADLAB_TRY(read_workers("", program, options));
+  RELOADLAB_ASSIGN(const RunResult result, run_campaign(options, program.engine, {stderr, ::isatty(STDERR_FILENO) == 1}));
+  print_result(options, result);
+  return exit_code(result);
+}
+
+Result<Exit> replay_token(const ReplayTexts& texts, const Program& program) {
+  RELOADLAB_ASSIGN(const fuzz::Token token, fuzz::read_token(texts.what));
+  const std::string candidate = texts.candidates.empty() ? token.candidate : texts.candidates.front();
+  RELOADLAB_TRY(host_candidates(program, {candidate}));
+  RELOADLAB_ASSIGN(const EngineCandidate known, program.engine.candidate(candidate));
+  fuzz::Choices choices(token.answers);
+  RELOADLAB_ASSIGN(Case the_case, fuzz::generate(token.system, choices));
+  the_case.world = token.world;
+  RunResult result{.name = "replay", .laws = program.engine.laws};
+  result.laws.push_back({std::string(kSurvives), std::string(kSurvivesSentence)});
+  result.run.program = program.name;
+  result.cases.push_back(attempt({.the_case = the_case, .candidate = known.name}, program.engine).result);
+  fmt::print(stderr, "{}{}", attention_blocks(result.cases.front(), result, {.colour = ::isatty(STDERR_FILENO) == 1}), law_table(result));
+  fmt::print("{}", emit(the_case));
+  return exit_code(result);
+}
+
+Result<Exit> replay_action(const ReplayTexts& texts, const Program& program) {
+  if (!std::filesystem::exists(texts.what)) return replay_token(texts, program);
+  std::ifstream file(texts.what);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return replay_file(texts, text.str(), program);
+}
+
+}  // namespace
+
+Command add_replay(CLI::App& app, const Program& program) {
+  CLI::App* parser = app.add_subcommand("replay", "Play a case again that `fuzz` has found, from its token or its file");
+  auto texts = std::make_shared<ReplayTexts>();
+  parser->add_option("what", texts->what, "A token, whose case goes to standard output; or a scenario file")
+      ->required()
+      ->type_name("TOKEN|FILE");
+  parser->add_option("--candidate", texts->candidates, "Another implementation than the one it was found with")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  parser->add_option("--out", texts->out, "Folder that gets the run's folder, of a file")->type_name("DIR");
+  return {parser, [texts, &program] { return replay_action(*texts, program); }};
+}
+
+}  // namespace reloadlab::sim

@@ -1,0 +1,122 @@
+#include "sim/fuzz/hunt.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "sim/campaign/attempt.h"
+#include "sim/fuzz/generate.h"
+#include "sim/fuzz/shrink.h"
+
+namespace reloadlab::sim::fuzz {
+namespace {
+
+class Hunt {
+ public:
+  Hunt(const HuntOptions& options, const Engine& engine, const Told& told) : options_(options), engine_(engine), told_(told) {}
+
+  Result<Hunted> run() {
+    find_canary();
+    const uint64_t step = options_.shard ? static_cast<uint64_t>(options_.shard->count) : 1;
+    for (uint64_t index = options_.shard ? static_cast<uint64_t>(options_.shard->index) : 0; !over(index); index += step) {
+      RELOADLAB_TRY(play(index));
+      now().seconds = since();
+      if (told_.progress) told_.progress(now(), hunted_.found.size());
+    }
+    return std::move(hunted_);
+  }
+
+ private:
+  // The campaign's own drawing and judging, on what is known to be wrong. Not counted.
+  void find_canary() {
+    constexpr uint64_t most = 200;
+    if (options_.canary.empty()) return;
+    for (uint64_t index = 0; index < most; ++index) {
+      Choices choices(seed_of(options_.seed, index));
+      const Result<Case> drawn = generate(options_.system, choices);
+      if (drawn.ok() && !observe(*drawn, options_.canary, engine_).failed.empty()) return;
+    }
+    hunted_.defect = fmt::format("the canary {} broke no law in {} cases: this campaign finds nothing", options_.canary, most);
+  }
+
+  Progressed& now() { return hunted_.progress; }
+  double since() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
+
+  bool over(uint64_t index) const {
+    return !hunted_.defect.empty() || (options_.fail_fast && !hunted_.found.empty()) ||
+           (options_.cases && index >= static_cast<uint64_t>(*options_.cases)) || (options_.seconds && since() >= *options_.seconds);
+  }
+
+  Status play(uint64_t index) {
+    Choices choices(seed_of(options_.seed, index));
+    const Result<Case> drawn = generate(options_.system, choices);
+    if (!drawn.ok()) return hunted_.defect = drawn.status().message(), Status();
+    constexpr uint64_t twice_one_in = 20;
+    const bool twice = mix64(index) % twice_one_in == 0;
+    const Observation seen = observe(*drawn, options_.candidate, engine_, twice);
+    ++now().cases;
+    now().judged += seen.end == End::judged;
+    now().skipped += seen.end == End::skipped;
+    now().inconclusive += seen.inconclusive;
+    now().failing += !seen.failed.empty();
+    if (seen.end == End::defect || seen.end == End::bad_data) hunted_.defect = fmt::format("case {}: {}", index, seen.reason);
+    note_news(seen);
+    for (const Cause& cause : seen.causes) RELOADLAB_TRY(meet(cause, index, choices.answers()));
+    return {};
+  }
+
+  void note_news(const Observation& seen) {
+    bool fresh = now().shapes.insert(seen.shape).second;
+    for (const std::string& probe : seen.probes) fresh |= now().probes.insert(probe).second;
+    if (fresh) now().last_new_seconds = since();
+  }
+
+  Status meet(const Cause& cause, uint64_t index, const Answers& answers) {
+    const auto [found, fresh] = hunted_.found.try_emplace(cause);
+    Found& one = found->second;
+    if (++one.count > 1) return {};
+    one.cause = cause, one.first = static_cast<int64_t>(index), one.seconds = since();
+    RELOADLAB_ASSIGN(Shrunk shrunk, shrink(options_.system, answers, shown_quickly(cause, answers), options_.shrink_tries));
+    one.token = {options_.system, options_.candidate, shrunk.the_case.world, std::move(shrunk.answers)};
+    one.the_case = std::move(shrunk.the_case), one.smallest = shrunk.ended;
+    take_law(one);
+    return told_.found ? told_.found(one) : Status();
+  }
+
+  // Whether a case shows the cause. One law needs few executions, where it finds the same by them as when all are judged.
+  std::function<bool(const Case&)> shown_quickly(const Cause& cause, const Answers& answers) const {
+    const bool twice = cause.law == kSameAgain;
+    const auto shows = [this, cause, twice](const Case& the_case) {
+      return observe(the_case, options_.candidate, engine_, twice).shows(cause);
+    };
+    const auto alone = [shows, cause](Case the_case) {
+      the_case.laws = {cause.law};
+      return shows(the_case);
+    };
+    Choices choices(answers);
+    const Result<Case> the_case = generate(options_.system, choices);
+    const auto laws = engine_.law_ids();
+    if (!the_case.ok() || std::ranges::count(laws, cause.law) == 0 || !alone(*the_case)) return shows;
+    return [shows, alone](const Case& smaller) { return alone(smaller) && shows(smaller); };
+  }
+
+  // As the small case shows it.
+  void take_law(Found& one) const {
+    Observation seen = observe(one.the_case, options_.candidate, engine_, one.cause.law == kSameAgain);
+    const auto law = std::ranges::find(seen.failed, one.cause.law, &LawResult::law);
+    if (law != seen.failed.end()) one.law = std::move(*law);
+  }
+
+  const HuntOptions& options_;
+  const Engine& engine_;
+  const Told& told_;
+  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  Hunted hunted_;
+};
+
+}  // namespace
+
+Result<Hunted> hunt(const HuntOptions& options, const Engine& engine, const Told& told) { return Hunt(options, engine, told).run(); }
+
+}  // namespace reloadlab::sim::fuzz

@@ -1,0 +1,60 @@
+#pragma once
+// A campaign over drawn cases: draw, play, judge, and for each cause of a failure that is new make the case small and keep it.
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "sim/campaign/shard.h"
+#include "sim/fuzz/observe.h"
+#include "sim/fuzz/token.h"
+
+namespace reloadlab::sim::fuzz {
+
+struct HuntOptions {
+  std::string system, candidate;
+  uint64_t seed = 0;
+  std::optional<int64_t> cases;   // of all shards together
+  std::optional<double> seconds;  // start no case after so long
+  std::optional<Shard> shard;
+  std::string canary;          // a candidate that is wrong on purpose: a campaign that does not find out is broken. Empty: none
+  bool fail_fast = false;      // end with the first case that fails
+  int64_t shrink_tries = 400;  // for each cause
+};
+
+// A cause of failures and the smallest case that is known to show it.
+struct Found {
+  Cause cause;
+  Case the_case;
+  Token token;
+  LawResult law;
+  int64_t count = 0;     // of cases that showed it
+  int64_t first = 0;     // the number of the first of them
+  double seconds = 0;    // until that had been played
+  bool smallest = true;  // shrinking came to its end
+};
+
+struct Progressed {
+  int64_t cases = 0, judged = 0, skipped = 0, inconclusive = 0, failing = 0;
+  std::set<uint64_t> shapes;
+  std::set<std::string> probes;
+  double seconds = 0, last_new_seconds = 0;  // since the beginning; when something was last seen for the first time
+};
+
+struct Hunted {
+  Progressed progress;
+  std::map<Cause, Found> found;
+  std::string defect;  // of the harness, which ends the campaign; empty: none
+};
+
+struct Told {
+  std::function<void(const Progressed&, size_t causes)> progress;  // after each case
+  std::function<Status(const Found&)> found;                       // when it is small
+};
+
+// Code::usage for a candidate of another system, or for a system that nothing is drawn for.
+Result<Hunted> hunt(const HuntOptions& options, const Engine& engine, const Told& told);
+
+}  // namespace reloadlab::sim::fuzz

@@ -1,0 +1,100 @@
+// Drawn cases: a campaign, what it leaves, and how that is played again.
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "tests/sim/cli/program_run.h"
+
+namespace reloadlab::tests {
+namespace {
+
+class Fuzzing : public ProgramTest {
+ protected:
+  static void expect(const Ran& ran, int exit_code, const std::string& in_err) {
+    EXPECT_EQ(ran.exit_code, exit_code) << ran.err << ran.out;
+    EXPECT_NE(ran.err.find(in_err), std::string::npos) << ran.err << ran.out;
+  }
+  // What follows "replay " in each line.
+  static std::vector<std::string> tokens(const Ran& ran) {
+    std::vector<std::string> all;
+    std::istringstream lines(ran.out);
+    for (std::string line; std::getline(lines, line);) all.push_back(line.substr(line.rfind(' ') + 1));
+    return all;
+  }
+  std::vector<std::string> files() const {
+    std::vector<std::string> all;
+    for (const auto& entry : std::filesystem::directory_iterator(folder / "store/failing")) all.push_back(entry.path().string());
+    return all;
+  }
+};
+
+TEST_F(Fuzzing, WhatKeepsEveryLawHolds) {
+  for (const char* system : {"layerwise", "online_quant", "shared_series"})
+    expect(reloadlab(std::string("fuzz --cases 20 --seed 1 --store store --system ") + system), 0, "20 cases");
+  EXPECT_FALSE(std::filesystem::exists(folder / "store"));
+}
+
+TEST_F(Fuzzing, WhatBreaksLawsIsKeptAndEachTokenAndEachFilePlaysItAgain) {
+  const Ran ran = reloadlab("fuzz --candidate layerwise@seed --cases 6 --seed 2 --store store --shrink-tries 60");
+  expect(ran, 1, "FAIL  ");
+  const auto words = tokens(ran);
+  ASSERT_FALSE(words.empty());
+  EXPECT_EQ(words.size(), files().size());
+  for (size_t i = 0; i < std::min<size_t>(words.size(), 2); ++i) {
+    expect(reloadlab("replay " + words[i]), 1, "FAIL  ");
+    expect(reloadlab("replay " + files()[i]), 1, "layerwise@seed");
+  }
+  expect(reloadlab("replay " + words[0] + " --candidate layerwise@hardened"), 0, "layerwise@hardened");
+}
+
+TEST_F(Fuzzing, TheSameSeedLeavesTheSame) {
+  const std::string words = "fuzz --candidate layerwise@seed --cases 4 --seed 3 --shrink-tries 30 --store ";
+  const Ran one = reloadlab(words + "one"), other = reloadlab(words + "other");
+  EXPECT_EQ(one.out, other.out);
+  EXPECT_EQ(one.exit_code, 1);
+}
+
+TEST_F(Fuzzing, JobsFindTogetherWhatOneFindsAlone) {
+  const std::string words = "fuzz --candidate layerwise@seed --cases 6 --seed 2 --shrink-tries 0 ";
+  const Ran alone = reloadlab(words + "--store one"), together = reloadlab(words + "--store two --jobs 2");
+  EXPECT_EQ(together.exit_code, 1);
+  expect(together, 1, "6 cases");
+  // Causes, and how many cases showed each.
+  const auto table = [](const Ran& ran) {
+    std::vector<std::string> lines;
+    std::istringstream all(ran.err);
+    for (std::string line; std::getline(all, line);)
+      if (line.starts_with("     ")) lines.push_back(line);
+    return lines;
+  };
+  EXPECT_FALSE(table(alone).empty());
+  EXPECT_EQ(table(together), table(alone));
+  EXPECT_EQ(tokens(together).size(), tokens(alone).size());
+}
+
+TEST_F(Fuzzing, WordsThatMeanNothingAreAnswered) {
+  expect(reloadlab("fuzz --system layerwis"), 64, "did you mean \"layerwise\"?");
+  expect(reloadlab("fuzz --system layerwise --candidate online_quant@seed"), 64, "is of system online_quant, not of layerwise");
+  expect(reloadlab("fuzz"), 64, "--system or --candidate");
+  expect(reloadlab("replay AAAA"), 64, "version 0, expected version 1");
+  expect(reloadlab("replay no/such/file.yaml"), 64, "no token");
+  expect(reloadlab("compare --random 3 --candidate layerwise@seed"), 64, "two candidates");
+  expect(reloadlab("compare --random 3 --candidate layerwise@seed --candidate online_quant@seed"), 64, "is of system online_quant");
+}
+
+TEST_F(Fuzzing, CandidatesAreHeldAgainstEachOtherOverDrawnCases) {
+  expect(reloadlab("compare --random 8 --seed 1 --candidate layerwise@hardened --candidate layerwise@hardened,excess=accept"), 0,
+         "8 the same, 0 differ");
+  const Ran ran = reloadlab("compare --random 8 --seed 1 --candidate layerwise@seed --candidate layerwise@hardened");
+  expect(ran, 1, "8 of 8 cases");
+  EXPECT_NE(ran.out.find("drawn-0  layerwise@seed | layerwise@hardened  differs"), std::string::npos) << ran.out;
+  EXPECT_TRUE(std::filesystem::exists(folder / "out/differing/drawn-0.yaml"));
+  const std::string again = "  again      ";
+  const size_t at = ran.out.find(again);
+  ASSERT_NE(at, std::string::npos);
+  const std::string line = ran.out.substr(at, ran.out.find('\n', at) - at);
+  EXPECT_EQ(reloadlab("replay " + line.substr(line.rfind(' ') + 1)).exit_code, 0);  // by the second of them, which keeps all laws
+}
+
+}  // namespace
+}  // namespace reloadlab::tests

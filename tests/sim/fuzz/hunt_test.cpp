@@ -1,0 +1,136 @@
+#include "sim/fuzz/hunt.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "sim/fuzz/generate.h"
+#include "sim/scenario/scenario.h"
+#include "tests/sim/fuzz/planted.h"
+
+namespace reloadlab::sim::fuzz {
+namespace {
+
+Hunted hunted(const Engine& engine, HuntOptions options = {.cases = 300}) {
+  options.system = "layerwise", options.candidate = "planted@bug";
+  Result<Hunted> result = hunt(options, engine, {});
+  EXPECT_TRUE(result.ok());
+  return *std::move(result);
+}
+
+std::string two_bugs(const Case& it) {
+  if (first_reload(it) < 0) return "";
+  if (count_kind(it, "composed") > 0 && it.ranks > 1) return of_kind(it, "composed") + ".A";
+  return count_kind(it, "attention") > 0 ? of_kind(it, "attention") + ".nothing" : "";
+}
+
+TEST(Hunt, OfWhatHoldsFindsNothing) {
+  const Hunted seen = hunted(with_bug([](const Case&) { return ""; }));
+  EXPECT_TRUE(seen.found.empty());
+  EXPECT_EQ(seen.progress.cases, 300);
+  EXPECT_EQ(seen.progress.judged, 300);
+  EXPECT_EQ(seen.progress.failing, 0);
+}
+
+TEST(Hunt, TellsCausesApartCountsThemAndMakesEachSmall) {
+  const Hunted seen = hunted(with_bug(two_bugs));
+  ASSERT_EQ(seen.found.size(), 2U);
+  const auto of = [&](const std::string& tensor) { return seen.found.at({"law_a", "warm", "reload", tensor}); };
+  EXPECT_GT(of("parameter").count, 1);
+  EXPECT_EQ(of("parameter").the_case.ranks, 2);
+  EXPECT_EQ(count_kind(of("parameter").the_case, "composed"), 1) << emit(of("parameter").the_case);
+  EXPECT_EQ(of("made").the_case.ranks, 1);
+  EXPECT_EQ(count_kind(of("made").the_case, "attention"), 1) << emit(of("made").the_case);
+  EXPECT_EQ(of("made").law.law, "law_a");
+}
+
+// Shrinking one must not end in the other, though that one's cases are smaller.
+TEST(Hunt, NeverSlidesFromOneCauseToAnother) {
+  const Hunted seen = hunted(with_bug([](const Case& it) -> std::string {
+    if (first_reload(it) < 0) return "";
+    if (it.model.layers.size() < 2) return "somewhere";
+    return count_kind(it, "norm") > 0 ? of_kind(it, "norm") + ".weight" : "";
+  }));
+  const Found& found = seen.found.at({"law_a", "warm", "reload", "parameter"});
+  EXPECT_EQ(found.the_case.model.layers.size(), 2U) << emit(found.the_case);
+}
+
+TEST(Hunt, GivesATokenOfTheSmallCase) {
+  const Hunted seen = hunted(with_bug(two_bugs));
+  for (const auto& [cause, found] : seen.found) {
+    const Result<Token> token = read_token(write_token(found.token));
+    ASSERT_TRUE(token.ok()) << token.status().message();
+    EXPECT_EQ(token->candidate, "planted@bug");
+    Choices choices(token->answers);
+    EXPECT_EQ(emit(*generate(token->system, choices)), emit(found.the_case));
+  }
+}
+
+TEST(Hunt, OfShardsTogetherPlaysEachCaseOnce) {
+  std::multiset<std::string> whole, parts;
+  const auto note = [](std::multiset<std::string>& into) {
+    return with_bug([&into](const Case& it) {
+      into.insert(emit(it));
+      return "";
+    });
+  };
+  const Engine all = note(whole), some = note(parts);
+  hunted(all, {.cases = 100});
+  for (int index = 0; index < 3; ++index) hunted(some, {.cases = 100, .shard = Shard{.index = index, .count = 3, .said_by = "test"}});
+  EXPECT_EQ(whole.size(), 100U);
+  EXPECT_EQ(parts, whole);
+}
+
+TEST(Hunt, ThatTheHarnessBreaksOnEndsAndSaysWhere) {
+  Engine engine = with_bug([](const Case&) { return ""; });
+  engine.replay = [](const Case&, const std::string&, const EngineOptions&) -> Result<Evidence> { throw std::runtime_error("it slipped"); };
+  const Hunted seen = hunted(engine);
+  EXPECT_EQ(seen.defect, "case 0: it slipped");
+  EXPECT_EQ(seen.progress.cases, 1);
+}
+
+TEST(Hunt, ThatDoesNotFindItsCanaryIsBrokenAndSaysSo) {
+  const Hunted blind = hunted(with_bug([](const Case&) { return ""; }), {.cases = 10, .canary = "planted@canary"});
+  EXPECT_EQ(blind.defect, "the canary planted@canary broke no law in 200 cases: this campaign finds nothing");
+  EXPECT_EQ(blind.progress.cases, 0);
+  const Hunted seeing = hunted(with_bug(two_bugs), {.cases = 10, .canary = "planted@canary"});
+  EXPECT_EQ(seeing.defect, "");
+  EXPECT_EQ(seeing.progress.cases, 10);
+}
+
+// A candidate that does something else the second time.
+TEST(Hunt, PlaysSomeCasesTwiceAndFindsWhatIsNotTheSameAgain) {
+  Engine engine = with_bug([](const Case&) { return ""; });
+  int64_t twice = 0;
+  engine.replay = [inner = engine.replay, &twice](const Case& it, const std::string& candidate, const EngineOptions& options) {
+    Result<Evidence> evidence = inner(it, candidate, options);
+    if (!options.prove_determinism) return evidence;
+    Execution again = evidence->executions.front();
+    again.variation = {.kind = Variation::Kind::again};
+    again.ranks.front().events.front().numel = ++twice;
+    evidence->executions.push_back(std::move(again));
+    return evidence;
+  };
+  const Hunted seen = hunted(engine, {.cases = 200});
+  ASSERT_EQ(seen.found.size(), 1U);
+  const auto& [cause, found] = *seen.found.begin();
+  EXPECT_EQ(cause.law, "same_again");
+  EXPECT_EQ(found.law.law, "same_again");
+  EXPECT_GT(found.count, 3);
+  EXPECT_LT(found.count, 30);
+}
+
+TEST(Hunt, ThatIsToStopAtTheFirstFailureDoes) {
+  const Hunted seen = hunted(with_bug(two_bugs), {.cases = 300, .fail_fast = true});
+  EXPECT_EQ(seen.found.size(), 1U);
+  EXPECT_EQ(seen.progress.failing, 1);
+  EXPECT_LT(seen.progress.cases, 300);
+}
+
+TEST(Hunt, EndsWhenItsTimeIsUp) {
+  const Hunted seen = hunted(with_bug([](const Case&) { return ""; }), {.seconds = 0});
+  EXPECT_EQ(seen.progress.cases, 0);
+}
+
+}  // namespace
+}  // namespace reloadlab::sim::fuzz

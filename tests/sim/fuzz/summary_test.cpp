@@ -1,0 +1,51 @@
+#include "sim/fuzz/summary.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace reloadlab::sim::fuzz {
+namespace {
+
+const Cause kOne{"law_a", "warm", "reload", "parameter"}, kOther{"law_b", "order", "retry", ""};
+
+Summary sample() {
+  Summary one{.cases = 10, .judged = 9, .failing = 2, .inconclusive = 1, .seconds = 2, .shapes = {1, ~0ULL}, .probes = {"fault_strikes"}};
+  one.causes[kOne] = {2, "longer"};
+  return one;
+}
+
+TEST(Summary, IsReadAsItWasWritten) {
+  const Summary one = sample();
+  const Result<Summary> read = summary_from(to_json(one).dump());
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  EXPECT_EQ(to_json(*read), to_json(one));
+  EXPECT_EQ(read->shapes, one.shapes);
+  EXPECT_EQ(read->causes, one.causes);
+}
+
+TEST(Summary, OfPartsCountsCasesTogetherAndNewsOnce) {
+  Summary all = sample(), other = sample();
+  other.causes[kOne].token = "short", other.causes[kOther] = {1, "x"};
+  other.shapes = {1, 2}, other.seconds = 3, other.defect = "it slipped";
+  all.add(other);
+  EXPECT_EQ(all.cases, 20);
+  EXPECT_EQ(all.shapes, (std::set<uint64_t>{1, 2, ~0ULL}));
+  EXPECT_EQ(all.causes.at(kOne), (Summary::Seen{4, "short"}));
+  EXPECT_EQ(all.causes.at(kOther), (Summary::Seen{1, "x"}));
+  EXPECT_EQ(all.seconds, 3);
+  EXPECT_EQ(all.defect, "it slipped");
+}
+
+TEST(Summary, OfAnythingElseIsNone) {
+  for (const char* text : {"", "[]", "{}", "{\"fuzz\": 2}", "{\"fuzz\": 1}"})
+    EXPECT_EQ(summary_from(text).status().code(), Code::data) << text;
+}
+
+TEST(Summary, TellsEachCauseAndAllOfIt) {
+  EXPECT_EQ(summary_text(sample()),
+            "       2  law_a, warm, reload, parameter\n10 cases, 5/s, 2 shapes, 2 failing, 1 cause, 1 of 10 probes\n");
+}
+
+}  // namespace
+}  // namespace reloadlab::sim::fuzz
