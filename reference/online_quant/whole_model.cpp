@@ -33,7 +33,6 @@ Status WholeModel::first_load_done(model::Model& model) {
   if (recorded_ || !quantized_online(model)) return {};
   record_parameters(model);
   recorded_ = true;
-  model.flags.insert_or_assign(processed_flag, true);  // what follows this call is the first processing
   return {};
 }
 
