@@ -12,6 +12,7 @@
 #include "reference/model/device.h"
 #include "reference/model/guard.h"
 #include "sim/evidence/text.h"
+#include "sim/replay/beside.h"
 #include "sim/replay/plan.h"
 #include "sim/scenario/spelling.h"
 
@@ -290,6 +291,7 @@ Status RankSession::reload(const Step& step) {
 Status RankSession::prepare(const Step& step) {
   if (!update_open_) {
     update_open_ = update_seen_ = true;
+    let_follow(*model_);
     baseline_bytes_ = account_->live_bytes();
     AccountScope nobody(nullptr);
     watch_.remember_kernels(*model_);

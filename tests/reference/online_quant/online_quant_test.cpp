@@ -148,6 +148,18 @@ TEST(OnlineQuantSeed, the_mark_is_set_by_the_first_update_and_not_by_the_first_l
   EXPECT_TRUE(rig.model->flags.at("process_weights_after_loading_already_called"));
 }
 
+TEST(OnlineQuantSeed, what_is_marked_as_processed_is_not_processed_again) {
+  Rig rig(two(), "seed");
+  EXPECT_OK(rig.reload(2));
+  const Picture before = rig.now();
+  EXPECT_OK(rig.finish());
+  EXPECT_TRUE(same_in_place(before, rig.now()));
+  Rig unmarked(two(), "seed");
+  const Picture loaded = unmarked.now();
+  EXPECT_OK(unmarked.finish());
+  EXPECT_FALSE(same_in_place(loaded, unmarked.now()));
+}
+
 TEST(OnlineQuantSeed, an_attribute_that_the_restored_parameter_lacks_comes_back) {
   Rig rig(model_of({quantized(linear("a", 4, 6, {{"pad_rows_to", int64_t{4}}, {"pad_value", 0.5}}))}), "seed");
   EXPECT_OK(rig.prepare());
