@@ -137,6 +137,7 @@ void RankSession::begin_outcome(int number) {
   outcome_ = {};
   update_seen_ = update_open_;
   outcome_.step = number;
+  if (model_) let_follow(*model_);
   account_->restart_peak();
 }
 
@@ -291,7 +292,6 @@ Status RankSession::reload(const Step& step) {
 Status RankSession::prepare(const Step& step) {
   if (!update_open_) {
     update_open_ = update_seen_ = true;
-    let_follow(*model_);
     baseline_bytes_ = account_->live_bytes();
     AccountScope nobody(nullptr);
     watch_.remember_kernels(*model_);
