@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "reference/model/guard.h"
 #include "reference/model/post_load.h"
@@ -33,7 +34,6 @@ Status WholeModel::first_load_done(model::Model& model) {
   if (recorded_ || !quantized_online(model)) return {};
   record_parameters(model);
   recorded_ = true;
-  model.flags.insert_or_assign(processed_flag, true);  // what follows this call is the first processing
   return {};
 }
 
@@ -51,6 +51,7 @@ void WholeModel::record_parameters(const model::Model& model) {
 // OQ3. In one go for the whole model, as OQ2 says: an update of a model that was never recorded goes straight through.
 Status WholeModel::prepare(model::Model& model) {
   if (!recorded_) return {};
+  open_ = true;
   return model::guarded([&] {
     originals_.clear();
     for_each_parameter(model,
@@ -100,6 +101,7 @@ model::LoaderPtr WholeModel::restored_loader(const model::LoaderPtr& recorded) c
 // OQ5
 Status WholeModel::finish(model::Model& model, DType) {
   if (!recorded_) return {};
+  if (!std::exchange(open_, false)) return process_again(model);
   return model::guarded([&] {
     model.flags.insert_or_assign(processed_flag, false);
     RELOADLAB_TRY(model::process_model_after_loading(model));
@@ -108,6 +110,13 @@ Status WholeModel::finish(model::Model& model, DType) {
     model.flags.insert_or_assign(processed_flag, true);
     return Status();
   });
+}
+
+// No update is open: the engine's own call of its post-load processing, which an update marks as done.
+Status WholeModel::process_again(model::Model& model) const {
+  const auto mark = model.flags.find(processed_flag);
+  if (mark != model.flags.end() && mark->second) return {};
+  return model::guarded([&] { return model::process_model_after_loading(model); });
 }
 
 // OQ6

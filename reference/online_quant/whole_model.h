@@ -38,11 +38,12 @@ class WholeModel final : public OnlineQuantReload {
   Status restore_parameters(model::Model& model);
   Status restore_attributes(model::Model& model) const;
   model::LoaderPtr restored_loader(const model::LoaderPtr& recorded) const;
+  Status process_again(model::Model& model) const;
   Status copy_back(model::Model& model);
   Status copy_back_one(model::Layer& layer, const std::string& slot, const model::ParameterPtr& original) const;
 
   OnlineQuantPolicy policy_;
-  bool recorded_ = false;
+  bool recorded_ = false, open_ = false;
   std::vector<Recorded> parameters_;
   std::map<std::string, model::ParameterPtr> originals_;  // by path, from prepare to finish
 };

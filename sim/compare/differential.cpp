@@ -19,10 +19,13 @@ std::string verdict_text(const LawResult& law) {
                      first.tensor.empty() ? "" : ", ", first.tensor);
 }
 
+// Which cases run twice is drawn by name, and what a candidate reports is its word, which some do not give.
+bool is_no_deed(std::string_view law) { return law == kSameAgain || law == "coverage_reported"; }
+
 Behaviour verdicts(const CaseResult& one) {
   Behaviour lines;
   for (const LawResult& law : one.laws)
-    if (law.law != kSameAgain) lines.push_back({"verdicts", law.law, verdict_text(law)});  // of a share of the cases, drawn by name
+    if (!is_no_deed(law.law)) lines.push_back({"verdicts", law.law, verdict_text(law)});
   return lines;
 }
 

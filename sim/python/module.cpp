@@ -1,4 +1,5 @@
 // The extension _reloadlab: the whole program as a Python module.
+#include <c10/util/Logging.h>
 #include <malloc.h>
 #include <torch/version.h>
 
@@ -10,6 +11,7 @@
 #include "sim/python/calls.h"
 #include "sim/python/find.h"
 #include "sim/python/gate_module.h"
+#include "sim/replay/beside.h"
 #include "sim/scenario/scenario.h"
 #include "sim/world/holder.h"
 #include "sim/world/modelled/baton.h"
@@ -24,6 +26,16 @@ void come_back_to_python(void* state) {
   if (state) PyEval_RestoreThread(static_cast<PyThreadState*>(state));
 }
 
+void show_to_python(model::Model& model) {
+  const Gil gil;
+  Mirror::of(model)->show();
+}
+
+// What an error of Torch's was thrown from nobody prints, and in a suspended call (a greenlet) to walk the stack down is to walk off it.
+void no_native_traces() {
+  c10::SetStackTraceFetcher([] { return std::string(); });
+}
+
 int run_main(const std::string& name, std::vector<std::string> words, const std::vector<std::string>& command) {
   mallopt(M_MMAP_THRESHOLD, 32 << 20);  // as the program does
   mallopt(M_TOP_PAD, 64 << 20);
@@ -34,6 +46,8 @@ int run_main(const std::string& name, std::vector<std::string> words, const std:
   argv.push_back(nullptr);
   sim::host_python(find_class, command);
   sim::hosted_by(command);
+  sim::follow_models_by(show_to_python);
+  no_native_traces();
   sim::modelled::give_away_while_waiting({leave_python, come_back_to_python});
   mutants::register_mutants();
   const py::gil_scoped_release released;

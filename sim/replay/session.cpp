@@ -12,6 +12,7 @@
 #include "reference/model/device.h"
 #include "reference/model/guard.h"
 #include "sim/evidence/text.h"
+#include "sim/replay/beside.h"
 #include "sim/replay/plan.h"
 #include "sim/scenario/spelling.h"
 
@@ -136,6 +137,7 @@ void RankSession::begin_outcome(int number) {
   outcome_ = {};
   update_seen_ = update_open_;
   outcome_.step = number;
+  if (model_) let_follow(*model_);
   account_->restart_peak();
 }
 

@@ -132,13 +132,32 @@ TEST(OnlineQuantSeed, a_failure_leaves_fresh_parameters_and_the_mark_clear) {
   spec.layers[1] = quantized(linear("b"), "drifting_rename");
   Rig rig(spec, "seed");
   const void* weight = rig.address("a.weight");
-  EXPECT_TRUE(rig.model->flags.at("process_weights_after_loading_already_called"));
+  EXPECT_FALSE(rig.model->flags.contains("process_weights_after_loading_already_called"));
   EXPECT_CODE(Code::failed, rig.reload(2));
   EXPECT_FALSE(rig.model->flags.at("process_weights_after_loading_already_called"));
   EXPECT_EQ(nullptr, rig.model->find_tensor("b.weight"));
   EXPECT_EQ(weight, rig.address("a.weight"));  // copied back before the failure
   EXPECT_CODE(Code::failed, rig.prepare());    // the name is gone, and had attributes
   EXPECT_CODE(Code::unsupported, rig.engine->abort(*rig.model));
+}
+
+TEST(OnlineQuantSeed, the_mark_is_set_by_the_first_update_and_not_by_the_first_load) {
+  Rig rig(two(), "seed");
+  EXPECT_FALSE(rig.model->flags.contains("process_weights_after_loading_already_called"));
+  EXPECT_OK(rig.reload(2));
+  EXPECT_TRUE(rig.model->flags.at("process_weights_after_loading_already_called"));
+}
+
+TEST(OnlineQuantSeed, what_is_marked_as_processed_is_not_processed_again) {
+  Rig rig(two(), "seed");
+  EXPECT_OK(rig.reload(2));
+  const Picture before = rig.now();
+  EXPECT_OK(rig.finish());
+  EXPECT_TRUE(same_in_place(before, rig.now()));
+  Rig unmarked(two(), "seed");
+  const Picture loaded = unmarked.now();
+  EXPECT_OK(unmarked.finish());
+  EXPECT_FALSE(same_in_place(loaded, unmarked.now()));
 }
 
 TEST(OnlineQuantSeed, an_attribute_that_the_restored_parameter_lacks_comes_back) {

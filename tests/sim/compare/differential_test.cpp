@@ -58,6 +58,16 @@ TEST(Differential, WhichCasesRunTwiceIsNoDifference) {
   EXPECT_EQ(word(held(other)), "the same");
 }
 
+TEST(Differential, WhatIsReportedIsNoDifference) {
+  Answer first = answer("first@1"), other = answer("other@2");
+  first.result.laws.push_back({.law = "coverage_reported", .state = State::fail, .finding = Finding{.execution = "warm"}});
+  other.result.laws.push_back({.law = "coverage_reported", .state = State::unsupported});
+  Differential differential;
+  differential.add(first);
+  differential.add(other);
+  EXPECT_EQ(word(differential.all()[0]), "the same");
+}
+
 TEST(Differential, WhatWasNotPlayedIsNotCompared) {
   Answer other = answer("other@2");
   other.result.end = End::skipped, other.result.reason = "no GPU here";

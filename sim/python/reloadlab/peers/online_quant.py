@@ -47,7 +47,7 @@ class QuantConfig:
     is_checkpoint_torchao_serialized = False
 
 
-def _process(model: torch.nn.Module, model_config: ModelConfig, target_device: torch.device) -> None:
+def _process(model: torch.nn.Module, model_config: ModelConfig, target_device: torch.device | None) -> None:
     """Every layer's quantization method in module order, then the attention layers' own steps, as the engine does; once."""
     if getattr(model, "process_weights_after_loading_already_called", False):
         return
@@ -132,6 +132,9 @@ def make(root: Path, version: str) -> type:
 
         def finish(self, model: torch.nn.Module, dtype: torch.dtype) -> None:
             if self.update is None or self.update.dead:
+                # No update is open: the engine's own call, which an update marks as done.
+                if getattr(model, "weight_metadata_and_attr_saved", False):
+                    _process(model, ModelConfig(model, dtype), None)
                 return
             if self.thread != threading.get_native_id():
                 raise Unsupported("an update is one call, and where ranks are threads it would begin on one and end on another")

@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 import importlib
+import importlib.abc
+import importlib.machinery
 import logging
 import sys
 import types
 from contextlib import contextmanager
 from pathlib import Path
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    codes: dict[str, types.CodeType] = {}  # by path
+
+    def get_code(self, fullname: str):
+        if self.path not in self.codes:
+            self.codes[self.path] = super().get_code(fullname)
+        return self.codes[self.path]
+
+
+class _CompiledOnce(importlib.abc.MetaPathFinder):
+    """Each rank of each case has modules of its own, made of the same code."""
+
+    def find_spec(self, fullname: str, path, target=None):
+        if path is None:
+            return None
+        found = importlib.machinery.PathFinder.find_spec(fullname, path)
+        if found is not None and type(found.loader) is importlib.machinery.SourceFileLoader:
+            found.loader = _Loader(found.loader.name, found.loader.path)
+        return found
+
+
+_COMPILED_ONCE = _CompiledOnce()
 
 
 class Site:
@@ -26,8 +52,10 @@ class Site:
             module.__dict__.update(values)
             self.modules[name] = module
 
-    def _is_mine(self, name: str) -> bool:
-        return name == self.top or name.startswith(self.top + ".")
+    def _mine(self) -> list[str]:
+        """What of the package is in ``sys.modules``. There are thousands of others, so whoever can do without does not ask."""
+        below = self.top + "."
+        return [name for name in sys.modules if name == self.top or name.startswith(below)]
 
     @contextmanager
     def active(self):
@@ -35,15 +63,17 @@ class Site:
         if sys.modules.get(self.top) is self.modules[self.top]:
             yield
             return
-        before = {name: module for name, module in sys.modules.items() if self._is_mine(name)}
-        for name in before:
-            del sys.modules[name]
+        before = {name: sys.modules.pop(name) for name in (self._mine() if self.top in sys.modules else ())}
         sys.modules.update(self.modules)
+        many = len(sys.modules)
+        sys.meta_path.insert(0, _COMPILED_ONCE)
         try:
             yield
         finally:
-            for name in [name for name in sys.modules if self._is_mine(name)]:
-                self.modules[name] = sys.modules.pop(name)
+            sys.meta_path.remove(_COMPILED_ONCE)
+            for name in self.modules if len(sys.modules) == many else self._mine():
+                if name in sys.modules:
+                    self.modules[name] = sys.modules.pop(name)
             sys.modules.update(before)
 
     def load(self, module: str) -> types.ModuleType:
