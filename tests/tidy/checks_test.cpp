@@ -188,7 +188,8 @@ TEST(Scenarios, ExpectationsBelongToAScenarioOfTheirSystem) {
   Tree tree = {{"scenarios/README.md", folders},
                {"scenarios/layerwise/tied_head.yaml", mine},
                {"scenarios/expectations/README.md", {}},
-               {"scenarios/expectations/layerwise/tied-head.yaml", {"scenario: tied-head"}}};
+               {"scenarios/expectations/layerwise/tied-head.yaml", {"scenario: tied-head"}},
+               {"scenarios/expectations/releases/vllm@1.txt", {"a table"}}};
   EXPECT_EQ(only(check_scenarios(tree)), "none");
   tree["scenarios/expectations/layerwise/gone.yaml"] = {"scenario: gone"};
   EXPECT_EQ(only(check_scenarios(tree)),

@@ -88,7 +88,7 @@ TEST_F(CampaignTest, RepeatFindsWhatDiffers) {
   EXPECT_EQ(law_of(result, "fake@good", "same_again").state, State::pass);
   const LawResult law = law_of(result, "fake@unlike", "same_again");
   EXPECT_EQ(law.state, State::flaky);
-  EXPECT_NE(law.reason.find("run 2 of 3 first differs from run 1 at line 3 of the trace"), std::string::npos) << law.reason;
+  EXPECT_NE(law.reason.find("run 2 of 3 first differs from run 1 at line 4 of the trace"), std::string::npos) << law.reason;
   EXPECT_NE(law_of(result, "fake@hidden", "same_again").reason.find("beyond the warm one"), std::string::npos);
 }
 

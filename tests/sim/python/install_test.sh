@@ -18,7 +18,7 @@ PATH=$folder/venv/bin:$PATH
 export PYTHONDONTWRITEBYTECODE=1 PYTHONWARNINGS=ignore::UserWarning
 run_pytest() { python -m pytest -p no:cacheprovider "$@" >"$folder/log" 2>&1; }
 
-files_of_the_tree() { (cd "$source" && find . -type f -not -path './build/*' -not -path './.git/*' | sort); }
+files_of_the_tree() { (cd "$source" && find . -type f -not -path './build/*' -not -path './out/*' -not -path './.git/*' | sort); }
 
 it_installs_and_leaves_nothing_in_the_tree() {
   files_of_the_tree >"$folder/before"
