@@ -74,7 +74,8 @@ model::LoaderPtr read_loader(const py::object& callable, const std::weak_ptr<Mir
   if (const model::LoaderPtr native = native_of(callable)) return native;
   if (PyMethod_Check(callable.ptr()))
     if (const model::LoaderPtr native = native_of(PyMethod_GET_FUNCTION(callable.ptr())))
-      return native->is_method ? model::bind_loader(native, layer_of(PyMethod_GET_SELF(callable.ptr()))) : hung_loader(callable, mirror, true);
+      return native->is_method ? model::bind_loader(native, layer_of(PyMethod_GET_SELF(callable.ptr())))
+                               : hung_loader(callable, mirror, true);
   return hung_loader(callable, mirror);
 }
 
