@@ -219,6 +219,11 @@ TEST(DeadFiles, AModuleIsIncludedByItsName) {
   EXPECT_EQ(only(check_dead_files(tree)), "none");
 }
 
+TEST(DeadFiles, WhatIsStoredOfReleasesIsFoundByTheirNames) {
+  EXPECT_EQ(only(check_dead_files({{"ci/releases/a@1.txt", {}}})), "none");
+  EXPECT_EQ(check_dead_files({{"ci/a.txt", {}}}).size(), 1u);
+}
+
 TEST(DeadFiles, DataOfTestsAreNamedOrTheirFolderIsReadWholeBesideThem) {
   Tree tree = {{"tests/sim/report/golden/a.txt", {}}, {"tests/sim/scenario/bad/b.yaml", {}}};
   EXPECT_EQ(check_dead_files(tree).size(), 2u);
@@ -278,6 +283,8 @@ TEST(Sizes, FilesAndLinesHaveALimit) {
   std::string umlauts;
   for (int i = 0; i < 140; ++i) umlauts += "\xC3\xA4";
   EXPECT_EQ(only(check_sizes({{"sim/a.cpp", {umlauts}}})), "none");
+  EXPECT_EQ(only(check_sizes({{"ci/a", {std::string(141, 'x')}}})), "ci/a:1: 141 columns, use at most 140");
+  EXPECT_EQ(only(check_sizes({{"ci/releases/a@1.txt", {std::string(141, 'x')}}})), "none");
 }
 
 }  // namespace
