@@ -188,8 +188,7 @@ TEST(Scenarios, ExpectationsBelongToAScenarioOfTheirSystem) {
   Tree tree = {{"scenarios/README.md", folders},
                {"scenarios/layerwise/tied_head.yaml", mine},
                {"scenarios/expectations/README.md", {}},
-               {"scenarios/expectations/layerwise/tied-head.yaml", {"scenario: tied-head"}},
-               {"scenarios/expectations/releases/vllm@1.txt", {"a table"}}};
+               {"scenarios/expectations/layerwise/tied-head.yaml", {"scenario: tied-head"}}};
   EXPECT_EQ(only(check_scenarios(tree)), "none");
   tree["scenarios/expectations/layerwise/gone.yaml"] = {"scenario: gone"};
   EXPECT_EQ(only(check_scenarios(tree)),
@@ -218,6 +217,11 @@ TEST(DeadFiles, AModuleIsIncludedByItsName) {
   EXPECT_EQ(only(check_dead_files(tree)), "cmake/torch.cmake:1: a file that nothing names, use it where it belongs, or git rm");
   tree["CMakeLists.txt"].push_back("include(torch)");
   EXPECT_EQ(only(check_dead_files(tree)), "none");
+}
+
+TEST(DeadFiles, WhatIsStoredOfReleasesIsFoundByTheirNames) {
+  EXPECT_EQ(only(check_dead_files({{"ci/releases/a@1.txt", {}}})), "none");
+  EXPECT_EQ(check_dead_files({{"ci/a.txt", {}}}).size(), 1u);
 }
 
 TEST(DeadFiles, DataOfTestsAreNamedOrTheirFolderIsReadWholeBesideThem) {
@@ -279,6 +283,8 @@ TEST(Sizes, FilesAndLinesHaveALimit) {
   std::string umlauts;
   for (int i = 0; i < 140; ++i) umlauts += "\xC3\xA4";
   EXPECT_EQ(only(check_sizes({{"sim/a.cpp", {umlauts}}})), "none");
+  EXPECT_EQ(only(check_sizes({{"ci/a", {std::string(141, 'x')}}})), "ci/a:1: 141 columns, use at most 140");
+  EXPECT_EQ(only(check_sizes({{"ci/releases/a@1.txt", {std::string(141, 'x')}}})), "none");
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ constexpr std::string_view found_by_name[] = {".clang-format", ".clang-tidy", ".
 // Sources, scenarios and READMEs have checks of their own.
 bool is_checked_elsewhere(std::string_view path) {
   return is_cpp(path) || is_below(path, "scenarios") || name_of(path) == "CMakeLists.txt" || name_of(path) == "README.md" ||
+         is_below(path, "ci/releases") ||                                 // found by ci/peers by the release's name
          (is_below(path, "bench/results") && path.ends_with(".json")) ||  // drawn by bench/results/tables
          std::find(std::begin(found_by_name), std::end(found_by_name), path) != std::end(found_by_name);
 }

@@ -1,6 +1,5 @@
 // Scenarios are found by their folder, so what registers one is: a folder that scenarios/README.md names, a suffix that a run takes,
-// and the name that its file has. Expectations belong to a scenario that is there. What is stored of releases is found by its lane
-// (ci/peers).
+// and the name that its file has. Expectations belong to a scenario that is there.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,8 +9,7 @@
 namespace reloadlab::tidy {
 namespace {
 
-constexpr std::string_view root = "scenarios", expectations = "scenarios/expectations", releases = "scenarios/expectations/releases",
-                           suffix = ".yaml";
+constexpr std::string_view root = "scenarios", expectations = "scenarios/expectations", suffix = ".yaml";
 
 bool is_expectation(std::string_view path) { return is_below(path, expectations); }
 bool is_readme(std::string_view path) { return name_of(path) == "README.md"; }
@@ -61,7 +59,7 @@ void check_expectation(const Tree& tree, const std::string& path, Complaints& co
 Complaints check_scenarios(const Tree& tree) {
   Complaints complaints;
   for (const auto& [path, lines] : tree) {
-    if (!is_below(path, root) || is_readme(path) || is_below(path, releases)) continue;
+    if (!is_below(path, root) || is_readme(path)) continue;
     if (!path.ends_with(suffix))
       complaints.push_back(message(path, 1, "a file that no run finds", "a name that ends in .yaml, or git rm"));
     else if (is_expectation(path))

@@ -108,7 +108,8 @@ size_t columns(std::string_view line) {
 
 // What people write as code. Texts, data and what programs print have lines of their own.
 bool is_measured(std::string_view path) {
-  return is_cpp(path) || path.ends_with("CMakeLists.txt") || path.ends_with(".cmake") || path.ends_with(".sh") || is_below(path, "ci");
+  return is_cpp(path) || path.ends_with("CMakeLists.txt") || path.ends_with(".cmake") || path.ends_with(".sh") ||
+         (is_below(path, "ci") && !path.ends_with(".txt"));
 }
 
 // Walks over a container that `declaring` holds unordered, there and in files that include it.
