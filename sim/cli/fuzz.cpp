@@ -132,7 +132,9 @@ Result<Exit> fuzz_action(const FuzzTexts& texts, const Program& program) {
 Command add_fuzz(CLI::App& app, const Program& program) {
   CLI::App* parser = app.add_subcommand("fuzz", "Draw cases, play them, and make small what fails");
   auto texts = std::make_shared<FuzzTexts>();
-  parser->add_option("--system", texts->options.system, "What cases are drawn for: layerwise. Default: the candidate's")
+  parser
+      ->add_option("--system", texts->options.system,
+                   fmt::format("What cases are drawn for: {}. Default: the candidate's", fmt::join(fuzz::drawn_systems(), ", ")))
       ->type_name("SYSTEM");
   parser->add_option("--candidate", texts->options.candidate, "Implementation under test. Default: the system's hardened profile")
       ->type_name("NAME");
