@@ -57,7 +57,7 @@ struct CountingAllocator final : c10::Allocator {
     void* data = static_cast<void*>(header + 1);
     if (Account* account = header->account.get()) {
       std::memset(data, static_cast<int>(account->poison_), bytes);
-      header->serial = account->next_serial_++;
+      if (account->counts_) header->serial = account->next_serial_++;
       account->change(header->bytes, header->serial);
       if (header->pool) (*header->pool)[header->serial] = {static_cast<std::byte*>(data), bytes};
     }
@@ -107,6 +107,7 @@ struct MetaAllocator final : c10::Allocator {
 };
 
 void Account::change(int64_t bytes, int64_t serial) {
+  if (!counts_) return;
   live_bytes_ += bytes;
   live_allocations_ += bytes > 0 ? 1 : -1;
   if (!peak_held_ && live_bytes_ > peak_bytes_) peak_bytes_ = live_bytes_;

@@ -28,6 +28,12 @@ class Account {
  public:
   // `poison` is the byte that fills fresh and freed memory: poison_byte(0) or poison_byte(1).
   explicit Account(std::byte poison) : poison_(poison) {}
+  // Of a host beside its device: memory is poisoned, and neither numbered nor counted.
+  static std::shared_ptr<Account> of_host(std::byte poison) {
+    auto account = std::make_shared<Account>(poison);
+    account->counts_ = false;
+    return account;
+  }
   Account(const Account&) = delete;
   Account& operator=(const Account&) = delete;
 
@@ -53,7 +59,7 @@ class Account {
   void change(int64_t bytes, int64_t serial);
   std::byte poison_;
   int64_t live_bytes_ = 0, live_allocations_ = 0, peak_bytes_ = 0, next_serial_ = 0;
-  bool peak_held_ = false, counts_meta_ = false;
+  bool peak_held_ = false, counts_meta_ = false, counts_ = true;
 };
 using AccountPtr = std::shared_ptr<Account>;
 

@@ -57,7 +57,7 @@ Devices::Ended ModelledWorld::run(const std::function<void(int)>& body, bool ope
   std::optional<Machine::Fixed> fixed;
   if (!open) fixed.emplace(machine_);
   const RunReport report = machine_.run([&](int index) {
-    AccountScope scope(machine_.memory().account(index));
+    AccountScope host(Account::of_host(machine_.memory().account(index)->poison()));
     body(local_[static_cast<size_t>(index)]);
   });
   for (const std::exception_ptr& failure : report.failures)
