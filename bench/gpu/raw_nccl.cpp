@@ -26,9 +26,18 @@ ncclUniqueId meet(c10d::Store& store, int rank) {
 
 }  // namespace
 
-RawNccl::RawNccl(c10d::Store& store, int rank, int ranks, bool high_priority)
-    : stream_(c10::cuda::getStreamFromPool(high_priority)), one_(at::ones({1}, at::TensorOptions().device(at::kCUDA))) {
-  must(ncclCommInitRank(&communicator_, ranks, meet(store, rank), rank));
+ncclConfig_t Sharing::config() const {
+  ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+  if (ctas == 0) return config;
+  config.maxCTAs = ctas;
+  config.cgaClusterSize = 1;  // clusters would need SMs side by side, and those that are left lie anywhere
+  return config;
+}
+
+RawNccl::RawNccl(c10d::Store& store, int rank, int ranks, const Sharing& sharing)
+    : stream_(c10::cuda::getStreamFromPool(sharing.high_priority)), one_(at::ones({1}, at::TensorOptions().device(at::kCUDA))) {
+  ncclConfig_t config = sharing.config();
+  must(ncclCommInitRankConfig(&communicator_, ranks, meet(store, rank), rank, &config));
 }
 
 RawNccl::~RawNccl() { ncclCommDestroy(communicator_); }

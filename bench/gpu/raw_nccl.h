@@ -8,9 +8,19 @@
 
 namespace reloadlab::bench {
 
+// How broadcasts and GEMMs share a GPU.
+struct Sharing {
+  bool high_priority = true;  // the stream of broadcasts
+  // NCCL has at most so many CTAs, and GEMMs leave it as many SMs. 0: as many as it takes for NCCL, and all SMs for GEMMs, whose CTAs stay
+  // to the end: a broadcast that comes after one has none before that.
+  int ctas = 0;
+  ncclConfig_t config() const;
+  bool operator==(const Sharing&) const = default;
+};
+
 class RawNccl {
  public:
-  RawNccl(c10d::Store& store, int rank, int ranks, bool high_priority);
+  RawNccl(c10d::Store& store, int rank, int ranks, const Sharing& sharing);
   ~RawNccl();
   RawNccl(const RawNccl&) = delete;
   RawNccl& operator=(const RawNccl&) = delete;

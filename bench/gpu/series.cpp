@@ -3,9 +3,11 @@
 // broadcasts that nobody waits for, each released as a ring's, and with independent ones of the same bytes; rings that look 0, 1 and 2
 // layers ahead. Counters are medians of all turns, in milliseconds, and ratios of them; `predicted` is what modelled devices say, with a
 // lone broadcast's time and what the released ones add to GEMMs. A second run takes passes apart: what the GEMMs' stream waited, and each
-// broadcast beside that of NCCL itself under the same GEMMs. Broadcasts run on streams of high priority, NCCL's own as well; one benchmark
-// has others: under a long GEMM a broadcast there takes as long as the GEMM. Then the bytes that were asked for are compared with SW5,
-// and what layers read with their values.
+// broadcast beside that of NCCL itself under the same GEMMs. Broadcasts have a few CTAs, and GEMMs leave them as many SMs, as engines do
+// that overlap the two; broadcasts run on streams of high priority, NCCL's own as well. Two benchmarks show what comes of GEMMs that take
+// the whole GPU: their CTAs stay to the end, so that a broadcast which comes after one begins when it ends. Then the bytes that were asked
+// for are compared with SW5, and what layers read with their values.
+#include <ATen/Context.h>
 #include <ATen/cuda/CUDAContext.h>
 #include <benchmark/benchmark.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -42,13 +44,14 @@ std::string ring_name(int64_t prefetch) { return fmt::format("k{}", prefetch); }
 // Everything of one dtype, made once.
 class Passes {
  public:
-  Passes(const sim::Seat& seat, at::ScalarType type, bool high_priority)
+  Passes(const sim::Seat& seat, at::ScalarType type, const Sharing& sharing)
       : store_(sim::cuda::Communicators::of(seat).store("series", rounds_++)),
         seat_(seat),
         layers_(type),
-        nccl_(*store_, seat.rank, seat.ranks, high_priority),
-        group_(store_, seat, high_priority),
+        nccl_(*store_, seat.rank, seat.ranks, sharing),
+        group_(store_, seat, sharing),
         windows_(2) {
+    at::globalContext()._setSMCarveout_EXPERIMENTAL(sharing.ctas > 0 ? std::optional(sharing.ctas) : std::nullopt);
     for (at::Tensor& window : windows_) window = at::empty_like(layers_.weight(0));
     lone_ms_ = median(lone(layers_.bytes()));
     small_ms_ = median(lone(small_bytes));
@@ -176,25 +179,32 @@ void measure(benchmark::State& state, Passes& all, double ratio) {
 
 // Everything of one dtype and priority is made by its first benchmark, and gone with the next one's.
 struct Way {
-  const char* dtype;
+  const char* name;
   at::ScalarType type;
   double ratio;
-  bool high_priority;
+  Sharing sharing;
 };
+// With fewer CTAs a broadcast is slower alone, with more the GEMMs are: 8 took 0.87 ms and 12 0.75, where 24 take 0.68.
+constexpr Sharing left{.ctas = 12}, whole{}, whole_and_normal{.high_priority = false};
 constexpr Way ways[] = {
-    {"bf16", at::kBFloat16, 0.5, true},     {"bf16", at::kBFloat16, 2, true},     {"bf16", at::kBFloat16, 8, true},
-    {"fp8", at::kFloat8_e4m3fn, 0.5, true}, {"fp8", at::kFloat8_e4m3fn, 2, true}, {"fp8", at::kFloat8_e4m3fn, 8, true},
-    {"bf16", at::kBFloat16, 2, false},
+    {"bf16/0.5", at::kBFloat16, 0.5, left},
+    {"bf16/2", at::kBFloat16, 2, left},
+    {"bf16/8", at::kBFloat16, 8, left},
+    {"fp8/0.5", at::kFloat8_e4m3fn, 0.5, left},
+    {"fp8/2", at::kFloat8_e4m3fn, 2, left},
+    {"fp8/8", at::kFloat8_e4m3fn, 8, left},
+    {"bf16/2/whole_gpu", at::kBFloat16, 2, whole},
+    {"bf16/2/whole_gpu/normal_priority", at::kBFloat16, 2, whole_and_normal},
 };
 
 void add_all(const sim::Seat& seat) {
   static std::unique_ptr<Passes> current;
   static const Way* made = nullptr;
   for (const Way& way : ways)
-    benchmark::RegisterBenchmark(fmt::format("series/{}/{}{}", way.dtype, way.ratio, way.high_priority ? "" : "/normal_priority").c_str(),
+    benchmark::RegisterBenchmark(fmt::format("series/{}", way.name).c_str(),
                                  [&](benchmark::State& state) {
-                                   const bool fits = made && made->type == way.type && made->high_priority == way.high_priority;
-                                   if (!fits) current.reset(), current = std::make_unique<Passes>(seat, way.type, way.high_priority);
+                                   const bool fits = made && made->type == way.type && made->sharing == way.sharing;
+                                   if (!fits) current.reset(), current = std::make_unique<Passes>(seat, way.type, way.sharing);
                                    made = &way;
                                    measure(state, *current, way.ratio);
                                  })
@@ -212,6 +222,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   auto peers = std::make_unique<Peers>(ranks, argc, argv);
+  at::globalContext().setBlasPreferredBackend(at::BlasBackend::Cublaslt);
   benchmark::Initialize(&argc, argv);
   const auto device = static_cast<c10::DeviceIndex>(peers->seat().rank);
   const c10::cuda::CUDAGuard guard(device);

@@ -29,10 +29,12 @@ class TimedGroup::Switch final : public c10d::Backend {
   c10::intrusive_ptr<c10d::Backend> plain_, timed_;
 };
 
-TimedGroup::TimedGroup(const c10::intrusive_ptr<c10d::Store>& store, const sim::Seat& seat, bool high_priority) {
+TimedGroup::TimedGroup(const c10::intrusive_ptr<c10d::Store>& store, const sim::Seat& seat, const Sharing& sharing) {
   const auto backend = [&](const char* name) {
+    auto options = c10d::ProcessGroupNCCL::Options::create(sharing.high_priority);
+    options->config = sharing.config();
     auto made = c10::make_intrusive<c10d::ProcessGroupNCCL>(c10::make_intrusive<c10d::PrefixStore>(name, store), seat.rank, seat.ranks,
-                                                            c10d::ProcessGroupNCCL::Options::create(high_priority));
+                                                            std::move(options));
     made->eagerConnectSingleDevice(at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(seat.rank)));
     return made;
   };

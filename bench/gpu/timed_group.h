@@ -4,14 +4,15 @@
 #include <torch/csrc/distributed/c10d/Store.hpp>
 #include <vector>
 
+#include "bench/gpu/raw_nccl.h"
 #include "sim/world/seat.h"
 
 namespace reloadlab::bench {
 
 class TimedGroup {
  public:
-  // Collective. `high_priority`: of the stream that broadcasts run on.
-  TimedGroup(const c10::intrusive_ptr<c10d::Store>& store, const sim::Seat& seat, bool high_priority);
+  // Collective.
+  TimedGroup(const c10::intrusive_ptr<c10d::Store>& store, const sim::Seat& seat, const Sharing& sharing);
   const c10::intrusive_ptr<c10d::ProcessGroup>& group() const { return group_; }
   // With nothing under way.
   void take_times(bool taken);
