@@ -34,8 +34,8 @@ class Keeper {
 
   // The exit code, or why it cannot go on.
   Result<int> keep() {
-    RELOADLAB_TRY(board_.put(hello_name(options_.launch.rank),
-                             fmt::format("{}{}{}", options_.device, options_.lacks.empty() ? "" : " ", options_.lacks)));
+    RELOADLAB_TRY(
+        board_.put(hello_name(options_.launch.rank), fmt::format("{} {} {}", options_.launch.ranks, options_.device, options_.lacks)));
     for (;;) {
       RELOADLAB_ASSIGN(const auto said, down_.take());
       if (said && said->starts_with('X')) return leave(*said);

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <deque>
+#include <sstream>
 #include <thread>
 #include <utility>
 
@@ -36,11 +36,11 @@ class Launched::All {
       for (;;) {
         RELOADLAB_ASSIGN(const auto hello, board_.look(hello_name(other.rank)));
         if (hello) {
-          greet(other.rank, *hello);
+          RELOADLAB_TRY(greet(other.rank, *hello));
           break;
         }
         if (std::chrono::steady_clock::now() > end)
-          return Status(Code::failed,
+          return Status(Code::usage,
                         fmt::format("rank {} of {} did not come within {} s", other.rank, options_.launch.ranks, options_.come_within));
         std::this_thread::sleep_for(between_looks);
       }
@@ -74,13 +74,18 @@ class Launched::All {
   }
 
  private:
-  // "3": the device that it drives; "3 …": none, and why.
-  void greet(int rank, const std::string& hello) {
-    int device = 0;
-    const auto [rest, error] = std::from_chars(hello.data(), hello.data() + hello.size(), device);
+  // "2 3 ": of two ranks, on device 3; "2 3 …": on none, and why.
+  Status greet(int rank, const std::string& hello) {
+    int ranks = 0, device = 0;
+    std::istringstream words(hello);
+    words >> ranks >> device;
+    if (ranks != options_.launch.ranks)
+      return Status(Code::usage, fmt::format("WORLD_SIZE is {} for rank 0, and {} for rank {}", options_.launch.ranks, ranks, rank));
     seats_.push_back({.device = device});
-    const std::string why(rest, static_cast<size_t>(hello.data() + hello.size() - rest));
-    if (lacks_.empty() && !why.empty()) lacks_ = fmt::format("rank {}:{}", rank, why);
+    std::string why;
+    std::getline(words >> std::ws, why);
+    if (lacks_.empty() && !why.empty()) lacks_ = fmt::format("rank {}: {}", rank, why);
+    return {};
   }
 
   bool has_left(RemoteRank& other) const {
@@ -99,7 +104,10 @@ class Launched::All {
 
 Result<std::unique_ptr<Launched>> Launched::gather(Board& board, LaunchOptions options) {
   std::unique_ptr<Launched> launched(new Launched(std::make_shared<All>(board, std::move(options))));
-  RELOADLAB_TRY(launched->all_->wait_for_all());
+  if (Status together = launched->all_->wait_for_all(); !together.ok()) {
+    launched->over(static_cast<int>(Exit::usage));
+    return together;
+  }
   return launched;
 }
 

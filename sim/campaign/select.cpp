@@ -73,6 +73,12 @@ std::set<std::string> native(WorldKind on, const std::vector<Case>& cases) {
   return scenarios;
 }
 
+// Whether every case for `world` is of a scenario that has cases of its own for `on`.
+bool native_alone(WorldKind on, WorldKind world, const std::vector<Case>& cases) {
+  const std::set<std::string> own = native(on, cases);
+  return std::ranges::all_of(cases, [&](const Case& one) { return one.world != world || own.contains(one.scenario); });
+}
+
 Status check_names(const Selection& selection, const std::vector<Case>& cases) {
   std::set<std::string> tags, names;
   for (const Case& one : cases) {
@@ -141,6 +147,9 @@ std::string why_no_case(const Selection& selection, const Selected& selected_cas
   if (all.empty()) return "there is no scenario file here";
   if (selection.world && !worlds.contains(world_name(*selection.world)))
     return fmt::format("no case is for world {}; the {} are for {}", world_name(*selection.world), there, fmt::join(worlds, ", "));
+  if (selection.on && selection.world && selection.on != selection.world && native_alone(*selection.on, *selection.world, all))
+    return fmt::format("the cases for world {} are not played on {}: their scenarios have others for {}", world_name(*selection.world),
+                       world_name(*selection.on), world_name(*selection.on));
   if (selection.ranks && !ranks.contains(*selection.ranks))
     return fmt::format("no case has {} ranks; the {} have {}", *selection.ranks, there, fmt::join(ranks, ", "));
   if (selection.on && std::none_of(all.begin(), all.end(), [&](const Case& one) { return replaces(*selection.on, one.world); }))

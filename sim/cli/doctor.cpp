@@ -23,6 +23,12 @@ Examined wanted(bool there, std::string what, std::string says) {
   return {there ? State::ok : State::missing, std::move(what), std::move(says)};
 }
 
+// Mutants are many, and `mutants` tells them.
+std::string candidates_text(std::vector<std::string> names) {
+  const auto mutants = std::erase_if(names, [](const std::string& name) { return name.starts_with("mutant@"); });
+  return fmt::format("{}{}", fmt::join(names, " "), mutants > 0 ? fmt::format(", and {} mutants", mutants) : "");
+}
+
 // What a run needs of this program and this folder.
 std::vector<Examined> examine_surroundings(const Engine& engine) {
   namespace fs = std::filesystem;
@@ -32,7 +38,7 @@ std::vector<Examined> examine_surroundings(const Engine& engine) {
   const fs::path models = fs::path(cache ? cache : std::string(home ? home : "") + "/.cache/reloadlab") / "models";
   const bool writable = ::access(".", W_OK) == 0;
   return {wanted(!engine.laws.empty(), "laws", fmt::format("{}", engine.laws.size())),
-          wanted(!engine.candidate_names().empty(), "candidates", fmt::format("{}", fmt::join(engine.candidate_names(), " "))),
+          wanted(!engine.candidate_names().empty(), "candidates", candidates_text(engine.candidate_names())),
           wanted(fs::is_directory("scenarios", error), "scenarios", "./scenarios, what `run` runs when nothing is named"),
           wanted(fs::is_directory(models, error), "models", models.string() + ", where ci/setup puts real checkpoints"),
           wanted(writable, "out", "./out, where runs leave their files")};

@@ -52,9 +52,10 @@ Result<Exit> run_launched(const Launch& launch, CampaignOptions options, const P
     return Status(Code::usage, "--jobs and --isolate: ranks that a launcher starts play one case at a time, in workers as it is");
   LaunchOptions mine{.launch = launch, .command = worker_words(), .silence_seconds = options.silence_seconds};
   choose_device(mine);
-  RELOADLAB_ASSIGN(const std::unique_ptr<Board> board, open_board(launch, mine.come_within));
-  if (launch.rank > 0) return static_cast<Exit>(keep_worker(*board, mine));
-  return lead(*board, mine, std::move(options), program);
+  Result<std::unique_ptr<Board>> board = open_board(launch, mine.come_within);
+  if (!board.ok()) return Status(Code::usage, "MASTER_ADDR and MASTER_PORT: " + board.status().message());
+  if (launch.rank > 0) return static_cast<Exit>(keep_worker(**board, mine));
+  return lead(**board, mine, std::move(options), program);
 }
 
 }  // namespace reloadlab::sim

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -52,8 +53,9 @@ std::string rates_json(const Gpus& gpus, const Calibration& measured) {
 
 Result<Rates> read_rates(const std::string& name_or_file) {
   if (auto known = modelled::rates_of(name_or_file); known.ok()) return known;
+  std::error_code error;
   std::ifstream in(name_or_file);
-  if (!in)
+  if (!in || std::filesystem::is_directory(name_or_file, error))
     return Status(Code::usage, fmt::format("--rates: \"{}\" is neither h100, h200 nor free, nor a file that can be read", name_or_file));
   const Json json = Json::parse(in, nullptr, false);
   return rates_in(json, name_or_file);

@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <link.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -11,12 +12,20 @@
 namespace reloadlab::sim {
 namespace {
 
+// The file that this code was loaded from. Of a program the loader knows only what it was called, which may have been found on PATH.
+std::filesystem::path own_file() {
+  Dl_info self{};
+  void* map = nullptr;
+  ::dladdr1(reinterpret_cast<void*>(&own_file), &self, &map, RTLD_DL_LINKMAP);
+  const bool is_program = !map || static_cast<const link_map*>(map)->l_name[0] == '\0';
+  std::error_code error;
+  return std::filesystem::canonical(is_program ? "/proc/self/exe" : self.dli_fname, error);
+}
+
 // The program, or the Python module that it is too, which lies two folders below.
 std::filesystem::path beside_the_program(std::string_view name) {
-  Dl_info self{};
   std::error_code error;
-  ::dladdr(reinterpret_cast<void*>(&beside_the_program), &self);
-  std::filesystem::path folder = std::filesystem::canonical(self.dli_fname, error).parent_path();
+  std::filesystem::path folder = own_file().parent_path();
   while (!std::filesystem::exists(folder / name, error) && folder.has_relative_path()) folder = folder.parent_path();
   return folder / name;
 }

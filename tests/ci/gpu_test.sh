@@ -37,6 +37,21 @@ what_is_packed_is_whole() {
   expect test "$(ls)" = "$(printf 'log\npacked')"
 }
 
+what_others_keep_stays() {
+  mkdir thesis
+  echo thesis >thesis/thesis.txt
+  comes_to 73 "$source/ci/gpu" pack thesis
+  expect_said "$folder/thesis is there and holds nothing that ci/gpu packed: it stays"
+  expect test "$(cat thesis/thesis.txt)" = thesis
+  rm -r thesis
+  comes_to 64 "$source/ci/gpu" pack packed other
+  mkdir again
+  comes_to 0 "$source/ci/gpu" pack again/ # empty, by a path that begins here
+  comes_to 0 "$source/ci/gpu" pack again/
+  expect test -x again/reloadlab
+  rm -r again
+}
+
 without_a_build_there_is_nothing_to_pack() {
   GPU_BUILD=$folder/none comes_to 66 "$source/ci/gpu" pack "$folder/other"
   expect_said 'is not built: ci/build release'
@@ -69,6 +84,11 @@ a_run_leaves_its_files() {
   expect grep -q "\"commit\": \"$(cat packed/commit)\"" out/machine.json
   expect grep -q '"driver": "580.1"' out/machine.json
   expect grep -q '"arguments": "scenarios/shared_series/plain_ring.yaml --ranks 3"' out/machine.json
+  cp -r out failed
+  FAKE_GPUS=1 comes_to 64 packed/gpu run packed --out failed --no-such-option
+  expect test ! -e failed/result.json # which would be taken for this run's
+  comes_to 64 packed/gpu run packed --out
+  expect_said '--out needs a folder'
 }
 
 # This driver has nothing to compute on.
@@ -76,8 +96,8 @@ benches_leave_what_they_measured() {
   FAKE_GPUS=1 comes_to 70 packed/gpu bench packed --out figures
   expect_said 'needs 2 GPUs; there are 0 here'
   expect_said 'Found no NVIDIA driver'
-  expect test "$(ls figures)" = machine.json
-  comes_to 1 "$source/ci/gpu" keep figures
+  expect test "$(ls figures)" = machine-bench.json
+  comes_to 65 "$source/ci/gpu" keep figures
   expect_said 'no result.json, reload.json, series.json or rates.json'
 }
 
@@ -93,22 +113,25 @@ results_are_kept_and_drawn() {
   expect grep -q '^| `shared_series@seed` | .* skipped |' copy/bench/results/README.md
   printf '%s' '{"context": {"date": "2026-01-02T03:04:05", "executable": "x/bench_gpu_reload", "device": "Fake", "commit": "f00"},' \
     '"benchmarks": [{"name": "reload/dense/seed", "threads": 1, "ms:once": 2.0, "reload/once": 1.5}]}' >figures/reload.json
-  printf '{"rates": {}}' >figures/rates.json
+  printf '%s' '{"kind": "rates", "device": "Fake", "gpus": 1, "rates": {"flop_per_s": 5000, "beside_percent": 1},' \
+    '"of_the_table": ["beside_percent"]}' >figures/rates.json
   comes_to 0 copy/ci/gpu keep figures
   expect grep -q '^| `reload/dense/seed` | 2.00 | – | 1.50 | – | – |' copy/bench/results/README.md
   expect test "$(grep -c threads copy/bench/results/fake-80gb-1/*-reload.json)" = 0
   expect grep -q '"driver": "580.1"' copy/bench/results/fake-80gb-1/*-reload.json
   expect test -s copy/bench/results/fake-80gb-1/*-rates.json
+  expect grep -q '^| flop_per_s |$' copy/bench/results/README.md
   comes_to 0 copy/bench/results/tables --check
   sed -i 's/1 × NVIDIA Fake/2 × NVIDIA Fake/' copy/bench/results/README.md
   comes_to 1 copy/bench/results/tables --check
   expect_said 'is stale'
-  comes_to 1 copy/ci/gpu keep packed
+  comes_to 65 copy/ci/gpu keep packed
   expect_said 'is not what `ci/gpu run` or `bench` leaves'
 }
 
 comes_to 0 "$source/bench/results/tables" --check
 what_is_packed_is_whole
+what_others_keep_stays
 without_a_build_there_is_nothing_to_pack
 what_is_missing_is_said
 a_run_leaves_its_files

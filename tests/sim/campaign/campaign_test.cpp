@@ -225,6 +225,19 @@ TEST_F(CampaignTest, DelaysAreForCasesInWhichOrderCounts) {
   EXPECT_NE(screen().find("no case that order counts in is played on cuda"), std::string::npos) << screen();
 }
 
+TEST_F(CampaignTest, CasesThatOthersStandForAreNamed) {
+  scenario("small");
+  std::string both = small_scenario("both", "Of two worlds.", "small");
+  const size_t at = both.find("kind: cpu");
+  ASSERT_NE(at, std::string::npos) << both;
+  write("scenarios/layerwise/both.yaml", both.replace(at, 9, "kind: [cpu, cuda]"));
+  std::filesystem::remove("scenarios/layerwise/small.yaml");
+  options.selection.on = WorldKind::cuda;
+  options.selection.world = WorldKind::cpu;
+  EXPECT_EQ(run({"fake@good"}).cases.size(), 0u);
+  EXPECT_NE(screen().find("the cases for world cpu are not played on cuda: their scenarios have others for cuda"), std::string::npos);
+}
+
 // They are in the run without --delays; played with another seed they would not be what their names say.
 TEST_F(CampaignTest, DelaysAreNotForCasesWithDelaysOfTheirOwn) {
   std::string own = small_scenario("own", "Order counts.", "small");

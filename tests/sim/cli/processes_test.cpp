@@ -31,20 +31,27 @@ lives && echo "worker $worker lives" && kill -9 $worker
   }
 }
 
+// The loader then knows the program by its name alone.
+TEST_F(ProgramTest, FindsItsModulesWhereItWasFoundOnPath) {
+  const Ran ran = script(
+      fmt::format(R"(PATH=$(dirname "$RELOADLAB"):$PATH LD_LIBRARY_PATH={}:$LD_LIBRARY_PATH FAKE_GPUS=1 reloadlab doctor)", FAKE_DRIVER));
+  EXPECT_NE(ran.out.find("NCCL          2."), std::string::npos) << ran.out << ran.err;
+}
+
 class LaunchedRuns : public ProgramTest {
  protected:
-  // What rank 0 prints, and the exit codes of all.
-  Ran launch(int ranks, const std::string& arguments) {
+  // What rank 0 prints, and the exit codes of all. `told`: of how many ranks each is told, by its number.
+  Ran launch(int ranks, const std::string& arguments, const std::string& told = "{0}") {
     return script(fmt::format(R"(
 for ((rank = 0; rank < {0}; rank++)); do
-  LD_LIBRARY_PATH={1}:$LD_LIBRARY_PATH FAKE_GPUS=2 RANK=$rank LOCAL_RANK=$rank WORLD_SIZE={0} MASTER_ADDR=127.0.0.1 MASTER_PORT={2} \
+  LD_LIBRARY_PATH={1}:$LD_LIBRARY_PATH FAKE_GPUS=2 RANK=$rank LOCAL_RANK=$rank WORLD_SIZE=$(({4})) MASTER_ADDR=127.0.0.1 MASTER_PORT={2} \
     "$RELOADLAB" run {3} >$rank.out 2>$rank.err &
   processes[rank]=$!
 done
 for process in ${{processes[@]}}; do wait $process; printf '%s ' $?; done
 cat 0.out 0.err 1.err >&2
 )",
-                              ranks, FAKE_DRIVER, 20000 + ::getpid() % 20000, arguments));
+                              ranks, FAKE_DRIVER, 20000 + ::getpid() % 20000, arguments, fmt::format(fmt::runtime(told), ranks)));
   }
 
   void ring() {
@@ -68,6 +75,25 @@ TEST_F(LaunchedRuns, EndWithOneCodeWhereNothingCanBeRead) {
   write("scenarios/bad.yaml", "reloadlab: 1\nscenari: bad\n");
   const Ran ran = launch(2, "--on cuda");
   EXPECT_EQ(ran.out, "65 65 ") << ran.err;
+}
+
+TEST_F(LaunchedRuns, AreRefusedWhereTheyWereToldOfOtherNumbers) {
+  ring();
+  const Ran ran = launch(2, "--on cuda", "{0} + rank");
+  EXPECT_EQ(ran.out, "64 64 ") << ran.err;
+  EXPECT_NE(ran.err.find("WORLD_SIZE is 2 for rank 0, and 3 for rank 1"), std::string::npos) << ran.err;
+}
+
+TEST_F(LaunchedRuns, AreRefusedWhereTheirPortIsTaken) {
+  const Ran ran = script(R"(
+python3 -c 'import socket, time; s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1], flush=True); time.sleep(60)' >port &
+while [ ! -s port ]; do sleep 0.02; done
+RANK=0 LOCAL_RANK=0 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=$(cat port) "$RELOADLAB" run --on cuda >/dev/null
+printf '%s' $?
+kill $!
+)");
+  EXPECT_EQ(ran.out, "64") << ran.err;
+  EXPECT_NE(ran.err.find("MASTER_ADDR and MASTER_PORT: the store at 127.0.0.1:"), std::string::npos) << ran.err;
 }
 
 TEST_F(LaunchedRuns, AreRunsOfTheirOwnWhereNoGpuIsAskedFor) {
