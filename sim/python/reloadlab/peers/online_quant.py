@@ -141,8 +141,13 @@ def make(root: Path, version: str) -> type:
             with self.site.active():
                 self.update.switch()
 
+        def abort(self, model: torch.nn.Module) -> None:
+            """There is none. But a load that fails ends the one call that an update is, and what that call holds goes with it."""
+            self.give_up()
+            super().abort(model)
+
         def give_up(self) -> None:
-            """An update that was left open ends as its load had failed there."""
+            """An update that was left open ends as if its load had failed there."""
             if self.update is not None and not self.update.dead and self.thread == threading.get_native_id():
                 with self.site.active():
                     self.update.throw(greenlets.GreenletExit)
