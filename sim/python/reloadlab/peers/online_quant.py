@@ -15,9 +15,8 @@ import torch
 from ..bridge import Attention, MLAAttention, QuantizeMethodBase, QuantMethod
 from ..candidate import Reloader
 from ..errors import Unsupported
-from .site import Logger, Site
+from .site import LOADER, Logger, Site, loader_site
 
-_LOADER = "vllm.model_executor.model_loader"
 _DECLARED = {
     "abort": "none",
     "buffering": "by_reference",
@@ -60,14 +59,13 @@ def _process(model: torch.nn.Module, model_config: ModelConfig, target_device: t
 
 
 def _site(root: Path) -> Site:
-    return Site(
+    return loader_site(
         root,
-        ["vllm", "vllm.model_executor", _LOADER],
+        ModelConfig,
+        Logger,
         {
-            "vllm.config": {"ModelConfig": ModelConfig},
-            "vllm.logger": {"init_logger": Logger},
-            f"{_LOADER}.utils": {"process_weights_after_loading": _process},
-            f"{_LOADER}.weight_utils": {"get_quant_config": lambda *ignored: QuantConfig()},
+            f"{LOADER}.utils": {"process_weights_after_loading": _process},
+            f"{LOADER}.weight_utils": {"get_quant_config": lambda *ignored: QuantConfig()},
         },
     )
 
@@ -98,7 +96,7 @@ def make(root: Path, version: str) -> type:
     from ..find import Refusal
 
     if not (root / "vllm/model_executor/model_loader/online_quantization.py").is_file():
-        raise Refusal("usage", f"vllm {version} has no {_LOADER}.online_quantization: 0.12.0 to 0.14.0 have")
+        raise Refusal("usage", f"vllm {version} has no {LOADER}.online_quantization: 0.12.0 to 0.14.0 have")
     greenlets = _greenlet()
 
     def wait_for_loads(loader: AutoWeightsLoader, weights, *, mapper=None) -> set[str]:
@@ -114,7 +112,7 @@ def make(root: Path, version: str) -> type:
         def __init__(self, context) -> None:
             super().__init__(context)
             self.site = _site(root)
-            self.theirs = self.site.load(f"{_LOADER}.online_quantization")
+            self.theirs = self.site.load(f"{LOADER}.online_quantization")
             self.load_weights = self.theirs.support_quantized_model_reload_from_hp_weights(wait_for_loads)
             self.update = None
             self.thread = None
