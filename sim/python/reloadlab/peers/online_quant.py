@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from ..bridge import Attention, MLAAttention, QuantizeMethodBase, QuantMethod
+from ..bridge import Layer, QuantizeMethodBase, QuantMethod
 from ..candidate import Reloader
 from ..errors import Unsupported
 from .site import LOADER, Logger, Site, loader_site
@@ -47,15 +47,15 @@ class QuantConfig:
 
 
 def _process(model: torch.nn.Module, model_config: ModelConfig, target_device: torch.device | None) -> None:
-    """Every layer's quantization method in module order, then the attention layers' own steps, as the engine does; once."""
+    """Every layer's quantization method in module order, then the layers' own steps, as the substrate's engine does; once."""
     if getattr(model, "process_weights_after_loading_already_called", False):
         return
     for module in model.modules():
         if isinstance(getattr(module, "quant_method", None), QuantizeMethodBase):
             module.quant_method.process_weights_after_loading(module)
     for module in model.modules():
-        if isinstance(module, (Attention, MLAAttention)):
-            module.process_weights_after_loading(model_config.dtype)
+        if isinstance(module, Layer):
+            module._native.own_post_load()
 
 
 def _site(root: Path) -> Site:
