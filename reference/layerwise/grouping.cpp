@@ -27,7 +27,7 @@ class Sets {
 template <class Fn>
 void for_each_storage(const model::Layer& layer, const LayerRecord& record, Fn&& fn) {
   for (const RecordedSlot& slot : record.slots)
-    if (slot.tensor) fn(slot.tensor->placeholder.storage().unsafeGetStorageImpl());
+    if (slot.tensor && slot.tensor->placeholder.defined()) fn(slot.tensor->placeholder.storage().unsafeGetStorageImpl());
   model::for_each_tensor(layer, [&](const model::Slot& slot, bool) {
     if (slot.handle->tensor.defined()) fn(slot.handle->tensor.storage().unsafeGetStorageImpl());
   });

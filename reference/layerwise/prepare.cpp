@@ -102,15 +102,21 @@ bool waits_for(const Core& core, const model::Layer& layer, std::string_view nam
   return core.policy.skipped == Skipped::wrapped || (!skips_layer(layer) && !skips_tensor(name));
 }
 
-std::unique_ptr<Progress> numel_progress(const Core& core, const Group& group) {
+Result<std::unique_ptr<Progress>> numel_progress(const Core& core, const Group& group) {
   int64_t total = 0;
+  Status status;
   for (const Member& member : group.members) {
     const model::LayerPtr layer = member.layer.lock();
     model::for_each_tensor(*layer, [&](const model::Slot& slot, bool) {
-      if (waits_for(core, *layer, slot.name)) total += slot.handle->tensor.numel();
+      if (!waits_for(core, *layer, slot.name)) return;
+      if (slot.handle->tensor.defined())
+        total += slot.handle->tensor.numel();
+      else
+        status = {Code::failed, fmt::format("{}.{} has no shape yet, and its elements are counted", layer->path(), slot.name)};
     });
   }
-  return std::make_unique<NumelProgress>(total);
+  RELOADLAB_TRY(std::move(status));
+  return std::unique_ptr<Progress>(std::make_unique<NumelProgress>(total));
 }
 
 // A storage is reported as its largest tensor, a parameter before a buffer.
@@ -130,7 +136,7 @@ Reported& reported(std::vector<Reported>& all, const RecordedStorage* storage) {
   return found == all.end() ? all.emplace_back(storage) : *found;
 }
 
-std::unique_ptr<Progress> element_progress(Core& core, const Group& group) {
+Result<std::unique_ptr<Progress>> element_progress(Core& core, const Group& group) {
   auto progress = std::make_unique<ElementProgress>(core.tracker);
   std::vector<Reported> all;
   for (const Member& member : group.members) {
@@ -147,7 +153,7 @@ std::unique_ptr<Progress> element_progress(Core& core, const Group& group) {
       core.tracker.watch(placeholder.storage().unsafeGetStorageImpl(), storage);
     }
   }
-  return progress;
+  return std::unique_ptr<Progress>(std::move(progress));
 }
 
 // A parameter that had no shape when it was recorded is nobody's to load.
@@ -174,13 +180,16 @@ void place(const Core& core, model::Layer& layer, Member& member, Placeholders& 
   if (!stays) place_reregistered(layer, member, placeholders);
 }
 
-void arm(Core& core, const std::shared_ptr<Update>& update, Group& group) {
+// Where it fails the group stands on placeholders that nobody waits for.
+Status arm(Core& core, const std::shared_ptr<Update>& update, Group& group) {
   Placeholders placeholders(core.policy);
   for (Member& member : group.members) place(core, *member.layer.lock(), member, placeholders);
-  group.progress = core.policy.completion == Completion::elements ? element_progress(core, group) : numel_progress(core, group);
+  RELOADLAB_ASSIGN(group.progress,
+                   core.policy.completion == Completion::elements ? element_progress(core, group) : numel_progress(core, group));
   for (size_t member = 0; member < group.members.size(); ++member) wrap_member(core, update, group, member);
   group.state = Group::State::armed;
   for (const Member& member : group.members) core.tell(model::EngineEventKind::armed, member.path());
+  return {};
 }
 
 std::shared_ptr<Update> begin_update(Core& core) {
@@ -213,7 +222,7 @@ Status prepare(Core& core, model::Model& model) {
   form_groups(core, *update, model);
   for (const auto& group : update->groups) {
     const bool alive = !group->members.front().layer.expired();
-    if (alive && group->state != Group::State::armed) arm(core, update, *group);
+    if (alive && group->state != Group::State::armed) RELOADLAB_TRY(arm(core, update, *group));
   }
   hear_unexpected_names(core, update, model);
   return {};

@@ -99,9 +99,11 @@ std::shared_ptr<RecordedTensor> Recorder::placeholder_of(const model::LayerPtr& 
   return recorded;
 }
 
+// What has no shape yet stands for itself.
 std::shared_ptr<RecordedTensor> Recorder::lent(const model::Parameter& handle, const model::LayerPtr& layer) {
-  const bool dense = policy_.layout == Layout::dense;
-  return std::make_shared<RecordedTensor>(RecordedTensor{.placeholder = dense ? to_meta(handle.tensor) : exact_meta(handle.tensor),
+  at::Tensor placeholder;
+  if (handle.tensor.defined()) placeholder = policy_.layout == Layout::dense ? to_meta(handle.tensor) : exact_meta(handle.tensor);
+  return std::make_shared<RecordedTensor>(RecordedTensor{.placeholder = std::move(placeholder),
                                                          .tensor_class = handle.tensor_class,
                                                          .attributes = handle.attributes,
                                                          .loader = without_own_layer(handle.loader, layer)});

@@ -32,32 +32,37 @@ void for_each_parameter(const model::Model& model, Fn&& fn) {
 // OQ1
 Status WholeModel::first_load_done(model::Model& model) {
   if (recorded_ || !quantized_online(model)) return {};
-  record_parameters(model);
+  RELOADLAB_TRY(record_parameters(model));
   recorded_ = true;
   return {};
 }
 
-void WholeModel::record_parameters(const model::Model& model) {
+Status WholeModel::record_parameters(const model::Model& model) {
   std::map<const model::Parameter*, size_t> first;
+  Status status;
   for_each_parameter(model, [&](const model::Layer& layer, const model::Slot& slot) {
+    if (!slot.handle->tensor.defined()) status = {Code::failed, path_of(layer, slot) + " has no shape yet that could be recorded"};
+    if (!status.ok()) return;
     const size_t mine = first.emplace(slot.handle.get(), parameters_.size()).first->second;
     if (mine != parameters_.size() && policy_.ties == Ties::first) return;
     const at::Tensor& tensor = slot.handle->tensor;
     parameters_.push_back({layer.path(), slot.name, mine, tensor.sizes().vec(), tensor.scalar_type(), tensor.device(),
                            slot.handle->attributes, slot.handle->loader});
   });
+  return status;
 }
 
 // OQ3. In one go for the whole model, as OQ2 says: an update of a model that was never recorded goes straight through.
 Status WholeModel::prepare(model::Model& model) {
   if (!recorded_) return {};
-  open_ = true;
-  return model::guarded([&] {
-    originals_.clear();
+  return open_until([&] {
+    give_up();
     for_each_parameter(model,
                        [&](const model::Layer& layer, const model::Slot& slot) { originals_.emplace(path_of(layer, slot), slot.handle); });
     RELOADLAB_TRY(restore_parameters(model));
-    return restore_attributes(model);
+    RELOADLAB_TRY(restore_attributes(model));
+    open_ = true;
+    return Status();
   });
 }
 
@@ -102,11 +107,11 @@ model::LoaderPtr WholeModel::restored_loader(const model::LoaderPtr& recorded) c
 Status WholeModel::finish(model::Model& model, DType) {
   if (!recorded_) return {};
   if (!std::exchange(open_, false)) return process_again(model);
-  return model::guarded([&] {
+  return open_until([&] {
     model.flags.insert_or_assign(processed_flag, false);
     RELOADLAB_TRY(model::process_model_after_loading(model));
     RELOADLAB_TRY(copy_back(model));
-    originals_.clear();
+    give_up();
     model.flags.insert_or_assign(processed_flag, true);
     return Status();
   });
@@ -117,6 +122,23 @@ Status WholeModel::process_again(model::Model& model) const {
   const auto mark = model.flags.find(processed_flag);
   if (mark != model.flags.end() && mark->second) return {};
   return model::guarded([&] { return model::process_model_after_loading(model); });
+}
+
+// An update is one call where this is how it is done: whatever fails ends it, and the weights that it replaces go with it.
+Status WholeModel::open_until(const std::function<Status()>& fails) {
+  Status status = model::guarded(fails);
+  if (!status.ok()) give_up();
+  return status;
+}
+
+void WholeModel::give_up() {
+  open_ = false;
+  originals_.clear();
+}
+
+Status WholeModel::abort(model::Model&) {
+  give_up();
+  return {Code::unsupported, "a whole-model reload cannot be abandoned"};
 }
 
 // OQ6

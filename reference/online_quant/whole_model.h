@@ -1,5 +1,6 @@
 #pragma once
 // scope=model: rules OQ1-OQ6 as they stand. Parameters only; buffers are not restored.
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -16,7 +17,7 @@ class WholeModel final : public OnlineQuantReload {
   Status first_load_done(model::Model& model) override;
   Status prepare(model::Model& model) override;
   Status finish(model::Model& model, DType dtype) override;
-  Status abort(model::Model&) override { return Status(Code::unsupported, "a whole-model reload cannot be abandoned"); }
+  Status abort(model::Model&) override;
   Status sleep(model::Model&, bool) override { return {}; }
   Status wake(model::Model&) override { return {}; }
   bool unusable() const override { return false; }
@@ -34,10 +35,12 @@ class WholeModel final : public OnlineQuantReload {
     std::string path() const { return layer + "." + slot; }
   };
 
-  void record_parameters(const model::Model& model);
+  Status record_parameters(const model::Model& model);
   Status restore_parameters(model::Model& model);
   Status restore_attributes(model::Model& model) const;
   model::LoaderPtr restored_loader(const model::LoaderPtr& recorded) const;
+  Status open_until(const std::function<Status()>& fails);
+  void give_up();
   Status process_again(model::Model& model) const;
   Status copy_back(model::Model& model);
   Status copy_back_one(model::Layer& layer, const std::string& slot, const model::ParameterPtr& original) const;
@@ -45,7 +48,7 @@ class WholeModel final : public OnlineQuantReload {
   OnlineQuantPolicy policy_;
   bool recorded_ = false, open_ = false;
   std::vector<Recorded> parameters_;
-  std::map<std::string, model::ParameterPtr> originals_;  // by path, from prepare to finish
+  std::map<std::string, model::ParameterPtr> originals_;  // by path, from prepare to finish or abort
 };
 
 }  // namespace reloadlab::online_quant

@@ -17,10 +17,10 @@ Status Series::finish_loading() {
   RELOADLAB_TRY(check_members());
   if (checked()) RELOADLAB_TRY(check_first_load());
   plan();
+  ring_.next = WindowSlot{prefetch_};
   phase_ = Phase::unusable;
   for (int64_t offset = 0; offset < count(); ++offset) RELOADLAB_TRY(model::guarded([&] { return build(SeriesOffset{offset}); }));
-  room_ = at::Tensor();
-  ring_.next = WindowSlot{prefetch_};
+  if (room_.defined()) dispose(room_);
   phase_ = Phase::running;
   ring_.note_outside(current());
   return end_pass();
@@ -101,7 +101,7 @@ Status Series::build(SeriesOffset offset) {
 Status Series::process(Member& member, const at::Tensor& weight) {
   std::vector<at::Tensor> wire = {wire_of(weight)};
   // What runs on the current stream need not have a Work: NCCL's group gives none.
-  if (const auto work = broadcast(member, wire, false)) work->wait();
+  if (const auto work = broadcast(member, member.owner, wire, false)) work->wait();
   const model::DeviceScope scope(context_.device);
   return member.step ? member.step->process_weights_after_loading(*member.layer) : Status();
 }

@@ -77,7 +77,7 @@ class Series final : public SharedSeries {
   Window* window_of(SeriesOffset offset);
   Status fetch(SeriesOffset target, WindowSlot slot);
   Status end_pass();
-  c10::intrusive_ptr<c10d::Work> broadcast(const Member& member, std::vector<at::Tensor>& wire, bool async);
+  c10::intrusive_ptr<c10d::Work> broadcast(const Member& member, int64_t owner, std::vector<at::Tensor>& wire, bool async);
   std::vector<at::Tensor>& owned_wire(Member& member);
 
   // Recovery.

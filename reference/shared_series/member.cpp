@@ -7,16 +7,12 @@
 namespace reloadlab::shared_series {
 
 at::Tensor TakenOver::checkpoint_layout(std::string_view slot, const at::Tensor& processed) const {
-  return own_ ? own_->checkpoint_layout(slot, processed) : processed;
+  return own_->checkpoint_layout(slot, processed);
 }
 
-at::Tensor TakenOver::compute_value(const model::Layer& layer, std::string_view slot) const {
-  return own_ ? own_->compute_value(layer, slot) : QuantMethod::compute_value(layer, slot);
-}
+at::Tensor TakenOver::compute_value(const model::Layer& layer, std::string_view slot) const { return own_->compute_value(layer, slot); }
 
-std::vector<model::Derived> TakenOver::derived(const model::Layer& layer) const {
-  return own_ ? own_->derived(layer) : std::vector<model::Derived>();
-}
+std::vector<model::Derived> TakenOver::derived(const model::Layer& layer) const { return own_->derived(layer); }
 
 std::string count_of(const Pieces& pieces) { return fmt::format("{} piece{}", pieces.size(), pieces.size() == 1 ? "" : "s"); }
 

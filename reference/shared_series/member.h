@@ -14,11 +14,10 @@ namespace reloadlab::shared_series {
 class TakenOver final : public model::QuantMethod {
  public:
   explicit TakenOver(std::shared_ptr<QuantMethod> own) : own_(std::move(own)) {}
-  std::string_view id() const override { return own_ ? own_->id() : "none"; }
+  std::string_view id() const override { return own_->id(); }
   at::Tensor checkpoint_layout(std::string_view slot, const at::Tensor& processed) const override;
   at::Tensor compute_value(const model::Layer& layer, std::string_view slot) const override;
   std::vector<model::Derived> derived(const model::Layer& layer) const override;
-  const std::shared_ptr<QuantMethod>& own() const { return own_; }  // null where the layer had none
 
  protected:
   Status process(model::Layer&) override { return {}; }

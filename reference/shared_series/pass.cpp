@@ -10,7 +10,10 @@ Status Series::reach(LayerIndex index) {
   const SeriesOffset offset = offset_of(index);
   const SeriesOffset target = at(offset).target;
   if (checked()) RELOADLAB_TRY(may_reach(offset));
-  const WindowSlot slot = policy_.binding == Binding::rolling ? ring_.take_next() : at(offset).target_slot;
+  const WindowSlot slot = policy_.binding == Binding::rolling ? ring_.next : at(offset).target_slot;
+  if (slot.value >= static_cast<int64_t>(ring_.windows.size()))
+    return {Code::failed, fmt::format("there is no window {}: finish_loading() failed before it", slot.value)};
+  if (policy_.binding == Binding::rolling) ring_.roll();
   // Also where the window holds the target already (L = 1, and a window of a single layer): every pass has the same broadcasts, so that
   // ranks need not agree on what windows hold.
   RELOADLAB_TRY(fetch(target, slot));
@@ -43,19 +46,21 @@ Status Series::may_reach(SeriesOffset offset) {
   return {};
 }
 
-// SW3. What may refuse has been asked: under trusted order the assertion comes when slot and alias have changed.
+// SW3. What may refuse has been asked: under trusted order the assertion comes when slot and alias have changed. Whose the layer is follows
+// from its place: where indices have a gap, and nobody refused them, that is another rank than the one that holds it.
 Status Series::fetch(SeriesOffset target, WindowSlot slot) {
   Member& member = at(target);
   Window& window = ring_.at(slot);
+  const int64_t owner = (members_.front().index.value + target.value) % size_;
   Status outcome = model::guarded([&]() -> Status {
     ring_.refill(window, current());
     member.slot = slot;
-    if (!member.mine) become(member.weight->tensor, window.memory);
+    if (owner != rank_) become(member.weight->tensor, window.memory);
     if (!checked() && window.tenant == target)
       return {Code::failed, fmt::format("window {} already holds layer {}", slot.value, member.index.value)};
     window.tenant = target;
     window.version = version_;
-    window.arrival = broadcast(member, member.mine ? owned_wire(member) : window.wire, true);
+    window.arrival = broadcast(member, owner, owner == rank_ ? owned_wire(member) : window.wire, true);
     window.state = SlotState::in_flight;
     return {};
   });
@@ -72,10 +77,10 @@ std::vector<at::Tensor>& Series::owned_wire(Member& member) {
 
 at::Tensor Series::wire_of(const at::Tensor& weight) const { return policy_.layout == Layout::checked ? on_the_wire(weight) : weight; }
 
-c10::intrusive_ptr<c10d::Work> Series::broadcast(const Member& member, std::vector<at::Tensor>& wire, bool async) {
-  if (sequence_) sequence_->add({member.owner, static_cast<int64_t>(wire.front().nbytes()), member.index.value, version_}, context_.name);
+c10::intrusive_ptr<c10d::Work> Series::broadcast(const Member& member, int64_t owner, std::vector<at::Tensor>& wire, bool async) {
+  if (sequence_) sequence_->add({owner, static_cast<int64_t>(wire.front().nbytes()), member.index.value, version_}, context_.name);
   c10d::BroadcastOptions options;
-  options.rootRank = member.owner;
+  options.rootRank = owner;
   options.asyncOp = async;
   return context_.group->broadcast(wire, options);
 }

@@ -67,9 +67,11 @@ Status Series::check_registration(const model::LayerPtr& layer, LayerIndex index
 }
 
 // Under step=object a method that was taken over is found again by the object, and its step is the no-op that stands there by now.
+// A layer without a method has no step that others could run.
 void Series::take_step(Member& member) {
   std::shared_ptr<model::QuantMethod>& method = member.layer->quant_method;
-  if (policy_.step == Step::object && method) {
+  if (!method) return;
+  if (policy_.step == Step::object) {
     auto [taken, first] = objects_.try_emplace(method.get());
     if (first) {
       taken->second = std::make_shared<TakenOver>(method);

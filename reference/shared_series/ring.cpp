@@ -5,12 +5,6 @@
 
 namespace reloadlab::shared_series {
 
-WindowSlot Ring::take_next() {
-  const WindowSlot slot = next;
-  if (++next.value == static_cast<int64_t>(windows.size())) next.value = 0;
-  return slot;
-}
-
 Reader& Ring::reader(Window& window, const c10::Stream& stream) {
   for (Reader& one : window.readers)
     if (one.stream == stream) return one;

@@ -53,7 +53,7 @@ class Ring {
   WindowSlot next{0};  // rolling: the slot that the next reach() fills
 
   Window& at(WindowSlot slot) { return windows[static_cast<size_t>(slot.value)]; }
-  WindowSlot take_next();
+  void roll() { next.value = (next.value + 1) % static_cast<int64_t>(windows.size()); }
 
   void join(Window& window, const c10::Stream& current);        // SW4
   void add_reader(Window& window, const c10::Stream& current);  // what `current` holds now has read the window

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "sim/campaign/campaign.h"
+#include "sim/compare/known_differences.h"
 #include "sim/world/meeting_place.h"
 
 namespace reloadlab::sim {
@@ -60,7 +61,8 @@ struct CandidatesTexts {
 };
 void add_candidates_options(CLI::App& command, CandidatesTexts& texts, CLI::Option& not_with);
 Result<Exit> compare_candidates(const CandidatesTexts& texts, const Program& program);
-Result<Exit> compare_random(const CandidatesTexts& texts, const CampaignOptions& options, const Engine& engine);
+Result<Exit> compare_random(const CandidatesTexts& texts, const CampaignOptions& options, const std::vector<KnownDifference>& known,
+                            const Engine& engine);
 
 // How candidates are kept apart from the program, where --isolate says nothing: as plug-ins and Python need it. And what makes a worker.
 Result<Isolation> read_isolation(const std::string& text, const Selection& selection);

@@ -21,7 +21,7 @@ struct ExploreTexts {
   bool exhaustive = false, unreduced = false, timed = false;
   int64_t schedules = 0;
   int depth = 0;
-  std::string seconds = "60s", silence = "60s";
+  std::string seconds = "60s", silence = "60s", today;
   bool no_expectations = false;
 };
 
@@ -238,7 +238,7 @@ Result<Exit> explore(const ExploreTexts& texts, const Program& program) {
     return Exit::nothing_ran;
   }
   std::optional<ExpectationBook> book;
-  RELOADLAB_ASSIGN(const std::string today, read_today(""));
+  RELOADLAB_ASSIGN(const std::string today, read_today(texts.today));
   if (!texts.no_expectations) {
     RELOADLAB_ASSIGN(
         book, ExpectationBook::open(selected.all, judged_law_ids(program.engine), {.facts = program.engine.facts(), .today = today}));
@@ -277,6 +277,8 @@ Command add_explore(CLI::App& app, const Program& program) {
   parser->add_option("--hang-after", texts->silence, "How long a rank may come to no operation of its device: 500ms, 30s, 2m, 1h")
       ->type_name("TIME")
       ->capture_default_str();
+  parser->add_option("--today", texts->today, "The day that quarantines of expectation files are held against (default: the clock's, UTC)")
+      ->type_name("YYYY-MM-DD");
   parser->add_flag("--no-expectations", texts->no_expectations, "Known failures count as failures");
   return {parser, [texts, &program] { return explore(*texts, program); }};
 }

@@ -10,7 +10,6 @@
 #include <span>
 
 #include "sim/cli/commands.h"
-#include "sim/compare/differential.h"
 #include "sim/fuzz/generate.h"
 #include "sim/fuzz/token.h"
 #include "sim/report/run_folder.h"
@@ -35,8 +34,8 @@ std::string without_numbers(const std::string& text) {
 
 class RandomCases {
  public:
-  RandomCases(const CandidatesTexts& texts, const CampaignOptions& options, const Engine& engine)
-      : texts_(texts), options_(options), engine_(engine) {}
+  RandomCases(const CandidatesTexts& texts, const CampaignOptions& options, const std::vector<KnownDifference>& known, const Engine& engine)
+      : texts_(texts), options_(options), known_(known), engine_(engine) {}
 
   Result<Exit> run() {
     RELOADLAB_TRY(find_candidates());
@@ -47,7 +46,7 @@ class RandomCases {
     }
     for (const auto& [kind, count] : kinds_) fmt::print(stderr, "{:>8}  {}\n", grouped(count), kind);
     if (counts_["differs"] > 0) return Exit::failed;
-    return counts_["the same"] > 0 ? Exit::held : Exit::nothing_ran;
+    return counts_["the same"] + counts_["known"] > 0 ? Exit::held : Exit::nothing_ran;
   }
 
  private:
@@ -102,6 +101,8 @@ class RandomCases {
       for (std::optional<Answer>& answer : group)
         if (answer) differential.add(*std::exchange(answer, std::nullopt));
     }
+    // An entry that fits none of these cases may fit what another seed draws.
+    (void)mark_known(known_, texts_.known, differential.all());
     size_t pair = 0;
     for (const Differing& one : differential.all()) {
       const size_t place = pair++ / (candidates_.size() - 1);
@@ -139,18 +140,18 @@ class RandomCases {
     if (!one.left_out.empty()) return {without_numbers(one.left_out)};
     std::vector<std::string> kinds;
     for (const Disagreement& row : one.rows)
-      kinds.push_back(
-          fmt::format("{}: {}: {} | {}", row.aspect, without_numbers(row.place), without_numbers(row.one), without_numbers(row.other)));
+      kinds.push_back(fmt::format("{}: {}{}", row.aspect, without_numbers(disagreement_text(row)), row.reason.empty() ? "" : "; known"));
     return kinds;
   }
 
   std::string counts_text() {
-    return fmt::format("{} the same, {} differ, {} not compared", grouped(counts_["the same"]), grouped(counts_["differs"]),
-                       grouped(counts_["not compared"]));
+    return fmt::format("{} the same, {} differ as known, {} differ, {} not compared", grouped(counts_["the same"]),
+                       grouped(counts_["known"]), grouped(counts_["differs"]), grouped(counts_["not compared"]));
   }
 
   const CandidatesTexts& texts_;
   const CampaignOptions& options_;
+  const std::vector<KnownDifference>& known_;
   const Engine& engine_;
   std::string system_;
   std::vector<std::string> candidates_;
@@ -159,8 +160,9 @@ class RandomCases {
 
 }  // namespace
 
-Result<Exit> compare_random(const CandidatesTexts& texts, const CampaignOptions& options, const Engine& engine) {
-  return RandomCases(texts, options, engine).run();
+Result<Exit> compare_random(const CandidatesTexts& texts, const CampaignOptions& options, const std::vector<KnownDifference>& known,
+                            const Engine& engine) {
+  return RandomCases(texts, options, known, engine).run();
 }
 
 }  // namespace reloadlab::sim

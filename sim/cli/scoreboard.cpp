@@ -9,7 +9,6 @@
 
 #include "reference/base/nearest.h"
 #include "sim/cli/commands.h"
-#include "sim/compare/known_differences.h"
 #include "sim/report/run_folder.h"
 
 namespace reloadlab::sim {
@@ -57,12 +56,13 @@ Exit print_differential(const std::vector<Differing>& all) {
 Result<Exit> compare_candidates(const CandidatesTexts& texts, const Program& program) {
   RELOADLAB_ASSIGN(const bool events, by_events(texts.by));
   RELOADLAB_ASSIGN(CampaignOptions options, read_options(texts, program));
-  if (texts.random > 0) return compare_random(texts, options, program.engine);
   std::vector<KnownDifference> known;
-  if (!texts.known.empty() && !events) return Status(Code::usage, "--known needs --by events: it is about what candidates do");
+  if (!texts.known.empty() && !events && texts.random == 0)
+    return Status(Code::usage, "--known needs --by events: it is about what candidates do");
   if (!texts.known.empty()) {
     RELOADLAB_ASSIGN(known, read_known_differences(texts.known));
   }
+  if (texts.random > 0) return compare_random(texts, options, known, program.engine);
   Differential differential;
   if (events) options.on_behaviour = [&](const Answer& answer) { differential.add(answer); };
   RELOADLAB_ASSIGN(const RunResult result, run_campaign(options, program.engine, {stderr, ::isatty(STDERR_FILENO) == 1}));
@@ -88,7 +88,7 @@ void add_candidates_options(CLI::App& command, CandidatesTexts& texts, CLI::Opti
           ->check(CLI::Range(int64_t{1}, int64_t{1} << 32))
           ->excludes(command.get_option("paths"))
           ->type_name("N"));
-  add(command.add_option("--known", texts.known, "Differences that somebody has looked at, with their reasons (--by events)")
+  add(command.add_option("--known", texts.known, "Differences that somebody has looked at, with their reasons (--by events, --random)")
           ->type_name("FILE"));
   add(command.add_option("--markdown", texts.markdown, "Write the scoreboard as Markdown")->type_name("FILE"));
   add(command.add_option("--json", texts.json, "Write the scoreboard as data")->type_name("FILE"));

@@ -60,11 +60,13 @@ std::string_view word(const Differing& one) {
   return std::ranges::any_of(one.rows, &std::string::empty, &Disagreement::reason) ? "differs" : "known";
 }
 
+std::string disagreement_text(const Disagreement& row) { return fmt::format("{}: {} | {}", row.place, row.one, row.other); }
+
 std::string differing_text(const Differing& one) {
   std::string text = fmt::format("{}  {} | {}  {}\n", one.id, one.first, one.candidate, word(one));
   if (!one.left_out.empty()) text += fmt::format("  {}\n", one.left_out);
   for (const Disagreement& row : one.rows)
-    text += fmt::format("  {:<11}{}: {} | {}\n", row.aspect, row.place, row.one, row.other) +
+    text += fmt::format("  {:<11}{}\n", row.aspect, disagreement_text(row)) +
             (row.reason.empty() ? "" : fmt::format("             known: {}\n", row.reason));
   return text;
 }

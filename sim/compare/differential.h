@@ -27,7 +27,8 @@ class Differential {
   std::vector<Differing> all_;
 };
 
-std::string_view word(const Differing& one);  // "the same", "known", "differs", "not compared"
+std::string_view word(const Differing& one);             // "the same", "known", "differs", "not compared"
+std::string disagreement_text(const Disagreement& row);  // "law_a: fail at warm, step 1 | pass"
 // "verdicts  law_a: fail at warm, step 1 | pass"
 std::string differing_text(const Differing& one);
 std::string differential_markdown(const std::vector<Differing>& all);

@@ -13,6 +13,7 @@
 namespace reloadlab::sim {
 namespace {
 
+constexpr std::string_view kSays = "says";
 // All of them are wanted.
 constexpr std::pair<std::string_view, std::string KnownDifference::*> kKeys[] = {{"first", &KnownDifference::first},
                                                                                  {"candidate", &KnownDifference::candidate},
@@ -57,19 +58,23 @@ class ReadingDifferences {
         errors_.error(one.at, fmt::format("unknown key \"{}\"", one.key), errors_.suggest(one.key, names));
   }
 
+  void text(const Node& node, std::string_view name, std::string& into) {
+    const Node::Entry* found = node.find(name);
+    if (!found || found->value->kind != Node::Kind::scalar || found->value->text.empty())
+      errors_.error(found ? found->value->at : node.at, fmt::format("key \"{}\" wants text", name));
+    else
+      into = found->value->text;
+  }
+
   KnownDifference entry(const Node& node) {
     KnownDifference one{.at = node.at};
     if (!is(node, Node::Kind::map, "a map")) return one;
     std::vector<std::string_view> names;
     for (const auto& [name, member] : kKeys) names.push_back(name);
+    names.push_back(kSays);
     check_keys(node, names);
-    for (const auto& [name, member] : kKeys) {
-      const Node::Entry* found = node.find(name);
-      if (!found || found->value->kind != Node::Kind::scalar || found->value->text.empty())
-        errors_.error(found ? found->value->at : node.at, fmt::format("key \"{}\" wants text", name));
-      else
-        one.*member = found->value->text;
-    }
+    for (const auto& [name, member] : kKeys) text(node, name, one.*member);
+    if (node.find(kSays)) text(node, kSays, one.says);
     const auto all = aspects();
     if (!one.aspect.empty() && std::ranges::find(all, one.aspect) == all.end())
       errors_.error(node.find("aspect")->value->at,
@@ -87,7 +92,9 @@ bool speaks_of(const KnownDifference& known, const Differing& one) {
 
 }  // namespace
 
-bool KnownDifference::fits(const Differing& one, const Disagreement& row) const { return speaks_of(*this, one) && aspect == row.aspect; }
+bool KnownDifference::fits(const Differing& one, const Disagreement& row) const {
+  return speaks_of(*this, one) && aspect == row.aspect && ::fnmatch(says.c_str(), disagreement_text(row).c_str(), 0) == 0;
+}
 
 Result<std::vector<KnownDifference>> parse_known_differences(std::string_view text, const std::string& file_name) {
   Diagnostics errors(file_name);

@@ -6,6 +6,8 @@
 //     - {first: layerwise@seed, candidate: vllm@0.17.1, scenario: repeated-shard, aspect: errors, reason: it warns where the seed fails}
 //
 // An entry holds for the cases of its scenario, a glob, in which that aspect differs. One that fits nothing that was played is told.
+// `says`, a glob too, is for drawn cases, whose names say nothing: it wants the difference to read so, "PLACE: ONE | OTHER" as it is
+// printed.
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -16,6 +18,7 @@ namespace reloadlab::sim {
 
 struct KnownDifference {
   std::string first, candidate, scenario, aspect, reason;
+  std::string says = "*";
   Position at = {};
   bool fits(const Differing& one, const Disagreement& row) const;
 };

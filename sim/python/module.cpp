@@ -26,9 +26,11 @@ void come_back_to_python(void* state) {
   if (state) PyEval_RestoreThread(static_cast<PyThreadState*>(state));
 }
 
+// What only waits for Python's collector is neither held nor leaked: when that runs by itself is nobody's deed.
 void show_to_python(model::Model& model) {
   const Gil gil;
   Mirror::of(model)->show();
+  PyGC_Collect();
 }
 
 // What an error of Torch's was thrown from nobody prints, and in a suspended call (a greenlet) to walk the stack down is to walk off it.

@@ -1,5 +1,7 @@
 #include "sim/replay/forward.h"
 
+#include <algorithm>
+
 #include "reference/model/architecture/forward.h"
 #include "reference/model/guard.h"
 
@@ -8,11 +10,13 @@ namespace {
 
 constexpr uint64_t input_seed = 1;  // inputs are the same in every execution, so outputs can be compared
 
-// Undefined for a model that was left on placeholders, of which some kernels for meta join nothing.
-at::Tensor joined_output(const std::vector<model::ForwardOutput>& outputs, size_t rank) {
-  at::Tensor joined;
-  const Status status = model::guarded([&] { return joined = model::joined(outputs, rank), Status(); });
-  return status.ok() ? joined : at::Tensor();
+// What is computed from a placeholder is on meta too, or what memory happens to hold: some kernels take the device of another operand.
+bool left_on_placeholders(const model::Model& model) {
+  bool any = false;
+  for (const model::LayerPtr& layer : model.layers())
+    model::for_each_tensor(
+        *layer, [&](const model::Slot& slot, bool) { any = any || (slot.handle->tensor.defined() && slot.handle->tensor.is_meta()); });
+  return any;
 }
 
 }  // namespace
@@ -31,8 +35,10 @@ void run_forward(const Stage& stage, const std::vector<std::unique_ptr<RankSessi
     outputs = model::run_forward(models, input_seed, [&](std::vector<at::Tensor> partials) { return stage.world.sum(partials); });
     return Status();
   });
+  const bool says_something =
+      status.ok() && std::ranges::none_of(models, [](const model::Model* model) { return left_on_placeholders(*model); });
   for (size_t rank = 0; rank < sessions.size(); ++rank) {
-    const at::Tensor joined = status.ok() ? joined_output(outputs, rank) : at::Tensor();
+    const at::Tensor joined = says_something ? model::joined(outputs, rank) : at::Tensor();
     sessions[rank]->note_forward(number, status, joined.defined() ? &joined : nullptr);
   }
 }

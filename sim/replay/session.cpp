@@ -142,6 +142,7 @@ void RankSession::begin_outcome(int number) {
 }
 
 void RankSession::end_outcome(Status status, std::optional<StepKind> kind) {
+  if (model_) let_follow(*model_);
   outcome_.status = std::move(status);
   if (update_seen_) {
     outcome_.extra_bytes_peak = account_->peak_bytes() - baseline_bytes_;

@@ -228,8 +228,9 @@ def _method(native: NativeLoader) -> types.FunctionType:
     return cast(types.FunctionType, weight_loader)
 
 
+# Two arguments go by their places, as everybody calls it: who binds the function to something passes three, and is told so.
 def _function(native: NativeLoader) -> types.FunctionType:
-    def weight_loader(param, loaded_weight, shard_id=None, expert_id=None, part=None):  # type: ignore[no-untyped-def]
+    def weight_loader(param, loaded_weight, *, shard_id=None, expert_id=None, part=None):  # type: ignore[no-untyped-def]
         native(None, param, loaded_weight, shard_id, expert_id, part)
 
     return cast(types.FunctionType, weight_loader)

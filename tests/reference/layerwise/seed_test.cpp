@@ -91,6 +91,18 @@ TEST(SeedBegin, ASecondOneLosesTheTorchaoFlag) {
   EXPECT_TRUE(same_content(rig.now(), cold(rig.spec, 2)));  // layers that are armed were left alone
 }
 
+// What has no shape is recorded as such, and its layer stands on placeholders when its elements cannot be counted.
+TEST(SeedBegin, CannotCountWhatHasNoShapeAndStopsThere) {
+  SeedRig rig(model_of({linear("a", 3, 5), parts({{"lazy", true}}), linear("z", 3, 5)}));
+  const Status status = rig.prepare();
+  EXPECT_EQ(Code::failed, status.code());
+  EXPECT_NE(std::string::npos, status.message().find("x.lazy has no shape yet")) << status.message();
+  EXPECT_TRUE(rig.on_meta("a.weight"));
+  EXPECT_TRUE(rig.on_meta("x.weight"));
+  EXPECT_FALSE(rig.on_meta("z.weight"));
+  EXPECT_EQ(nullptr, rig.handle("x.weight")->loader->wrapped) << "nobody waits for it";
+}
+
 TEST(SeedBegin, WithoutRecordDeletesTheTensors) {
   Rig rig(two_linears(), "seed");
   EXPECT_OK(rig.send_all(1));

@@ -141,6 +141,33 @@ TEST(OnlineQuantSeed, a_failure_leaves_fresh_parameters_and_the_mark_clear) {
   EXPECT_CODE(Code::unsupported, rig.engine->abort(*rig.model));
 }
 
+// What an update replaces lives no longer than the update, whichever of its steps is the one that fails.
+TEST(OnlineQuantSeed, a_failure_lets_go_of_what_was_to_be_replaced) {
+  const auto original_dies = [](const ModelSpec& spec, const std::function<Status(Rig&)>& failing) {
+    Rig rig(spec, "seed");
+    const std::weak_ptr<model::Parameter> original = rig.model->find_tensor("b.weight");
+    EXPECT_FALSE(failing(rig).ok());
+    return original.expired();
+  };
+  EXPECT_TRUE(original_dies(two(), [](Rig& rig) {
+    EXPECT_OK(rig.prepare());
+    return rig.engine->abort(*rig.model);
+  }));
+  ModelSpec renaming = two();
+  renaming.layers[0] = quantized(linear("a"), "drifting_rename");
+  EXPECT_TRUE(original_dies(renaming, [](Rig& rig) { return rig.reload(2); }));
+}
+
+TEST(OnlineQuantSeed, a_parameter_without_a_shape_cannot_be_recorded) {
+  ModelSpec spec = two();
+  spec.layers.push_back(layerwise::layer_of("buffers", {{"shape", std::vector<int64_t>{2, 2}}, {"lazy", true}}, "x"));
+  const auto model = model::build_model(spec, {});
+  const auto engine = make_online_quant(*parse_policy("seed"), {});
+  EXPECT_CODE(Code::failed, engine->first_load_done(*model));
+  EXPECT_OK(engine->prepare(*model));  // of what was not recorded: loads go straight through
+  EXPECT_FALSE(model->find_tensor("a.weight")->tensor.is_meta());
+}
+
 TEST(OnlineQuantSeed, the_mark_is_set_by_the_first_update_and_not_by_the_first_load) {
   Rig rig(two(), "seed");
   EXPECT_FALSE(rig.model->flags.contains("process_weights_after_loading_already_called"));

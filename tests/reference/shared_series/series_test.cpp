@@ -21,11 +21,13 @@ struct Complete final : c10d::Work {
 struct Silent final : c10d::Backend {
   using Backend::Backend;
   int64_t until_failure = -1;
+  std::vector<int64_t> roots;
   const std::string getBackendName() const override { return "silent"; }
-  c10::intrusive_ptr<c10d::Work> broadcast(std::vector<at::Tensor>& tensors, const c10d::BroadcastOptions&) override {
+  c10::intrusive_ptr<c10d::Work> broadcast(std::vector<at::Tensor>& tensors, const c10d::BroadcastOptions& options) override {
     TORCH_CHECK(tensors[0].is_contiguous(), "Tensors must be contiguous");
     TORCH_CHECK(!c10::isFloat8Type(tensors[0].scalar_type()), "Invalid scalar type");
     TORCH_CHECK(until_failure-- != 0, "injected");
+    roots.push_back(options.rootRank);
     return c10::make_intrusive<Complete>();
   }
 };
@@ -48,13 +50,14 @@ struct Rank {
   c10::intrusive_ptr<Silent> backend;
   Status status;
 
-  Rank(const SeriesPolicy& policy, int rank, int ranks, at::Tensor (*step)(const at::Tensor&) = nullptr) {
+  Rank(const SeriesPolicy& policy, int rank, int ranks, at::Tensor (*step)(const at::Tensor&) = nullptr,
+       const std::vector<int64_t>& indices = {0, 1, 2, 3}) {
     backend = c10::make_intrusive<Silent>(rank, ranks);
     auto group = c10::make_intrusive<c10d::ProcessGroup>(c10::make_intrusive<c10d::HashStore>(), rank, ranks);
     group->setBackend(c10::DeviceType::CPU, c10d::ProcessGroup::BackendType::CUSTOM, backend);
     group->setDefaultBackend(c10d::ProcessGroup::BackendType::CUSTOM);
     series = make_series(policy, {.name = "o", .group = group, .device = c10::kCPU, .prefetch = 1, .store = {}});
-    for (int64_t index = 0; index < 4; ++index) {
+    for (const int64_t index : indices) {
       layers.push_back(std::make_shared<model::Layer>(model::LayerSpec{.name = fmt::format("layer{}", index)}, "Linear"));
       layers.back()->assign("weight", std::make_shared<model::Parameter>(model::Parameter{.tensor = at::empty({2, 2})}));
       if (step) layers.back()->quant_method = std::make_shared<StepOf>(step);
@@ -127,6 +130,28 @@ TEST(SeriesOnTheCpu, WeightsElsewhereAreOneElement) {
     // The first window holds layer 0, which is this rank's own.
     EXPECT_EQ(elements, (std::vector<int64_t>{4, 1, 4, 1}));
   }
+}
+
+// Nobody then runs a step in the place of none.
+TEST(SeriesOnTheCpu, TakesNoStepWhereThereIsNone) {
+  for (const SeriesPolicy& policy : {SeriesPolicy::seed(), SeriesPolicy::hardened()})
+    EXPECT_EQ(nullptr, Rank(policy, 0, 2).layers[0]->quant_method);
+}
+
+// The first layer after the gap is where building stops, and every layer before it has its window.
+TEST(SeedSeries, TakesLayersForConsecutiveWhereItWasBuiltInPart) {
+  Rank rank(SeriesPolicy::seed(), 0, 2, nullptr, {0, 1, 2, 4});
+  EXPECT_EQ(Code::misuse, rank.status.code());
+  rank.backend->roots.clear();
+  EXPECT_TRUE(rank.series->reach({2}).ok());
+  EXPECT_EQ(std::vector<int64_t>{1}, rank.backend->roots) << "layer 4 is rank 0's, and layer 3 would be rank 1's";
+}
+
+TEST(SeedSeries, HasNoWindowToFillWhereBuildingStoppedBeforeIt) {
+  Rank rank(SeriesPolicy::seed(), 0, 2, nullptr, {0, 2, 4, 6});
+  rank.backend->roots.clear();
+  EXPECT_EQ(Code::failed, rank.series->reach({0}).code());
+  EXPECT_TRUE(rank.backend->roots.empty());
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Drawn cases: a campaign, what it leaves, and how that is played again.
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <sstream>
 
 #include "tests/sim/cli/program_run.h"
@@ -84,7 +85,7 @@ TEST_F(Fuzzing, WordsThatMeanNothingAreAnswered) {
 
 TEST_F(Fuzzing, CandidatesAreHeldAgainstEachOtherOverDrawnCases) {
   expect(reloadlab("compare --random 8 --seed 1 --candidate layerwise@hardened --candidate layerwise@hardened,excess=accept"), 0,
-         "8 the same, 0 differ");
+         "8 the same, 0 differ as known, 0 differ, 0 not compared");
   const Ran ran = reloadlab("compare --random 8 --seed 1 --candidate layerwise@seed --candidate layerwise@hardened");
   expect(ran, 1, "8 of 8 cases");
   EXPECT_NE(ran.out.find("drawn-0  layerwise@seed | layerwise@hardened  differs"), std::string::npos) << ran.out;
@@ -94,6 +95,21 @@ TEST_F(Fuzzing, CandidatesAreHeldAgainstEachOtherOverDrawnCases) {
   ASSERT_NE(at, std::string::npos);
   const std::string line = ran.out.substr(at, ran.out.find('\n', at) - at);
   EXPECT_EQ(reloadlab("replay " + line.substr(line.rfind(' ') + 1)).exit_code, 0);  // by the second of them, which keeps all laws
+}
+
+TEST_F(Fuzzing, WhatIsKnownOfDrawnCasesFailsNothing) {
+  const std::string how = "compare --random 8 --seed 1 --candidate layerwise@seed --candidate layerwise@hardened";
+  std::string known = "reloadlab: 1\nknown:\n";
+  for (const char* aspect : {"verdicts", "errors", "bytes", "addresses", "completion"})
+    known += std::string("  - {first: layerwise@seed, candidate: layerwise@hardened, scenario: 'drawn-*', reason: mended, aspect: ") +
+             aspect + "}\n";
+  std::ofstream(folder / "known.yaml") << known;
+  const Ran ran = reloadlab(how + " --known known.yaml");
+  expect(ran, 0, " differ as known, 0 differ, 0 not compared");
+  EXPECT_NE(ran.out.find("drawn-0  layerwise@seed | layerwise@hardened  known"), std::string::npos) << ran.out;
+  EXPECT_EQ(ran.err.find(" 0 differ as known"), std::string::npos) << ran.err;
+  std::ofstream(folder / "known.yaml") << "reloadlab: 1\nknwon: []\n";
+  expect(reloadlab(how + " --known known.yaml"), 65, "known.yaml:2:1: unknown key \"knwon\"");
 }
 
 }  // namespace

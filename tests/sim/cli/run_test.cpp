@@ -264,6 +264,13 @@ TEST_F(Running, ExploreKnowsWhatIsWrittenDown) {
   EXPECT_EQ(reloadlab(explore + " --no-expectations").exit_code, 1);
   write("scenarios/expectations/shared_series/ring.yaml",
         "reloadlab: 1\nscenario: ring\nknown:\n"
+        "  - {candidate: mutant@ring_no_wait, law: ring_happens_before, quarantine: {until: 2026-12-31, reason: it races}}\n");
+  const auto says = [&](const std::string& day) { return reloadlab(explore + " --today " + day).out; };
+  EXPECT_NE(says("2026-12-31").find("; in quarantine until 2026-12-31: it races"), std::string::npos);
+  EXPECT_NE(says("2027-01-01").find("; its quarantine ended on 2026-12-31: it races"), std::string::npos);
+  EXPECT_EQ(reloadlab(explore + " --today tomorrow").exit_code, 64);
+  write("scenarios/expectations/shared_series/ring.yaml",
+        "reloadlab: 1\nscenario: ring\nknown:\n"
         "  - {candidate: shared_series@hardened, law: ring_content, rule: SW3, execution: warm, step: 1}\n");
   EXPECT_EQ(reloadlab("explore scenarios/ring.yaml --candidate shared_series@hardened").exit_code, 5);
   EXPECT_EQ(reloadlab("explore scenarios/ring.yaml --candidate shared_series@hardened --schedules 3").exit_code, 0);

@@ -36,6 +36,18 @@ TEST(KnownDifferences, HoldForTheirScenariosAndAspects) {
   EXPECT_EQ(word(other[0]), "differs");
 }
 
+TEST(KnownDifferences, MaySayHowADifferenceReads) {
+  const auto word_with = [](const std::string& says) {
+    auto all = one_case("drawn-7", {"errors"});
+    const std::string entry =
+        "  - {first: a@1, candidate: b@2, scenario: 'drawn-*', aspect: errors, reason: it warns, says: '" + says + "'}\n";
+    mark_known(*parse_known_differences(kBegin + entry, "x.yaml"), "x.yaml", all);
+    return std::string(word(all[0]));
+  };
+  EXPECT_EQ(word_with("rank *: succeeds | fails"), "known");
+  EXPECT_EQ(word_with("rank *: fails | *"), "differs");
+}
+
 TEST(KnownDifferences, ThoseThatAreOverAreTold) {
   auto same = one_case("ring-two", {});
   EXPECT_EQ(marked(same), std::vector<std::string>{"x.yaml:3:5: a@1 and b@2 do not differ in errors any more, expected no entry"});
@@ -51,6 +63,8 @@ TEST(KnownDifferences, ErrorsSayWhereAndWhatWasMeant) {
             "x.yaml:3:51: no aspect is called \"error\", expected one of verdicts, errors, bytes, addresses, completion; did you mean "
             "\"errors\"?");
   EXPECT_EQ(message_of(kBegin + "  - {first: a, candidate: b, scenario: x, aspect: errors}\n"), "x.yaml:3:5: key \"reason\" wants text");
+  EXPECT_EQ(message_of(kBegin + "  - {first: a, candidate: b, scenario: x, aspect: errors, reason: r, says: []}\n"),
+            "x.yaml:3:76: key \"says\" wants text");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "sim/replay/beside.h"
 #include "sim/replay/replay.h"
 #include "tests/sim/checkpoint/safetensors_bytes.h"
 #include "tests/sim/replay/tiny_case.h"
@@ -51,6 +52,21 @@ class LeavesPlaceholders final : public Reloader {
   at::Tensor kernel_;
 };
 
+// Has somebody beside the model who keeps what an update took, as a bridge to another language may, until he is told to look again.
+struct Beside {
+  at::Tensor kept;
+};
+class KeptBeside final : public Reloader {
+ public:
+  Status record(model::Model& model) override { return model.beside = std::make_shared<Beside>(), Status(); }
+  Status prepare(model::Model&) override { return {}; }
+  Status finish(model::Model& model, const FinishConfig&) override {
+    std::static_pointer_cast<Beside>(model.beside)->kept = at::empty({1024});
+    return {};
+  }
+};
+void look_again(model::Model& model) { std::static_pointer_cast<Beside>(model.beside)->kept = at::Tensor(); }
+
 template <class Candidate>
 CandidateInfo candidate() {
   return {.name = "plain", .system = "layerwise", .make_reloader = [](const CandidateContext&) -> Result<std::unique_ptr<Reloader>> {
@@ -64,6 +80,19 @@ const RankRun& warm(const Evidence& evidence, int rank = 0) {
 
 int64_t count(const RankRun& run, EventKind kind) {
   return std::count_if(run.events.begin(), run.events.end(), [&](const Event& event) { return event.kind == kind; });
+}
+
+TEST(Replay, WhatStandsBesideAModelFollowsBeforeMemoryIsCounted) {
+  for (const bool follows : {false, true}) {
+    follow_models_by(follows ? look_again : nullptr);
+    const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}), candidate<KeptBeside>());
+    follow_models_by(nullptr);
+    ASSERT_TRUE(evidence.ok()) << evidence.status().message();
+    const auto& outcomes = warm(*evidence).outcomes;
+    const auto reload = std::ranges::find(outcomes, 1, &StepOutcome::step);
+    ASSERT_NE(reload, outcomes.end());
+    EXPECT_EQ(reload->extra_bytes_after, follows ? 0 : 4096);
+  }
 }
 
 TEST(Replay, SeesTheColdLoadsBytesAfterAReloadInPlace) {

@@ -9,9 +9,8 @@ import torch
 from .. import _reloadlab
 from ..bridge import Attention, MLAAttention, QuantizeMethodBase, default_weight_loader
 from ..candidate import Reloader
-from .site import Heard, Site
+from .site import LOADER, Heard, Site, loader_site
 
-_LOADER = "vllm.model_executor.model_loader"
 # What the release says it does is what our own reading of its first version does.
 _DECLARED = {
     "abort": "none",
@@ -62,17 +61,16 @@ def _hear(message: str, args: tuple, names: dict) -> None:
 
 def _site(root: Path) -> Site:
     layers = "vllm.model_executor.layers"
-    return Site(
+    return loader_site(
         root,
-        ["vllm", "vllm.model_executor", _LOADER],
+        ModelConfig,
+        lambda name: Heard(name, _hear),
         {
-            "vllm.config": {"ModelConfig": ModelConfig},
-            "vllm.logger": {"init_logger": lambda name: Heard(name, _hear)},
             layers: {},
             f"{layers}.attention": {"Attention": Attention, "MLAAttention": MLAAttention},
             f"{layers}.quantization": {},
             f"{layers}.quantization.base_config": {"QuantizeMethodBase": QuantizeMethodBase},
-            f"{_LOADER}.weight_utils": {"default_weight_loader": default_weight_loader},
+            f"{LOADER}.weight_utils": {"default_weight_loader": default_weight_loader},
         },
     )
 
@@ -82,7 +80,7 @@ def make(root: Path, version: str) -> type:
     from ..find import Refusal
 
     if not (root / "vllm/model_executor/model_loader/reload").is_dir():
-        raise Refusal("usage", f"vllm {version} has no layerwise reload ({_LOADER}.reload): 0.16.0 is the first that has")
+        raise Refusal("usage", f"vllm {version} has no layerwise reload ({LOADER}.reload): 0.16.0 is the first that has")
 
     class Release(Reloader):
         system = "layerwise"
@@ -93,7 +91,7 @@ def make(root: Path, version: str) -> type:
             """With modules of its own, since what they keep is kept for the process, and a rank is one."""
             super().__init__(context)
             self.site = _site(root)
-            self.theirs = self.site.load(f"{_LOADER}.reload")
+            self.theirs = self.site.load(f"{LOADER}.reload")
             self.had_no_flag = False
 
         def record(self, model: torch.nn.Module) -> None:

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import torch
 
-from ..bridge import Attention, MLAAttention, QuantizeMethodBase, QuantMethod
+from ..bridge import Layer, QuantizeMethodBase, QuantMethod
 from ..candidate import Reloader
 from ..errors import Unsupported
-from .site import Logger, Site
+from .site import LOADER, Logger, Site, loader_site
 
-_LOADER = "vllm.model_executor.model_loader"
 _DECLARED = {
     "abort": "none",
     "buffering": "by_reference",
@@ -48,26 +47,25 @@ class QuantConfig:
 
 
 def _process(model: torch.nn.Module, model_config: ModelConfig, target_device: torch.device | None) -> None:
-    """Every layer's quantization method in module order, then the attention layers' own steps, as the engine does; once."""
+    """Every layer's quantization method in module order, then the layers' own steps, as the substrate's engine does; once."""
     if getattr(model, "process_weights_after_loading_already_called", False):
         return
     for module in model.modules():
         if isinstance(getattr(module, "quant_method", None), QuantizeMethodBase):
             module.quant_method.process_weights_after_loading(module)
     for module in model.modules():
-        if isinstance(module, (Attention, MLAAttention)):
-            module.process_weights_after_loading(model_config.dtype)
+        if isinstance(module, Layer):
+            module._native.own_post_load()
 
 
 def _site(root: Path) -> Site:
-    return Site(
+    return loader_site(
         root,
-        ["vllm", "vllm.model_executor", _LOADER],
+        ModelConfig,
+        Logger,
         {
-            "vllm.config": {"ModelConfig": ModelConfig},
-            "vllm.logger": {"init_logger": Logger},
-            f"{_LOADER}.utils": {"process_weights_after_loading": _process},
-            f"{_LOADER}.weight_utils": {"get_quant_config": lambda *ignored: QuantConfig()},
+            f"{LOADER}.utils": {"process_weights_after_loading": _process},
+            f"{LOADER}.weight_utils": {"get_quant_config": lambda *ignored: QuantConfig()},
         },
     )
 
@@ -98,7 +96,7 @@ def make(root: Path, version: str) -> type:
     from ..find import Refusal
 
     if not (root / "vllm/model_executor/model_loader/online_quantization.py").is_file():
-        raise Refusal("usage", f"vllm {version} has no {_LOADER}.online_quantization: 0.12.0 to 0.14.0 have")
+        raise Refusal("usage", f"vllm {version} has no {LOADER}.online_quantization: 0.12.0 to 0.14.0 have")
     greenlets = _greenlet()
 
     def wait_for_loads(loader: AutoWeightsLoader, weights, *, mapper=None) -> set[str]:
@@ -114,7 +112,7 @@ def make(root: Path, version: str) -> type:
         def __init__(self, context) -> None:
             super().__init__(context)
             self.site = _site(root)
-            self.theirs = self.site.load(f"{_LOADER}.online_quantization")
+            self.theirs = self.site.load(f"{LOADER}.online_quantization")
             self.load_weights = self.theirs.support_quantized_model_reload_from_hp_weights(wait_for_loads)
             self.update = None
             self.thread = None
@@ -141,8 +139,13 @@ def make(root: Path, version: str) -> type:
             with self.site.active():
                 self.update.switch()
 
+        def abort(self, model: torch.nn.Module) -> None:
+            """There is none. But a load that fails ends the one call that an update is, and what that call holds goes with it."""
+            self.give_up()
+            super().abort(model)
+
         def give_up(self) -> None:
-            """An update that was left open ends as its load had failed there."""
+            """An update that was left open ends as if its load had failed there."""
             if self.update is not None and not self.update.dead and self.thread == threading.get_native_id():
                 with self.site.active():
                     self.update.throw(greenlets.GreenletExit)

@@ -8,6 +8,7 @@ import importlib.machinery
 import logging
 import sys
 import types
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -83,6 +84,15 @@ class Site:
     def forget(self, module: str) -> None:
         """The next ``load`` of it makes another instance."""
         self.modules.pop(module, None)
+
+
+LOADER = "vllm.model_executor.model_loader"
+
+
+def loader_site(root: Path, model_config: type, init_logger: Callable[[str], logging.Logger], stubs: dict[str, dict]) -> Site:
+    """For what lies below vLLM's model loader, whatever release: with ``vllm.config`` and ``vllm.logger`` of ours."""
+    ours = {"vllm.config": {"ModelConfig": model_config}, "vllm.logger": {"init_logger": init_logger}}
+    return Site(root, ["vllm", "vllm.model_executor", LOADER], ours | stubs)
 
 
 class Logger(logging.Logger):

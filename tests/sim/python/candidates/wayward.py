@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+import types
 
 import torch
 
@@ -41,6 +42,20 @@ class Refuses(Behaves):
 
 class RefusesInItsWay(Raises):
     errors = (ValueError,)
+
+
+class BindsLoaders(Behaves):
+    """As some engines do with every function that is an attribute of a parameter."""
+
+    def prepare(self, model):
+        for param in model.parameters():
+            if isinstance(param.weight_loader, types.FunctionType):
+                param.weight_loader = types.MethodType(param.weight_loader, param)
+
+
+class TorchRaises(Behaves):
+    def finish(self, model, dtype):
+        torch.empty(2).view(3)
 
 
 class Crashes(Behaves):
