@@ -10,7 +10,7 @@
 namespace reloadlab::sim {
 namespace {
 
-constexpr std::string_view kKinds = "JRSEAXH";
+constexpr std::string_view kKinds = "JRSEAXHFU";
 
 uint64_t length_of(std::string_view header) {
   uint64_t length = 0;

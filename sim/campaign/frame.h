@@ -23,6 +23,8 @@ enum class FrameKind : char {
   answer = 'A',    // the worker has judged: result and trace as JSON
   failed = 'X',    // replay's Status as JSON
   hang = 'H',      // the worker gives up a case that will not end: what everybody waits for, as text
+  found = 'F',     // a part of a fuzz campaign has found something: JSON
+  summary = 'U',   // what it came to so far: JSON
 };
 
 struct Frame {

@@ -161,6 +161,8 @@ void Party::take(size_t rank, const Frame& frame, const EngineOptions& engine) {
       return lose(rank, frame.body, true);
     case FrameKind::answer:
     case FrameKind::job:
+    case FrameKind::found:
+    case FrameKind::summary:
       break;
   }
   lose(rank, "what it sent is no message");
@@ -195,6 +197,17 @@ Engine with_rank_processes(Engine engine, std::vector<std::string> command) {
     if (asked.seat || !needs_rank_processes(the_case)) return alone(the_case, candidate, asked);
     Party& party = parties->try_emplace({the_case.ranks, the_case.allocator}, home).first->second;
     return party.play({.the_case = the_case, .candidate = candidate, .prove_determinism = asked.prove_determinism}, asked);
+  };
+  return engine;
+}
+
+Engine with_worker_process(Engine engine, std::vector<std::string> command) {
+  auto party = std::make_shared<Party>(
+      Party::Home{.start = [command = std::move(command)](int, const EngineOptions& asked) { return start_worker(command, asked); },
+                  .seat = [](int rank) { return Seat{.device = rank}; },
+                  .meet = engine.meet});
+  engine.replay = [party](const Case& the_case, const std::string& candidate, const EngineOptions& asked) {
+    return party->play_alone({.the_case = the_case, .candidate = candidate, .prove_determinism = asked.prove_determinism}, asked);
   };
   return engine;
 }

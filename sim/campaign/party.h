@@ -60,6 +60,9 @@ Result<std::unique_ptr<Peer>> start_worker(const std::vector<std::string>& comma
 // The engine, whose replay() deals out what needs a process for each rank.
 Engine with_rank_processes(Engine engine, std::vector<std::string> command);
 
+// The engine, whose replay() has one worker play each case: what the candidate dies of is Code::lost, and this process goes on.
+Engine with_worker_process(Engine engine, std::vector<std::string> command);
+
 // Whether it needs one: its ranks talk, on real devices.
 bool needs_rank_processes(const Case& the_case);
 

@@ -142,6 +142,8 @@ class Pool : public Runner {
       case FrameKind::hang:
         return lose(desk, State::hang, on_one_line(frame.body));
       case FrameKind::job:
+      case FrameKind::found:
+      case FrameKind::summary:
         break;
     }
     return lose(desk, State::fail, "what it sent is no message");

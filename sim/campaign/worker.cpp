@@ -32,16 +32,14 @@ bool send_outcome(int socket, const JobMessage& message, const Engine& engine, c
   return send_frame(socket, FrameKind::failed, status_text(failure));
 }
 
-// A worker does not outlive its campaign, whatever the candidate is doing. False where the campaign is dead already: of that no signal
-// comes.
+}  // namespace
+
 bool is_tied_to_campaign(int socket) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ucred maker{};
   socklen_t size = sizeof maker;
   return ::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &maker, &size) == 0 && maker.pid == ::getppid();
 }
-
-}  // namespace
 
 int serve_jobs(int socket, const Engine& engine, double silence_seconds) {
   if (!is_tied_to_campaign(socket)) return 0;

@@ -13,4 +13,8 @@ inline constexpr int kWorkerTrail = 4;
 // `silence_seconds`: after which the campaign calls it a hang.
 int serve_jobs(int socket, const Engine& engine, double silence_seconds = 60);
 
+// A process that a campaign has started (worker_process.h) does not outlive it, whatever the candidate is doing. False where the campaign
+// is dead already: of that no signal comes.
+bool is_tied_to_campaign(int socket);
+
 }  // namespace reloadlab::sim

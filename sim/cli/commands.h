@@ -34,6 +34,7 @@ Command add_show(CLI::App& app, const Program& program);
 Command add_doctor(CLI::App& app, const Program& program);
 Command add_explore(CLI::App& app, const Program& program);
 Command add_fuzz(CLI::App& app, const Program& program);
+Command add_promote(CLI::App& app, const Program& program);
 Command add_replay(CLI::App& app, const Program& program);
 Command add_compare(CLI::App& app, const Program& program);
 Command add_calibrate(CLI::App& app, const Program& program);
@@ -81,6 +82,7 @@ void print_result(const CampaignOptions& options, const RunResult& result);
 Exit exit_of(const Status& failure);
 // How workers are started, without and with what they are told; with a Python candidate among these, as a Python module.
 std::vector<std::string> worker_words();
+Result<std::vector<std::string>> worker_words(const std::vector<std::string>& candidates);
 std::vector<std::string> worker_command(const std::string& silence);
 Result<std::vector<std::string>> worker_command(const std::string& silence, const std::vector<std::string>& candidates);
 // For commands that play candidates in their own process: with a Python candidate among these it becomes the program as a Python module,

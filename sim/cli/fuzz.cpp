@@ -7,18 +7,14 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "reference/base/nearest.h"
-#include "sim/cli/commands.h"
 #include "sim/fuzz/generate.h"
 #include "sim/fuzz/hunt.h"
-#include "sim/fuzz/store.h"
 #include "sim/fuzz/summary.h"
 #include "sim/law/probes.h"
 #include "sim/report/run_folder.h"
 #include "sim/report/text.h"
-#include "sim/report/verdict_text.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -86,27 +82,39 @@ Result<fuzz::HuntOptions> read_options(const FuzzTexts& texts, const Program& pr
   return options;
 }
 
-// One failure: what it is, the file, and the line that plays it again.
-Status tell_found(const fuzz::Found& found, const FuzzTexts& texts, const Program& program) {
-  RELOADLAB_ASSIGN(const auto file, fuzz::keep(texts.store, found));
-  std::string block = fmt::format("FAIL  {}   case {}, {}\n", fuzz::text(found.cause), found.first, seconds_text(found.seconds));
-  std::istringstream lines(finding_text(found.law));
-  for (std::string line; std::getline(lines, line);) block += fmt::format("  {}\n", line);
-  fmt::print(stderr, "{}  file   {}{}\n", block, file.string(),
-             found.smallest ? "" : "   (may still shrink: the tries of --shrink-tries were used up)");
-  if (texts.part) return {};
-  fmt::print("{} replay {}\n", program.name, fuzz::write_token(found.token));
-  std::fflush(stdout);
-  return {};
+// Whether the candidate may crash: whose code this program was not built with plays in processes of their own.
+Result<bool> needs_processes(const FuzzTexts& texts, const std::string& candidate) {
+  RELOADLAB_ASSIGN(const Isolation isolation, read_isolation("", Selection{.candidates = {candidate}}));
+  return texts.jobs > 1 || isolation != Isolation::none;
 }
 
-Result<fuzz::Summary> fuzz_here(const FuzzTexts& texts, const fuzz::HuntOptions& options, const Program& program) {
-  RELOADLAB_TRY(host_candidates(program, {options.candidate}));
+Result<fuzz::Summary> fuzz_here(const FuzzTexts& texts, fuzz::HuntOptions options, const Program& program, const fuzz::Stored& stored,
+                                const FuzzKeeping::Tell& tell) {
   Telling telling(::isatty(STDERR_FILENO) == 1);
-  const fuzz::Told told{.progress = [&](const fuzz::Progressed& progress, size_t causes) { telling.tell(progress, causes); },
-                        .found = [&](const fuzz::Found& found) { return tell_found(found, texts, program); }};
+  FuzzKeeping keeping(texts.store, tell);
+  keeping.set_mended(stored.mended_texts());
+  options.known = stored.causes();
+  const fuzz::Told told =
+      told_to(keeping, options.candidate, [&](const fuzz::Progressed& progress, size_t causes) { telling.tell(progress, causes); });
   RELOADLAB_ASSIGN(const fuzz::Hunted hunted, fuzz::hunt(options, program.engine, told));
+  RELOADLAB_TRY(keeping.count(options.candidate, hunted.found, 0, true));
   return fuzz::summary_of(hunted);
+}
+
+// A failure: for people, and the line that plays it again.
+FuzzKeeping::Tell tell_here(const Program& program) {
+  return [&program](const fuzz::Cause&, const std::string& block, const std::string& token) {
+    fmt::print(stderr, "{}", block);
+    fmt::print("{} replay {}\n", program.name, token);
+    std::fflush(stdout);
+  };
+}
+
+// What the store has fails, too, whether a new case showed it or not.
+void add_stored(const fuzz::Stored& stored, fuzz::Summary& summary) {
+  for (const auto* kept : {&stored.failing, &stored.relapsed})
+    for (const fuzz::Kept& one : *kept)
+      if (fuzz::Summary::Seen& seen = summary.causes[one.entry.cause]; seen.token.empty()) seen.token = one.entry.token;
 }
 
 Exit exit_of(const fuzz::Summary& summary) {
@@ -115,14 +123,25 @@ Exit exit_of(const fuzz::Summary& summary) {
   return summary.judged > 0 ? Exit::held : Exit::nothing_ran;
 }
 
+Result<fuzz::Summary> campaign(const FuzzTexts& texts, const fuzz::HuntOptions& options, const Program& program) {
+  RELOADLAB_ASSIGN(const fuzz::Stored stored, play_stored(texts, options.candidate, program));
+  const FuzzKeeping::Tell tell = tell_here(program);
+  fuzz::Summary summary;
+  if (!options.fail_fast || stored.causes().empty()) {
+    RELOADLAB_ASSIGN(const bool processes, needs_processes(texts, options.candidate));
+    RELOADLAB_ASSIGN(
+        summary, processes ? fuzz_in_processes(texts, options, program, stored, tell) : fuzz_here(texts, options, program, stored, tell));
+  }
+  add_stored(stored, summary);
+  return summary;
+}
+
 Result<Exit> fuzz_action(const FuzzTexts& texts, const Program& program) {
   RELOADLAB_ASSIGN(const fuzz::HuntOptions options, read_options(texts, program));
-  RELOADLAB_ASSIGN(const fuzz::Summary summary, texts.jobs > 1 ? fuzz_in_processes(texts, options) : fuzz_here(texts, options, program));
+  RELOADLAB_TRY(host_candidates(program, {options.candidate}));
+  if (texts.part) return fuzz_part(texts, options, program);
+  RELOADLAB_ASSIGN(const fuzz::Summary summary, campaign(texts, options, program));
   if (!texts.summary.empty()) RELOADLAB_TRY(write_file(texts.summary, to_json(summary).dump(1) + "\n"));
-  if (texts.part) return exit_of(summary);
-  if (texts.jobs > 1)
-    for (const auto& [cause, seen] : summary.causes)
-      if (!seen.token.empty()) fmt::print("{} replay {}\n", program.name, seen.token);
   fmt::print(stderr, "{}", summary_text(summary));
   return exit_of(summary);
 }
@@ -151,10 +170,13 @@ Command add_fuzz(CLI::App& app, const Program& program) {
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
       ->capture_default_str()
       ->type_name("N");
-  parser->add_option("--store", texts->store, "Folder that gets a scenario file for each cause")->capture_default_str()->type_name("DIR");
+  parser->add_option("--store", texts->store, "Folder that keeps a scenario file for each cause; what it has is played first")
+      ->capture_default_str()
+      ->type_name("DIR");
   parser->add_option("--summary", texts->summary, "Write what it came to as data, which those of shards are put together from")
       ->type_name("FILE");
   parser->add_flag("--part", texts->part)->group("");
+  parser->add_option("--first", texts->options.first)->group("");
   return {parser, [texts, &program] { return fuzz_action(*texts, program); }};
 }
 

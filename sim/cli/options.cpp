@@ -123,9 +123,14 @@ std::vector<std::string> worker_command(const std::string& silence) {
 }
 
 Result<std::vector<std::string>> worker_command(const std::string& silence, const std::vector<std::string>& candidates) {
-  if (std::ranges::none_of(candidates, is_python)) return worker_command(silence);
+  RELOADLAB_ASSIGN(std::vector<std::string> words, worker_words(candidates));
+  return with_words(std::move(words), {"--hang-after", silence});
+}
+
+Result<std::vector<std::string>> worker_words(const std::vector<std::string>& candidates) {
+  if (std::ranges::none_of(candidates, is_python)) return worker_words();
   RELOADLAB_ASSIGN(std::vector<std::string> python, python_command());
-  return with_words(std::move(python), {"worker", "--hang-after", silence});
+  return with_words(std::move(python), {"worker"});
 }
 
 Status host_candidates(const Program& program, const std::vector<std::string>& candidates) {

@@ -6,9 +6,9 @@
 #include <fstream>
 #include <sstream>
 
-#include "sim/cli/commands.h"
+#include "sim/cli/fuzz.h"
+#include "sim/fuzz/entry.h"
 #include "sim/fuzz/generate.h"
-#include "sim/fuzz/store.h"
 #include "sim/report/console.h"
 #include "sim/scenario/scenario.h"
 
@@ -27,7 +27,7 @@ Result<Exit> replay_file(const ReplayTexts& texts, const std::string& text, cons
   options.selection.candidates = texts.candidates;
   if (const std::string named = fuzz::candidate_in(text); !named.empty() && texts.candidates.empty())
     options.selection.candidates = {named};
-  RELOADLAB_ASSIGN(options.isolation, read_isolation("", options.selection));
+  options.isolation = Isolation::workers;  // it may be kept for what brings a process down
   RELOADLAB_TRY(read_workers("", program, options));
   RELOADLAB_ASSIGN(const RunResult result, run_campaign(options, program.engine, {stderr, ::isatty(STDERR_FILENO) == 1}));
   print_result(options, result);
@@ -37,15 +37,15 @@ Result<Exit> replay_file(const ReplayTexts& texts, const std::string& text, cons
 Result<Exit> replay_token(const ReplayTexts& texts, const Program& program) {
   RELOADLAB_ASSIGN(const fuzz::Token token, fuzz::read_token(texts.what));
   const std::string candidate = texts.candidates.empty() ? token.candidate : texts.candidates.front();
-  RELOADLAB_TRY(host_candidates(program, {candidate}));
   RELOADLAB_ASSIGN(const EngineCandidate known, program.engine.candidate(candidate));
+  RELOADLAB_ASSIGN(const Engine apart, engine_apart(program, known.name));
   fuzz::Choices choices(token.answers);
   RELOADLAB_ASSIGN(Case the_case, fuzz::generate(token.system, choices));
   the_case.world = token.world;
   RunResult result{.name = "replay", .laws = program.engine.laws};
   result.laws.push_back({std::string(kSurvives), std::string(kSurvivesSentence)});
   result.run.program = program.name;
-  result.cases.push_back(attempt({.the_case = the_case, .candidate = known.name}, program.engine).result);
+  result.cases.push_back(attempt({.the_case = the_case, .candidate = known.name}, apart).result);
   fmt::print(stderr, "{}{}", attention_blocks(result.cases.front(), result, {.colour = ::isatty(STDERR_FILENO) == 1}), law_table(result));
   fmt::print("{}", emit(the_case));
   return exit_code(result);

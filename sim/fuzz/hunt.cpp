@@ -20,9 +20,11 @@ class Hunt {
     find_canary();
     const uint64_t step = options_.shard ? static_cast<uint64_t>(options_.shard->count) : 1;
     for (uint64_t index = options_.shard ? static_cast<uint64_t>(options_.shard->index) : 0; !over(index); index += step) {
+      if (index < options_.first) continue;
+      if (told_.begins) told_.begins(index);
       RELOADLAB_TRY(play(index));
       now().seconds = since();
-      if (told_.progress) told_.progress(now(), hunted_.found.size());
+      if (told_.progress) RELOADLAB_TRY(told_.progress(now(), hunted_.found));
     }
     return std::move(hunted_);
   }
@@ -61,26 +63,37 @@ class Hunt {
     now().inconclusive += seen.inconclusive;
     now().failing += !seen.failed.empty();
     if (seen.end == End::defect || seen.end == End::bad_data) hunted_.defect = fmt::format("case {}: {}", index, seen.reason);
-    note_news(seen);
-    for (const Cause& cause : seen.causes) RELOADLAB_TRY(meet(cause, index, choices.answers()));
+    RELOADLAB_TRY(note_news(seen, *drawn));
+    for (const Cause& cause : seen.causes) RELOADLAB_TRY(meet(cause, index, choices.answers(), *drawn, seen));
     return {};
   }
 
-  void note_news(const Observation& seen) {
+  Status note_news(const Observation& seen, const Case& the_case) {
     bool fresh = now().shapes.insert(seen.shape).second;
-    for (const std::string& probe : seen.probes) fresh |= now().probes.insert(probe).second;
+    for (const std::string& probe : seen.probes) {
+      if (!now().probes.insert(probe).second) continue;
+      fresh = true;
+      if (told_.news) RELOADLAB_TRY(told_.news(probe, the_case));
+    }
     if (fresh) now().last_new_seconds = since();
+    return {};
   }
 
-  Status meet(const Cause& cause, uint64_t index, const Answers& answers) {
+  Status meet(const Cause& cause, uint64_t index, const Answers& answers, const Case& the_case, const Observation& seen) {
     const auto [found, fresh] = hunted_.found.try_emplace(cause);
     Found& one = found->second;
     if (++one.count > 1) return {};
     one.cause = cause, one.first = static_cast<int64_t>(index), one.seconds = since();
+    if (options_.known.contains(cause)) return {};
+    // As it is, first: making it small takes long, and may be the last that this process does.
+    one.token = {options_.system, options_.candidate, the_case.world, answers};
+    one.the_case = the_case, one.smallest = false;
+    take_law(one, seen);
+    if (told_.met) RELOADLAB_TRY(told_.met(one));
     RELOADLAB_ASSIGN(Shrunk shrunk, shrink(options_.system, answers, shown_quickly(cause, answers), options_.shrink_tries));
     one.token = {options_.system, options_.candidate, shrunk.the_case.world, std::move(shrunk.answers)};
     one.the_case = std::move(shrunk.the_case), one.smallest = shrunk.ended;
-    take_law(one);
+    take_law(one, observe(one.the_case, options_.candidate, engine_, one.cause.law == kSameAgain));
     return told_.found ? told_.found(one) : Status();
   }
 
@@ -101,11 +114,10 @@ class Hunt {
     return [shows, alone](const Case& smaller) { return alone(smaller) && shows(smaller); };
   }
 
-  // As the small case shows it.
-  void take_law(Found& one) const {
-    Observation seen = observe(one.the_case, options_.candidate, engine_, one.cause.law == kSameAgain);
+  // As its case shows it.
+  static void take_law(Found& one, const Observation& seen) {
     const auto law = std::ranges::find(seen.failed, one.cause.law, &LawResult::law);
-    if (law != seen.failed.end()) one.law = std::move(*law);
+    if (law != seen.failed.end()) one.law = *law;
   }
 
   const HuntOptions& options_;

@@ -22,6 +22,8 @@ struct HuntOptions {
   std::string canary;          // a candidate that is wrong on purpose: a campaign that does not find out is broken. Empty: none
   bool fail_fast = false;      // end with the first case that fails
   int64_t shrink_tries = 400;  // for each cause
+  uint64_t first = 0;          // the number of the first case, of all shards together
+  std::set<Cause> known;       // that are counted and not made small: the store has them
 };
 
 // A cause of failures and the smallest case that is known to show it.
@@ -50,8 +52,11 @@ struct Hunted {
 };
 
 struct Told {
-  std::function<void(const Progressed&, size_t causes)> progress;  // after each case
-  std::function<Status(const Found&)> found;                       // when it is small
+  std::function<void(uint64_t index)> begins;                                        // before each case
+  std::function<Status(const Progressed&, const std::map<Cause, Found>&)> progress;  // after each case
+  std::function<Status(const Found&)> met;                                           // before it is made small
+  std::function<Status(const Found&)> found;                                         // when it is small
+  std::function<Status(const std::string& probe, const Case&)> news;                 // of the first case that meets it
 };
 
 // Code::usage for a candidate of another system, or for a system that nothing is drawn for.

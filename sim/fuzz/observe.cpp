@@ -72,6 +72,13 @@ Observation judged(const Evidence& evidence, const Engine& engine) {
   return seen;
 }
 
+// What brings its process down, in a word: the signal, "exit" or "hang".
+std::string way_down(const std::string& how) {
+  const size_t at = how.find("SIG");
+  if (at != std::string::npos) return how.substr(at, how.find_first_of(");", at) - at);
+  return how.find("exit code") != std::string::npos ? "exit" : "hang";
+}
+
 Observation ended(End end, std::string reason) {
   Observation seen;
   seen.end = end, seen.reason = std::move(reason);
@@ -79,6 +86,13 @@ Observation ended(End end, std::string reason) {
 }
 
 }  // namespace
+
+Observation lost(const std::string& how) {
+  Observation seen;
+  seen.failed.push_back({.law = std::string(kSurvives), .state = State::fail, .reason = how});
+  seen.causes.push_back({std::string(kSurvives), "lost", way_down(how), ""});
+  return seen;
+}
 
 std::string text(const Cause& cause) {
   return fmt::format("{}, {}, {}{}{}", cause.law, cause.execution, cause.step, cause.tensor.empty() ? "" : ", ", cause.tensor);
@@ -90,6 +104,7 @@ Observation observe(const Case& the_case, const std::string& candidate, const En
   const Result<Evidence> evidence = engine.replay(the_case, candidate, {.prove_determinism = twice});
   if (evidence.ok()) return judged(*evidence, engine);
   const Code code = evidence.status().code();
+  if (code == Code::lost) return lost(evidence.status().message());
   return ended(code == Code::unsupported ? End::skipped : code == Code::data ? End::bad_data : End::defect, evidence.status().message());
 } catch (const std::exception& error) {
   return ended(End::defect, error.what());

@@ -33,4 +33,7 @@ struct Observation {
 // With `twice` it is played once more, and what differs breaks the law `same_again`.
 Observation observe(const Case& the_case, const std::string& candidate, const Engine& engine, bool twice = false);
 
+// Of a case whose process did not come back: it breaks the law `survives`. "killed by signal 11 (SIGSEGV)".
+Observation lost(const std::string& how);
+
 }  // namespace reloadlab::sim::fuzz

@@ -18,22 +18,27 @@ void Summary::add(const Summary& other) {
   for (const auto& [cause, seen] : other.causes) {
     Seen& mine = causes[cause];
     mine.count += seen.count;
-    if (mine.token.empty() || std::pair(seen.token.size(), seen.token) < std::pair(mine.token.size(), mine.token)) mine.token = seen.token;
+    if (mine.token.empty() || (!seen.token.empty() && std::pair(seen.token.size(), seen.token) < std::pair(mine.token.size(), mine.token)))
+      mine.token = seen.token;
   }
   if (defect.empty()) defect = other.defect;
 }
 
 Summary summary_of(const Hunted& hunted) {
-  const Progressed& progress = hunted.progress;
+  Summary summary = summary_of(hunted.progress, hunted.found);
+  summary.defect = hunted.defect;
+  return summary;
+}
+
+Summary summary_of(const Progressed& progress, const std::map<Cause, Found>& found) {
   Summary summary{.cases = progress.cases,
                   .judged = progress.judged,
                   .failing = progress.failing,
                   .inconclusive = progress.inconclusive,
                   .seconds = progress.seconds,
                   .shapes = progress.shapes,
-                  .probes = progress.probes,
-                  .defect = hunted.defect};
-  for (const auto& [cause, found] : hunted.found) summary.causes[cause] = {found.count, write_token(found.token)};
+                  .probes = progress.probes};
+  for (const auto& [cause, one] : found) summary.causes[cause] = {one.count, one.token.answers.empty() ? "" : write_token(one.token)};
   return summary;
 }
 

@@ -26,6 +26,7 @@ struct Summary {
 };
 
 Summary summary_of(const Hunted& hunted);
+Summary summary_of(const Progressed& progress, const std::map<Cause, Found>& found);  // while it goes on
 nlohmann::ordered_json to_json(const Summary& summary);
 // Code::data: it is no summary.
 Result<Summary> summary_from(std::string_view text);

@@ -117,6 +117,10 @@ std::string write_token(const Token& token, uint32_t print) {
   put(bytes, world_name(token.world));
   put(bytes, static_cast<uint32_t>(token.answers.size()));
   for (const std::vector<uint32_t>& list : token.answers) put(bytes, list);
+  return checked_word(std::move(bytes));
+}
+
+std::string checked_word(std::string bytes) {
   put(bytes, check_of(bytes));
   return to_base64(bytes);
 }

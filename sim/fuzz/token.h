@@ -21,6 +21,8 @@ struct Token {
 std::string write_token(const Token& token);
 // As a program writes it that draws by other rules.
 std::string write_token(const Token& token, uint32_t generator_print);
+// Bytes with their check as a word, whatever they say.
+std::string checked_word(std::string bytes);
 // Code::usage: it is no token, it is damaged, or it is of another program; the message says which.
 Result<Token> read_token(std::string_view text);
 

@@ -1,6 +1,8 @@
 // Drawn cases: a campaign, what it leaves, and how that is played again.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
 #include <fstream>
 #include <sstream>
 
@@ -32,7 +34,7 @@ class Fuzzing : public ProgramTest {
 TEST_F(Fuzzing, WhatKeepsEveryLawHolds) {
   for (const char* system : {"layerwise", "online_quant", "shared_series"})
     expect(reloadlab(std::string("fuzz --cases 20 --seed 1 --store store --system ") + system), 0, "20 cases");
-  EXPECT_FALSE(std::filesystem::exists(folder / "store"));
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "store/failing"));
 }
 
 TEST_F(Fuzzing, WhatBreaksLawsIsKeptAndEachTokenAndEachFilePlaysItAgain) {
@@ -65,12 +67,65 @@ TEST_F(Fuzzing, JobsFindTogetherWhatOneFindsAlone) {
     std::vector<std::string> lines;
     std::istringstream all(ran.err);
     for (std::string line; std::getline(all, line);)
-      if (line.starts_with("     ")) lines.push_back(line);
+      if (line.starts_with("     ") && line.size() > 10 && std::isdigit(line[7]) && line[8] == ' ') lines.push_back(line);
     return lines;
   };
   EXPECT_FALSE(table(alone).empty());
   EXPECT_EQ(table(together), table(alone));
   EXPECT_EQ(tokens(together).size(), tokens(alone).size());
+}
+
+// Whatever it does to its process, the case is known, and the others are played.
+TEST_F(Fuzzing, ACandidateThatCrashesIsAFindingAndTheOtherCasesArePlayed) {
+  const std::string words = "fuzz --candidate naughty@crash_on_two --jobs 2 --cases 8 --seed 1 --store store --shrink-tries 20";
+  const Ran ran = naughty(words);
+  expect(ran, 1, "8 cases");
+  expect(ran, 1, "FAIL  survives, lost, SIGSEGV   case ");
+  expect(ran, 1, "killed by signal 11 (SIGSEGV)");
+  const std::string file = "store/failing/survives-SIGSEGV-model-";
+  const auto all = files();
+  const auto crash = std::ranges::find_if(all, [&](const std::string& each) { return each.find(file) != std::string::npos; });
+  ASSERT_NE(crash, all.end());
+  const std::string text = read(std::filesystem::path(*crash).lexically_relative(folder).string());
+  const std::string token = text.substr(19, text.find('\n') - 19);
+  EXPECT_NE(ran.out.find(" replay " + token + "\n"), std::string::npos) << ran.out;
+  expect(naughty("replay " + token), 1, "SIGSEGV");
+  expect(naughty("replay " + *crash), 1, "SIGSEGV");
+  // It is played before the others of the next campaign, which has one process and goes on as well.
+  const Ran next = naughty("fuzz --candidate naughty@crash_on_two --cases 1 --seed 2 --store store --shrink-tries 0 --jobs 2");
+  expect(next, 1, "still  survives, lost, SIGSEGV");
+  expect(next, 1, "1 case");
+}
+
+TEST_F(Fuzzing, WhatWasMendedIsPromotedAndWhatFailsAgainIsARegression) {
+  ASSERT_EQ(reloadlab("fuzz --candidate layerwise@seed --cases 2 --seed 2 --store store --shrink-tries 0").exit_code, 1);
+  const size_t kept = files().size();
+  ASSERT_GT(kept, 1U);
+  expect(reloadlab("promote --store store"), 1, "stays     store/failing/");
+  EXPECT_EQ(files().size(), kept);
+  const Ran promoted = reloadlab("promote --candidate layerwise@hardened " + files().front());
+  expect(promoted, 0, "");
+  EXPECT_NE(promoted.out.find("store/regression/"), std::string::npos) << promoted.out;
+  EXPECT_EQ(files().size(), kept - 1);
+  // The implementation becomes another one, which fails.
+  script("sed -i 's/^# candidate .*/# candidate  layerwise@seed/' store/regression/*.yaml");
+  expect(reloadlab("fuzz --candidate layerwise@seed --cases 1 --seed 2 --store store --shrink-tries 0"), 1, "a regression: it was mended");
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "store/regression"));
+  EXPECT_GE(files().size(), kept);
+  // And is mended by another one.
+  script("sed -i 's/^# candidate .*/# candidate  layerwise@hardened/' store/failing/*.yaml");
+  expect(reloadlab("fuzz --candidate layerwise@hardened --cases 1 --seed 2 --store store"), 0, "mended ");
+  expect(reloadlab("promote --store store"), 0, "");
+  EXPECT_TRUE(files().empty());
+  expect(reloadlab("promote scenarios/x.yaml"), 64, "expected a file of a store's failing/");
+}
+
+TEST_F(Fuzzing, CampaignsThatAreKilledLoseNothing) {
+  const Ran ran = script("'" RELOADLAB_SOURCE_DIR "/tests/sim/cli/store_kills' \"$RELOADLAB\" 10");
+  EXPECT_EQ(ran.exit_code, 0) << ran.err << ran.out;
+  const Ran replays = script("'" RELOADLAB_SOURCE_DIR "/tests/sim/cli/store_replays' \"$RELOADLAB\" store 6");
+  EXPECT_EQ(replays.exit_code, 0) << replays.err << replays.out;
+  EXPECT_EQ(replays.out, "6 of 6 replay\n");
 }
 
 TEST_F(Fuzzing, WordsThatMeanNothingAreAnswered) {

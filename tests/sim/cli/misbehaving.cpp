@@ -1,7 +1,8 @@
 // `reloadlab` with candidates that leave the path. Series: stuck@forever, @mutex, @catches and @polls do so in their first reach, and
 // rank 1 of stuck@killed, @absent, @skips, @hoards and @wild in the second one, when all have sent something to each other.
 // Reloaders: naughty@crash, @abort, @throw, @loop, @exit, @hoards and @wild do so in their first prepare;
-// naughty@inplace behaves: loads go straight into the live tensors. Each copy of this program is its own worker.
+// @crash_on_two where the model has two layers or more. naughty@inplace behaves: loads go straight into the live tensors. Each copy of this
+// program is its own worker.
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/ones.h>
@@ -40,6 +41,7 @@ class Naughty : public sim::Reloader {
   Status finish(model::Model&, const sim::FinishConfig&) override { return {}; }
   Status prepare(model::Model& model) override {
     if (way_ == "crash") std::raise(SIGSEGV);
+    if (way_ == "crash_on_two" && model.layers().size() > 1) std::raise(SIGSEGV);
     if (way_ == "abort") std::abort();
     if (way_ == "exit") std::_Exit(7);
     if (way_ == "throw") throw std::runtime_error("boom");

@@ -127,6 +127,44 @@ TEST(Hunt, ThatIsToStopAtTheFirstFailureDoes) {
   EXPECT_LT(seen.progress.cases, 300);
 }
 
+// Whoever is killed while it makes a case small has told it before.
+TEST(Hunt, TellsACaseBeforeItIsMadeSmall) {
+  std::vector<std::string> told;
+  Told into;
+  into.met = [&](const Found& found) {
+    EXPECT_FALSE(found.smallest);
+    EXPECT_EQ(found.law.law, "law_a");
+    EXPECT_EQ(found.count, 1);
+    return told.push_back("met " + text(found.cause)), Status();
+  };
+  into.found = [&](const Found& found) { return told.push_back("small " + text(found.cause)), Status(); };
+  const auto result = hunt({.system = "layerwise", .candidate = "planted@bug", .cases = 100}, with_bug(two_bugs), into);
+  ASSERT_TRUE(result.ok());
+  ASSERT_EQ(told.size(), 2 * result->found.size());
+  for (size_t at = 0; at < told.size(); at += 2) EXPECT_EQ(told[at].substr(4), told[at + 1].substr(6));
+}
+
+TEST(Hunt, CountsWhatIsKnownAndDoesNotMakeItSmall) {
+  const Cause known{"law_a", "warm", "reload", "parameter"};
+  const Hunted seen = hunted(with_bug(two_bugs), {.cases = 300, .known = {known}});
+  EXPECT_GT(seen.found.at(known).count, 1);
+  EXPECT_TRUE(seen.found.at(known).token.answers.empty());
+  EXPECT_FALSE(seen.found.at({"law_a", "warm", "reload", "made"}).token.answers.empty());
+}
+
+TEST(Hunt, BeginsWithTheCaseThatItIsToldTo) {
+  std::vector<uint64_t> begun;
+  Told into;
+  into.begins = [&](uint64_t index) { begun.push_back(index); };
+  const HuntOptions options{.system = "layerwise",
+                            .candidate = "planted@bug",
+                            .cases = 12,
+                            .shard = Shard{.index = 1, .count = 3, .said_by = "test"},
+                            .first = 5};
+  ASSERT_TRUE(hunt(options, with_bug([](const Case&) { return ""; }), into).ok());
+  EXPECT_EQ(begun, (std::vector<uint64_t>{7, 10}));
+}
+
 TEST(Hunt, EndsWhenItsTimeIsUp) {
   const Hunted seen = hunted(with_bug([](const Case&) { return ""; }), {.seconds = 0});
   EXPECT_EQ(seen.progress.cases, 0);
