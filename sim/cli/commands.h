@@ -35,6 +35,7 @@ Command add_explore(CLI::App& app, const Program& program);
 Command add_fuzz(CLI::App& app, const Program& program);
 Command add_replay(CLI::App& app, const Program& program);
 Command add_compare(CLI::App& app, const Program& program);
+Command add_worst(CLI::App& app, const Program& program);
 Command add_calibrate(CLI::App& app, const Program& program);
 Command add_mutants(CLI::App& app, const Program& program);
 Command add_worker(CLI::App& app, const Program& program);

@@ -30,6 +30,7 @@ std::vector<std::string> words_of(const FuzzTexts& texts, const fuzz::HuntOption
   if (options.seconds) add("--for", fmt::format("{}s", *options.seconds));
   add("--shrink-tries", fmt::format("{}", options.shrink_tries)), add("--store", texts.store), add("--shard", part.shard);
   add("--summary", part.summary.string());
+  if (!options.control.empty()) add("--control", options.control);
   if (options.fail_fast) words.emplace_back("--fail-fast");
   words.emplace_back("--part");
   return words;
