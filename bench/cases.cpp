@@ -1,10 +1,11 @@
 // How many whole cases a core judges a second: one layer, every default law, at least ten executions, evidence kept, candidate under
 // the tap. Start-up is outside; the counter `executions` says how many one case was. And drawn cases, as `fuzz` plays them, the drawing
-// included: those of one layer that nothing quantizes, and whatever comes.
+// included: those of one layer that nothing quantizes, and whatever comes. And schedules of a ring.
 #include <benchmark/benchmark.h>
 
 #include "reference/base/check.h"
 #include "reference/model/kind.h"
+#include "sim/campaign/scheduled.h"
 #include "sim/candidate/candidate.h"
 #include "sim/fuzz/generate.h"
 #include "sim/fuzz/observe.h"
@@ -71,8 +72,7 @@ void play_drawn(benchmark::State& state, const std::string& system, const std::s
   size_t next = 0;
   for (auto _ : state) {
     fuzz::Choices choices(answers[next++ % answers.size()]);
-    const Result<Case> one = fuzz::generate(system, choices);
-    const fuzz::Observation seen = fuzz::observe(*one, candidate, engine);
+    const fuzz::Observation seen = fuzz::observe(fuzz::draw_case(system, choices), candidate, engine);
     RELOADLAB_CHECK(seen.end == End::judged && seen.failed.empty(), seen.reason);
   }
   state.counters["cases"] = benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
@@ -81,7 +81,34 @@ void play_drawn(benchmark::State& state, const std::string& system, const std::s
 BENCHMARK_CAPTURE(play_drawn, single_layers, "layerwise", "layerwise@hardened", true);
 BENCHMARK_CAPTURE(play_drawn, layerwise, "layerwise", "layerwise@hardened", false);
 BENCHMARK_CAPTURE(play_drawn, online_quant, "online_quant", "online_quant@hardened", false);
-BENCHMARK_CAPTURE(play_drawn, shared_series, "shared_series", "shared_series@hardened", false);
+BENCHMARK_CAPTURE(play_drawn, shared_series, "shared_series", "shared_series@hardened", false)->MeasureProcessCPUTime();
+
+// A ring of five layers on two ranks under other schedules than turns, each judged by all laws. Ranks are threads, so that what counts is
+// the time of all.
+void play_schedules(benchmark::State& state, uint64_t delays, int64_t schedules) {
+  const Engine engine = built_in_engine();
+  Case the_case{.scenario = "ring", .system = "shared_series", .world = WorldKind::sim, .ranks = 2, .tensor_parallel = 1};
+  SeriesSpec series{.name = "o", .prefetch = 1};
+  for (const char* name : {"a", "b", "c", "d", "e"}) {
+    model::LayerSpec layer{.name = name, .kind = "replicated_linear", .values = {{"in", int64_t{4}}, {"out", int64_t{4}}}};
+    model::fill_defaults(layer);
+    the_case.model.layers.push_back(std::move(layer));
+    series.layers.emplace_back(name);
+  }
+  the_case.series = {series};
+  the_case.checkpoints = {{"A", {.seed = 1}}};
+  the_case.steps = {step(StepKind::load, "A"), step(StepKind::pass, "")};
+  the_case.delays = delays;
+  for (auto _ : state) {
+    const fuzz::Observation seen = fuzz::observe(the_case, "shared_series@hardened", engine);
+    RELOADLAB_CHECK(seen.end == End::judged && seen.failed.empty(), seen.reason);
+  }
+  state.counters["schedules"] = benchmark::Counter(static_cast<double>(state.iterations() * schedules), benchmark::Counter::kIsRate);
+}
+
+// The one in turns, and so many more.
+BENCHMARK_CAPTURE(play_schedules, random, 3, 1 + kDrawnSchedules)->MeasureProcessCPUTime();
+BENCHMARK_CAPTURE(play_schedules, pct, 4, 1 + kDrawnSchedules)->MeasureProcessCPUTime();
 
 }  // namespace
 }  // namespace reloadlab::sim

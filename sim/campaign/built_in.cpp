@@ -8,6 +8,7 @@
 
 #include "sim/campaign/engine.h"
 #include "sim/campaign/explore_case.h"
+#include "sim/campaign/scheduled.h"
 #include "sim/candidate/candidate.h"
 #include "sim/candidate/plugin.h"
 #include "sim/candidate/python.h"
@@ -20,13 +21,17 @@ namespace {
 Result<Evidence> replay_named(const Case& the_case, const std::string& candidate, const EngineOptions& options) {
   RELOADLAB_ASSIGN(const CandidateInfo info, find_candidate(candidate));
   if (the_case.world == WorldKind::cuda && !info.not_on_gpus.empty()) return Status(Code::unsupported, info.not_on_gpus);
-  RELOADLAB_ASSIGN(Evidence evidence, replay(the_case, info,
-                                             {.prove_determinism = options.prove_determinism,
-                                              .on_step = options.on_step,
-                                              .on_event = options.on_event,
-                                              .timed = options.timed,
-                                              .rates = options.rates,
-                                              .seat = options.seat}));
+  const ReplayOptions how{.prove_determinism = options.prove_determinism,
+                          .on_step = options.on_step,
+                          .on_event = options.on_event,
+                          .timed = options.timed,
+                          .rates = options.rates,
+                          .seat = options.seat};
+  RELOADLAB_ASSIGN(Evidence evidence, replay(the_case, info, how));
+  // Times are those of one schedule, the cost model's.
+  if (the_case.delays && has_schedules(the_case) && !options.timed && !options.rates) {
+    RELOADLAB_ASSIGN(evidence, play_schedules(the_case, info, how, std::move(evidence)));
+  }
   find_witnesses(the_case, info, evidence);
   return evidence;
 }

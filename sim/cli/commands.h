@@ -37,6 +37,7 @@ Command add_fuzz(CLI::App& app, const Program& program);
 Command add_promote(CLI::App& app, const Program& program);
 Command add_replay(CLI::App& app, const Program& program);
 Command add_compare(CLI::App& app, const Program& program);
+Command add_worst(CLI::App& app, const Program& program);
 Command add_calibrate(CLI::App& app, const Program& program);
 Command add_mutants(CLI::App& app, const Program& program);
 Command add_worker(CLI::App& app, const Program& program);

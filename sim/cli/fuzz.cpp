@@ -70,6 +70,10 @@ Result<fuzz::HuntOptions> read_options(const FuzzTexts& texts, const Program& pr
   if (candidate.system != options.system)
     return Status(Code::usage, fmt::format("--candidate {} is of system {}, not of {}", candidate.name, candidate.system, options.system));
   options.canary = canary_of(options.system, program.engine);
+  if (!options.control.empty()) {
+    RELOADLAB_ASSIGN(const EngineCandidate control, program.engine.candidate(options.control));
+    options.control = control.name;
+  }
   if (!texts.seed.empty()) {
     RELOADLAB_ASSIGN(options.seed, read_seed("--seed", texts.seed));
   }
@@ -156,6 +160,11 @@ Command add_fuzz(CLI::App& app, const Program& program) {
                    fmt::format("What cases are drawn for: {}. Default: the candidate's", fmt::join(fuzz::drawn_systems(), ", ")))
       ->type_name("SYSTEM");
   parser->add_option("--candidate", texts->options.candidate, "Implementation under test. Default: the system's hardened profile")
+      ->type_name("NAME");
+  parser
+      ->add_option(
+          "--control", texts->options.control,
+          "Another implementation: laws that it breaks in the same case count for nothing. For candidates that are wrong on purpose")
       ->type_name("NAME");
   parser->add_option("--seed", texts->seed, "A number, or a commit of 40 hexadecimal digits")->type_name("SEED");
   parser->add_option("--cases", texts->cases, "So many cases")->check(CLI::Range(int64_t{1}, int64_t{1} << 40))->type_name("N");

@@ -73,6 +73,7 @@ class Parts {
     if (options_.seconds) add("--for", fmt::format("{}s", std::max(*options_.seconds - since(), 0.0)));
     add("--shrink-tries", fmt::format("{}", options_.shrink_tries)), add("--store", texts_.store), add("--shard", part.shard);
     add("--first", fmt::format("{}", part.first));
+    if (!options_.control.empty()) add("--control", options_.control);
     if (options_.fail_fast) words.emplace_back("--fail-fast");
     words.emplace_back("--part");
     return words;

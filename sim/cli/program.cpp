@@ -85,11 +85,11 @@ int dispatch(int argc, const char* const* argv, const Program& program) {
   CLI::App app(kAbout, "reloadlab");
   app.set_version_flag("--version", "reloadlab " RELOADLAB_VERSION);
   app.require_subcommand(1);
-  const Command commands[] = {add_run(app, program),     add_list(app, program),    add_lint(app, program),      add_schema(app, program),
-                              add_emit(app, program),    add_import(app, program),  add_show(app, program),      add_doctor(app, program),
-                              add_mutants(app, program), add_fuzz(app, program),    add_promote(app, program),   add_replay(app, program),
-                              add_explore(app, program), add_compare(app, program), add_calibrate(app, program), add_worker(app, program),
-                              add_holder(app, program)};
+  const Command commands[] = {add_run(app, program),     add_list(app, program),    add_lint(app, program),    add_schema(app, program),
+                              add_emit(app, program),    add_import(app, program),  add_show(app, program),    add_doctor(app, program),
+                              add_mutants(app, program), add_fuzz(app, program),    add_promote(app, program), add_replay(app, program),
+                              add_worst(app, program),   add_explore(app, program), add_compare(app, program), add_calibrate(app, program),
+                              add_worker(app, program),  add_holder(app, program)};
   const std::vector<std::string> words(argv + 1, argv + argc);
   try {
     app.parse(argc, argv);

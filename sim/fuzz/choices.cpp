@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sim/fuzz/novelty.h"
+
 namespace reloadlab::sim::fuzz {
 
 uint32_t Choices::given(uint32_t bound) const {
@@ -9,8 +11,8 @@ uint32_t Choices::given(uint32_t bound) const {
   return list < given_.size() && place < given_[list].size() ? std::min(given_[list][place], bound - 1) : 0;
 }
 
-uint32_t Choices::take(uint32_t value) {
-  taken_.push_back({answers_.size() - 1, answers_.back().size(), value, about_});
+uint32_t Choices::take(uint32_t value, std::optional<uint32_t> question) {
+  taken_.push_back({answers_.size() - 1, answers_.back().size(), value, about_, question});
   answers_.back().push_back(value);
   return value;
 }
@@ -20,6 +22,28 @@ uint32_t Choices::below(uint32_t bound) { return take(draws_ ? static_cast<uint3
 bool Choices::chance(int percent, bool allowed) {
   const bool drawn = draws_ && prng_.below(100) < static_cast<uint64_t>(percent) && allowed;
   return take(draws_ ? drawn : given(2)) == 1 && allowed;
+}
+
+uint32_t Choices::weight(uint32_t question, uint32_t answer) const {
+  constexpr uint32_t same = 16;
+  return novelty_ ? novelty_->weight(question, answer) : same;
+}
+
+uint32_t Choices::weighed_below(uint32_t bound, uint32_t question) {
+  if (!draws_) return take(given(bound), question);
+  uint64_t all = 0;
+  for (uint32_t answer = 0; answer < bound; ++answer) all += weight(question, answer);
+  uint64_t at = prng_.below(all);
+  uint32_t answer = 0;
+  for (; at >= weight(question, answer); ++answer) at -= weight(question, answer);
+  return take(answer, question);
+}
+
+bool Choices::weighed_chance(int percent, uint32_t question) {
+  if (!draws_) return take(given(2), question) == 1;
+  const uint64_t yes = static_cast<uint64_t>(percent) * weight(question, 1),
+                 no = static_cast<uint64_t>(100 - percent) * weight(question, 0);
+  return take(prng_.below(yes + no) < yes, question) == 1;
 }
 
 Choices::Scope::Scope(Choices& choices, About about)

@@ -1,5 +1,8 @@
 #include "sim/fuzz/draw_kinds.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace reloadlab::sim::fuzz {
 namespace {
 
@@ -190,6 +193,18 @@ constexpr DrawnKind kinds[] = {{"norm", norm},
 }  // namespace
 
 std::span<const DrawnKind> drawn_kinds() { return kinds; }
+
+namespace {
+constexpr std::string_view whole[] = {"composed", "norm", "replicated_linear", "merged_column_parallel_linear", "qkv_parallel_linear",
+                                      "embedding"};
+}  // namespace
+
+bool brings_all_it_has(std::string_view kind) { return std::ranges::count(whole, kind) > 0; }
+
+uint32_t one_that_brings_all(uint32_t number) {
+  const std::string_view kind = whole[number % std::size(whole)];
+  return static_cast<uint32_t>(std::ranges::find(kinds, kind, &DrawnKind::id) - std::begin(kinds));
+}
 
 Values draw_vocabulary(Drawing& d) {
   return {{"vocab", d.size() - d.small(0, d.unit - 1)},

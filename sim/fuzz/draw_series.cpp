@@ -5,24 +5,10 @@
 #include <algorithm>
 
 #include "sim/fuzz/draw_kinds.h"
+#include "sim/fuzz/draw_passes.h"
 
 namespace reloadlab::sim::fuzz {
 namespace {
-
-// What takes part at all.
-struct Ring {
-  bool others = false, quantized = false, streams = false, stops = false, strays = false, reloads = false, in_place = false, syncs = false,
-       readers = false, timed = false, some_ranks = false;
-
-  static Ring draw(Choices& choices) {
-    Choices::Scope about(choices, About::swarm);
-    Ring ring;
-    for (bool Ring::*each : {&Ring::others, &Ring::quantized, &Ring::streams, &Ring::stops, &Ring::strays, &Ring::reloads, &Ring::in_place,
-                             &Ring::syncs, &Ring::readers, &Ring::timed, &Ring::some_ranks})
-      ring.*each = choices.chance(40);
-    return ring;
-  }
-};
 
 class SeriesDrawer {
  public:
@@ -34,10 +20,12 @@ class SeriesDrawer {
     draw_ranks();
     ring_ = Ring::draw(choices_);
     const Place place = draw_place();
-    draw_layers();
+    const Layer layer = draw_layer();
+    draw_schedules();
+    draw_layers(layer);
     draw_ring(place);
     draw_timing();
-    draw_steps();
+    draw_passes(case_, ring_, choices_);
     return std::move(case_);
   }
 
@@ -45,6 +33,12 @@ class SeriesDrawer {
   struct Place {
     uint32_t first, prefetch;
     bool from_second;  // the first rank has no part in the series
+  };
+  // What all layers of the series are like.
+  struct Layer {
+    uint32_t kind;
+    int64_t in, out;
+    bool bias;
   };
 
   void draw_ranks() {
@@ -58,23 +52,50 @@ class SeriesDrawer {
     return {first, prefetch, choices_.chance(50, ring_.some_ranks)};
   }
 
-  void add_linear(const std::string& name, const std::string& quant) {
-    model::LayerSpec spec = layer_of(name, "replicated_linear", {{"in", int64_t{4}}, {"out", int64_t{4}}});
+  Layer draw_layer() {
+    Choices::Scope about(choices_, About::parameter);
+    const uint32_t kind = choices_.below(3);
+    return {ring_.kinds ? kind : 0, 4, choices_.pick({4, 4, 8}), choices_.chance(30, ring_.kinds)};
+  }
+
+  // Others than the one in which everybody takes turns.
+  void draw_schedules() {
+    Choices::Scope about(choices_, About::schedule);
+    const uint32_t seed = choices_.below(1 << 10);
+    if (ring_.scheduled && seed > 0) case_.delays = seed;
+  }
+
+  void add_linear(const std::string& name, const Layer& like, const std::string& quant) {
+    Values values{{"in", like.in}, {"out", like.out}, {"bias", like.bias}};
+    const char* kind = "replicated_linear";
+    if (like.kind == 1) {
+      kind = "column_parallel_linear";
+      values["out"] = like.out - 1, values["pad_rows_to"] = like.out, values["pad_value"] = 0.5;
+    } else if (like.kind == 2) {
+      kind = "qkv_parallel_linear";
+      values = {{"hidden", like.in}, {"heads", int64_t{2}}, {"head_dim", like.out / 2}, {"bias", like.bias}};
+    }
+    model::LayerSpec spec = layer_of(name, kind, std::move(values));
     spec.dtype = DType::f32, spec.quant = quant;
     case_.model.layers.push_back(std::move(spec));
   }
 
-  void draw_layers() {
-    const std::string quant = ring_.quantized ? "fp8_per_tensor" : "none";
+  // The last one may be unlike the others, which no window fits.
+  void draw_layers(Layer like) {
+    const std::string quant = ring_.quantized && like.kind == 0 ? "fp8_per_tensor" : "none";
     constexpr int most = 8;
     for (int at = 0;; ++at) {
       Choices::Scope about(choices_, About::layer);
       const bool more = choices_.chance(75, at < most);
-      if (at > 0 && !more) return;
-      if (choices_.chance(50, ring_.others)) add_linear(fmt::format("b.{}.up", at), "none");
+      if (at > 0 && !more) break;
+      if (choices_.chance(50, ring_.others)) add_linear(fmt::format("b.{}.up", at), {0, 4, 4, false}, "none");
       layers_.push_back(fmt::format("b.{}.o", at));
-      add_linear(layers_.back(), quant);
+      add_linear(layers_.back(), like, quant);
     }
+    if (ring_.refused != Ring::Refused::shapes || layers_.size() < 2) return;
+    case_.model.layers.pop_back();
+    like.out *= 2;
+    add_linear(layers_.back(), like, quant);
   }
 
   void draw_ring(const Place& place) {
@@ -82,6 +103,9 @@ class SeriesDrawer {
     SeriesSpec series{.name = "o", .layers = layers_};
     series.first = std::array<int64_t, 5>{0, 1, count - 1, count, 31}[place.first];
     series.prefetch = place.prefetch % std::max<int64_t>(1, count - 1);
+    if (ring_.refused == Ring::Refused::look_ahead) series.prefetch = std::max<int64_t>(1, count - 1) + place.prefetch;
+    for (int64_t at = 0; ring_.refused == Ring::Refused::indices && count > 1 && at < count; ++at)
+      series.indices.push_back(series.first + at + (at + 1 == count ? 1 : 0));
     for (int64_t rank = 1; place.from_second && case_.ranks > 2 && rank < case_.ranks; ++rank) series.ranks.push_back(rank);
     case_.series = {std::move(series)};
   }
@@ -92,74 +116,6 @@ class SeriesDrawer {
     if (ring_.timed) case_.timing = timing;
   }
 
-  void draw_steps() {
-    add({.kind = StepKind::load, .plan = {.checkpoint = "A"}});
-    constexpr int most = 5;
-    for (int at = 0;; ++at) {
-      Choices::Scope about(choices_, About::step);
-      const bool more = choices_.chance(65, at < most);
-      if (at > 0 && !more) break;
-      draw_event();
-    }
-    add({.kind = StepKind::pass});
-    for (const auto& [name, seed] : {std::pair{"A", 1}, {"B", 2}})
-      if (std::ranges::any_of(case_.steps, [&](const Step& step) { return step.plan.checkpoint == name; }))
-        case_.checkpoints.push_back({name, {.seed = static_cast<uint64_t>(seed)}});
-  }
-
-  void draw_event() {
-    const uint32_t which = choices_.below(8);
-    if (which == 7 && ring_.stops) return draw_stopped();
-    if (which == 6 && ring_.strays) return draw_astray();
-    if (which >= 4 && which <= 5 && ring_.reloads) return draw_reload();
-    if (which == 3 && ring_.syncs) return add({.kind = StepKind::host_sync});
-    add(draw_pass());
-  }
-
-  void add(Step step) { case_.steps.push_back(std::move(step)); }
-  std::string draw_layer() { return choices_.pick(layers_); }
-
-  Step draw_pass() {
-    Choices::Scope about(choices_, About::order);
-    Step step{.kind = StepKind::pass};
-    const auto stream = choices_.pick({Pass::Stream::current, Pass::Stream::joined, Pass::Stream::unjoined});
-    if (ring_.streams) step.pass.stream = stream;
-    const std::string layer = draw_layer();
-    if (choices_.chance(50, ring_.readers)) step.pass.deviations = {{Deviation::second_reader, layer}};
-    return step;
-  }
-
-  void draw_reload() {
-    const std::string to = choices_.pick({"B", "A"});
-    Step step{.kind = StepKind::reload, .plan = {.checkpoint = to}, .in_place = choices_.chance(50, ring_.in_place)};
-    for (const std::string& layer : layers_)  // in place nothing is delivered
-      if (!step.in_place) step.plan.only.push_back(layer + ".weight");
-    add(std::move(step));
-  }
-
-  // A pass that ends early, and the series begins anew.
-  void draw_stopped() {
-    Step step = draw_pass();
-    step.pass.deviations = {{Deviation::until, draw_layer()}};
-    add(std::move(step));
-    add({.kind = StepKind::reset});
-  }
-
-  // A pass that must be refused: on every rank, before anything is issued.
-  void draw_astray() {
-    const uint32_t which = choices_.below(4), at = choices_.below(static_cast<uint32_t>(layers_.size()));
-    const bool last = at + 1 == layers_.size();
-    const auto deviation = std::array{Deviation::skip, Deviation::reach_twice, Deviation::swap, Deviation::unreached}[which];
-    // Nothing follows the last one; and where it is the only one, it is next again and stays where it is.
-    if ((deviation == Deviation::swap && last) || (layers_.size() == 1 && deviation != Deviation::skip)) return add(draw_pass());
-    Step step{.kind = StepKind::pass, .outcome = Step::Outcome::error};
-    step.pass.deviations = {{deviation, layers_[at]}};
-    // A pass without its last layer is only found out by the next one.
-    if (deviation == Deviation::skip && last) step.outcome = Step::Outcome::ok;
-    add(std::move(step));
-    add({.kind = StepKind::reset});
-  }
-
   Choices& choices_;
   Ring ring_;
   Case case_;
@@ -167,6 +123,20 @@ class SeriesDrawer {
 };
 
 }  // namespace
+
+Ring Ring::draw(Choices& choices) {
+  Choices::Scope about(choices, About::swarm);
+  Ring ring;
+  uint32_t question = 0;
+  for (bool Ring::*each : {&Ring::others, &Ring::quantized, &Ring::streams, &Ring::stops, &Ring::strays, &Ring::reloads, &Ring::in_place,
+                           &Ring::syncs, &Ring::readers, &Ring::timed, &Ring::some_ranks, &Ring::kinds, &Ring::drains, &Ring::graphs,
+                           &Ring::wrong, &Ring::layerwise, &Ring::scheduled})
+    ring.*each = choices.weighed_chance(40, question++);
+  const bool refused = choices.weighed_chance(15, question++);
+  const uint32_t how = choices.weighed_below(4, question);
+  if (refused) ring.refused = static_cast<Refused>(how + 1);
+  return ring;
+}
 
 Case draw_series(const std::string& system, Choices& choices) { return SeriesDrawer(choices).draw(system); }
 

@@ -2,19 +2,27 @@
 
 #include <algorithm>
 
+#include "sim/fuzz/draw_kinds.h"
 #include "sim/fuzz/draw_plan.h"
 
 namespace reloadlab::sim::fuzz {
 namespace {
 
+bool may_start_from_dummy_weights(const model::ModelSpec& model) {
+  return std::ranges::all_of(model.layers, [](const model::LayerSpec& layer) { return !layer.tied_to && brings_all_it_has(layer.kind); });
+}
+
 class StepDrawer {
  public:
-  StepDrawer(Case& the_case, Drawing& drawing) : case_(the_case), d_(drawing) {}
+  StepDrawer(Case& the_case, Drawing& drawing)
+      : case_(the_case), d_(drawing), dummy_(drawing.swarm.dummy && may_start_from_dummy_weights(the_case.model)) {}
 
   void draw() {
-    add({.kind = StepKind::load, .plan = {.checkpoint = "A"}});
+    add({.kind = StepKind::load, .plan = {.checkpoint = "A", .direct = dummy_}});
     // As engines do, which run a model once before they offer it: what the first forward makes is there when the first update comes.
     if (d_.swarm.forwards) add({.kind = StepKind::forward});
+    // What is no checkpoint is first replaced by one, whole.
+    if (dummy_) add({.kind = StepKind::reload, .plan = draw_transport(case_, "B", d_)});
     constexpr int most = 5;
     for (int at = 0;; ++at) {
       Choices::Scope about(d_.choices, About::step);
@@ -117,6 +125,7 @@ class StepDrawer {
 
   Case& case_;
   Drawing& d_;
+  const bool dummy_;
 };
 
 }  // namespace

@@ -30,6 +30,10 @@ Case draw_reloads(const std::string& system, Choices& choices) {
                   .ranks = the_case.ranks,
                   .unit = the_case.ranks == 3 ? 6 : 4,
                   .quantizes = system == "online_quant"};
+  if (Swarm& swarm = drawing.swarm; swarm.dummy) {
+    for (uint32_t& kind : swarm.kinds) kind = one_that_brings_all(kind);
+    swarm.ties = swarm.views = swarm.readers = false;
+  }
   the_case.model.layers = draw_layers(drawing);
   draw_steps(the_case, drawing);
   return the_case;
@@ -42,13 +46,13 @@ struct System {
 };
 const System kSystems[] = {{"layerwise", draw_reloads}, {"online_quant", draw_reloads}, {"shared_series", draw_series}};
 
-Case draw(const std::string& system, Choices& choices) {
+}  // namespace
+
+Case draw_case(const std::string& system, Choices& choices) {
   const auto* found = std::ranges::find(kSystems, system, &System::name);
   RELOADLAB_CHECK(found != std::end(kSystems), system);
   return found->draw(system, choices);
 }
-
-}  // namespace
 
 const std::vector<std::string>& drawn_systems() {
   static const std::vector<std::string> systems = [] {
@@ -60,8 +64,9 @@ const std::vector<std::string>& drawn_systems() {
 }
 
 Result<Case> generate(const std::string& system, Choices& choices) {
-  const std::string text = emit(draw(system, choices));
-  auto cases = parse_scenario(text, "drawn.yaml", {});
+  const Case drawn = draw_case(system, choices);
+  const std::string text = emit(drawn);
+  auto cases = parse_scenario(text, "drawn.yaml", {.known_laws = drawn.laws});
   if (!cases.ok()) return Status(Code::failed, fmt::format("a drawn case is no scenario: {}\n{}", cases.status().message(), text));
   return std::move(cases->front());
 }
@@ -75,7 +80,7 @@ uint32_t print_of(const std::string& system) {
   uint64_t print = hash_name(json_schema());
   for (uint64_t sample = 0; sample < samples; ++sample) {
     Choices choices(seed_of(0, sample));
-    print = mix64(print ^ hash_name(emit(draw(system, choices))));
+    print = mix64(print ^ hash_name(emit(draw_case(system, choices))));
   }
   return static_cast<uint32_t>(print);
 }

@@ -14,6 +14,10 @@ namespace reloadlab::sim::fuzz {
 // The systems that cases are drawn for.
 const std::vector<std::string>& drawn_systems();
 
+// The case of these choices as it was drawn, for who plays thousands: writing and reading it takes as long as playing it.
+// REQUIRES one of drawn_systems().
+Case draw_case(const std::string& system, Choices& choices);
+
 // The case of these choices, as a scenario file gives it: what was drawn is written down and read. A case that is no scenario is a defect
 // of the drawing: Code::failed. REQUIRES one of drawn_systems().
 Result<Case> generate(const std::string& system, Choices& choices);

@@ -7,7 +7,9 @@
 
 #include "sim/campaign/attempt.h"
 #include "sim/fuzz/generate.h"
+#include "sim/fuzz/novelty.h"
 #include "sim/fuzz/shrink.h"
+#include "sim/fuzz/spoil.h"
 
 namespace reloadlab::sim::fuzz {
 namespace {
@@ -51,32 +53,66 @@ class Hunt {
   }
 
   Status play(uint64_t index) {
-    Choices choices(seed_of(options_.seed, index));
-    const Result<Case> drawn = generate(options_.system, choices);
+    Choices choices(seed_of(options_.seed, index), &novelty_);
+    const Result<Case> drawn = drawn_case(index, choices);
     if (!drawn.ok()) return hunted_.defect = drawn.status().message(), Status();
+    check_refusal(index, *drawn);
     constexpr uint64_t twice_one_in = 20;
     const bool twice = mix64(index) % twice_one_in == 0;
-    const Observation seen = observe(*drawn, options_.candidate, engine_, twice);
+    Observation seen = observe(*drawn, options_.candidate, engine_, twice);
+    leave_to_control(*drawn, seen);
     ++now().cases;
     now().judged += seen.end == End::judged;
     now().skipped += seen.end == End::skipped;
     now().inconclusive += seen.inconclusive;
     now().failing += !seen.failed.empty();
     if (seen.end == End::defect || seen.end == End::bad_data) hunted_.defect = fmt::format("case {}: {}", index, seen.reason);
-    RELOADLAB_TRY(note_news(seen, *drawn));
+    RELOADLAB_ASSIGN(const bool fresh, note_news(seen, *drawn));
+    novelty_.note(choices.taken(), fresh);
     for (const Cause& cause : seen.causes) RELOADLAB_TRY(meet(cause, index, choices.answers(), *drawn, seen));
     return {};
   }
 
-  Status note_news(const Observation& seen, const Case& the_case) {
+  // Some as their files have them: what is kept of any is a file.
+  Result<Case> drawn_case(uint64_t index, Choices& choices) const {
+    constexpr uint64_t written_one_in = 16;
+    return index % written_one_in == 0 ? generate(options_.system, choices) : Result<Case>(draw_case(options_.system, choices));
+  }
+
+  // A shape, a probe or a cause that no case had.
+  Result<bool> note_news(const Observation& seen, const Case& the_case) {
     bool fresh = now().shapes.insert(seen.shape).second;
     for (const std::string& probe : seen.probes) {
       if (!now().probes.insert(probe).second) continue;
       fresh = true;
       if (told_.news) RELOADLAB_TRY(told_.news(probe, the_case));
     }
+    for (const Cause& cause : seen.causes) fresh |= !hunted_.found.contains(cause);
     if (fresh) now().last_new_seconds = since();
-    return {};
+    return fresh;
+  }
+
+  // Laws that the control breaks as well say nothing of the candidate.
+  void leave_to_control(const Case& the_case, Observation& seen) const {
+    if (options_.control.empty() || seen.failed.empty()) return;
+    const Observation control = observe(the_case, options_.control, engine_);
+    const auto left = [&](const std::string& law) { return std::ranges::count(control.failed, law, &LawResult::law) > 0; };
+    std::erase_if(seen.failed, [&](const LawResult& law) { return left(law.law); });
+    std::erase_if(seen.causes, [&](const Cause& cause) { return left(cause.law); });
+  }
+
+  // A share of the cases is spoiled besides: what is no scenario any more has to be refused, and told where.
+  void check_refusal(uint64_t index, const Case& drawn) {
+    constexpr uint64_t one_in = 32;
+    if (mix64(index + 1) % one_in != 0) return;
+    ++now().refused;
+    const uint64_t seed = seed_of(options_.seed, index);
+    const std::string wrong = now().refused % 4 == 0 ? played_from_nowhere(drawn) : misread(drawn, seed);
+    if (!wrong.empty()) hunted_.defect = fmt::format("case {}, spoiled: {}", index, wrong);
+  }
+  std::string played_from_nowhere(const Case& drawn) const {
+    const Observation seen = observe(from_nowhere(drawn), options_.candidate, engine_);
+    return seen.end == End::bad_data ? "" : "its checkpoints are no files, expected a refusal; " + seen.reason;
   }
 
   Status meet(const Cause& cause, uint64_t index, const Answers& answers, const Case& the_case, const Observation& seen) {
@@ -101,7 +137,9 @@ class Hunt {
   std::function<bool(const Case&)> shown_quickly(const Cause& cause, const Answers& answers) const {
     const bool twice = cause.law == kSameAgain;
     const auto shows = [this, cause, twice](const Case& the_case) {
-      return observe(the_case, options_.candidate, engine_, twice).shows(cause);
+      Observation seen = observe(the_case, options_.candidate, engine_, twice);
+      if (seen.shows(cause)) leave_to_control(the_case, seen);
+      return seen.shows(cause);
     };
     const auto alone = [shows, cause](Case the_case) {
       the_case.laws = {cause.law};
@@ -124,6 +162,7 @@ class Hunt {
   const Engine& engine_;
   const Told& told_;
   const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  Novelty novelty_;
   Hunted hunted_;
 };
 

@@ -76,6 +76,7 @@ struct Source {
     uint32_t value = 0;
     for (int shift = 0; shift < 35; shift += 7) {
       const uint8_t next = byte();
+      if (shift == 28 && next > 15) break;  // bits that no number has: there is one way to write each
       value |= static_cast<uint32_t>(next & 127) << shift;
       if (next < 128) return value;
     }

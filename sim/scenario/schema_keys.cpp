@@ -210,9 +210,10 @@ std::vector<Key> place_keys() {
       {.object = "world",
        .name = "delays",
        .forms = integer | integers,
-       .about = "On world `cuda`, with series or `source: stream`: a seed, or several. Streams lose time before operators and collectives "
-                "that it draws, so that what nothing orders comes in another order. Nowhere when absent: `run --delays` "
-                "plays such cases with it."},
+       .about = "With series or `source: stream`: a seed, or several. On world `cuda` streams lose time before operators and collectives "
+                "that it draws, so that what nothing orders comes in another order. On modelled devices cases with series are played by a "
+                "few other schedules that it draws, until one breaks a law, which is then reported: random ones, such as find bugs of "
+                "some depth, or every one that differs. Nowhere when absent: `run --delays` plays such cases with it."},
       {.object = "requires", .name = "gpus", .forms = integer, .about = "GPUs on this host.", .fallback = "0", .maximum = 64},
       {.object = "requires",
        .name = "vram_gib",

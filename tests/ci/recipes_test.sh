@@ -17,7 +17,7 @@ items() { awk '/^ *- >-$/ { folded = 1; next }
   { sub(/^ */, ""); line = line (line ? " " : "") $0 } END { if (line) print line }'; }
 commands_of() {
   case $1 in
-    github.yml) block '^ *run: [|]$' <"$source/ci/recipes/$1" ;;
+    github.yml | nightly.yml) block '^ *run: [|]$' <"$source/ci/recipes/$1" ;;
     gitlab-ci.yml) block '^  script:$' <"$source/ci/recipes/$1" | items ;;
     Jenkinsfile) sed -n "/sh '''/,/'''/p" "$source/ci/recipes/$1" | grep -v "'''" ;;
   esac
@@ -59,3 +59,21 @@ for recipe in github.yml gitlab-ci.yml Jenkinsfile; do
   expect_exit "$recipe" 1 "where the seed's failures are not known"
   [ "$recipe" != github.yml ] || grep -q '^::error file=scenarios/' "$folder/log" || fail "github.yml: prints no annotation"
 done
+
+# The nightly one: a short night that finds nothing, one whose options are wrong, and one that finds something and keeps it.
+night() {
+  local came=0
+  (cd "$folder/nightly" && PATH=$build:$PATH FUZZ_SYSTEM=$1 FUZZ_FOR=2s FUZZ_SEED=$2 \
+    bash -e <(sed "s/--jobs 2/--jobs 2 $3/" "$folder/nightly.sh")) >"$folder/log" 2>&1 || came=$?
+  [ "$came" = "$4" ] || fail "nightly.yml: exit code $came, expected $4"
+}
+mkdir "$folder/nightly"
+commands_of nightly.yml >"$folder/nightly.sh"
+grep -q 'ci/setup && ci/build release' "$source/ci/recipes/nightly.yml" || fail "nightly.yml: it builds nothing"
+for system in $(sed -n 's/.*system: \[\(.*\)\]}.*/\1/p' "$source/ci/recipes/nightly.yml" | tr -d ,); do
+  night "$system" "$(printf '%040d' 7)" "" 0
+  [ -s "$folder/nightly/fuzz.json" ] || fail "nightly.yml: leaves no summary of $system"
+done
+night no_such_system 7 "" 64
+night layerwise 7 "--candidate mutant@lw_last_row_lost" 1
+[ -n "$(ls "$folder/nightly/fuzz/failing")" ] || fail "nightly.yml: keeps nothing of what it found"

@@ -39,8 +39,11 @@ const std::vector<Arrows>& arrows() {
       {"sim/campaign",
        {"sim/report", "sim/replay", "sim/law", "sim/world/meeting_place.h", "sim/world/modelled/rates.h", "sim/world/seat.h",
         "sim/candidate", "sim/evidence", "sim/scenario", "reference/model"}},
-      // The one file that plays cases under many schedules.
+      // The files that play cases under many schedules.
       {"sim/campaign/explore_case.cpp",
+       {"sim/campaign", "sim/explore", "sim/replay", "sim/law", "sim/world", "sim/candidate", "sim/evidence", "sim/scenario",
+        "reference/model"}},
+      {"sim/campaign/scheduled.cpp",
        {"sim/campaign", "sim/explore", "sim/replay", "sim/law", "sim/world", "sim/candidate", "sim/evidence", "sim/scenario",
         "reference/model"}},
       {"sim/fuzz", {"sim/campaign", "sim/report", "sim/law", "sim/evidence", "sim/scenario", "reference/model"}},

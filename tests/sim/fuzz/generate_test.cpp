@@ -9,6 +9,7 @@
 #include "reference/model/kind.h"
 #include "sim/fuzz/draw_quantized.h"
 #include "sim/scenario/scenario.h"
+#include "tests/sim/scenario/same_case.h"
 
 namespace reloadlab::sim::fuzz {
 namespace {
@@ -53,6 +54,40 @@ TEST(Generate, EveryCaseOfTheOtherSystemsIsAScenarioToo) {
       EXPECT_EQ(one->system, system);
       EXPECT_TRUE(lint({*one}).empty()) << lint({*one}).front() << emit(*one);
     }
+}
+
+// What is played by the thousand was not written: it is what its file would give.
+TEST(Generate, ACaseAsDrawnIsThatOfItsFile) {
+  for (const std::string& system : drawn_systems())
+    for (uint64_t index = 0; index < 200; ++index) {
+      Choices choices(seed_of(10, index)), again(seed_of(10, index));
+      const Case as_drawn = draw_case(system, choices);
+      const Result<Case> as_read = generate(system, again);
+      ASSERT_TRUE(as_read.ok()) << as_read.status().message();
+      EXPECT_EQ(difference(as_drawn, *as_read), "") << emit(as_drawn);
+      EXPECT_EQ(emit(as_drawn), emit(*as_read));
+    }
+}
+
+TEST(Generate, EverythingThatMayHappenToARingDoes) {
+  std::set<StepKind> kinds;
+  int64_t delayed = 0, refused = 0, wrong = 0, layerwise = 0, gaps = 0, padded = 0, refused_graphs = 0;
+  for (uint64_t index = 0; index < draws; ++index) {
+    Choices choices(seed_of(11, index));
+    const Case one = draw_case("shared_series", choices);
+    for (const Step& step : one.steps) {
+      kinds.insert(step.kind);
+      refused += step.kind == StepKind::load && step.outcome == Step::Outcome::error;
+      wrong += !step.plan.wrong.empty(), layerwise += step.via == Via::layerwise;
+      refused_graphs += step.kind == StepKind::capture && step.outcome == Step::Outcome::error;
+    }
+    delayed += one.delays.has_value(), gaps += !one.series[0].indices.empty();
+    padded += one.model.layers.back().kind == "column_parallel_linear";
+  }
+  for (const StepKind kind : {StepKind::load, StepKind::pass, StepKind::reload, StepKind::reset, StepKind::drain, StepKind::host_sync,
+                              StepKind::capture, StepKind::replay})
+    EXPECT_TRUE(kinds.contains(kind)) << static_cast<int>(kind);
+  for (const int64_t count : {delayed, refused, wrong, layerwise, gaps, padded, refused_graphs}) EXPECT_GT(count, 10);
 }
 
 TEST(Generate, OnlineQuantizationHasSomethingToQuantize) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "sim/fuzz/generate.h"
 #include "sim/scenario/scenario.h"
@@ -66,19 +67,16 @@ TEST(Hunt, GivesATokenOfTheSmallCase) {
   }
 }
 
-TEST(Hunt, OfShardsTogetherPlaysEachCaseOnce) {
-  std::multiset<std::string> whole, parts;
-  const auto note = [](std::multiset<std::string>& into) {
-    return with_bug([&into](const Case& it) {
-      into.insert(emit(it));
-      return "";
-    });
-  };
-  const Engine all = note(whole), some = note(parts);
-  hunted(all, {.cases = 100});
+// What each draws depends on what it saw itself, so that shards together play as many cases, and not the same as one campaign alone.
+TEST(Hunt, OfShardsTogetherPlaysSoManyCasesAndNoneTwice) {
+  std::multiset<std::string> parts;
+  const Engine some = with_bug([&](const Case& it) {
+    parts.insert(emit(it));
+    return "";
+  });
   for (int index = 0; index < 3; ++index) hunted(some, {.cases = 100, .shard = Shard{.index = index, .count = 3, .said_by = "test"}});
-  EXPECT_EQ(whole.size(), 100U);
-  EXPECT_EQ(parts, whole);
+  EXPECT_EQ(parts.size(), 100U);
+  EXPECT_EQ(std::set(parts.begin(), parts.end()).size(), 100U);
 }
 
 TEST(Hunt, ThatTheHarnessBreaksOnEndsAndSaysWhere) {
@@ -118,6 +116,43 @@ TEST(Hunt, PlaysSomeCasesTwiceAndFindsWhatIsNotTheSameAgain) {
   EXPECT_EQ(found.law.law, "same_again");
   EXPECT_GT(found.count, 3);
   EXPECT_LT(found.count, 30);
+}
+
+// What the control breaks as well says nothing, in what is drawn as in what is made of it.
+TEST(Hunt, CountsNoCaseInWhichTheControlBreaksALaw) {
+  Engine engine = with_bug(two_bugs);
+  engine.judge = [inner = engine.judge](const Evidence& evidence) {
+    std::vector<Verdict> verdicts = inner(evidence);
+    if (evidence.candidate == "planted@control" && count_kind(evidence.the_case, "attention") == 0)
+      verdicts.front().outcome = Outcome::pass;
+    return verdicts;
+  };
+  const Hunted seen = hunted(engine, {.cases = 300, .control = "planted@control"});
+  ASSERT_EQ(seen.found.size(), 1U);
+  EXPECT_EQ(seen.found.begin()->first.tensor, "parameter");
+  EXPECT_EQ(count_kind(seen.found.begin()->second.the_case, "attention"), 0);
+}
+
+// A share of the cases is spoiled, in their files or in their checkpoints: who plays one that has none is broken.
+TEST(Hunt, SpoilsSomeCasesAndBreaksOffWhereOneIsNotRefused) {
+  EXPECT_GT(hunted(with_bug([](const Case&) { return ""; })).progress.refused, 3);
+  Engine taking_all = with_bug([](const Case&) { return ""; });
+  taking_all.replay = [inner = taking_all.replay](Case it, const std::string& candidate, const EngineOptions& options) {
+    for (auto& [name, checkpoint] : it.checkpoints) checkpoint.path.clear();
+    return inner(it, candidate, options);
+  };
+  EXPECT_NE(hunted(taking_all).defect.find("its checkpoints are no files, expected a refusal"), std::string::npos);
+}
+
+// The same campaign twice draws the same cases, though what it draws depends on what it saw.
+TEST(Hunt, DrawsTheSameCasesOfTheSameSeed) {
+  std::vector<std::string> first, second;
+  for (std::vector<std::string>* into : {&first, &second})
+    hunted(with_bug([into](const Case& it) {
+      into->push_back(emit(it));
+      return "";
+    }));
+  EXPECT_EQ(first, second);
 }
 
 TEST(Hunt, ThatIsToStopAtTheFirstFailureDoes) {

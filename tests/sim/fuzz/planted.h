@@ -23,6 +23,8 @@ inline Engine with_bug(Bug bug) {
   Engine engine;
   engine.candidate = [](const std::string& name) -> Result<EngineCandidate> { return EngineCandidate{name, "layerwise"}; };
   engine.replay = [](const Case& the_case, const std::string& candidate, const EngineOptions&) -> Result<Evidence> {
+    for (const auto& [name, checkpoint] : the_case.checkpoints)
+      if (!checkpoint.path.empty()) return Status(Code::data, name + ": no such file");
     Evidence evidence{.the_case = the_case, .candidate = candidate};
     Execution warm{.variation = {.kind = Variation::Kind::warm}, .steps = the_case.steps};
     warm.ranks.resize(static_cast<size_t>(the_case.ranks));

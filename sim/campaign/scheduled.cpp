@@ -1,0 +1,102 @@
+#include "sim/campaign/scheduled.h"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <optional>
+
+#include "reference/base/prng.h"
+#include "sim/campaign/attempt.h"
+#include "sim/explore/depth_first.h"
+#include "sim/law/law.h"
+#include "sim/world/modelled/modelled_world.h"
+
+namespace reloadlab::sim {
+namespace {
+
+bool breaks_a_law(const Evidence& evidence) {
+  return survives(evidence).state != State::pass ||
+         std::ranges::any_of(judge(evidence), [](const Verdict& verdict) { return verdict.outcome == Outcome::fail; });
+}
+
+class Scheduled {
+ public:
+  Scheduled(const Case& the_case, const CandidateInfo& candidate, const ReplayOptions& options, Evidence first)
+      : case_(the_case), candidate_(candidate), first_(std::move(first)), on_step_(options.on_step) {}
+
+  Result<Evidence> run() {
+    if (breaks_a_law(first_)) return std::move(first_);
+    const uint64_t seed = *case_.delays, ways = 3;
+    if (seed % ways == 2 && is_small())
+      RELOADLAB_TRY(every_one());
+    else
+      RELOADLAB_TRY(drawn(seed / ways, seed % ways == 1));
+    return broken_ ? *std::move(broken_) : std::move(first_);
+  }
+
+ private:
+  Result<Evidence> play(std::unique_ptr<modelled::Chooser> chooser) const {
+    ReplayOptions options{.cold = &first_, .on_step = on_step_};
+    options.make_world = [&](const WorldRequest& request) -> Result<std::unique_ptr<World>> {
+      if (request.kind != WorldKind::sim) return make_world(request);
+      // What ranks tell each other through the harness's store is no choice: the schedules are those of their work.
+      return std::unique_ptr<World>(std::make_unique<modelled::ModelledWorld>(request, std::move(chooser), modelled::Stores::quiet));
+    };
+    return replay(case_, candidate_, options);
+  }
+
+  // Where every schedule that differs can be played, as far as `every_one` goes.
+  bool is_small() const { return case_.ranks <= 3 && case_.shared_layers().size() <= 5; }
+
+  Status drawn(uint64_t seed, bool by_depth) {
+    constexpr int64_t depths = 4;
+    for (int64_t i = 0; i < kDrawnSchedules && !broken_; ++i) {
+      const uint64_t one = mix64(seed) + static_cast<uint64_t>(i);
+      auto chooser = by_depth ? modelled::pct(one, static_cast<int>(i % depths) + 1, choices()) : modelled::random_choices(one);
+      RELOADLAB_ASSIGN(Evidence evidence, play(std::move(chooser)));
+      if (breaks_a_law(evidence)) broken_ = std::move(evidence);
+    }
+    return {};
+  }
+
+  // About as many as a run has.
+  int64_t choices() const {
+    size_t events = 0;
+    for (const Execution& execution : first_.executions)
+      if (execution.variation.kind == Variation::Kind::warm)
+        for (const RankRun& rank : execution.ranks) events += rank.events.size();
+    return static_cast<int64_t>(events);
+  }
+
+  Status every_one() {
+    constexpr int64_t most = 64;
+    std::optional<Evidence> latest;
+    Status trouble;
+    const explore::Program program = [&](std::unique_ptr<modelled::Chooser> chooser) {
+      Result<Evidence> evidence = play(std::move(chooser));
+      if (!evidence.ok()) trouble = evidence.status();
+      latest = evidence.ok() ? std::optional(*std::move(evidence)) : std::nullopt;
+      return explore::Outcome{.ranks = case_.ranks};
+    };
+    const explore::Limits limits{.executions = most, .seconds = std::numeric_limits<double>::infinity()};
+    explore::depth_first(program, {.limits = limits}, [&](const explore::Execution&) {
+      if (latest && breaks_a_law(*latest)) broken_ = std::move(latest);
+      return !broken_ && trouble.ok();
+    });
+    return trouble;
+  }
+
+  const Case& case_;
+  const CandidateInfo& candidate_;
+  Evidence first_;
+  const std::function<void(const Variation&, int, int)>& on_step_;
+  std::optional<Evidence> broken_;
+};
+
+}  // namespace
+
+Result<Evidence> play_schedules(const Case& the_case, const CandidateInfo& candidate, const ReplayOptions& options, Evidence first) {
+  return Scheduled(the_case, candidate, options, std::move(first)).run();
+}
+
+}  // namespace reloadlab::sim
