@@ -53,11 +53,6 @@ class BindsLoaders(Behaves):
                 param.weight_loader = types.MethodType(param.weight_loader, param)
 
 
-class TorchRaises(Behaves):
-    def finish(self, model, dtype):
-        torch.empty(2).view(3)
-
-
 class Crashes(Behaves):
     def finish(self, model, dtype):
         os.kill(os.getpid(), signal.SIGSEGV)
