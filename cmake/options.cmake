@@ -1,5 +1,6 @@
 # What a builder may choose, and what every target of ours is compiled with.
 set(RELOADLAB_SANITIZE "" CACHE STRING "Sanitizers to build with, e.g. address;undefined")
+set(RELOADLAB_LIBFUZZER OFF CACHE BOOL "Readers of foreign bytes as libFuzzer programs (tests/fuzz); with the sanitizers")
 
 # With LibTorch's headers most of a compilation is the same for every source, so that several at once take half the time.
 set(RELOADLAB_FILES_AT_ONCE 6 CACHE STRING "Sources of a target that are compiled as one; 1: each by itself")
