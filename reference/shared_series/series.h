@@ -41,7 +41,8 @@
 //            are unique in the store.
 //
 // Memory beyond what owners hold is k + 1 windows (SW5), and one element for a weight that lives elsewhere until a window first holds it.
-//   until finish_loading has returned    one layer at a time that is being processed, and its processed form; under seed the template
+//   until finish_loading has returned    one layer at a time that is being processed, and its processed form; under seed the template,
+//                                        of which one element stays
 //   from begin_reload(checkpoint) on     on owners, the tensors of owned layers as they were registered
 //   in reload() after that               one layer at a time as registered, and its processed form
 #include <memory>

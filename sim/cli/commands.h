@@ -52,6 +52,8 @@ struct SelectionTexts {
 void add_cases(CLI::App& command, SelectionTexts& texts);      // whatever world they are for
 void add_selection(CLI::App& command, SelectionTexts& texts);  // and those of one world
 Result<WorldKind> read_world(std::string_view option, const std::string& text);
+// What --on was given: a world with devices.
+Result<WorldKind> read_device_world(const std::string& text);
 Result<Selection> read_selection(const SelectionTexts& texts);
 
 // compare without --worlds.

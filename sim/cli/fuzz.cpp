@@ -77,6 +77,9 @@ Result<fuzz::HuntOptions> read_options(const FuzzTexts& texts, const Program& pr
   if (!texts.seed.empty()) {
     RELOADLAB_ASSIGN(options.seed, read_seed("--seed", texts.seed));
   }
+  if (!texts.on.empty()) {
+    RELOADLAB_ASSIGN(options.on, read_device_world(texts.on));
+  }
   if (!texts.seconds.empty()) {
     RELOADLAB_ASSIGN(options.seconds, read_duration(texts.seconds));
   }
@@ -167,6 +170,9 @@ Command add_fuzz(CLI::App& app, const Program& program) {
           "Another implementation: laws that it breaks in the same case count for nothing. For candidates that are wrong on purpose")
       ->type_name("NAME");
   parser->add_option("--seed", texts->seed, "A number, or a commit of 40 hexadecimal digits")->type_name("SEED");
+  parser
+      ->add_option("--on", texts->on, "Play every case there: sim or cuda. Default: each where its contracts can be judged, without a GPU")
+      ->type_name("WORLD");
   parser->add_option("--cases", texts->cases, "So many cases")->check(CLI::Range(int64_t{1}, int64_t{1} << 40))->type_name("N");
   parser->add_option("--for", texts->seconds, "Start no case after so long: 500ms, 30s, 2m, 1h (default, without --cases: 60s)")
       ->type_name("TIME");

@@ -10,7 +10,7 @@ namespace reloadlab::sim {
 
 struct FuzzTexts {
   fuzz::HuntOptions options;
-  std::string seed, seconds, shard, summary, store = "out/fuzz";
+  std::string seed, on, seconds, shard, summary, store = "out/fuzz";
   int64_t cases = 0;
   int jobs = 1;
   bool part = false;  // of a campaign of several processes, which tells what all came to

@@ -74,6 +74,7 @@ class Parts {
     add("--shrink-tries", fmt::format("{}", options_.shrink_tries)), add("--store", texts_.store), add("--shard", part.shard);
     add("--first", fmt::format("{}", part.first));
     if (!options_.control.empty()) add("--control", options_.control);
+    if (options_.on) add("--on", std::string(world_name(*options_.on)));
     if (options_.fail_fast) words.emplace_back("--fail-fast");
     words.emplace_back("--part");
     return words;
@@ -144,7 +145,7 @@ class Parts {
     const std::string text(end + 1, static_cast<size_t>(trail.data() + trail.size() - end - 1));
     RELOADLAB_ASSIGN(const std::vector<Case> cases, parse_scenario(text, "drawn.yaml", {}));
     fuzz::Choices choices(fuzz::seed_of(options_.seed, index));
-    RELOADLAB_ASSIGN(const Case drawn, fuzz::generate(options_.system, choices));
+    RELOADLAB_ASSIGN(const Case drawn, fuzz::generate(options_.system, choices, options_.on));
     fuzz::Found found{.the_case = cases.front(), .count = 1, .first = static_cast<int64_t>(index), .seconds = since(), .smallest = false};
     found.token = {options_.system, options_.candidate, drawn.world, emit(drawn) == text ? choices.answers() : fuzz::Answers()};
     RELOADLAB_TRY(keep(found, how));
@@ -171,7 +172,8 @@ class Parts {
     constexpr int64_t tries_most = 40;
     if (!found.token.answers.empty()) {
       const auto shows = [&](const Case& smaller) { return fuzz::observe(smaller, options_.candidate, apart_).shows(found.cause); };
-      Result<fuzz::Shrunk> shrunk = fuzz::shrink(options_.system, found.token.answers, shows, std::min(options_.shrink_tries, tries_most));
+      Result<fuzz::Shrunk> shrunk =
+          fuzz::shrink(options_.system, found.token.answers, shows, std::min(options_.shrink_tries, tries_most), options_.on);
       if (!shrunk.ok()) return shrunk.status();
       found.token.answers = std::move(shrunk->answers);
       found.the_case = std::move(shrunk->the_case), found.smallest = shrunk->ended;

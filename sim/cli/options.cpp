@@ -24,12 +24,6 @@ std::vector<std::string> with_words(std::vector<std::string> command, const std:
   return command;
 }
 
-Result<WorldKind> read_device_world(const std::string& text) {
-  RELOADLAB_ASSIGN(const WorldKind world, read_world("--on", text));
-  if (world == WorldKind::sim || world == WorldKind::cuda) return world;
-  return Status(Code::usage, fmt::format("--on: world {} has no devices, expected sim or cuda", text));
-}
-
 }  // namespace
 
 Result<WorldKind> read_world(std::string_view option, const std::string& text) {
@@ -38,6 +32,12 @@ Result<WorldKind> read_world(std::string_view option, const std::string& text) {
   const std::string meant = text == "gpu" ? "; did you mean \"cuda\"?" : did_you_mean(text, names);
   return Status(Code::usage,
                 fmt::format("{}: no world is called \"{}\", expected one of {}{}", option, text, fmt::join(names, ", "), meant));
+}
+
+Result<WorldKind> read_device_world(const std::string& text) {
+  RELOADLAB_ASSIGN(const WorldKind world, read_world("--on", text));
+  if (world == WorldKind::sim || world == WorldKind::cuda) return world;
+  return Status(Code::usage, fmt::format("--on: world {} has no devices, expected sim or cuda", text));
 }
 
 void add_cases(CLI::App& command, SelectionTexts& texts) {

@@ -59,12 +59,13 @@ LoadPlan draw_transport(const Case& the_case, const std::string& checkpoint, Dra
   const auto order =
       d.choices.pick({OrderKind::listed, OrderKind::by_layer, OrderKind::reversed, OrderKind::interleaved, OrderKind::shuffled});
   const uint32_t seed = d.choices.below(100), chunk = d.choices.below(4), batch = d.choices.below(4), layout = d.choices.below(4);
-  const bool own_buffers = d.choices.flip();
+  const bool own_buffers = d.choices.flip(), streamed = d.choices.flip();
   if (d.swarm.orders) plan.order = order;
   if (plan.order == OrderKind::shuffled) plan.order_seed = seed;
   if (d.swarm.chunks) plan.chunk = chunk;
   plan.reuses = plan.chunk == 0 || !own_buffers;
   if (d.swarm.batches) plan.batch = batch;
+  if (d.swarm.streams && streamed) plan.source = LoadPlan::Source::stream;
   const bool any_layout = takes_any_layout(the_case.model);
   using enum LoadPlan::Layout;
   if (d.swarm.layouts && any_layout) plan.layout = std::array{dense, strided, transposed, offset}[layout];

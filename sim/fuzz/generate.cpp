@@ -36,6 +36,11 @@ Case draw_reloads(const std::string& system, Choices& choices) {
   }
   the_case.model.layers = draw_layers(drawing);
   draw_steps(the_case, drawing);
+  Choices::Scope about(choices, About::schedule);
+  const uint32_t seed = choices.below(1000);
+  if (!the_case.order_counts()) return the_case;
+  the_case.world = WorldKind::sim;  // it has streams
+  if (seed > 0) the_case.delays = seed;
   return the_case;
 }
 
@@ -48,10 +53,12 @@ const System kSystems[] = {{"layerwise", draw_reloads}, {"online_quant", draw_re
 
 }  // namespace
 
-Case draw_case(const std::string& system, Choices& choices) {
+Case draw_case(const std::string& system, Choices& choices, std::optional<WorldKind> on) {
   const auto* found = std::ranges::find(kSystems, system, &System::name);
   RELOADLAB_CHECK(found != std::end(kSystems), system);
-  return found->draw(system, choices);
+  Case drawn = found->draw(system, choices);
+  drawn.world = on.value_or(drawn.world);
+  return drawn;
 }
 
 const std::vector<std::string>& drawn_systems() {
@@ -63,8 +70,8 @@ const std::vector<std::string>& drawn_systems() {
   return systems;
 }
 
-Result<Case> generate(const std::string& system, Choices& choices) {
-  const Case drawn = draw_case(system, choices);
+Result<Case> generate(const std::string& system, Choices& choices, std::optional<WorldKind> on) {
+  const Case drawn = draw_case(system, choices, on);
   const std::string text = emit(drawn);
   auto cases = parse_scenario(text, "drawn.yaml", {.known_laws = drawn.laws});
   if (!cases.ok()) return Status(Code::failed, fmt::format("a drawn case is no scenario: {}\n{}", cases.status().message(), text));

@@ -2,6 +2,7 @@
 // From choices to a case: the one place that says what a fuzzed case of a system is made of. Start here.
 //
 //   seed ─ choices.h ─▶ swarm.h ─▶ draw_layers.h ─▶ draw_steps.h ─▶ Case ─ emit, parse ─▶ the same Case, as files have it
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,12 +16,12 @@ namespace reloadlab::sim::fuzz {
 const std::vector<std::string>& drawn_systems();
 
 // The case of these choices as it was drawn, for who plays thousands: writing and reading it takes as long as playing it.
-// REQUIRES one of drawn_systems().
-Case draw_case(const std::string& system, Choices& choices);
+// `on`: the world in whose place (cpu, sim) it is; absent: what it needs. REQUIRES one of drawn_systems().
+Case draw_case(const std::string& system, Choices& choices, std::optional<WorldKind> on = {});
 
 // The case of these choices, as a scenario file gives it: what was drawn is written down and read. A case that is no scenario is a defect
 // of the drawing: Code::failed. REQUIRES one of drawn_systems().
-Result<Case> generate(const std::string& system, Choices& choices);
+Result<Case> generate(const std::string& system, Choices& choices, std::optional<WorldKind> on = {});
 
 // The seed of one case of a campaign.
 uint64_t seed_of(uint64_t campaign_seed, uint64_t index);

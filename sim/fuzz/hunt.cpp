@@ -36,11 +36,16 @@ class Hunt {
   void find_canary() {
     constexpr uint64_t most = 200;
     if (options_.canary.empty()) return;
+    int64_t judged = 0;
     for (uint64_t index = 0; index < most; ++index) {
       Choices choices(seed_of(options_.seed, index));
-      const Result<Case> drawn = generate(options_.system, choices);
-      if (drawn.ok() && !observe(*drawn, options_.canary, engine_).failed.empty()) return;
+      const Result<Case> drawn = generate(options_.system, choices, options_.on);
+      if (!drawn.ok()) continue;
+      const Observation seen = observe(*drawn, options_.canary, engine_);
+      if (!seen.failed.empty()) return;
+      judged += seen.end == End::judged;
     }
+    if (judged == 0) return;  // this machine plays none of them
     hunted_.defect = fmt::format("the canary {} broke no law in {} cases: this campaign finds nothing", options_.canary, most);
   }
 
@@ -76,7 +81,8 @@ class Hunt {
   // Some as their files have them: what is kept of any is a file.
   Result<Case> drawn_case(uint64_t index, Choices& choices) const {
     constexpr uint64_t written_one_in = 16;
-    return index % written_one_in == 0 ? generate(options_.system, choices) : Result<Case>(draw_case(options_.system, choices));
+    return index % written_one_in == 0 ? generate(options_.system, choices, options_.on)
+                                       : Result<Case>(draw_case(options_.system, choices, options_.on));
   }
 
   // A shape, a probe or a cause that no case had.
@@ -126,7 +132,7 @@ class Hunt {
     one.the_case = the_case, one.smallest = false;
     take_law(one, seen);
     if (told_.met) RELOADLAB_TRY(told_.met(one));
-    RELOADLAB_ASSIGN(Shrunk shrunk, shrink(options_.system, answers, shown_quickly(cause, answers), options_.shrink_tries));
+    RELOADLAB_ASSIGN(Shrunk shrunk, shrink(options_.system, answers, shown_quickly(cause, answers), options_.shrink_tries, options_.on));
     one.token = {options_.system, options_.candidate, shrunk.the_case.world, std::move(shrunk.answers)};
     one.the_case = std::move(shrunk.the_case), one.smallest = shrunk.ended;
     take_law(one, observe(one.the_case, options_.candidate, engine_, one.cause.law == kSameAgain));
@@ -146,7 +152,7 @@ class Hunt {
       return shows(the_case);
     };
     Choices choices(answers);
-    const Result<Case> the_case = generate(options_.system, choices);
+    const Result<Case> the_case = generate(options_.system, choices, options_.on);
     const auto laws = engine_.law_ids();
     if (!the_case.ok() || std::ranges::count(laws, cause.law) == 0 || !alone(*the_case)) return shows;
     return [shows, alone](const Case& smaller) { return alone(smaller) && shows(smaller); };

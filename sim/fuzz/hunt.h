@@ -16,6 +16,7 @@ namespace reloadlab::sim::fuzz {
 struct HuntOptions {
   std::string system, candidate;
   uint64_t seed = 0;
+  std::optional<WorldKind> on;    // the world in whose place cases are played; absent: each in its own
   std::optional<int64_t> cases;   // of all shards together
   std::optional<double> seconds;  // start no case after so long
   std::optional<Shard> shard;

@@ -14,12 +14,12 @@ namespace {
 
 class Shrinker {
  public:
-  Shrinker(const std::string& system, const std::function<bool(const Case&)>& holds, int64_t tries_max)
-      : system_(system), holds_(holds), tries_max_(tries_max) {}
+  Shrinker(const std::string& system, const std::function<bool(const Case&)>& holds, int64_t tries_max, std::optional<WorldKind> on)
+      : system_(system), holds_(holds), tries_max_(tries_max), on_(on) {}
 
   Result<Shrunk> shrink(const Answers& answers) {
     Choices choices(answers);
-    RELOADLAB_ASSIGN(best_, generate(system_, choices));
+    RELOADLAB_ASSIGN(best_, generate(system_, choices, on_));
     choices_ = std::move(choices);
     size_ = size_of(best_);
     while (pass() && !used_up()) continue;
@@ -84,7 +84,7 @@ class Shrinker {
   bool take(const Answers& answers) {
     if (used_up() || !tried_.insert(answers).second) return false;
     Choices choices(answers);
-    Result<Case> smaller = generate(system_, choices);
+    Result<Case> smaller = generate(system_, choices, on_);
     if (!smaller.ok()) return false;
     const Size size = size_of(*smaller);
     if (size >= size_ || (++tries_, !holds_(*smaller))) return false;
@@ -95,6 +95,7 @@ class Shrinker {
   const std::string& system_;
   const std::function<bool(const Case&)>& holds_;
   const int64_t tries_max_;
+  const std::optional<WorldKind> on_;
   int64_t tries_ = 0;
   std::set<Answers> tried_;
   Case best_;
@@ -122,8 +123,9 @@ Size size_of(const Case& the_case) {
           static_cast<int64_t>(std::ranges::count_if(the_case.model.layers, [](const auto& layer) { return layer.dtype != DType::bf16; }))};
 }
 
-Result<Shrunk> shrink(const std::string& system, const Answers& answers, const std::function<bool(const Case&)>& holds, int64_t tries_max) {
-  return Shrinker(system, holds, tries_max).shrink(answers);
+Result<Shrunk> shrink(const std::string& system, const Answers& answers, const std::function<bool(const Case&)>& holds, int64_t tries_max,
+                      std::optional<WorldKind> on) {
+  return Shrinker(system, holds, tries_max, on).shrink(answers);
 }
 
 }  // namespace reloadlab::sim::fuzz

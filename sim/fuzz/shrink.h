@@ -4,6 +4,7 @@
 // reason is no smaller version of this one.
 #include <array>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "reference/base/status.h"
@@ -23,7 +24,8 @@ struct Shrunk {
   bool ended = true;  // there is nothing left to try; otherwise the tries were used up
 };
 
-// REQUIRES that `holds` is true of the case of these answers.
-Result<Shrunk> shrink(const std::string& system, const Answers& answers, const std::function<bool(const Case&)>& holds, int64_t tries_max);
+// REQUIRES that `holds` is true of the case of these answers, drawn for `on` (generate.h).
+Result<Shrunk> shrink(const std::string& system, const Answers& answers, const std::function<bool(const Case&)>& holds, int64_t tries_max,
+                      std::optional<WorldKind> on = {});
 
 }  // namespace reloadlab::sim::fuzz

@@ -13,6 +13,7 @@ Swarm Swarm::draw(Choices& choices, uint32_t kinds_there) {
     swarm.*each = choices.weighed_chance(35, question++);
   for (int left = 4; left > 0; --left) swarm.kinds.push_back(choices.weighed_below(kinds_there, question));
   swarm.dummy = choices.weighed_chance(12, ++question);
+  swarm.streams = choices.weighed_chance(12, ++question);
   return swarm;
 }
 

@@ -13,6 +13,7 @@ struct Swarm {
   bool duplicates = false, partial = false, excess = false, unknown = false, buckets = false;              // what updates bring
   bool chunks = false, layouts = false, types = false, orders = false, batches = false;                    // how it arrives
   bool faults = false, aborts = false, misuse = false, sleeps = false, forwards = false, destroy = false;  // what happens
+  bool streams = false;         // some updates come on a stream of the transport's own
   bool dummy = false;           // the model starts from weights that no loader brought
   std::vector<uint32_t> kinds;  // of plain layers; places in the table of draw_kinds.h
 

@@ -67,7 +67,7 @@ a_whole_cache_is_found() {
   shadow dpkg-query 'echo "ii "'
   run_setup || fail "stopped"
   expect_said "Torch ${torch#torch-}: found"
-  expect_said 'all 22 there'
+  expect_said 'all 23 there'
   rm -r "$folder/cache"
 }
 

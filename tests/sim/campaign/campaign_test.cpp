@@ -226,12 +226,10 @@ TEST_F(CampaignTest, DelaysAreForCasesInWhichOrderCounts) {
 }
 
 TEST_F(CampaignTest, CasesThatOthersStandForAreNamed) {
-  scenario("small");
   std::string both = small_scenario("both", "Of two worlds.", "small");
   const size_t at = both.find("kind: cpu");
   ASSERT_NE(at, std::string::npos) << both;
   write("scenarios/layerwise/both.yaml", both.replace(at, 9, "kind: [cpu, cuda]"));
-  std::filesystem::remove("scenarios/layerwise/small.yaml");
   options.selection.on = WorldKind::cuda;
   options.selection.world = WorldKind::cpu;
   EXPECT_EQ(run({"fake@good"}).cases.size(), 0u);

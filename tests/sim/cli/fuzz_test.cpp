@@ -37,6 +37,14 @@ TEST_F(Fuzzing, WhatKeepsEveryLawHolds) {
   EXPECT_TRUE(std::filesystem::is_empty(folder / "store/failing"));
 }
 
+TEST_F(Fuzzing, AnyCaseIsPlayedOnModelledDevicesAndOnGpusWhereThereAreAny) {
+  const Ran found = reloadlab("fuzz --candidate layerwise@seed --cases 3 --seed 2 --on sim --store store --shrink-tries 5");
+  expect(found, 1, "world: {kind: sim");
+  expect(reloadlab("replay " + tokens(found)[0]), 1, "FAIL  ");
+  expect(reloadlab_with("CUDA_VISIBLE_DEVICES=", "fuzz --system layerwise --cases 2 --on cuda --store store"), 4, "0 failing");
+  expect(reloadlab("fuzz --system layerwise --cases 2 --on cpu"), 64, "--on: world cpu has no devices, expected sim or cuda");
+}
+
 TEST_F(Fuzzing, WhatBreaksLawsIsKeptAndEachTokenAndEachFilePlaysItAgain) {
   const Ran ran = reloadlab("fuzz --candidate layerwise@seed --cases 6 --seed 2 --store store --shrink-tries 60");
   expect(ran, 1, "FAIL  ");

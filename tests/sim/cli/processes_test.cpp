@@ -86,7 +86,13 @@ TEST_F(LaunchedRuns, AreRefusedWhereTheyWereToldOfOtherNumbers) {
 
 TEST_F(LaunchedRuns, AreRefusedWhereTheirPortIsTaken) {
   const Ran ran = script(R"(
-python3 -c 'import socket, time; s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); print(s.getsockname()[1], flush=True); time.sleep(60)' >port &
+cat >taken.py <<END
+import socket, time
+taken = socket.create_server(("127.0.0.1", 0))
+print(taken.getsockname()[1], flush=True)
+time.sleep(60)
+END
+python3 taken.py >port &
 while [ ! -s port ]; do sleep 0.02; done
 RANK=0 LOCAL_RANK=0 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=$(cat port) "$RELOADLAB" run --on cuda >/dev/null
 printf '%s' $?

@@ -90,6 +90,21 @@ TEST(Generate, EverythingThatMayHappenToARingDoes) {
   for (const int64_t count : {delayed, refused, wrong, layerwise, gaps, padded, refused_graphs}) EXPECT_GT(count, 10);
 }
 
+TEST(Generate, UpdatesThatComeOnAnotherStreamArePlayedOnDevices) {
+  int64_t streamed = 0, delayed = 0;
+  for (uint64_t index = 0; index < draws; ++index) {
+    Choices choices(seed_of(12, index)), again(seed_of(12, index));
+    const Case one = draw_case("layerwise", choices), on_a_gpu = draw_case("layerwise", again, WorldKind::cuda);
+    streamed += one.order_counts(), delayed += one.delays.has_value();
+    EXPECT_EQ(one.world, one.order_counts() ? WorldKind::sim : WorldKind::cpu);
+    EXPECT_EQ(on_a_gpu.world, WorldKind::cuda);
+    EXPECT_EQ(on_a_gpu.delays, one.delays);
+  }
+  EXPECT_GT(streamed, 10);
+  EXPECT_GT(delayed, 10);
+  EXPECT_LT(streamed, static_cast<int64_t>(draws) / 4);
+}
+
 TEST(Generate, OnlineQuantizationHasSomethingToQuantize) {
   for (uint64_t index = 0; index < 100; ++index) {
     Choices choices(seed_of(9, index));
