@@ -129,7 +129,7 @@ TEST_F(Fuzzing, WhatWasMendedIsPromotedAndWhatFailsAgainIsARegression) {
 }
 
 TEST_F(Fuzzing, CampaignsThatAreKilledLoseNothing) {
-  const Ran ran = script("'" RELOADLAB_SOURCE_DIR "/tests/sim/cli/store_kills' \"$RELOADLAB\" 10");
+  const Ran ran = script("'" RELOADLAB_SOURCE_DIR "/tests/sim/cli/store_kills' \"$RELOADLAB\" 3");
   EXPECT_EQ(ran.exit_code, 0) << ran.err << ran.out;
   const Ran replays = script("'" RELOADLAB_SOURCE_DIR "/tests/sim/cli/store_replays' \"$RELOADLAB\" store 6");
   EXPECT_EQ(replays.exit_code, 0) << replays.err << replays.out;
