@@ -101,6 +101,14 @@ benches_leave_what_they_measured() {
   expect_said 'no result.json, reload.json, series.json or rates.json'
 }
 
+a_campaign_leaves_its_summary() {
+  FAKE_GPUS=1 comes_to 4 packed/gpu fuzz packed --out drawn --system layerwise --cases 3
+  expect grep -q '"judged": 0' drawn/fuzz.json
+  expect grep -q '"arguments": "--system layerwise --cases 3"' drawn/machine-fuzz.json
+  FAKE_GPUS=0 comes_to 4 packed/gpu fuzz packed --out none --system layerwise
+  comes_to 66 packed/gpu fuzz "$folder"
+}
+
 # bench/results/keep writes the summary, and bench/results/tables draws it.
 results_are_kept_and_drawn() {
   mkdir -p copy/ci copy/bench
@@ -118,6 +126,8 @@ results_are_kept_and_drawn() {
   comes_to 0 copy/ci/gpu keep figures
   expect grep -q '^| `reload/dense/seed` | 2.00 | – | 1.50 | – | – |' copy/bench/results/README.md
   expect test "$(grep -c threads copy/bench/results/fake-80gb-1/*-reload.json)" = 0
+  comes_to 0 copy/ci/gpu keep drawn
+  expect grep -q '^`fuzz --system layerwise --cases 3`: 3 cases in' copy/bench/results/README.md
   expect grep -q '"driver": "580.1"' copy/bench/results/fake-80gb-1/*-reload.json
   expect test -s copy/bench/results/fake-80gb-1/*-rates.json
   expect grep -q '^| flop_per_s |$' copy/bench/results/README.md
@@ -136,4 +146,5 @@ without_a_build_there_is_nothing_to_pack
 what_is_missing_is_said
 a_run_leaves_its_files
 benches_leave_what_they_measured
+a_campaign_leaves_its_summary
 results_are_kept_and_drawn
