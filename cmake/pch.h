@@ -1,10 +1,9 @@
-// The one precompiled header: what nearly every file that touches tensors includes. What IValue comes with (ATen/ATen.h, ATen/Functions.h,
-// torch/library.h) is left to those that need it: the compiler instantiates the templates of this header again in every file, and of
-// these that takes two seconds.
+// The one precompiled header: what nearly every file that touches tensors includes.
 #pragma once
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
+#include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <fmt/format.h>
+#include <torch/library.h>
 
 #include <algorithm>
 #include <cstdint>
