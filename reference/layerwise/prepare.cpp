@@ -136,7 +136,7 @@ Reported& reported(std::vector<Reported>& all, const RecordedStorage* storage) {
   return found == all.end() ? all.emplace_back(storage) : *found;
 }
 
-Result<std::unique_ptr<Progress>> element_progress(Core& core, const Group& group) {
+std::unique_ptr<Progress> element_progress(Core& core, const Group& group) {
   auto progress = std::make_unique<ElementProgress>(core.tracker);
   std::vector<Reported> all;
   for (const Member& member : group.members) {
@@ -153,7 +153,7 @@ Result<std::unique_ptr<Progress>> element_progress(Core& core, const Group& grou
       core.tracker.watch(placeholder.storage().unsafeGetStorageImpl(), storage);
     }
   }
-  return std::unique_ptr<Progress>(std::move(progress));
+  return progress;
 }
 
 // A parameter that had no shape when it was recorded is nobody's to load.
@@ -184,8 +184,11 @@ void place(const Core& core, model::Layer& layer, Member& member, Placeholders& 
 Status arm(Core& core, const std::shared_ptr<Update>& update, Group& group) {
   Placeholders placeholders(core.policy);
   for (Member& member : group.members) place(core, *member.layer.lock(), member, placeholders);
-  RELOADLAB_ASSIGN(group.progress,
-                   core.policy.completion == Completion::elements ? element_progress(core, group) : numel_progress(core, group));
+  if (core.policy.completion == Completion::elements) {
+    group.progress = element_progress(core, group);
+  } else {
+    RELOADLAB_ASSIGN(group.progress, numel_progress(core, group));
+  }
   for (size_t member = 0; member < group.members.size(); ++member) wrap_member(core, update, group, member);
   group.state = Group::State::armed;
   for (const Member& member : group.members) core.tell(model::EngineEventKind::armed, member.path());

@@ -49,7 +49,8 @@ struct SelectionTexts {
   std::string world, on, seed, delays;
   int ranks = 0;  // 0: any
 };
-void add_cases(CLI::App& command, SelectionTexts& texts);      // whatever world they are for
+void add_cases(CLI::App& command, SelectionTexts& texts);  // whatever world they are for
+void add_candidates(CLI::App& command, SelectionTexts& texts);
 void add_selection(CLI::App& command, SelectionTexts& texts);  // and those of one world
 Result<WorldKind> read_world(std::string_view option, const std::string& text);
 // What --on was given: a world with devices.

@@ -256,11 +256,7 @@ Command add_explore(CLI::App& app, const Program& program) {
   CLI::App* parser = app.add_subcommand("explore", "Play cases with series under many schedules: all that differ, unless said otherwise");
   auto texts = std::make_shared<ExploreTexts>();
   add_selection(*parser, texts->selection);
-  parser
-      ->add_option("--candidate", texts->selection.candidates,
-                   "Implementation under test; may be given again. Default: the system's profiles")
-      ->type_name("NAME|FILE.so")
-      ->allow_extra_args(false);
+  add_candidates(*parser, texts->selection);
   auto* way = parser->add_option_group("way", "");
   way->add_flag("--exhaustive", texts->exhaustive, "Every schedule that differs in what counts, once (the default)");
   way->add_flag("--unreduced", texts->unreduced, "Every schedule");

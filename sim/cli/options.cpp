@@ -55,6 +55,12 @@ void add_cases(CLI::App& command, SelectionTexts& texts) {
   command.add_option("--seed", texts.seed, "A number, or a commit of 40 hexadecimal digits")->type_name("SEED");
 }
 
+void add_candidates(CLI::App& command, SelectionTexts& texts) {
+  command.add_option("--candidate", texts.candidates, "Implementation under test; may be given again. Default: the system's profiles")
+      ->type_name("NAME|FILE.so|python:MODULE:CLASS")
+      ->allow_extra_args(false);
+}
+
 void add_selection(CLI::App& command, SelectionTexts& texts) {
   add_cases(command, texts);
   command.add_option("--world", texts.world, "Cases of this world only: cpu, meta, sim, cuda")->type_name("WORLD");

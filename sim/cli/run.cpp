@@ -104,11 +104,7 @@ Command add_run(CLI::App& app, const Program& program) {
   auto texts = std::make_shared<RunTexts>();
   add_selection(*parser, texts->selection);
   CampaignOptions& options = texts->options;
-  parser
-      ->add_option("--candidate", texts->selection.candidates,
-                   "Implementation under test; may be given again. Default: the system's profiles")
-      ->type_name("NAME|FILE.so|python:MODULE:CLASS")
-      ->allow_extra_args(false);
+  add_candidates(*parser, texts->selection);
   parser->add_option("--law", texts->selection.laws, "Judge this law only; may be given again")->type_name("ID")->allow_extra_args(false);
   parser->add_option("--jobs", options.jobs, "Worker processes side by side")->check(CLI::Range(1, 1024))->type_name("N");
   parser->add_option("--for", texts->seconds, "Start no case after so long: 500ms, 30s, 2m, 1h")->type_name("TIME");

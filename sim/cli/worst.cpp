@@ -68,11 +68,7 @@ Command add_worst(CLI::App& app, const Program& program) {
   CLI::App* parser = app.add_subcommand("worst", "Look for the order of loads or of passes that costs a model most");
   auto texts = std::make_shared<WorstTexts>();
   add_selection(*parser, texts->selection);
-  parser
-      ->add_option("--candidate", texts->selection.candidates,
-                   "Implementation under test; may be given again. Default: the system's profiles")
-      ->type_name("NAME|FILE.so")
-      ->allow_extra_args(false);
+  add_candidates(*parser, texts->selection);
   parser->add_option("--objective", texts->objective, objectives_text())->required()->type_name("NAME");
   parser->add_option("--cases", texts->cases, "So many cases of each")->check(CLI::Range(int64_t{1}, int64_t{1} << 40))->type_name("N");
   parser->add_option("--for", texts->seconds, "Start no case after so long, of each (default, without --cases: 10s)")->type_name("TIME");

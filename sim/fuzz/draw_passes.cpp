@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "reference/model/kind.h"
+#include "sim/fuzz/draw_plan.h"
 
 namespace reloadlab::sim::fuzz {
 namespace {
@@ -87,10 +87,7 @@ class PassDrawer {
   std::string draw_layer() { return choices_.pick(layers_); }
 
   std::vector<std::string> names_of_layer(const std::string& name) const {
-    const model::LayerSpec& layer = *std::ranges::find(case_.model.layers, name, &model::LayerSpec::name);
-    std::vector<std::string> names;
-    for (model::Delivery& delivery : model::find_layer_kind(layer.kind)->deliveries(layer)) names.push_back(std::move(delivery.name));
-    return names;
+    return names_of(*std::ranges::find(case_.model.layers, name, &model::LayerSpec::name));
   }
 
   Step draw_pass() {

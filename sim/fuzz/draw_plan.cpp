@@ -33,10 +33,16 @@ void draw_names(const std::vector<std::string>& names, LoadPlan& plan, Drawing& 
 
 }  // namespace
 
+std::vector<std::string> names_of(const model::LayerSpec& layer) {
+  std::vector<std::string> names;
+  for (model::Delivery& delivery : model::find_layer_kind(layer.kind)->deliveries(layer)) names.push_back(std::move(delivery.name));
+  return names;
+}
+
 std::vector<std::string> names_of(const model::ModelSpec& model) {
   std::vector<std::string> names;
   for (const model::LayerSpec& layer : model.layers)
-    for (model::Delivery& delivery : model::find_layer_kind(layer.kind)->deliveries(layer)) names.push_back(std::move(delivery.name));
+    for (std::string& name : names_of(layer)) names.push_back(std::move(name));
   return names;
 }
 

@@ -9,6 +9,7 @@
 namespace reloadlab::sim::fuzz {
 
 // What checkpoints bring to the model, in its order.
+std::vector<std::string> names_of(const model::LayerSpec& layer);
 std::vector<std::string> names_of(const model::ModelSpec& model);
 
 // Order and transport of a whole checkpoint.

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "sim/fuzz/draw_kinds.h"
 #include "sim/fuzz/observe.h"
 #include "tests/mutants/wrong.h"
+#include "tests/sim/fuzz/small_ring.h"
 
 namespace reloadlab::sim::fuzz {
 namespace {
@@ -20,15 +20,7 @@ const Engine& engine() {
 
 // Judged by what ranks read alone: the law of order sees races in any schedule.
 Case ring(std::optional<uint64_t> delays, Pass::Stream stream) {
-  Case the_case{
-      .scenario = "ring", .file = "ring.yaml", .about = "A ring.", .system = "shared_series", .world = WorldKind::sim, .ranks = 2};
-  the_case.tensor_parallel = 1;
-  SeriesSpec series{.name = "o", .prefetch = 1};
-  for (const char* name : {"a", "b", "c", "d"}) {
-    the_case.model.layers.push_back(layer_of(name, "replicated_linear", {{"in", int64_t{4}}, {"out", int64_t{4}}}));
-    series.layers.emplace_back(name);
-  }
-  the_case.series = {series};
+  Case the_case = ring_of_four(1);
   the_case.checkpoints = {{"A", {.seed = 1}}};
   Step pass{.kind = StepKind::pass};
   pass.pass.stream = stream;

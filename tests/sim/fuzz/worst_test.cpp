@@ -6,6 +6,7 @@
 #include "sim/campaign/engine.h"
 #include "sim/fuzz/draw_kinds.h"
 #include "sim/scenario/scenario.h"
+#include "tests/sim/fuzz/small_ring.h"
 
 namespace reloadlab::sim::fuzz {
 namespace {
@@ -25,15 +26,7 @@ Case small_model() {
 }
 
 Case small_ring() {
-  Case the_case{
-      .scenario = "ring", .file = "ring.yaml", .about = "A ring.", .system = "shared_series", .world = WorldKind::sim, .ranks = 2};
-  the_case.tensor_parallel = 1;
-  SeriesSpec series{.name = "o", .prefetch = 2};
-  for (const char* name : {"a", "b", "c", "d"}) {
-    the_case.model.layers.push_back(layer_of(name, "replicated_linear", {{"in", int64_t{4}}, {"out", int64_t{4}}}));
-    series.layers.emplace_back(name);
-  }
-  the_case.series = {series};
+  Case the_case = ring_of_four(2);
   the_case.timing = Timing{.broadcast = 100, .before = {1}, .after = {2}};
   the_case.checkpoints = {{"A", {.seed = 1}}, {"B", {.seed = 2}}};
   return the_case;
