@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "sim/campaign/gpu_turn.h"
 #include "sim/campaign/messages.h"
 #include "sim/campaign/trail.h"
 #include "sim/campaign/worker_process.h"
@@ -195,6 +196,11 @@ Engine with_rank_processes(Engine engine, std::vector<std::string> command) {
   engine.replay = [parties, home, alone = std::move(engine.replay)](const Case& the_case, const std::string& candidate,
                                                                     const EngineOptions& asked) -> Result<Evidence> {
     if (asked.seat || !needs_rank_processes(the_case)) return alone(the_case, candidate, asked);
+    std::optional<GpuTurn> turn;
+    if (the_case.ranks > 1) {
+      RELOADLAB_ASSIGN(GpuTurn taken, GpuTurn::take());
+      turn.emplace(std::move(taken));
+    }
     Party& party = parties->try_emplace({the_case.ranks, the_case.allocator}, home).first->second;
     return party.play({.the_case = the_case, .candidate = candidate, .prove_determinism = asked.prove_determinism}, asked);
   };

@@ -1,5 +1,7 @@
 #include "sim/compare/known.h"
 
+#include <algorithm>
+
 namespace reloadlab::sim {
 namespace {
 
@@ -14,6 +16,10 @@ constexpr std::string_view unjoined = "was forked and never joined";
 constexpr std::string_view ends_unjoined =
     "PyTorch 2.11 with NCCL 2.28 ends a capture though nobody waits for a broadcast in it; modelled devices refuse, as CUDA does for "
     "streams of one's own";
+
+constexpr std::string_view ask_differently =
+    "NCCL does not look whether ranks ask for the same: where they differ nothing is defined, and small messages arrive; modelled devices wait "
+    "for ever";
 
 constexpr Known table[] = {
     {WorldKind::sim, WorldKind::cuda, StepKind::capture, unjoined, ends_unjoined},
@@ -30,6 +36,11 @@ std::string_view known_difference(WorldKind world, const Status& status, WorldKi
   for (const Known& known : table)
     if (known.step == step && (fits(known, world, status, other, others) || fits(known, other, others, world, status))) return known.why;
   return {};
+}
+
+std::string_view known_difference(const Execution& endless) {
+  const auto differ = [](const std::string& wait) { return wait.find("which cannot complete: ") != std::string::npos; };
+  return std::ranges::any_of(endless.waits, differ) ? ask_differently : "";
 }
 
 }  // namespace reloadlab::sim

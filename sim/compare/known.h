@@ -9,4 +9,7 @@ namespace reloadlab::sim {
 // The reason; empty where nobody knows of it.
 std::string_view known_difference(WorldKind world, const Status& status, WorldKind other, const Status& others, StepKind step);
 
+// The same for a step that does not end in a modelled world, whose run this is, and ends well on real devices.
+std::string_view known_difference(const Execution& endless);
+
 }  // namespace reloadlab::sim

@@ -1,11 +1,16 @@
 #include "sim/campaign/party.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include "sim/campaign/attempt.h"
@@ -56,6 +61,44 @@ TEST_F(Party, TellsWhatOneProcessWouldHaveTold) {
   ASSERT_TRUE(apart.ok()) << apart.status().message();
   ASSERT_TRUE(alone.ok()) << alone.status().message();
   EXPECT_EQ(to_text(*apart), to_text(*alone));
+}
+
+// Whether somebody plays on the GPUs of this host. Its own temporary folder: other tests have their turns too.
+class PartysTurn : public Party {
+ protected:
+  PartysTurn() {
+    std::filesystem::create_directory(folder);
+    ::setenv("TMPDIR", folder.c_str(), 1);
+  }
+  ~PartysTurn() override {
+    ::unsetenv("TMPDIR");
+    std::filesystem::remove_all(folder);
+  }
+  bool taken() const {
+    const int file = ::open((folder / "reloadlab-gpus.lock").c_str(), O_RDONLY);
+    const bool taken = ::flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    ::close(file);
+    return taken;
+  }
+  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / fmt::format("reloadlab-turn-{}", ::getpid());
+};
+
+TEST_F(PartysTurn, IsTakenWhileRanksMeet) {
+  int steps = 0, free = 0;
+  const auto look = [&](const Variation&, int, int) { ++steps, free += taken() ? 0 : 1; };
+  ASSERT_TRUE(together.replay(talking, "fake@good", {.on_step = look, .silence_seconds = 60}).ok());
+  EXPECT_GT(steps, 0);
+  EXPECT_EQ(free, 0);
+  EXPECT_FALSE(taken());
+  talking.ranks = 1;
+  steps = free = 0;
+  ASSERT_TRUE(together.replay(talking, "fake@good", {.on_step = look, .silence_seconds = 60}).ok());
+  EXPECT_EQ(free, steps) << "one rank waits for nobody";
+}
+
+TEST_F(PartysTurn, WhereItCannotBeHadIsSaid) {
+  std::filesystem::create_symlink(folder / "nowhere" / "lock", folder / "reloadlab-gpus.lock");
+  EXPECT_NE(play("fake@good").status().message().find("expected a lock for the GPUs of this host"), std::string::npos);
 }
 
 TEST_F(Party, LivesOnForCasesThatGoWell) {

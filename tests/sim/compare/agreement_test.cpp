@@ -127,6 +127,19 @@ TEST_F(Agreement, ACaptureThatOnlyModelledDevicesRefuseIsKnown) {
   EXPECT_EQ(row("outcomes").state, State::differs);
 }
 
+TEST_F(Agreement, ACollectiveThatRanksAskForDifferentlyIsKnownNotToEndWhereItIsModelled) {
+  run_of(sim).outcomes.pop_back();
+  expect(row("outcomes"), State::differs, "step 1 pass: sim does not end; cuda ends well");
+  sim.executions.back().waits = {"stream 1 of rank 0: broadcast #2 of all, which cannot complete: rank 1 issued 4 bytes, others 8"};
+  expect(row("outcomes"), State::known, "NCCL does not look whether ranks ask for the same");
+  run_of(cuda).outcomes[1].status = Status(Code::failed, "no");
+  EXPECT_EQ(row("outcomes").state, State::differs);
+  std::swap(sim.executions.back().waits, cuda.executions.back().waits);
+  run_of(cuda).outcomes.pop_back();
+  run_of(sim).outcomes.push_back({.step = 1});
+  EXPECT_EQ(row("outcomes").state, State::differs) << "a real collective that never ends is the candidate's";
+}
+
 TEST_F(Agreement, PassesArePredictedWithinATenth) {
   for (Evidence* each : {&sim, &cuda}) {
     each->the_case.timing.emplace();
@@ -174,6 +187,19 @@ TEST_F(Agreement, AVersionIsThatOfTheLastLoadWhereSeveralHaveItsBytes) {
   hold(cuda, 2.0F);
   run_of(cuda).reads[1].content = cuda.executions[1].ranks[0].censuses[0].entries[1].content = number(1.0F);
   expect(row("sequence"), State::agrees, "8 operations");
+}
+
+TEST_F(Agreement, VersionsThatOnlyTheLastBitTellsApartAreOne) {
+  const float next = std::nextafter(1.0F, 2.0F);
+  for (Evidence* each : {&sim, &cuda}) {
+    each->executions.back().steps[0].plan.checkpoint = "B";
+    hold(*each, 1.0F);
+    each->executions[1].ranks[0].censuses[0].entries[1].content = number(next);
+  }
+  run_of(sim).reads[1].content = number(next);
+  expect(row("sequence"), State::agrees, "8 operations");
+  cuda.executions[1].ranks[0].censuses[0].entries[1].content = number(2.0F);
+  expect(row("sequence"), State::differs, "cuda: read of b.weight at A");
 }
 
 TEST_F(Agreement, WhatRacesMayFindEither) {

@@ -1,0 +1,40 @@
+#include "sim/campaign/gpu_turn.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+namespace reloadlab::sim {
+namespace {
+
+// What another user made may be opened, but not made: the folder is everybody's.
+int open_lock(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  return file >= 0 || errno != ENOENT ? file : ::open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
+}
+
+}  // namespace
+
+Result<GpuTurn> GpuTurn::take() {
+  std::error_code none;
+  const std::string path = std::filesystem::temp_directory_path(none) / "reloadlab-gpus.lock";
+  const int file = open_lock(path);
+  if (file < 0) return Status(Code::failed, fmt::format("{}: {}, expected a lock for the GPUs of this host", path, std::strerror(errno)));
+  GpuTurn turn(file);
+  while (::flock(file, LOCK_EX) != 0)
+    if (errno != EINTR) return Status(Code::failed, fmt::format("{}: {}", path, std::strerror(errno)));
+  return turn;
+}
+
+GpuTurn::GpuTurn(GpuTurn&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
+GpuTurn::~GpuTurn() {
+  if (file_ >= 0) ::close(file_);
+}
+
+}  // namespace reloadlab::sim
