@@ -1,7 +1,8 @@
 // Passes of a shared-weight series on two GPUs, a process for each rank: 61 layers in the shape of DeepSeek-V3's o_proj, with real GEMMs
 // of as many tokens as make a layer 0.5, 2 and 8 times as long as its broadcast. In turns, in one process: the GEMMs alone; with
 // broadcasts that nobody waits for, each released as a ring's, and with independent ones of the same bytes; rings that look 0, 1 and 2
-// layers ahead. Counters are medians of all turns, in milliseconds, and ratios of them; `predicted` is what modelled devices say, with a
+// layers ahead; every other turn backwards, so that clocks which fall favour none. Counters are medians of all turns, in milliseconds;
+// ratios of passes those of each turn, for clocks differ from turn to turn. `predicted` is what modelled devices say, with a
 // lone broadcast's time and what the released ones add to GEMMs. A second run takes passes apart: what the GEMMs' stream waited, and each
 // broadcast beside that of NCCL itself under the same GEMMs. Broadcasts have a few CTAs, and GEMMs leave them as many SMs, as engines do
 // that overlap the two; broadcasts run on streams of high priority, NCCL's own as well. Two benchmarks show what comes of GEMMs that take
@@ -16,6 +17,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <map>
 #include <numeric>
 
@@ -37,7 +40,7 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-int turns() { return tiny() ? 1 : 3; }
+int turns() { return tiny() ? 1 : 9; }
 
 std::string ring_name(int64_t prefetch) { return fmt::format("k{}", prefetch); }
 
@@ -70,10 +73,12 @@ class Passes {
   }
 
   void turn() {
-    take("none", plain_pass(stage(), false).pass);
-    take("released", released_pass(stage(), windows_).pass);
-    take("independent", independent_pass(stage(), windows_).pass);
-    for (int64_t k = 0; k <= most_ahead; ++k) take(ring_name(k), ring(k).pass(false).pass);
+    std::vector<std::function<void()>> passes = {[&] { take("none", plain_pass(stage(), false).pass); },
+                                                 [&] { take("released", released_pass(stage(), windows_).pass); },
+                                                 [&] { take("independent", independent_pass(stage(), windows_).pass); }};
+    for (int64_t k = 0; k <= most_ahead; ++k) passes.push_back([this, k] { take(ring_name(k), ring(k).pass(false).pass); });
+    if (taken_["none"].size() % 2 == 1) std::ranges::reverse(passes);
+    for (const auto& pass : passes) pass();
   }
 
   void take_apart() {
@@ -104,8 +109,8 @@ class Passes {
       const double pass = median(taken_[name]), waited = std::max(0.0, median(taken_["waited:" + name]) - median(taken_["idle"]));
       const double predicted =
           predicted_pass({.ranks = ranks, .layers = o_proj_layers, .bytes = layers_.bytes(), .layer_ms = layer_ms(), .rates = rates()}, k);
-      counters[name + "/independent"] = pass / median(taken_["independent"]);
-      counters[name + "/none"] = pass / median(taken_["none"]);
+      counters[name + "/independent"] = ratio(name, "independent");
+      counters[name + "/none"] = ratio(name, "none");
       counters["exposed:" + name] = waited / pass;
       counters["hidden:" + name] = 1 - waited / lone;
       counters["raw/broadcast:" + name] = median(taken_["broadcast:raw"]) / median(taken_["broadcast:" + name]);
@@ -142,6 +147,12 @@ class Passes {
     const std::string key = fmt::format("tokens {}", asked_++);
     if (seat_.rank == 0) store_->set(key, std::to_string(tokens));
     return std::stoll(store_->get_to_str(key));
+  }
+
+  double ratio(const std::string& one, const std::string& other) {
+    std::vector<double> ratios;
+    std::ranges::transform(taken_[one], taken_[other], std::back_inserter(ratios), std::divides());
+    return median(std::move(ratios));
   }
 
   double layer_ms() { return median(taken_["none"]) / static_cast<double>(o_proj_layers); }
