@@ -1,7 +1,7 @@
 // Passes of a shared-weight series on two GPUs, a process for each rank: 61 layers in the shape of DeepSeek-V3's o_proj, with real GEMMs
 // of as many tokens as make a layer 0.5, 2 and 8 times as long as its broadcast. In turns, in one process: the GEMMs alone; with
 // broadcasts that nobody waits for, each released as a ring's, and with independent ones of the same bytes; rings that look 0, 1 and 2
-// layers ahead; every other turn backwards, so that clocks which fall favour none. Counters are medians of all turns, in milliseconds;
+// layers ahead; every other turn backwards, so that clocks which fall favour none. What the slower rank takes counts. Counters are medians of all turns, in milliseconds;
 // ratios of passes those of each turn, for clocks differ from turn to turn. `predicted` is what modelled devices say, with a
 // lone broadcast's time and what the released ones add to GEMMs. A second run takes passes apart: what the GEMMs' stream waited, and each
 // broadcast beside that of NCCL itself under the same GEMMs. Broadcasts have a few CTAs, and GEMMs leave them as many SMs, as engines do
@@ -20,6 +20,7 @@
 #include <functional>
 #include <iterator>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "bench/contest.h"
@@ -73,23 +74,22 @@ class Passes {
   }
 
   void turn() {
-    std::vector<std::function<void()>> passes = {[&] { take("none", plain_pass(stage(), false).pass); },
-                                                 [&] { take("released", released_pass(stage(), windows_).pass); },
-                                                 [&] { take("independent", independent_pass(stage(), windows_).pass); }};
-    for (int64_t k = 0; k <= most_ahead; ++k) passes.push_back([this, k] { take(ring_name(k), ring(k).pass(false).pass); });
+    std::vector<std::function<void()>> passes = {[&] { take("none", slowest(plain_pass(stage(), false).pass)); },
+                                                 [&] { take("released", slowest(released_pass(stage(), windows_).pass)); },
+                                                 [&] { take("independent", slowest(independent_pass(stage(), windows_).pass)); }};
+    for (int64_t k = 0; k <= most_ahead; ++k) passes.push_back([this, k] { take(ring_name(k), slowest(ring(k).pass(false).pass)); });
     if (taken_["none"].size() % 2 == 1) std::ranges::reverse(passes);
     for (const auto& pass : passes) pass();
   }
 
   void take_apart() {
     for (int again = 0; again < turns(); ++again) {
-      take("idle", plain_pass(stage(), true).waited);
-      const PassTimes released = released_pass(stage(), windows_);
-      take("broadcast:raw", median(released.broadcasts));
+      take("idle", slowest(plain_pass(stage(), true).waited));
+      take("broadcast:raw", median(once_all_came(released_pass(stage(), windows_).broadcasts)));
       for (int64_t k = 0; k <= most_ahead; ++k) {
         const PassTimes times = ring(k).pass(true);
-        take("waited:" + ring_name(k), times.waited);
-        take("broadcast:" + ring_name(k), median(times.broadcasts));
+        take("waited:" + ring_name(k), slowest(times.waited));
+        take("broadcast:" + ring_name(k), median(once_all_came(times.broadcasts)));
       }
     }
   }
@@ -147,6 +147,26 @@ class Passes {
     const std::string key = fmt::format("tokens {}", asked_++);
     if (seat_.rank == 0) store_->set(key, std::to_string(tokens));
     return std::stoll(store_->get_to_str(key));
+  }
+
+  // Times of all ranks, one for each.
+  std::vector<std::vector<double>> gathered(const std::vector<double>& mine) {
+    const int64_t number = asked_++;
+    const auto key = [&](int rank) { return fmt::format("times {} of {}", number, rank); };
+    store_->set(key(seat_.rank), nlohmann::json(mine).dump());
+    std::vector<std::vector<double>> all;
+    for (int rank = 0; rank < seat_.ranks; ++rank) all.push_back(nlohmann::json::parse(store_->get_to_str(key(rank))));
+    return all;
+  }
+  // A pass is over when the last rank's is: GPUs of one host differ, and a ring goes at the pace of the slower one.
+  double slowest(double ms) { return std::ranges::max(gathered({ms})).front(); }
+  // A broadcast in which a rank waits for another one's kernel does not move anything yet: the last to come tells how long it takes.
+  std::vector<double> once_all_came(const std::vector<double>& broadcasts) {
+    const auto all = gathered(broadcasts);
+    std::vector<double> shortest = all.front();
+    for (const auto& one : all)
+      std::ranges::transform(shortest, one, shortest.begin(), [](double a, double b) { return std::min(a, b); });
+    return shortest;
   }
 
   double ratio(const std::string& one, const std::string& other) {

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <set>
 
-#include "sim/compare/likeness.h"
-
 namespace reloadlab::sim {
 namespace {
 
@@ -74,8 +72,7 @@ class Projector {
     add("communicator " + group, std::move(what), event, event.value);
   }
 
-  // The checkpoint whose cold load leaves these bytes, in the same world: that of the last load before, where several do. But for the last
-  // bit: two checkpoints that are told apart by it in one world may be the same in another, which rounds by itself.
+  // The checkpoint whose cold load leaves these bytes, in the same world: that of the last load before, where several do.
   std::string version_of(const std::string& path, const RankRun::Read& read) const {
     if (!read.content) return "nothing";
     const std::string loaded = last_load(read.step);
@@ -84,7 +81,7 @@ class Projector {
       if (execution.variation.kind != Variation::Kind::cold || execution.ranks.size() <= rank_) continue;
       if (execution.ranks[rank_].censuses.empty()) continue;
       const CensusEntry* entry = execution.ranks[rank_].censuses.back().find(path);
-      if (!entry || !entry->content || likeness(read.dtype, entry->content->bytes, read.content->bytes) == Likeness::different) continue;
+      if (!entry || !entry->content || entry->content->bytes != read.content->bytes) continue;
       if (fitting.starts_with("none") || execution.variation.name == loaded) fitting = execution.variation.name;
     }
     return fitting;
