@@ -1,6 +1,8 @@
 // What a load call costs on the meta device: the plain loader, the loader under the seed's counter, under exact accounting, and
 // through the whole wrapper (bind, buffer, count) of both profiles. The tensor is loaded box by box: rows, columns, or halves of
 // experts, in order or shuffled.
+#include <ATen/ops/empty.h>
+
 #include "bench/contest.h"
 #include "reference/base/prng.h"
 #include "reference/layerwise/accounting/progress.h"

@@ -1,12 +1,15 @@
 // What the modelled world costs whoever runs on it: events, deferred kernels, turns of hosts, and a layer of a series on one rank, from
 // two ranks to 256.
-#include <ATen/ATen.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/Event.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/format.h>
 
 #include <numeric>
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 
 #include "bench/contest.h"
 #include "reference/base/check.h"

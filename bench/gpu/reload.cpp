@@ -4,6 +4,7 @@
 // finish has returned; the device may still be at work), and multiples of the bytes copied once. prepare, loads and finish are a reload's
 // parts, with the device idle before each; host_loads and host_finish what the host takes for them within a reload. After the turns the
 // model is spoiled, reloaded with evidence on, which gives the numbers of allocations, operators and copies, and compared.
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/cuda/CUDAContext.h>
 #include <ATen/ops/empty.h>
 #include <benchmark/benchmark.h>

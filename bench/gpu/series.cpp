@@ -1,7 +1,8 @@
 // Passes of a shared-weight series on two GPUs, a process for each rank: 61 layers in the shape of DeepSeek-V3's o_proj, with real GEMMs
 // of as many tokens as make a layer 0.5, 2 and 8 times as long as its broadcast. In turns, in one process: the GEMMs alone; with
 // broadcasts that nobody waits for, each released as a ring's, and with independent ones of the same bytes; rings that look 0, 1 and 2
-// layers ahead; every other turn backwards, so that clocks which fall favour none. What the slower rank takes counts. Counters are medians of all turns, in milliseconds;
+// layers ahead; every other turn backwards, so that clocks which fall favour none. What the slower rank takes counts. Counters are medians
+// of all turns, in milliseconds;
 // ratios of passes those of each turn, for clocks differ from turn to turn. `predicted` is what modelled devices say, with a
 // lone broadcast's time and what the released ones add to GEMMs. A second run takes passes apart: what the GEMMs' stream waited, and each
 // broadcast beside that of NCCL itself under the same GEMMs. Broadcasts have a few CTAs, and GEMMs leave them as many SMs, as engines do
@@ -164,8 +165,7 @@ class Passes {
   std::vector<double> once_all_came(const std::vector<double>& broadcasts) {
     const auto all = gathered(broadcasts);
     std::vector<double> shortest = all.front();
-    for (const auto& one : all)
-      std::ranges::transform(shortest, one, shortest.begin(), [](double a, double b) { return std::min(a, b); });
+    for (const auto& one : all) std::ranges::transform(shortest, one, shortest.begin(), [](double a, double b) { return std::min(a, b); });
     return shortest;
   }
 

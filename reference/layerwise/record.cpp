@@ -1,5 +1,8 @@
 #include "reference/layerwise/record.h"
 
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+
 #include <algorithm>
 #include <array>
 

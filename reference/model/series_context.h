@@ -4,8 +4,8 @@
 #include <c10/core/Device.h>
 
 #include <string>
-#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
-#include <torch/csrc/distributed/c10d/Store.hpp>
+
+#include "reference/model/c10d_names.h"
 
 namespace reloadlab::model {
 

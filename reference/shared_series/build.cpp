@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <torch/csrc/distributed/c10d/Work.hpp>
 
 #include "reference/model/device.h"
 #include "reference/model/guard.h"

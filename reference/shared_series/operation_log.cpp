@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <torch/csrc/distributed/c10d/Store.hpp>
 
 namespace reloadlab::shared_series {
 namespace {

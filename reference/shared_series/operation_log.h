@@ -9,11 +9,10 @@
 //
 // Nothing here waits: a rank that has published nothing yet is passed over.
 #include <memory>
-#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
-#include <torch/csrc/distributed/c10d/Store.hpp>
 #include <vector>
 
 #include "reference/base/status.h"
+#include "reference/model/c10d_names.h"
 
 namespace reloadlab::shared_series {
 

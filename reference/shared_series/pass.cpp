@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+
 #include "reference/model/guard.h"
 #include "reference/shared_series/core.h"
 

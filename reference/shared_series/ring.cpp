@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <torch/csrc/distributed/c10d/Work.hpp>
 
 namespace reloadlab::shared_series {
 

@@ -7,9 +7,9 @@
 #include <c10/core/Event.h>
 
 #include <optional>
-#include <torch/csrc/distributed/c10d/Work.hpp>
 #include <vector>
 
+#include "reference/model/c10d_names.h"
 #include "reference/shared_series/index.h"
 #include "reference/shared_series/policy.h"
 

@@ -1,7 +1,12 @@
 #pragma once
-// All that a plug-in includes: the contract (candidate.h), the model (layer.h), and the macro that makes a shared library a candidate.
-// What it calls of these is the program's, found when the library is opened; it links LibTorch and nothing of reloadlab.
+// All that a plug-in includes: the contract (candidate.h), the model (layer.h), tensors and communicators, and the macro that makes a
+// shared library a candidate. What it calls of these is the program's, found when the library is opened; it links LibTorch and nothing of
+// reloadlab.
+#include <ATen/ATen.h>
 #include <torch/version.h>
+
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+#include <torch/csrc/distributed/c10d/Store.hpp>
 
 #include "reference/model/guard.h"
 #include "reference/model/post_load.h"

@@ -18,8 +18,8 @@ constexpr std::string_view ends_unjoined =
     "streams of one's own";
 
 constexpr std::string_view ask_differently =
-    "NCCL does not look whether ranks ask for the same: where they differ nothing is defined, and small messages arrive; modelled devices wait "
-    "for ever";
+    "NCCL does not look whether ranks ask for the same: where they differ nothing is defined, and small messages arrive; modelled devices "
+    "wait for ever";
 
 constexpr Known table[] = {
     {WorldKind::sim, WorldKind::cuda, StepKind::capture, unjoined, ends_unjoined},

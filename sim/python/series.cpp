@@ -1,4 +1,6 @@
 // A weight series that is a Python object.
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+
 #include "reference/base/check.h"
 #include "sim/python/helpers.h"
 #include "sim/python/reloader.h"

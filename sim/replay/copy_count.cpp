@@ -1,5 +1,7 @@
 #include "sim/replay/copy_count.h"
 
+#include <ATen/core/dispatch/Dispatcher.h>
+
 #include <string_view>
 #include <unordered_map>
 

@@ -1,10 +1,11 @@
 #pragma once
 // Counts the copies among the operators that a tap sees. An operator that failed, or that was not let through, copied nothing.
 #include <ATen/core/Tensor.h>
-#include <ATen/core/dispatch/Dispatcher.h>
 
 #include <cstdint>
 #include <utility>
+
+#include "reference/model/tap/operator_names.h"
 
 namespace reloadlab::sim {
 

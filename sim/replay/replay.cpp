@@ -1,7 +1,8 @@
 #include "sim/replay/replay.h"
 
-#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
 #include <new>

@@ -1,11 +1,11 @@
 #include "sim/replay/series_player.h"
 
-#include <ATen/ATen.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 
 #include "reference/base/check.h"
 #include "sim/scenario/spelling.h"
@@ -17,6 +17,9 @@ namespace {
 c10::impl::VirtualGuardImpl device_impl(const World& world, int rank) { return c10::impl::VirtualGuardImpl(world.device(rank).type()); }
 
 }  // namespace
+
+SeriesPlayer::SeriesPlayer(Scene scene) : scene_(std::move(scene)) {}
+SeriesPlayer::~SeriesPlayer() = default;
 
 c10::Stream SeriesPlayer::current() const { return device_impl(scene_.world, scene_.rank).getStream(scene_.world.device(scene_.rank)); }
 

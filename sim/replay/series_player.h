@@ -37,7 +37,8 @@ class SeriesPlayer {
     // What a cold load of the checkpoint leaves under the path, on the CPU.
     std::function<at::Tensor(const std::string& checkpoint, const std::string& path)> processed;
   };
-  explicit SeriesPlayer(Scene scene) : scene_(std::move(scene)) {}
+  explicit SeriesPlayer(Scene scene);
+  ~SeriesPlayer();
 
   Status make(const CandidateInfo& candidate, const CandidateContext& context);
   Status finish_loading();

@@ -1,6 +1,5 @@
 #include "sim/replay/session.h"
 
-#include <ATen/ATen.h>
 #include <c10/core/DeviceGuard.h>
 #include <fmt/format.h>
 

@@ -1,5 +1,4 @@
 // How a session delivers: whose handle takes a tensor, and what a load call comes to.
-#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include "reference/base/check.h"

@@ -1,6 +1,7 @@
 // How a session sleeps and wakes, as an engine does: the candidate is told, then the memory goes and comes.
-#include <ATen/ATen.h>
 #include <ATen/EmptyTensor.h>
+#include <ATen/ops/empty.h>
+#include <c10/core/DeviceGuard.h>
 
 #include "reference/base/check.h"
 #include "sim/replay/session.h"

@@ -1,6 +1,7 @@
 #include "sim/replay/watch.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <fmt/format.h>
 
 #include <stdexcept>

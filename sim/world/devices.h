@@ -6,10 +6,9 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
-#include <torch/csrc/distributed/c10d/Store.hpp>
 #include <vector>
 
+#include "reference/model/c10d_names.h"
 #include "sim/world/about.h"
 
 namespace reloadlab::sim {

@@ -4,7 +4,8 @@
 
 #include <functional>
 #include <string>
-#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+
+#include "reference/model/c10d_names.h"
 
 namespace reloadlab::sim {
 

@@ -1,5 +1,6 @@
 #include "tests/mutants/around.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <c10/core/StreamGuard.h>
 #include <fmt/format.h>

@@ -7,6 +7,9 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <fmt/format.h>
 
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+#include <torch/csrc/distributed/c10d/Work.hpp>
+
 #include "reference/model/guard.h"
 #include "tests/mutants/ring_memory.h"
 

@@ -12,9 +12,9 @@
 #include <memory>
 #include <optional>
 #include <set>
-#include <torch/csrc/distributed/c10d/Work.hpp>
 #include <vector>
 
+#include "reference/model/c10d_names.h"
 #include "tests/mutants/ring_wrong.h"
 
 namespace reloadlab::mutants {

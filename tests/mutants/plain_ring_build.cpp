@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <torch/csrc/distributed/c10d/Work.hpp>
 
 #include "reference/model/device.h"
 #include "reference/model/guard.h"

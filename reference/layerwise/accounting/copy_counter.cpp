@@ -1,5 +1,7 @@
 #include "reference/layerwise/accounting/copy_counter.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <fmt/format.h>
 
 #include <stdexcept>

@@ -1,5 +1,6 @@
 #include "reference/model/architecture/forward.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <fmt/format.h>

@@ -1,4 +1,5 @@
 // A dense decoder on one sequence: causal attention of the rank's own heads, key-value heads shared by groups of query heads.
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>

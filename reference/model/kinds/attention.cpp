@@ -1,5 +1,6 @@
 // Attention: scales that the default loader fills from the host, sinks that are copied, and a post-load step of its own which runs
 // after those of all other layers and keeps the scales as host numbers, as kernels take them.
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>

@@ -2,6 +2,7 @@
 // not, loaded or constant, views, a second name for the weight, tensors that engines skip, and what is made in the first forward.
 // Everything is replicated. A part is there when its key is given.
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_strided.h>
 #include <fmt/format.h>
 

@@ -1,5 +1,6 @@
 // A state-space mixer: A, dt and D, each split over ranks. A's loader is composed: it copies, and then transforms A in place, as
 // engines turn A_log into A. Whoever counts elements copied counts A twice.
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 
 #include "reference/model/kinds/compute.h"

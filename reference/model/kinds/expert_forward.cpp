@@ -1,5 +1,6 @@
 #include "reference/model/kinds/expert_forward.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/silu.h>

@@ -4,6 +4,7 @@
 //   y = base(x) + B[s] (A[s] x)        token t has slot s = t mod slots
 //
 // Over ranks they are cut as the base layer is: B's rows with its outputs, or A's columns with its inputs.
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/bmm.h>
 #include <c10/util/Exception.h>

@@ -1,11 +1,13 @@
 // A state-space mixer, split over ranks by channels. A's loader is composed, from A_log to -exp(A_log), in single precision whatever
 // the layer's dtype. The weight of the convolution has an extra dimension of one, as checkpoints have it, and kernels read it through
 // conv_weights, a buffer that is a view of it without that dimension. It is the layer's own, or that of a child called conv1d.
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/pad.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/softplus.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
 #include "reference/base/check.h"

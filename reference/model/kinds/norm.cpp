@@ -1,4 +1,5 @@
 // Layer normalization, replicated on every rank. Its tensors have the default loader.
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/rsqrt.h>
 

@@ -1,5 +1,6 @@
 // Y = X Wᵀ + b, all of it on every rank: projections into a latent space that ranks share, and routers. With `captured` the first
 // forward makes a kernel that reads the tensors of that time for good, as compiled kernels and captured graphs do.
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 
 #include "reference/model/kinds/compute.h"

@@ -1,6 +1,7 @@
 // Rotary position embedding. The constructor works out one table, cos_sin_cache, a row for each position: the cosines of its angles,
 // then their sines. No checkpoint has it, and state dicts leave it out. Layers that are tied_to another's table share it, as engines
 // share one object.
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/pow.h>

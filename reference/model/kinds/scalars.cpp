@@ -1,5 +1,6 @@
 // A weight with one-element scales and other small companions, as quantized checkpoints bring them. The scales have the default
 // loader, which fills them from the host, so whoever counts copies counts nothing for them.
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <fmt/format.h>
 

@@ -1,4 +1,5 @@
 // Token embedding, the vocabulary split over ranks: a rank gives zeros for tokens that it does not have, so the forward is a partial sum.
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/where.h>
 

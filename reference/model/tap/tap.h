@@ -6,7 +6,7 @@
 // throws, so all live in one shared library that plug-ins link.
 //
 // Costs about a microsecond per operator while at least one listener of that tap is on the thread, nothing otherwise.
-#include <ATen/core/dispatch/Dispatcher.h>
+#include "reference/model/tap/operator_names.h"
 
 namespace reloadlab::model {
 

@@ -1,7 +1,5 @@
 #include "sim/world/cpu/cpu_world.h"
 
-#include <ATen/ATen.h>
-
 #include "reference/base/check.h"
 #include "sim/world/cpu/closed_memory.h"
 #include "sim/world/cpu/shared_memory.h"

@@ -1,6 +1,6 @@
 #include "sim/world/cpu/shared_memory.h"
 
-#include <ATen/ATen.h>
+#include <ATen/ops/from_blob.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>

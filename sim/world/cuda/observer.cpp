@@ -1,5 +1,7 @@
 #include "sim/world/cuda/observer.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/cuda/Sleep.h>
 #include <c10/core/Event.h>
 #include <c10/cuda/CUDAGuard.h>

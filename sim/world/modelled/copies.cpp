@@ -1,5 +1,8 @@
 // Copies between hosts and devices, and what makes a host wait for a value.
 #include <ATen/MemoryOverlap.h>
+#include <ATen/ops/_local_scalar_dense.h>
+#include <ATen/ops/empty.h>
+#include <torch/library.h>
 
 #include "sim/world/modelled/device.h"
 #include "sim/world/modelled/machine.h"

@@ -1,6 +1,8 @@
 #include "sim/world/modelled/device.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/from_blob.h>
+#include <torch/library.h>
 
 #include "sim/world/modelled/machine.h"
 

@@ -1,8 +1,12 @@
 #include "sim/world/modelled/group.h"
 
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/core/StreamGuard.h>
 
 #include <algorithm>
+#include <torch/csrc/distributed/c10d/Backend.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+#include <torch/csrc/distributed/c10d/Work.hpp>
 
 #include "sim/world/modelled/device.h"
 #include "sim/world/modelled/machine.h"

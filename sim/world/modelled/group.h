@@ -15,9 +15,9 @@
 // Ranks that issue different operations never complete, and the deadlock's picture says in what they differ. Only sums are reduced.
 #include <memory>
 #include <string>
-#include <torch/csrc/distributed/c10d/Backend.hpp>
-#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 #include <vector>
+
+#include "reference/model/c10d_names.h"
 
 namespace reloadlab::sim::modelled {
 

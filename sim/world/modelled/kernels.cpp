@@ -1,5 +1,8 @@
 // Every operator without a registration of its own: its shapes are settled at issue, its work is queued and runs on CPU aliases later.
 #include <ATen/MemoryOverlap.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/ops/empty_strided.h>
+#include <torch/library.h>
 
 #include "reference/base/check.h"
 #include "sim/world/modelled/device.h"

@@ -1,6 +1,7 @@
 #include "sim/world/modelled/store.h"
 
 #include <algorithm>
+#include <torch/csrc/distributed/c10d/Store.hpp>
 
 #include "sim/world/modelled/machine.h"
 #include "sim/world/modelled/rendezvous.h"

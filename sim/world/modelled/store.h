@@ -3,10 +3,10 @@
 // host, and the picture says for which key; time-outs are of virtual time.
 #include <memory>
 #include <string>
-#include <torch/csrc/distributed/c10d/Store.hpp>
 #include <unordered_map>
 #include <vector>
 
+#include "reference/model/c10d_names.h"
 #include "sim/world/modelled/action.h"
 
 namespace reloadlab::sim::modelled {

@@ -2,6 +2,8 @@
 #include <ATen/EmptyTensor.h>
 #include <ATen/InferSize.h>
 #include <ATen/TensorUtils.h>
+#include <c10/util/strides.h>
+#include <torch/library.h>
 
 #include "sim/world/modelled/device.h"
 #include "sim/world/modelled/machine.h"

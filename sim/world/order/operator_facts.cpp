@@ -1,5 +1,7 @@
 #include "sim/world/order/operator_facts.h"
 
+#include <ATen/core/dispatch/Dispatcher.h>
+
 #include <map>
 
 namespace reloadlab::sim {

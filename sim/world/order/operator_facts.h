@@ -1,8 +1,9 @@
 #pragma once
 // What an operator's schema says that a deferred kernel has to know, and the tables for what schemas do not say.
-#include <ATen/core/dispatch/Dispatcher.h>
 
 #include <vector>
+
+#include "reference/model/tap/operator_names.h"
 
 namespace reloadlab::sim {
 

@@ -1,4 +1,7 @@
 // Point 7 and point 9: a reload fails anywhere, is abandoned and tried again; and what it may keep meanwhile.
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/ops/ones.h>
+
 #include <stdexcept>
 
 #include "reference/model/tap/tap.h"

@@ -1,4 +1,5 @@
 // Write sets against a set of single bytes.
+#include <ATen/ops/_foreach_copy.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <gtest/gtest.h>

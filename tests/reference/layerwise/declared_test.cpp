@@ -1,5 +1,6 @@
 // boxes=declared: loaders that say what they copy, and are then not called.
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 #include "tests/reference/layerwise/rig.h"
 

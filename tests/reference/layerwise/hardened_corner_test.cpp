@@ -1,4 +1,9 @@
 // Corners of what the hardened profile promises: what one part relies on another one for.
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
+
 #include <stdexcept>
 
 #include "reference/model/tap/tap.h"

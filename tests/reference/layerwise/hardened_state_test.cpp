@@ -1,4 +1,6 @@
 // What the hardened profile promises, points 3 to 11.
+#include <ATen/ops/ones.h>
+
 #include "tests/reference/layerwise/rig.h"
 
 namespace reloadlab::layerwise {

@@ -1,5 +1,8 @@
 // What post-load steps may leave behind, and what becomes of it: nothing reaches a kernel tensor that does not fit, and what a step
 // replaces keeps its address.
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
+
 #include "tests/reference/layerwise/rig.h"
 
 namespace reloadlab::layerwise {

@@ -1,4 +1,6 @@
 // What the hardened profile promises, points 1 and 2.
+#include <ATen/ops/empty_like.h>
+
 #include "tests/reference/layerwise/rig.h"
 
 namespace reloadlab::layerwise {

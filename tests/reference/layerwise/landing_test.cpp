@@ -1,4 +1,5 @@
 // landing=whole and direct: loads that go from where they lie straight into kernel tensors, and those that cannot.
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/zeros.h>
 
 #include <stdexcept>

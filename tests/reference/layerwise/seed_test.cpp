@@ -1,4 +1,6 @@
 // The seed profile rule by rule, LW1 to LW5: what they say, and what they leave out and the seed does.
+#include <ATen/ops/ones.h>
+
 #include "tests/reference/layerwise/seed_rig.h"
 
 namespace reloadlab::layerwise {

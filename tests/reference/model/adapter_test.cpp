@@ -1,4 +1,5 @@
 // Adapters over a base layer: names, room for adapters, and what they add.
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/matmul.h>

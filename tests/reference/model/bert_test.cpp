@@ -1,7 +1,9 @@
 // The encoder against a second evaluation in float64 that knows no layers, no shards and none of our names: on a small made-up model, and
 // on the MiniLM file where it is installed.
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/tensor.h>

@@ -1,5 +1,6 @@
 // The cold load of every layer kind against closed-form shard arithmetic: a checkpoint numbers its elements, the loaders put them
 // where they put them, and every element of every slot must be the one that placements() says, or the declared value.
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>

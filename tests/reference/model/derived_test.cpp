@@ -1,4 +1,5 @@
 // Kinds whose tensors are made from others: absorbed matrices, tables of the constructor, views, transforms.
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/ones.h>

@@ -1,4 +1,5 @@
 // Fused experts: where each expert is, and that what ranks compute of it adds up.
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/matmul.h>

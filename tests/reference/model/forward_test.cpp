@@ -1,5 +1,6 @@
 #include "reference/model/architecture/forward.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/linear.h>

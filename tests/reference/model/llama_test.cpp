@@ -1,5 +1,7 @@
 // The dense decoder against a second evaluation in float64, which knows the tensors' names and no layers, shards or ranks.
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>

@@ -1,4 +1,5 @@
 // Fused experts, quantized: every byte against arithmetic written down again, one number at a time and without LibTorch.
+#include <ATen/TensorOperators.h>
 #include <fmt/format.h>
 
 #include <cmath>

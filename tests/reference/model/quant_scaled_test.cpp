@@ -1,4 +1,6 @@
 // Every symmetric method against arithmetic written down again, element by element, without LibTorch.
+#include <ATen/TensorOperators.h>
+
 #include <bit>
 #include <cmath>
 #include <cstring>

@@ -1,5 +1,7 @@
 #include "reference/model/tap/tap.h"
 
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/ops/_to_copy.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 

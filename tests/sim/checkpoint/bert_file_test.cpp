@@ -1,4 +1,5 @@
 // The map "bert" on the real model that ci/setup installs.
+#include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>

@@ -1,6 +1,7 @@
 // Checkpoints as the harness uses them: through open_checkpoint(), with a model.
 #include "sim/checkpoint/checkpoint.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,12 @@
 // Process groups and stores under exploration: aborts against completions, sums in either order, time-outs.
 #include "sim/world/modelled/group.h"
 
+#include <ATen/ops/empty.h>
 #include <gtest/gtest.h>
+
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+#include <torch/csrc/distributed/c10d/Store.hpp>
+#include <torch/csrc/distributed/c10d/Work.hpp>
 
 #include "sim/explore/depth_first.h"
 #include "sim/world/modelled/device.h"

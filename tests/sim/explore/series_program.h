@@ -1,6 +1,8 @@
 #pragma once
 // The series of reference/shared_series as a program to explore: loading and the first windows are no choices; passes are. With
 // `hosts`, each rank's code runs on its own host; otherwise one host issues everything, rank by rank.
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/DeviceGuard.h>
 #include <fmt/ranges.h>
 

@@ -1,6 +1,7 @@
 #include "sim/world/account.h"
 
-#include <ATen/ATen.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_strided.h>
 #include <gtest/gtest.h>
 
 #include <thread>

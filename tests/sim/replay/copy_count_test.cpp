@@ -1,6 +1,8 @@
 #include "sim/replay/copy_count.h"
 
-#include <ATen/Functions.h>
+#include <ATen/ops/_foreach_copy.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
 #include "reference/model/tap/tap.h"

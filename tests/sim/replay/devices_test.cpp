@@ -1,6 +1,5 @@
 // The same case on plain CPU and on modelled devices: what a rank sees of its model is the same to the byte, and where it is not ordered
 // by streams it is not.
-#include <ATen/ATen.h>
 #include <c10/core/StreamGuard.h>
 #include <gtest/gtest.h>
 

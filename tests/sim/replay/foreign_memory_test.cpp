@@ -1,5 +1,6 @@
 // Memory of another process, and what becomes of who holds it for too long.
-#include <ATen/ATen.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/full.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 

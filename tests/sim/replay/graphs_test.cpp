@@ -1,7 +1,6 @@
 // Graphs of forwards on modelled devices: what they read, and that they notice what moves.
 #include "sim/replay/graphs.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 // Replay as a whole, with a candidate that is the plainest correct one: it loads straight into the live tensors.
-#include <ATen/ATen.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
 #include <gtest/gtest.h>
 
 #include "sim/replay/beside.h"

@@ -1,5 +1,4 @@
 // Memory that sleeps: what comes back, what is lost, and who is found out.
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,6 +1,5 @@
 #include "sim/replay/transport.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "sim/world/account.h"

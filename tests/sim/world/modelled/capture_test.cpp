@@ -1,5 +1,14 @@
 #include "sim/world/modelled/capture.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
+
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+
 #include "sim/world/modelled/group.h"
 #include "tests/sim/world/modelled/fixture.h"
 

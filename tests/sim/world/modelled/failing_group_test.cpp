@@ -1,4 +1,10 @@
 // Collectives that take too long, never complete or are aborted.
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+#include <torch/csrc/distributed/c10d/Work.hpp>
+
 #include "sim/world/modelled/group.h"
 #include "tests/sim/world/modelled/fixture.h"
 

@@ -1,6 +1,10 @@
 // Rank threads: one at a time, each schedule repeatable, and stopped when nothing can go on.
 #include "sim/world/modelled/hosts.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+
 #include "tests/sim/world/modelled/fixture.h"
 
 namespace reloadlab::sim::modelled {

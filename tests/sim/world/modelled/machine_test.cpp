@@ -1,4 +1,7 @@
 // Streams, events and schedules.
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
 #include <set>
 
 #include "tests/sim/world/modelled/fixture.h"

@@ -1,5 +1,10 @@
 #include "sim/world/modelled/memory.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+
 #include <set>
 
 #include "tests/sim/world/modelled/fixture.h"

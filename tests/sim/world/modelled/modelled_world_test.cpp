@@ -1,5 +1,7 @@
 #include "sim/world/modelled/modelled_world.h"
 
+#include <ATen/ops/empty.h>
+
 #include "tests/sim/world/modelled/fixture.h"
 
 namespace reloadlab::sim::modelled {

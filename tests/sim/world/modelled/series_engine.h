@@ -1,5 +1,13 @@
 #pragma once
 // Engines with a series each, one a rank, on a modelled machine, and short words for what they do.
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/ones.h>
+
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+#include <torch/csrc/distributed/c10d/Store.hpp>
+
 #include "reference/shared_series/series.h"
 #include "sim/world/modelled/group.h"
 #include "tests/sim/world/modelled/fixture.h"

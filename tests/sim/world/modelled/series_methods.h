@@ -1,5 +1,7 @@
 #pragma once
 // Post-load steps for series, each with one property that windows have to cope with.
+#include <ATen/ops/full.h>
+
 #include "reference/model/post_load.h"
 
 namespace reloadlab::sim::modelled {

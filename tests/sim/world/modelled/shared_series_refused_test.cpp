@@ -1,4 +1,6 @@
 // Reloads that come to nothing: every rank refuses, the old version goes on after a reset(), and ranks stay alike.
+#include <ATen/ops/zeros.h>
+
 #include <torch/csrc/distributed/c10d/HashStore.hpp>
 
 #include "sim/world/modelled/capture.h"

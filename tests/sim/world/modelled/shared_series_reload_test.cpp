@@ -1,4 +1,8 @@
 // New weights: written by owners over what they hold, or through loaders as checkpoints bring them.
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/mm.h>
+
 #include "reference/model/kind.h"
 #include "sim/world/modelled/memory.h"
 #include "tests/sim/world/modelled/series_engine.h"

@@ -1,5 +1,6 @@
 // Ranks that do not issue the same broadcasts: the first operation that differs is named, at the end of a pass or on a timeout.
 #include <torch/csrc/distributed/c10d/HashStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 
 #include "tests/sim/world/modelled/series_engine.h"
 

@@ -1,5 +1,7 @@
 // Calls that come in a wrong order: under hardened each is refused before anything is issued, the same on every rank, and reset() makes
 // the ring what it was when it was new. What seed makes of them.
+#include <ATen/ops/mm.h>
+
 #include <algorithm>
 #include <set>
 

@@ -1,4 +1,7 @@
 // What post-load steps make of weights: other types, other strides, other handles, companions; and whose step runs.
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_strided.h>
+
 #include "reference/model/device.h"
 #include "sim/world/modelled/memory.h"
 #include "tests/sim/world/modelled/series_engine.h"

@@ -1,6 +1,9 @@
 #include "sim/world/modelled/store.h"
 
+#include <ATen/ops/zeros.h>
+
 #include <set>
+#include <torch/csrc/distributed/c10d/Store.hpp>
 
 #include "tests/sim/world/modelled/fixture.h"
 
