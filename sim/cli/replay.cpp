@@ -52,7 +52,8 @@ Result<Exit> replay_token(const ReplayTexts& texts, const Program& program) {
 }
 
 Result<Exit> replay_action(const ReplayTexts& texts, const Program& program) {
-  if (!std::filesystem::exists(texts.what)) return replay_token(texts, program);
+  std::error_code too_long;  // for a name: then it is a token for sure
+  if (!std::filesystem::exists(texts.what, too_long)) return replay_token(texts, program);
   std::ifstream file(texts.what);
   std::ostringstream text;
   text << file.rdbuf();

@@ -27,7 +27,8 @@ struct ShowTexts {
 
 std::filesystem::path trace_of(const std::string& run) {
   const std::filesystem::path path(run);
-  return (std::filesystem::is_directory(path) ? path : path.parent_path()) / "trace.jsonl";
+  std::error_code none;
+  return (std::filesystem::is_directory(path, none) ? path : path.parent_path()) / "trace.jsonl";
 }
 
 using Words = std::set<std::string>;

@@ -206,7 +206,8 @@ Result<RunResult> parse_result(std::string_view text) {
 }
 
 Result<RunResult> read_result(const std::filesystem::path& path) {
-  const auto file = std::filesystem::is_directory(path) ? path / "result.json" : path;
+  std::error_code none;
+  const auto file = std::filesystem::is_directory(path, none) ? path / "result.json" : path;
   std::ifstream in(file, std::ios::binary);
   if (!in) return Status(Code::data, fmt::format("{}: cannot be read", file.string()));
   auto result = parse_result(std::string(std::istreambuf_iterator<char>(in), {}));

@@ -67,7 +67,8 @@ Result<std::vector<fs::path>> find_scenarios(const std::vector<std::string>& pat
 
 Result<std::vector<Case>> read_scenario(const fs::path& file, const ParseOptions& options) {
   std::ifstream stream(file, std::ios::binary);
-  if (!stream || fs::is_directory(file))
+  std::error_code none;
+  if (!stream || fs::is_directory(file, none))
     return Status(Code::data, fmt::format("{}:1:1: cannot be read, expected a scenario file", file.string()));
   // One byte more than allowed tells a file that is too large without reading all of it.
   std::string text(static_cast<size_t>(limits::file_bytes) + 1, '\0');
