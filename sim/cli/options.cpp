@@ -11,10 +11,10 @@
 
 #include "reference/base/nearest.h"
 #include "reference/base/prng.h"
+#include "reference/base/program.h"
 #include "sim/campaign/expectation.h"
 #include "sim/candidate/python.h"
 #include "sim/cli/commands.h"
-#include "sim/world/holder.h"
 
 namespace reloadlab::sim {
 namespace {
