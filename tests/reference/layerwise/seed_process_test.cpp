@@ -1,5 +1,6 @@
 // The seed profile rule by rule, LW6 to LW8: what they say, and what they leave out and the seed does.
 #include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
 
 #include "tests/reference/layerwise/seed_rig.h"
 
