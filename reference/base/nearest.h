@@ -12,14 +12,19 @@ size_t edit_distance(std::string_view from, std::string_view to);
 // How many edits still count as a slip of the pen: a third of the word, at least one.
 size_t slip_limit(std::string_view word);
 
-// The first candidate with the fewest edits, if those are within slip_limit(word); empty otherwise. The view is into `candidates`,
-// a range of things that convert to string_view.
+// What is called by another word here, as "cuda" where somebody says "gpu"; empty where nothing is. One edit from "gpu" lies "cpu".
+std::string_view called_here(std::string_view word);
+
+// The candidate that called_here() names; or the first with the fewest edits, if those are within slip_limit(word); empty otherwise. The
+// view is into `candidates`, a range of things that convert to string_view.
 template <class Range>
 std::string_view nearest(std::string_view word, const Range& candidates) {
   std::string_view best;
   size_t best_distance = slip_limit(word) + 1;
+  const std::string_view other_word = called_here(word);
   for (const auto& candidate : candidates) {
     const std::string_view spelling = candidate;
+    if (!other_word.empty() && spelling == other_word) return spelling;
     const size_t gap = spelling.size() > word.size() ? spelling.size() - word.size() : word.size() - spelling.size();
     if (gap >= best_distance) continue;
     const size_t distance = edit_distance(word, spelling);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "reference/base/check.h"
 
@@ -23,6 +24,29 @@ Group* Update::find(const model::LayerPtr& layer) {
 std::shared_ptr<Update> Core::open_update() const {
   std::shared_ptr<Update> current = update.lock();
   return current && current->open ? current : nullptr;
+}
+
+std::shared_ptr<LayerRecord> Core::record_of(const model::LayerPtr& layer) {
+  if (std::shared_ptr<LayerRecord> record = registry.find(layer)) return record;
+  if (policy.lifetime == Lifetime::registry)
+    layer->kept.emplace_back(nullptr, [weak = weak_from_this()](void*) {
+      if (const std::shared_ptr<Core> core = weak.lock()) core->forget_the_dead();
+    });
+  return registry.make(layer);
+}
+
+// What is let go of may be the last to hold other layers, which come here too: everything is in order again before it goes.
+void Core::forget_the_dead() {
+  const std::vector<std::shared_ptr<LayerRecord>> records = registry.purge();
+  std::vector<Group> dead;
+  const std::shared_ptr<Update> kept_for_all = kept_update;
+  if (!kept_for_all) return;
+  for (const auto& group : kept_for_all->groups) {
+    if (!std::ranges::all_of(group->members, [](const Member& member) { return member.layer.expired(); })) continue;
+    Group named;
+    named.members.push_back({.record = std::make_shared<LayerRecord>(LayerRecord{.path = group->members.front().path()})});
+    dead.push_back(std::exchange(*group, std::move(named)));
+  }
 }
 
 void Core::tell(model::EngineEventKind kind, std::string_view layer, std::string_view slot, int64_t numel, std::string_view detail) const {

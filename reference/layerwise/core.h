@@ -45,6 +45,9 @@ struct Core : std::enable_shared_from_this<Core> {
   std::vector<std::weak_ptr<model::Parameter>> wrapped;  // handles whose wrapper keeps their layer
 
   std::shared_ptr<Update> open_update() const;  // null when none is open
+  // The layer's, made where there is none. Under lifetime=registry it goes when the layer does, and so does what an update keeps for it.
+  std::shared_ptr<LayerRecord> record_of(const model::LayerPtr& layer);
+  void forget_the_dead();
   void tell(model::EngineEventKind kind, std::string_view layer, std::string_view slot = {}, int64_t numel = 0,
             std::string_view detail = {}) const;
   // Kernel tensors of the group hold a mixture, or weights of an update that was abandoned, until it has been loaded whole.

@@ -72,7 +72,7 @@ void form_groups(Core& core, Update& update, const model::Model& model) {
   std::vector<Recorded> layers;
   layers.reserve(model.layers().size());
   for (const model::LayerPtr& layer : model.layers())
-    if (!update.find(layer)) layers.push_back({layer, core.registry.find_or_make(layer)});
+    if (!update.find(layer)) layers.push_back({layer, core.record_of(layer)});
   Sets sets = sets_of(core, layers);
   std::vector<Group*> groups(layers.size());
   update.groups.reserve(update.groups.size() + layers.size());

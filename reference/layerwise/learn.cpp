@@ -11,7 +11,7 @@ size_t slot_count(const model::Layer& layer) { return layer.parameters.size() + 
 
 void record_late(Core& core, const model::LayerPtr& layer) {
   Recorder recorder(core.policy);
-  recorder.record(layer, *core.registry.find_or_make(layer));
+  recorder.record(layer, *core.record_of(layer));
   install_gates(core, layer);
 }
 

@@ -58,6 +58,8 @@ Status run_sealed(const model::Loader& loader, model::Parameter& destination, co
 Result<Counted> count(const Core& core, const LoadCall& call, const model::Loader& loader, model::Parameter& destination) {
   if (!destination.tensor.is_meta())
     return Status(Code::failed, fmt::format("load of {}.{}: the destination is not a placeholder", call.layer().path(), call.slot));
+  if (loader.nameless && core.policy.records == Records::lent)
+    return Status(Code::failed, fmt::format("load of {}.{}: the loader has no argument called param", call.layer().path(), call.slot));
   return call.group.progress->count([&] {
     return core.policy.records == Records::sealed ? run_sealed(loader, destination, call) : loader(destination, call.loaded, call.args);
   });

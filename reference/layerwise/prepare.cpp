@@ -170,8 +170,14 @@ void wrap_member(Core& core, const std::shared_ptr<Update>& update, Group& group
   });
 }
 
+// Whether anything may bring helper tensors back, or copy into them. Otherwise they go when something takes their place.
+bool looks_back(const LayerwisePolicy& policy) {
+  return policy.derived == Derived::in_place || policy.failed_load == FailedLoad::undo || policy.abort != Abort::none ||
+         policy.misuse == Misuse::error;
+}
+
 void place(const Core& core, model::Layer& layer, Member& member, Placeholders& placeholders) {
-  member.kernel_extra = layer.extra;
+  if (looks_back(core.policy)) member.kernel_extra = layer.extra;
   member.post_load_done = layer.post_load_done;
   const bool stays = core.policy.records == Records::lent && skips_layer(layer);
   if (core.policy.names == Names::keep && !stays) return place_kept(layer, member, placeholders);

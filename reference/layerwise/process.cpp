@@ -28,11 +28,12 @@ void unwrap_all(const Group& group) {
     });
 }
 
-Status replay(const Group& group) {
-  for (const BufferedLoad& load : group.loads) {
+Status replay(const Core& core, Group& group) {
+  for (BufferedLoad& load : group.loads) {
     const Member& member = group.members[load.member];
     const model::ParameterPtr handle = member.layer.lock()->tensor(load.slot);
     if (!handle) return Status(Code::failed, fmt::format("{} has no tensor called {}", member.path(), load.slot));
+    if (core.policy.failed_load == FailedLoad::keep) load.onto = handle;
     RELOADLAB_TRY((*unwrapped(handle->loader))(*handle, load.loaded, load.args));
   }
   return {};
@@ -58,7 +59,7 @@ Status replay_all(Core& core, Update& update, Group& group, OwnStep own_step) {
   RELOADLAB_TRY(fill_unloaded(core, group));
   forget_post_loads(group);
   unwrap_all(group);
-  RELOADLAB_TRY(replay(group));
+  RELOADLAB_TRY(replay(core, group));
   take_shadow(core, group);
   RELOADLAB_TRY(post_load(group, own_step));
   tell_all(core, group, EngineEventKind::processed);

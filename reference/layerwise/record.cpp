@@ -62,14 +62,17 @@ std::shared_ptr<LayerRecord> Registry::find(const model::LayerPtr& layer) const 
   return found == records_.end() ? nullptr : found->second;
 }
 
-std::shared_ptr<LayerRecord> Registry::find_or_make(const model::LayerPtr& layer) {
-  auto& record = records_[layer];
-  if (!record) record = std::make_shared<LayerRecord>(LayerRecord{.path = layer->path()});
-  return record;
+std::shared_ptr<LayerRecord> Registry::make(const model::LayerPtr& layer) {
+  return records_[layer] = std::make_shared<LayerRecord>(LayerRecord{.path = layer->path()});
 }
 
-void Registry::purge() {
-  std::erase_if(records_, [](const auto& entry) { return entry.first.expired(); });
+std::vector<std::shared_ptr<LayerRecord>> Registry::purge() {
+  std::vector<std::shared_ptr<LayerRecord>> dead;
+  std::erase_if(records_, [&](auto& entry) {
+    if (entry.first.expired()) dead.push_back(std::move(entry.second));
+    return entry.first.expired();
+  });
+  return dead;
 }
 
 size_t Registry::size() const {
@@ -137,7 +140,7 @@ Status record(Core& core, model::Model& model) {
   if (core.policy.misuse == Misuse::error && core.recorded) return Status(Code::misuse, "the model is recorded already");
   Recorder recorder(core.policy);
   for (const model::LayerPtr& layer : model.layers()) {
-    std::shared_ptr<LayerRecord> fresh = core.registry.find_or_make(layer);
+    std::shared_ptr<LayerRecord> fresh = core.record_of(layer);
     fresh->slots.clear();
     recorder.record(layer, *fresh);
     fresh->read_bytes = read_bytes(model, *layer);

@@ -63,9 +63,9 @@ bool skips_tensor(std::string_view name);
 class Registry {
  public:
   std::shared_ptr<LayerRecord> find(const model::LayerPtr& layer) const;  // null: not recorded
-  std::shared_ptr<LayerRecord> find_or_make(const model::LayerPtr& layer);
-  // Forgets the layers that have died.
-  void purge();
+  std::shared_ptr<LayerRecord> make(const model::LayerPtr& layer);        // REQUIRES a layer that is not recorded
+  // Forgets the layers that have died, and gives what it knew of them.
+  std::vector<std::shared_ptr<LayerRecord>> purge();
   size_t size() const;  // layers alive
   void clear() { records_.clear(); }
 

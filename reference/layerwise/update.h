@@ -29,8 +29,9 @@ struct BufferedLoad {
   std::string slot;
   at::Tensor loaded;
   model::LoadArgs args;
-  PlainCopies copies;  // all that it does; none: nobody knows
-  bool again = false;  // onto elements that were there already
+  PlainCopies copies;        // all that it does; none: nobody knows
+  bool again = false;        // onto elements that were there already
+  model::ParameterPtr onto;  // failed_load=keep: what it was replayed onto stays with it
 };
 
 // Where loads onto a placeholder's storage land.

@@ -56,6 +56,7 @@ struct Loader {
   std::weak_ptr<Layer> self;              // bound layer; the tree owns its layers, so a loader must not
   std::shared_ptr<const Loader> wrapped;  // what a wrapper wraps
   Boxes boxes;                            // null: it says nothing
+  bool nameless = false;                  // takes whatever it is given: who looks for an argument called param finds none
 
   Status operator()(Parameter& destination, const at::Tensor& loaded, const LoadArgs& args) const;
 };
@@ -201,6 +202,8 @@ class Layer : public std::enable_shared_from_this<Layer> {
   ExtraState extra;
   ForwardHooks hooks;
   bool post_load_done = false;
+  // What others keep for the layer, as a dictionary with weak keys keeps its values: it goes when the layer does.
+  std::vector<std::shared_ptr<void>> kept;
 
   const std::string& path() const { return spec.name; }
   // The handle in either dictionary; null when there is no such name or the slot is empty.

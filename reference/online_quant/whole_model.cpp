@@ -84,14 +84,18 @@ Status WholeModel::restore_parameters(model::Model& model) {
 }
 
 // R2. A loader is an attribute too. What the fresh parameter has already is left alone.
-Status WholeModel::restore_attributes(model::Model& model) const {
+Status WholeModel::restore_attributes(model::Model& model) {
+  model::ParameterPtr last;
   for (const Recorded& recorded : parameters_) {
     if (recorded.attributes.empty() && !recorded.loader) continue;
     const model::ParameterPtr handle = model.find_tensor(recorded.path());
     if (!handle) return Status(Code::failed, fmt::format("layer {} has no attribute {}", recorded.layer, recorded.slot));
     handle->attributes.insert(recorded.attributes.begin(), recorded.attributes.end());
     if (!handle->loader) handle->loader = restored_loader(recorded.loader);
+    if (handle->loader != recorded.loader) held_.push_back(handle);
+    last = handle;
   }
+  if (last) held_.push_back(last);
   return {};
 }
 
@@ -134,6 +138,7 @@ Status WholeModel::open_until(const std::function<Status()>& fails) {
 void WholeModel::give_up() {
   open_ = false;
   originals_.clear();
+  held_.clear();
 }
 
 Status WholeModel::abort(model::Model&) {

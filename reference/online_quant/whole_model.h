@@ -37,7 +37,7 @@ class WholeModel final : public OnlineQuantReload {
 
   Status record_parameters(const model::Model& model);
   Status restore_parameters(model::Model& model);
-  Status restore_attributes(model::Model& model) const;
+  Status restore_attributes(model::Model& model);
   model::LoaderPtr restored_loader(const model::LoaderPtr& recorded) const;
   Status open_until(const std::function<Status()>& fails);
   void give_up();
@@ -48,7 +48,10 @@ class WholeModel final : public OnlineQuantReload {
   OnlineQuantPolicy policy_;
   bool recorded_ = false, open_ = false;
   std::vector<Recorded> parameters_;
-  std::map<std::string, model::ParameterPtr> originals_;  // by path, from prepare to finish or abort
+  // From prepare to finish or abort. An update is one call, whose local names keep the parameter that got its attributes last; one whose
+  // loader is bound to it keeps itself, until a collector comes.
+  std::map<std::string, model::ParameterPtr> originals_;  // by path
+  std::vector<model::ParameterPtr> held_;
 };
 
 }  // namespace reloadlab::online_quant

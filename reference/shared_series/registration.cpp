@@ -98,7 +98,8 @@ void Series::take_loaders(Member& member) {
   if (policy_.loads == Loads::in_reload) {
     model::for_each_tensor(*member.layer, [&](const model::Slot& slot, bool) { take_loader(member, slot.name, *slot.handle); });
   } else if (!member.mine) {
-    member.weight->loader = model::free_loader("elsewhere", ignore_load);
+    member.weight->loader =
+        std::make_shared<const model::Loader>(model::Loader{.name = "elsewhere", .function = ignore_load, .nameless = true});
   }
 }
 

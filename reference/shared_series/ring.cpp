@@ -15,7 +15,8 @@ Reader& Ring::reader(Window& window, const c10::Stream& stream) {
 void Ring::join(Window& window, const c10::Stream& current) {
   window.state = SlotState::in_use;
   if (policy_.join == Join::first) {
-    if (const auto arrival = std::exchange(window.arrival, nullptr)) arrival->wait();
+    if (window.arrival) window.arrival->wait();
+    window.arrival = nullptr;  // not where that failed: whoever comes next waits for it, too
     return;
   }
   Reader& one = reader(window, current);

@@ -9,6 +9,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "reference/base/program.h"
 #include "sim/candidate/candidate.h"
 #include "sim/candidate/spoken.h"
 
@@ -19,12 +20,8 @@ namespace fs = std::filesystem;
 
 constexpr int kUsage = 64, kData = 65;
 
-struct Host {
-  PythonFinder find;
-  std::vector<std::string> command;
-};
-Host& host() {
-  static Host known;
+PythonFinder& finder() {
+  static PythonFinder known;
   return known;
 }
 
@@ -89,15 +86,13 @@ Result<CandidateInfo> describe_python(const std::string& spelling) {
   return found != known.end() ? found->second : known.emplace(spelling, describe(spelling)).first->second;
 }
 
-Result<CandidateInfo> find_python(const std::string& spelling) {
-  return hosts_python() ? host().find(spelling) : describe_python(spelling);
-}
+Result<CandidateInfo> find_python(const std::string& spelling) { return hosts_python() ? finder()(spelling) : describe_python(spelling); }
 
-void host_python(PythonFinder find, std::vector<std::string> command) { host() = {std::move(find), std::move(command)}; }
-bool hosts_python() { return host().find != nullptr; }
+void host_python(PythonFinder find) { finder() = std::move(find); }
+bool hosts_python() { return finder() != nullptr; }
 
 Result<std::vector<std::string>> python_command() {
-  if (hosts_python()) return host().command;
+  if (hosts_python()) return this_program();
   const char* const chosen = std::getenv("RELOADLAB_PYTHON");
   const fs::path python = chosen ? fs::path(chosen) : python_beside_torch();
   std::error_code error;

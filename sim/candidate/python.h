@@ -34,9 +34,9 @@ Result<CandidateInfo> find_python(const std::string& spelling);
 // The same in a process that ends then. Once for each spelling.
 Result<CandidateInfo> describe_python(const std::string& spelling);
 
-// Makes this process one that plays them. `command` starts this program once more as what it is: {"python3", "-m", "reloadlab"}.
+// Makes this process one that plays them; it has said how it is started once more (reference/base/program.h).
 using PythonFinder = std::function<Result<CandidateInfo>(const std::string& spelling)>;
-void host_python(PythonFinder find, std::vector<std::string> command);
+void host_python(PythonFinder find);
 bool hosts_python();
 
 // How this program is started as a Python module, or, where Python hosts it already, as what it is: by RELOADLAB_PYTHON, or the python of

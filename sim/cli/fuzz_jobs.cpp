@@ -9,12 +9,12 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "reference/base/program.h"
 #include "sim/campaign/worker_process.h"
 #include "sim/cli/fuzz.h"
 #include "sim/fuzz/generate.h"
 #include "sim/fuzz/shrink.h"
 #include "sim/scenario/scenario.h"
-#include "sim/world/holder.h"
 
 namespace reloadlab::sim {
 namespace {

@@ -11,10 +11,10 @@
 
 #include "reference/base/nearest.h"
 #include "reference/base/prng.h"
+#include "reference/base/program.h"
 #include "sim/campaign/expectation.h"
 #include "sim/candidate/python.h"
 #include "sim/cli/commands.h"
-#include "sim/world/holder.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -29,9 +29,8 @@ std::vector<std::string> with_words(std::vector<std::string> command, const std:
 Result<WorldKind> read_world(std::string_view option, const std::string& text) {
   if (const auto world = world_from_name(text)) return *world;
   const std::vector<std::string> names = world_names();
-  const std::string meant = text == "gpu" ? "; did you mean \"cuda\"?" : did_you_mean(text, names);
-  return Status(Code::usage,
-                fmt::format("{}: no world is called \"{}\", expected one of {}{}", option, text, fmt::join(names, ", "), meant));
+  return Status(Code::usage, fmt::format("{}: no world is called \"{}\", expected one of {}{}", option, text, fmt::join(names, ", "),
+                                         did_you_mean(text, names)));
 }
 
 Result<WorldKind> read_device_world(const std::string& text) {

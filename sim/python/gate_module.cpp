@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 #include <torch/csrc/utils/pybind.h>
 
+#include "reference/base/program.h"
 #include "sim/campaign/gate.h"
 #include "sim/campaign/party.h"
 #include "sim/python/value_error.h"
-#include "sim/world/holder.h"
 
 namespace py = pybind11;
 

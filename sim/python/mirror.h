@@ -46,6 +46,8 @@ class Mirror : public std::enable_shared_from_this<Mirror> {
   // While Python runs it alone holds the tensors: what it lets go of is freed then. read() takes them again. Handles that others hold too
   // keep theirs, as whoever keeps a Parameter does.
   void let_go();
+  // What has died in Python meanwhile is forgotten here.
+  void forget_the_dead();
   // What the substrate gave the layer, whatever stands there by now; null: nothing.
   std::shared_ptr<model::QuantMethod> own_step(const model::Layer& layer) const { return nodes_[by_layer_.at(&layer)].quant_method; }
   // Runs what the substrate does, for Python code that called it: read(), fn(), show().
@@ -106,7 +108,6 @@ class Mirror : public std::enable_shared_from_this<Mirror> {
   void read_object(const py::object& object, Known& known);
   Known& known_of(const py::object& object, const at::Tensor& tensor);
   Known& remember(const model::ParameterPtr& handle, const at::Tensor& tensor);
-  void forget_the_dead();
   void count_slots();
   py::object quant_method_of(const model::LayerPtr& layer);
 

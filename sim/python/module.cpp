@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <torch/version.h>
 
+#include "reference/base/program.h"
 #include "reference/model/post_load.h"
 #include "sim/candidate/python.h"
 #include "sim/cli/program.h"
@@ -13,7 +14,6 @@
 #include "sim/python/gate_module.h"
 #include "sim/replay/beside.h"
 #include "sim/scenario/scenario.h"
-#include "sim/world/holder.h"
 #include "sim/world/modelled/baton.h"
 #include "tests/mutants/wrong.h"
 
@@ -29,8 +29,10 @@ void come_back_to_python(void* state) {
 // What only waits for Python's collector is neither held nor leaked: when that runs by itself is nobody's deed.
 void show_to_python(model::Model& model) {
   const Gil gil;
-  Mirror::of(model)->show();
+  const std::shared_ptr<Mirror> mirror = Mirror::of(model);
+  mirror->show();
   PyGC_Collect();
+  mirror->forget_the_dead();
 }
 
 // What an error of Torch's was thrown from nobody prints, and in a suspended call (a greenlet) to walk the stack down is to walk off it.
@@ -46,8 +48,8 @@ int run_main(const std::string& name, std::vector<std::string> words, const std:
   std::vector<const char*> argv;
   for (const std::string& word : words) argv.push_back(word.c_str());
   argv.push_back(nullptr);
-  sim::host_python(find_class, command);
-  sim::hosted_by(command);
+  hosted_by(command);
+  sim::host_python(find_class);
   sim::follow_models_by(show_to_python);
   no_native_traces();
   sim::modelled::give_away_while_waiting({leave_python, come_back_to_python});

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <utility>
 
 namespace reloadlab::sim {
@@ -128,22 +127,6 @@ void serve_memory(int socket, Keeper& keeper) {
     if (!told) return;
   }
 }
-
-namespace {
-
-std::vector<std::string>& host() {
-  static std::vector<std::string> command;
-  return command;
-}
-
-}  // namespace
-
-std::vector<std::string> this_program() {
-  std::error_code error;
-  return host().empty() ? std::vector{std::filesystem::read_symlink("/proc/self/exe", error).string()} : host();
-}
-
-void hosted_by(std::vector<std::string> command) { host() = std::move(command); }
 
 Result<Holder> Holder::fork(Keeper& keeper) {
   RELOADLAB_ASSIGN(const auto ends, socket_pair());

@@ -31,10 +31,6 @@ void serve_memory(int socket, Keeper& keeper);
 // The descriptor on which a program that was started for it finds the socket.
 inline constexpr int kHolderSocket = 3;
 
-// How this program is started once more: its file, unless somebody hosts it and has said how.
-std::vector<std::string> this_program();
-void hosted_by(std::vector<std::string> command);
-
 class Holder {
  public:
   // A copy of this process that does nothing else, and touches nothing but the keeper. Code::failed where there can be none.

@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "reference/base/program.h"
 #include "sim/world/cuda/observer.h"
 #include "sim/world/holder.h"
 #include "sim/world/module.h"

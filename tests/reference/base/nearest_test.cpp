@@ -29,6 +29,11 @@ TEST(Nearest, is_the_word_with_the_fewest_edits_if_it_is_near_enough) {
 
 TEST(Nearest, prefers_the_first_of_equals) { EXPECT_EQ(nearest("abd", std::array<std::string_view, 2>{"abc", "abe"}), "abc"); }
 
+TEST(Nearest, is_what_the_word_means_before_what_it_looks_like) {
+  EXPECT_EQ(nearest("gpu", std::array<std::string_view, 3>{"cpu", "meta", "cuda"}), "cuda");
+  EXPECT_EQ(nearest("gpu", std::array<std::string_view, 2>{"cpu", "meta"}), "cpu");
+}
+
 TEST(Nearest, becomes_half_a_sentence) {
   EXPECT_EQ(did_you_mean("prepar", words), "; did you mean \"prepare\"?");
   EXPECT_EQ(did_you_mean("elephant", words), "");

@@ -1,5 +1,6 @@
 // The seed profile rule by rule, LW6 to LW8: what they say, and what they leave out and the seed does.
 #include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
 
 #include "tests/reference/layerwise/seed_rig.h"
 
@@ -80,6 +81,22 @@ TEST(SeedProcess, AMissingNameFailsInTheMiddleOfTheCopyBack) {
   EXPECT_FALSE(rig.handle("a.bias"));
 }
 
+// The arguments of loads that wait hold what they were replayed onto, which the step may have replaced.
+TEST(SeedProcess, OneThatFailsKeepsWhatItsLoadsWereReplayedOntoUntilTheNextReload) {
+  SeedRig rig(two_linears());
+  std::weak_ptr<model::Parameter> replayed;
+  EXPECT_CODE(Code::failed, reload_with_step(rig, [&](model::Layer& layer) {
+                replayed = layer.tensor("weight");
+                replace(layer, "weight", at::ones({6, 4}));
+                layer.erase("bias");
+              }));
+  EXPECT_FALSE(replayed.expired());
+  rig.model->find("a")->quant_method = nullptr;
+  EXPECT_OK(rig.prepare());
+  EXPECT_OK(rig.finish());
+  EXPECT_TRUE(replayed.expired());
+}
+
 TEST(SeedProcess, DropsTheAlreadyProcessedMarkBeforeTheStep) {
   SeedRig rig(two_linears());
   rig.model->find("a")->post_load_done = true;
@@ -120,6 +137,23 @@ TEST(SeedFinish, AOneElementScaleCountsNothingAndIsLostWithoutAnError) {
   const Picture before = rig.now();
   EXPECT_OK(rig.reload(2));
   EXPECT_EQ(entry(before, "attn.k_scale").bytes, entry(rig.now(), "attn.k_scale").bytes);
+}
+
+// No copy of a helper stays behind while another one is made.
+TEST(SeedFinish, AHelperGoesWhenAnotherTakesItsPlace) {
+  SeedRig rig(model_of({layer_of("attention", {{"heads", int64_t{4}}}, "x")}));
+  model::Layer& layer = *rig.model->find("x");
+  layer.extra.tensors["helper"] = at::ones({2});
+  const c10::weak_intrusive_ptr<c10::TensorImpl> old(layer.extra.tensors["helper"].getIntrusivePtr());
+  bool gone = false;
+  layer.own_post_load = [&](model::Layer& own) {
+    own.extra.tensors["helper"] = at::zeros({2});
+    gone = old.expired();
+    return Status();
+  };
+  EXPECT_OK(rig.prepare());
+  EXPECT_OK(rig.finish());
+  EXPECT_TRUE(gone);
 }
 
 TEST(SeedFinish, ASecondOneDeletesTheTensorsOfAttentionLayers) {

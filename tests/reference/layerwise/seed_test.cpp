@@ -57,6 +57,16 @@ TEST(SeedRegistry, L09RecordAndLayerKeepEachOtherAliveFromTheFirstBeginOn) {
   EXPECT_EQ(layers, model::Counted<model::Layer>::live_count());  // the instance cuts what it has tied
 }
 
+// Of a layer that no wrapper keeps: begin stopped there, before it wrapped anything.
+TEST(SeedRegistry, WhatIsKeptForALayerGoesWithIt) {
+  const int64_t parameters = model::Counted<model::Parameter>::live_count();
+  SeedRig rig(model_of({parts({{"lazy", true}})}));
+  EXPECT_CODE(Code::failed, rig.prepare());
+  rig.model.reset();
+  EXPECT_EQ(parameters, model::Counted<model::Parameter>::live_count());
+  EXPECT_EQ(0u, rig.engine->registered_layers());
+}
+
 TEST(SeedRegistry, TheRecordsOwnPlaceholdersAreRegisteredAgainAndAgain) {
   SeedRig rig(two_linears());
   EXPECT_OK(rig.prepare());
@@ -168,6 +178,18 @@ TEST(SeedLoad, IsBufferedByReference) {
   source.fill_(7);
   EXPECT_OK(rig.send("a.bias"));
   EXPECT_TRUE(rig.handle("a.weight")->tensor.eq(7).all().item<bool>());
+}
+
+// Engines look for the argument called param.
+TEST(SeedLoad, OfALoaderThatNamesNoArgumentsFails) {
+  Rig rig(two_linears(), "seed");
+  const auto anything = [](model::Layer*, model::Parameter&, const at::Tensor&, const model::LoadArgs&) { return Status(); };
+  rig.handle("a.weight")->loader =
+      std::make_shared<const model::Loader>(model::Loader{.name = "anything", .function = anything, .nameless = true});
+  rig.start();
+  EXPECT_OK(rig.prepare());
+  EXPECT_EQ("load of a.weight: the loader has no argument called param", rig.send("a.weight").message());
+  EXPECT_OK(rig.send("a.bias"));
 }
 
 TEST(SeedLoad, ThatFailsStaysBufferedAndBreaksTheRetry) {

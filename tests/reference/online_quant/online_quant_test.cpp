@@ -60,6 +60,19 @@ struct Rig {
   std::unique_ptr<OnlineQuantReload> engine;
 };
 
+// A post-load step that looks around.
+class Looks final : public model::QuantMethod {
+ public:
+  explicit Looks(std::function<void()> look) : look_(std::move(look)) {}
+  std::string_view id() const override { return "looks"; }
+
+ protected:
+  Status process(model::Layer&) override { return look_(), Status(); }
+
+ private:
+  std::function<void()> look_;
+};
+
 class BothProfiles : public ::testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(all, BothProfiles, ::testing::Values("seed", "seed,created=in_place", "hardened"));
 
@@ -125,6 +138,30 @@ TEST(OnlineQuantSeed, a_free_function_gets_one_argument_too_many) {
   const Status status = rig.send(2);
   EXPECT_EQ("weight_loader is a free function and was bound to its parameter: one argument too many", status.message());
   for (const char* policy : {"seed,callables=kept", "hardened"}) EXPECT_OK(Rig(spec, policy).reload(2));
+}
+
+// While the last layer is quantized, and after the update: whether the fresh parameter of that name is still there.
+std::pair<bool, bool> fresh_lives(const ModelSpec& spec, const std::string& path) {
+  Rig rig(spec, "seed");
+  EXPECT_OK(rig.prepare());
+  const std::weak_ptr<model::Parameter> fresh = rig.model->find_tensor(path);
+  bool meanwhile = false;
+  const auto looks = std::make_shared<Looks>([&] { meanwhile = !fresh.expired(); });
+  rig.model->layers().back()->quant_method = looks;
+  EXPECT_OK(rig.finish());
+  return {meanwhile, !fresh.expired()};
+}
+
+// The update is one call, and a name in it stands for what got its attributes last. Where that is not what is quantized last, it costs.
+TEST(OnlineQuantSeed, the_parameter_that_was_restored_last_stays_until_the_end) {
+  EXPECT_EQ(std::pair(true, false), fresh_lives(tied(), "a.weight"));
+  EXPECT_EQ(std::pair(false, false), fresh_lives(two(), "a.weight"));
+}
+
+TEST(OnlineQuantSeed, a_parameter_whose_loader_is_bound_to_it_waits_for_a_collector) {
+  ModelSpec spec = two();
+  spec.layers[0] = quantized(linear("a", 4, 6, {{"loader", std::string("free")}}));
+  EXPECT_EQ(std::pair(true, false), fresh_lives(spec, "a.weight"));
 }
 
 TEST(OnlineQuantSeed, a_failure_leaves_fresh_parameters_and_the_mark_clear) {

@@ -15,13 +15,19 @@ namespace reloadlab::shared_series {
 namespace {
 
 struct Complete final : c10d::Work {
-  bool wait(std::chrono::milliseconds) override { return true; }
+  explicit Complete(bool refuses) : never(refuses) {}
+  bool wait(std::chrono::milliseconds) override {
+    TORCH_CHECK(!never, "its capture has ended");
+    return true;
+  }
+  bool never;
 };
 
 // Takes what real communicators take, and moves nothing.
 struct Silent final : c10d::Backend {
   using Backend::Backend;
   int64_t until_failure = -1;
+  bool is_never_there = false;  // what is broadcast from now on
   std::vector<int64_t> roots;
   const std::string getBackendName() const override { return "silent"; }
   c10::intrusive_ptr<c10d::Work> broadcast(std::vector<at::Tensor>& tensors, const c10d::BroadcastOptions& options) override {
@@ -29,7 +35,7 @@ struct Silent final : c10d::Backend {
     TORCH_CHECK(!c10::isFloat8Type(tensors[0].scalar_type()), "Invalid scalar type");
     TORCH_CHECK(until_failure-- != 0, "injected");
     roots.push_back(options.rootRank);
-    return c10::make_intrusive<Complete>();
+    return c10::make_intrusive<Complete>(is_never_there);
   }
 };
 
@@ -146,6 +152,21 @@ TEST(SeedSeries, TakesLayersForConsecutiveWhereItWasBuiltInPart) {
   rank.backend->roots.clear();
   EXPECT_TRUE(rank.series->reach({2}).ok());
   EXPECT_EQ(std::vector<int64_t>{1}, rank.backend->roots) << "layer 4 is rank 0's, and layer 3 would be rank 1's";
+}
+
+TEST(SeedSeries, WhoCouldNotWaitForAWeightIsRefusedTheNextTimeToo) {
+  Rank rank(SeriesPolicy::seed(), 0, 2);
+  rank.pass();
+  EXPECT_TRUE(rank.status.ok()) << rank.status.message();
+  rank.backend->is_never_there = true;
+  EXPECT_TRUE(rank.series->reach({0}).ok());  // layer 1
+  for (int time = 0; time < 2; ++time) EXPECT_EQ("its capture has ended", rank.series->wait({1}).message());
+}
+
+TEST(SeedSeries, LayersElsewhereTakeWhateverTheyAreGiven) {
+  Rank rank(SeriesPolicy::seed(), 0, 2);
+  EXPECT_EQ(nullptr, rank.layers[0]->tensor("weight")->loader);
+  EXPECT_TRUE(rank.layers[1]->tensor("weight")->loader->nameless);
 }
 
 TEST(SeedSeries, HasNoWindowToFillWhereBuildingStoppedBeforeIt) {

@@ -108,6 +108,12 @@ TEST_F(Python, WhoKeepsModelsLeaksAndWhoDoesNotLeavesNothing) {
   EXPECT_EQ(verdict(ran, "no_leak", 1), "fail: 1 layer outlives the model") << ran.err;
 }
 
+// What only waits for Python's collector is not held: it is gone when parameters are counted.
+TEST_F(Python, WhatHoldsItselfIsNotHeld) {
+  const Ran ran = with("python:wayward:HoldsItself", "--law no_leak");
+  EXPECT_EQ(verdict(ran, "no_leak"), "pass") << ran.err;
+}
+
 // find_test.py has the others.
 TEST_F(Python, WhatIsNoCandidateIsRefusedAndSaysWhy) {
   write("breaks.py", "import reloadlab\nraise RuntimeError('not today')\n");

@@ -135,3 +135,34 @@ class SaysNothing(Behaves):
 
 class NoCandidate:
     pass
+
+
+class HoldsItself(Behaves):
+    """From its third update on what it puts in the place of parameters holds itself."""
+
+    def __init__(self, context):
+        super().__init__(context)
+        self.updates = 0
+        self.live = []
+
+    def prepare(self, model):
+        self.updates += 1
+        for module in model.modules():
+            for name, param in list(module.named_parameters(recurse=False)):
+                fresh = type(param)(torch.empty_like(param.data), requires_grad=False)
+                fresh.__dict__.update(param.__dict__)
+                if self.updates > 2:
+                    fresh.myself = fresh
+                self.live.append((module, name, param))
+                setattr(module, name, fresh)
+
+    def finish(self, model, dtype):
+        for module, name, param in self.live:
+            param.data.copy_(getattr(module, name).data)
+            setattr(module, name, param)
+        self.live.clear()
+
+    def abort(self, model):
+        for module, name, param in self.live:
+            setattr(module, name, param)
+        self.live.clear()
