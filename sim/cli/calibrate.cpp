@@ -24,8 +24,8 @@ Result<Exit> calibrate() {
 
 }  // namespace
 
-Command add_calibrate(CLI::App& app, const Program&) {
-  CLI::App* parser = app.add_subcommand("calibrate", "Measure what things take on the GPUs here, as a file for --rates, on stdout");
+Command add_calibrate(const Parser& app, const Program&) {
+  const Parser parser = app.add_subcommand("calibrate", "Measure what things take on the GPUs here, as a file for --rates, on stdout");
   return {parser, [] { return calibrate(); }};
 }
 

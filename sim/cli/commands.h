@@ -1,10 +1,10 @@
 #pragma once
 // The subcommands. Each adds itself to the parser with the action that runs when it was chosen.
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <memory>
 
 #include "sim/campaign/campaign.h"
+#include "sim/cli/parser.h"
 #include "sim/compare/known_differences.h"
 #include "sim/world/meeting_place.h"
 
@@ -20,28 +20,28 @@ struct Program {
 using Action = std::function<Result<Exit>()>;
 
 struct Command {
-  CLI::App* parser;
+  const Parser parser;
   Action action;
 };
 
-Command add_run(CLI::App& app, const Program& program);
-Command add_list(CLI::App& app, const Program& program);
-Command add_lint(CLI::App& app, const Program& program);
-Command add_schema(CLI::App& app, const Program& program);
-Command add_emit(CLI::App& app, const Program& program);
-Command add_import(CLI::App& app, const Program& program);
-Command add_show(CLI::App& app, const Program& program);
-Command add_doctor(CLI::App& app, const Program& program);
-Command add_explore(CLI::App& app, const Program& program);
-Command add_fuzz(CLI::App& app, const Program& program);
-Command add_promote(CLI::App& app, const Program& program);
-Command add_replay(CLI::App& app, const Program& program);
-Command add_compare(CLI::App& app, const Program& program);
-Command add_worst(CLI::App& app, const Program& program);
-Command add_calibrate(CLI::App& app, const Program& program);
-Command add_mutants(CLI::App& app, const Program& program);
-Command add_worker(CLI::App& app, const Program& program);
-Command add_holder(CLI::App& app, const Program& program);
+Command add_run(const Parser& app, const Program& program);
+Command add_list(const Parser& app, const Program& program);
+Command add_lint(const Parser& app, const Program& program);
+Command add_schema(const Parser& app, const Program& program);
+Command add_emit(const Parser& app, const Program& program);
+Command add_import(const Parser& app, const Program& program);
+Command add_show(const Parser& app, const Program& program);
+Command add_doctor(const Parser& app, const Program& program);
+Command add_explore(const Parser& app, const Program& program);
+Command add_fuzz(const Parser& app, const Program& program);
+Command add_promote(const Parser& app, const Program& program);
+Command add_replay(const Parser& app, const Program& program);
+Command add_compare(const Parser& app, const Program& program);
+Command add_worst(const Parser& app, const Program& program);
+Command add_calibrate(const Parser& app, const Program& program);
+Command add_mutants(const Parser& app, const Program& program);
+Command add_worker(const Parser& app, const Program& program);
+Command add_holder(const Parser& app, const Program& program);
 
 // Texts of options that say which cases are meant, shared by several subcommands.
 struct SelectionTexts {
@@ -49,9 +49,9 @@ struct SelectionTexts {
   std::string world, on, seed, delays;
   int ranks = 0;  // 0: any
 };
-void add_cases(CLI::App& command, SelectionTexts& texts);  // whatever world they are for
-void add_candidates(CLI::App& command, SelectionTexts& texts);
-void add_selection(CLI::App& command, SelectionTexts& texts);  // and those of one world
+void add_cases(const Parser& command, SelectionTexts& texts);  // whatever world they are for
+void add_candidates(const Parser& command, SelectionTexts& texts);
+void add_selection(const Parser& command, SelectionTexts& texts);  // and those of one world
 Result<WorldKind> read_world(std::string_view option, const std::string& text);
 // What --on was given: a world with devices.
 Result<WorldKind> read_device_world(const std::string& text);
@@ -64,7 +64,7 @@ struct CandidatesTexts {
   int jobs = 1;
   int64_t random = 0;  // > 0: so many drawn cases instead of scenario files
 };
-void add_candidates_options(CLI::App& command, CandidatesTexts& texts, CLI::Option& not_with);
+void add_candidates_options(const Parser& command, CandidatesTexts& texts, Option not_with);
 Result<Exit> compare_candidates(const CandidatesTexts& texts, const Program& program);
 Result<Exit> compare_random(const CandidatesTexts& texts, const CampaignOptions& options, const std::vector<KnownDifference>& known,
                             const Engine& engine);

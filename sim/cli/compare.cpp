@@ -76,24 +76,24 @@ Result<Exit> compare(const CompareTexts& texts, const Program& program) {
 
 }  // namespace
 
-Command add_compare(CLI::App& app, const Program& program) {
-  CLI::App* parser =
+Command add_compare(const Parser& app, const Program& program) {
+  const Parser parser =
       app.add_subcommand("compare", "Play the same cases by several candidates, or in two worlds, and print what these agree on");
   auto texts = std::make_shared<CompareTexts>();
   CandidatesTexts& candidates = texts->candidates;
-  add_cases(*parser, candidates.selection);
+  add_cases(parser, candidates.selection);
   parser
-      ->add_option("--candidate", candidates.selection.candidates,
-                   "Implementation; may be given again. The first is what others are held against. Default: the system's profiles")
-      ->type_name("NAME|FILE.so")
-      ->allow_extra_args(false);
-  CLI::Option* worlds = parser->add_option("--worlds", texts->worlds, "Compare two of cpu, meta, sim, cuda for each candidate")
-                            ->delimiter(',')
-                            ->allow_extra_args(false)
-                            ->type_name("WORLD,WORLD");
-  parser->add_option("--rates", texts->rates, "What things take on modelled devices: a name as h200, or a file of `reloadlab calibrate`")
-      ->type_name("NAME|FILE");
-  add_candidates_options(*parser, candidates, *worlds);
+      .add_option("--candidate", candidates.selection.candidates,
+                  "Implementation; may be given again. The first is what others are held against. Default: the system's profiles")
+      .type_name("NAME|FILE.so")
+      .allow_extra_args(false);
+  Option worlds = parser.add_option("--worlds", texts->worlds, "Compare two of cpu, meta, sim, cuda for each candidate")
+                      .delimiter(',')
+                      .allow_extra_args(false)
+                      .type_name("WORLD,WORLD");
+  parser.add_option("--rates", texts->rates, "What things take on modelled devices: a name as h200, or a file of `reloadlab calibrate`")
+      .type_name("NAME|FILE");
+  add_candidates_options(parser, candidates, worlds);
   return {parser, [texts, &program] { return compare(*texts, program); }};
 }
 

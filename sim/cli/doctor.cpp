@@ -62,11 +62,11 @@ Result<Exit> describe() {
 
 }  // namespace
 
-Command add_doctor(CLI::App& app, const Program& program) {
-  CLI::App* parser =
+Command add_doctor(const Parser& app, const Program& program) {
+  const Parser parser =
       app.add_subcommand("doctor", "Say what this machine and this folder have for a run, and what to do about what is wrong");
   auto json = std::make_shared<bool>(false);
-  parser->add_flag("--json", *json, "The machine alone, as JSON: devices and versions");
+  parser.add_flag("--json", *json, "The machine alone, as JSON: devices and versions");
   return {parser, [&program, json] { return *json ? describe() : doctor(program.engine); }};
 }
 

@@ -252,30 +252,29 @@ Result<Exit> explore(const ExploreTexts& texts, const Program& program) {
 
 }  // namespace
 
-Command add_explore(CLI::App& app, const Program& program) {
-  CLI::App* parser = app.add_subcommand("explore", "Play cases with series under many schedules: all that differ, unless said otherwise");
+Command add_explore(const Parser& app, const Program& program) {
+  const Parser parser =
+      app.add_subcommand("explore", "Play cases with series under many schedules: all that differ, unless said otherwise");
   auto texts = std::make_shared<ExploreTexts>();
-  add_selection(*parser, texts->selection);
-  add_candidates(*parser, texts->selection);
-  auto* way = parser->add_option_group("way", "");
-  way->add_flag("--exhaustive", texts->exhaustive, "Every schedule that differs in what counts, once (the default)");
-  way->add_flag("--unreduced", texts->unreduced, "Every schedule");
-  way->add_option("--schedules", texts->schedules, "So many random ones")->check(CLI::Range(1, 1 << 30))->type_name("N");
-  way->add_option("--pct-depth", texts->depth, "100 that find bugs of that depth with a known probability")
-      ->check(CLI::Range(1, 100))
-      ->type_name("D");
-  way->add_flag("--timed", texts->timed, "The one that the cost model gives");
-  way->add_option("--schedule", texts->schedule, "This one, as it was printed")->type_name("TEXT");
-  way->require_option(0, 1);
-  parser->add_option("--for", texts->seconds, "What a case may take: 500ms, 30s, 2m, 1h; a quarter is for shrinking and witnesses")
-      ->type_name("TIME")
-      ->capture_default_str();
-  parser->add_option("--hang-after", texts->silence, "How long a rank may come to no operation of its device: 500ms, 30s, 2m, 1h")
-      ->type_name("TIME")
-      ->capture_default_str();
-  parser->add_option("--today", texts->today, "The day that quarantines of expectation files are held against (default: the clock's, UTC)")
-      ->type_name("YYYY-MM-DD");
-  parser->add_flag("--no-expectations", texts->no_expectations, "Known failures count as failures");
+  add_selection(parser, texts->selection);
+  add_candidates(parser, texts->selection);
+  const Parser way = parser.add_option_group("way");
+  way.add_flag("--exhaustive", texts->exhaustive, "Every schedule that differs in what counts, once (the default)");
+  way.add_flag("--unreduced", texts->unreduced, "Every schedule");
+  way.add_option("--schedules", texts->schedules, "So many random ones").range(1, 1 << 30).type_name("N");
+  way.add_option("--pct-depth", texts->depth, "100 that find bugs of that depth with a known probability").range(1, 100).type_name("D");
+  way.add_flag("--timed", texts->timed, "The one that the cost model gives");
+  way.add_option("--schedule", texts->schedule, "This one, as it was printed").type_name("TEXT");
+  way.require_option(0, 1);
+  parser.add_option("--for", texts->seconds, "What a case may take: 500ms, 30s, 2m, 1h; a quarter is for shrinking and witnesses")
+      .type_name("TIME")
+      .capture_default_str();
+  parser.add_option("--hang-after", texts->silence, "How long a rank may come to no operation of its device: 500ms, 30s, 2m, 1h")
+      .type_name("TIME")
+      .capture_default_str();
+  parser.add_option("--today", texts->today, "The day that quarantines of expectation files are held against (default: the clock's, UTC)")
+      .type_name("YYYY-MM-DD");
+  parser.add_flag("--no-expectations", texts->no_expectations, "Known failures count as failures");
   return {parser, [texts, &program] { return explore(*texts, program); }};
 }
 

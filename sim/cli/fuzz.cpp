@@ -155,43 +155,40 @@ Result<Exit> fuzz_action(const FuzzTexts& texts, const Program& program) {
 
 }  // namespace
 
-Command add_fuzz(CLI::App& app, const Program& program) {
-  CLI::App* parser = app.add_subcommand("fuzz", "Draw cases, play them, and make small what fails");
+Command add_fuzz(const Parser& app, const Program& program) {
+  const Parser parser = app.add_subcommand("fuzz", "Draw cases, play them, and make small what fails");
   auto texts = std::make_shared<FuzzTexts>();
   parser
-      ->add_option("--system", texts->options.system,
-                   fmt::format("What cases are drawn for: {}. Default: the candidate's", fmt::join(fuzz::drawn_systems(), ", ")))
-      ->type_name("SYSTEM");
-  parser->add_option("--candidate", texts->options.candidate, "Implementation under test. Default: the system's hardened profile")
-      ->type_name("NAME");
+      .add_option("--system", texts->options.system,
+                  fmt::format("What cases are drawn for: {}. Default: the candidate's", fmt::join(fuzz::drawn_systems(), ", ")))
+      .type_name("SYSTEM");
+  parser.add_option("--candidate", texts->options.candidate, "Implementation under test. Default: the system's hardened profile")
+      .type_name("NAME");
   parser
-      ->add_option(
+      .add_option(
           "--control", texts->options.control,
           "Another implementation: laws that it breaks in the same case count for nothing. For candidates that are wrong on purpose")
-      ->type_name("NAME");
-  parser->add_option("--seed", texts->seed, "A number, or a commit of 40 hexadecimal digits")->type_name("SEED");
-  parser
-      ->add_option("--on", texts->on, "Play every case there: sim or cuda. Default: each where its contracts can be judged, without a GPU")
-      ->type_name("WORLD");
-  parser->add_option("--cases", texts->cases, "So many cases")->check(CLI::Range(int64_t{1}, int64_t{1} << 40))->type_name("N");
-  parser->add_option("--for", texts->seconds, "Start no case after so long: 500ms, 30s, 2m, 1h (default, without --cases: 60s)")
-      ->type_name("TIME");
-  parser->add_option("--shard", texts->shard, "A part of the cases, as `run` has it")->type_name("I/N");
-  parser->add_flag("--fail-fast", texts->options.fail_fast, "Stop at the first case that fails; with --jobs each process does");
-  parser->add_option("--jobs", texts->jobs, "Processes side by side, each with a part of the cases")
-      ->check(CLI::Range(1, 1024))
-      ->type_name("N");
-  parser->add_option("--shrink-tries", texts->options.shrink_tries, "So many smaller cases are played for each cause, at most")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 30))
-      ->capture_default_str()
-      ->type_name("N");
-  parser->add_option("--store", texts->store, "Folder that keeps a scenario file for each cause; what it has is played first")
-      ->capture_default_str()
-      ->type_name("DIR");
-  parser->add_option("--summary", texts->summary, "Write what it came to as data, which those of shards are put together from")
-      ->type_name("FILE");
-  parser->add_flag("--part", texts->part)->group("");
-  parser->add_option("--first", texts->options.first)->group("");
+      .type_name("NAME");
+  parser.add_option("--seed", texts->seed, "A number, or a commit of 40 hexadecimal digits").type_name("SEED");
+  parser.add_option("--on", texts->on, "Play every case there: sim or cuda. Default: each where its contracts can be judged, without a GPU")
+      .type_name("WORLD");
+  parser.add_option("--cases", texts->cases, "So many cases").range(1, int64_t{1} << 40).type_name("N");
+  parser.add_option("--for", texts->seconds, "Start no case after so long: 500ms, 30s, 2m, 1h (default, without --cases: 60s)")
+      .type_name("TIME");
+  parser.add_option("--shard", texts->shard, "A part of the cases, as `run` has it").type_name("I/N");
+  parser.add_flag("--fail-fast", texts->options.fail_fast, "Stop at the first case that fails; with --jobs each process does");
+  parser.add_option("--jobs", texts->jobs, "Processes side by side, each with a part of the cases").range(1, 1024).type_name("N");
+  parser.add_option("--shrink-tries", texts->options.shrink_tries, "So many smaller cases are played for each cause, at most")
+      .range(0, int64_t{1} << 30)
+      .capture_default_str()
+      .type_name("N");
+  parser.add_option("--store", texts->store, "Folder that keeps a scenario file for each cause; what it has is played first")
+      .capture_default_str()
+      .type_name("DIR");
+  parser.add_option("--summary", texts->summary, "Write what it came to as data, which those of shards are put together from")
+      .type_name("FILE");
+  parser.add_flag("--part", texts->part).group("");
+  parser.add_option("--first", texts->options.first).group("");
   return {parser, [texts, &program] { return fuzz_action(*texts, program); }};
 }
 

@@ -26,12 +26,12 @@ Result<Exit> import_folder(const ImportTexts& texts) {
 
 }  // namespace
 
-Command add_import(CLI::App& app, const Program&) {
-  CLI::App* parser =
+Command add_import(const Parser& app, const Program&) {
+  const Parser parser =
       app.add_subcommand("import", "Make a scenario of a model folder: config.json and the headers of its safetensors files");
   auto texts = std::make_shared<ImportTexts>();
-  parser->add_option("folder", texts->folder, "The model's folder")->type_name("DIR")->required();
-  parser->add_option("--out", texts->out, "The scenario file to write; without it the scenario is printed")->type_name("FILE");
+  parser.add_option("folder", texts->folder, "The model's folder").type_name("DIR").required();
+  parser.add_option("--out", texts->out, "The scenario file to write; without it the scenario is printed").type_name("FILE");
   return {parser, [texts] { return import_folder(*texts); }};
 }
 

@@ -211,19 +211,17 @@ Result<Exit> mutants(const MutantTexts& texts, const Program& program) {
 
 }  // namespace
 
-Command add_mutants(CLI::App& app, const Program& program) {
-  CLI::App* parser = app.add_subcommand("mutants", "Run every mutant, isolated, and say which law killed which in which scenario");
+Command add_mutants(const Parser& app, const Program& program) {
+  const Parser parser = app.add_subcommand("mutants", "Run every mutant, isolated, and say which law killed which in which scenario");
   auto texts = std::make_shared<MutantTexts>();
-  parser->add_option("paths", texts->paths, "Scenario files and folders")->type_name("PATH")->capture_default_str();
-  parser->add_option("--mutant", texts->only, "This one and its control only; may be given again")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
-  parser->add_option("--on", texts->on, "As `run` has it: on these devices")->type_name("WORLD");
-  parser->add_option("--delays", texts->delays, "As `run` has it: where streams of world cuda lose time")->type_name("SEED");
-  parser->add_option("--jobs", texts->jobs, "Worker processes side by side")->check(CLI::Range(1, 1024))->type_name("N");
-  parser->add_option("--hang-after", texts->silence, "How long without a step beginning is a hang: 500ms, 30s, 2m, 1h")->type_name("TIME");
-  parser->add_option("--json", texts->json, "Write mutants × laws × scenarios as data")->type_name("FILE");
-  parser->add_option("--out", texts->out, "Folder that gets the run's folder")->type_name("DIR");
+  parser.add_option("paths", texts->paths, "Scenario files and folders").type_name("PATH").capture_default_str();
+  parser.add_option("--mutant", texts->only, "This one and its control only; may be given again").type_name("NAME").allow_extra_args(false);
+  parser.add_option("--on", texts->on, "As `run` has it: on these devices").type_name("WORLD");
+  parser.add_option("--delays", texts->delays, "As `run` has it: where streams of world cuda lose time").type_name("SEED");
+  parser.add_option("--jobs", texts->jobs, "Worker processes side by side").range(1, 1024).type_name("N");
+  parser.add_option("--hang-after", texts->silence, "How long without a step beginning is a hang: 500ms, 30s, 2m, 1h").type_name("TIME");
+  parser.add_option("--json", texts->json, "Write mutants × laws × scenarios as data").type_name("FILE");
+  parser.add_option("--out", texts->out, "Folder that gets the run's folder").type_name("DIR");
   return {parser, [texts, &program] { return mutants(*texts, program); }};
 }
 

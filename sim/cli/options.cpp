@@ -39,34 +39,34 @@ Result<WorldKind> read_device_world(const std::string& text) {
   return Status(Code::usage, fmt::format("--on: world {} has no devices, expected sim or cuda", text));
 }
 
-void add_cases(CLI::App& command, SelectionTexts& texts) {
-  command.add_option("paths", texts.paths, "Scenario files and folders")->type_name("PATH")->default_str("scenarios");
-  command.add_option("--ranks", texts.ranks, "Cases with so many ranks only")->check(CLI::Range(1, 4096))->type_name("N");
-  command.add_option("--tag", texts.tags, "Scenarios with this tag only; may be given again")->type_name("TAG")->allow_extra_args(false);
+void add_cases(const Parser& command, SelectionTexts& texts) {
+  command.add_option("paths", texts.paths, "Scenario files and folders").type_name("PATH").default_str("scenarios");
+  command.add_option("--ranks", texts.ranks, "Cases with so many ranks only").range(1, 4096).type_name("N");
+  command.add_option("--tag", texts.tags, "Scenarios with this tag only; may be given again").type_name("TAG").allow_extra_args(false);
   command.add_option("--name", texts.names, "Cases whose name or scenario matches; may be given again")
-      ->type_name("GLOB")
-      ->allow_extra_args(false);
+      .type_name("GLOB")
+      .allow_extra_args(false);
   command
       .add_option(
           "--delays", texts.delays,
           "Cases on world cuda where order counts, and without delays of their own: streams lose time at places that this number draws")
-      ->type_name("SEED");
-  command.add_option("--seed", texts.seed, "A number, or a commit of 40 hexadecimal digits")->type_name("SEED");
+      .type_name("SEED");
+  command.add_option("--seed", texts.seed, "A number, or a commit of 40 hexadecimal digits").type_name("SEED");
 }
 
-void add_candidates(CLI::App& command, SelectionTexts& texts) {
+void add_candidates(const Parser& command, SelectionTexts& texts) {
   command.add_option("--candidate", texts.candidates, "Implementation under test; may be given again. Default: the system's profiles")
-      ->type_name("NAME|FILE.so|python:MODULE:CLASS")
-      ->allow_extra_args(false);
+      .type_name("NAME|FILE.so|python:MODULE:CLASS")
+      .allow_extra_args(false);
 }
 
-void add_selection(CLI::App& command, SelectionTexts& texts) {
+void add_selection(const Parser& command, SelectionTexts& texts) {
   add_cases(command, texts);
-  command.add_option("--world", texts.world, "Cases of this world only: cpu, meta, sim, cuda")->type_name("WORLD");
+  command.add_option("--world", texts.world, "Cases of this world only: cpu, meta, sim, cuda").type_name("WORLD");
   command
       .add_option("--on", texts.on,
                   "Cases of this world, and those of world cpu played on its devices: sim, cuda; on cuda those of sim as well")
-      ->type_name("WORLD");
+      .type_name("WORLD");
 }
 
 Result<Selection> read_selection(const SelectionTexts& texts) {

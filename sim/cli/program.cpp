@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -82,9 +83,10 @@ Status check_command(const CLI::App& app, const std::vector<std::string>& words)
 }
 
 int dispatch(int argc, const char* const* argv, const Program& program) {
-  CLI::App app(kAbout, "reloadlab");
-  app.set_version_flag("--version", "reloadlab " RELOADLAB_VERSION);
-  app.require_subcommand(1);
+  CLI::App whole(kAbout, "reloadlab");
+  const Parser app(whole);
+  whole.set_version_flag("--version", "reloadlab " RELOADLAB_VERSION);
+  whole.require_subcommand(1);
   const Command commands[] = {add_run(app, program),     add_list(app, program),    add_lint(app, program),    add_schema(app, program),
                               add_emit(app, program),    add_import(app, program),  add_show(app, program),    add_doctor(app, program),
                               add_mutants(app, program), add_fuzz(app, program),    add_promote(app, program), add_replay(app, program),
@@ -92,17 +94,17 @@ int dispatch(int argc, const char* const* argv, const Program& program) {
                               add_worker(app, program),  add_holder(app, program)};
   const std::vector<std::string> words(argv + 1, argv + argc);
   try {
-    app.parse(argc, argv);
+    whole.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version
-    app.exit(asked);
+    whole.exit(asked);
     return static_cast<int>(Exit::held);
   } catch (const CLI::ParseError& error) {
-    const Status command = check_command(app, words);
+    const Status command = check_command(whole, words);
     return say(Exit::usage, fmt::format("reloadlab: {}\nreloadlab --help says what there is",
-                                        command.ok() ? usage_message(app, error, words) : command.message()));
+                                        command.ok() ? usage_message(whole, error, words) : command.message()));
   }
   for (const Command& command : commands) {
-    if (!command.parser->parsed()) continue;
+    if (!command.parser.parsed()) continue;
     const auto code = command.action();
     return code.ok() ? static_cast<int>(*code) : say(exit_of(code.status()), code.status().message());
   }

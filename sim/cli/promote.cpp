@@ -56,13 +56,13 @@ Result<Exit> promote_action(const PromoteTexts& texts, const Program& program) {
 
 }  // namespace
 
-Command add_promote(CLI::App& app, const Program& program) {
-  CLI::App* parser = app.add_subcommand("promote", "Move what `fuzz` found and what was mended since from failing/ to regression/");
+Command add_promote(const Parser& app, const Program& program) {
+  const Parser parser = app.add_subcommand("promote", "Move what `fuzz` found and what was mended since from failing/ to regression/");
   auto texts = std::make_shared<PromoteTexts>();
-  parser->add_option("files", texts->files, "Files of a store's failing/. Default: all of --store")->type_name("FILE");
-  parser->add_option("--store", texts->store, "Folder that `fuzz` keeps its findings in")->capture_default_str()->type_name("DIR");
-  parser->add_option("--candidate", texts->candidate, "The implementation in which they are mended, where it has another name now")
-      ->type_name("NAME");
+  parser.add_option("files", texts->files, "Files of a store's failing/. Default: all of --store").type_name("FILE");
+  parser.add_option("--store", texts->store, "Folder that `fuzz` keeps its findings in").capture_default_str().type_name("DIR");
+  parser.add_option("--candidate", texts->candidate, "The implementation in which they are mended, where it has another name now")
+      .type_name("NAME");
   return {parser, [texts, &program] { return promote_action(*texts, program); }};
 }
 

@@ -62,16 +62,16 @@ Result<Exit> replay_action(const ReplayTexts& texts, const Program& program) {
 
 }  // namespace
 
-Command add_replay(CLI::App& app, const Program& program) {
-  CLI::App* parser = app.add_subcommand("replay", "Play a case again that `fuzz` has found, from its token or its file");
+Command add_replay(const Parser& app, const Program& program) {
+  const Parser parser = app.add_subcommand("replay", "Play a case again that `fuzz` has found, from its token or its file");
   auto texts = std::make_shared<ReplayTexts>();
-  parser->add_option("what", texts->what, "A token, whose case goes to standard output; or a scenario file")
-      ->required()
-      ->type_name("TOKEN|FILE");
-  parser->add_option("--candidate", texts->candidates, "Another implementation than the one it was found with")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
-  parser->add_option("--out", texts->out, "Folder that gets the run's folder, of a file")->type_name("DIR");
+  parser.add_option("what", texts->what, "A token, whose case goes to standard output; or a scenario file")
+      .required()
+      .type_name("TOKEN|FILE");
+  parser.add_option("--candidate", texts->candidates, "Another implementation than the one it was found with")
+      .type_name("NAME")
+      .allow_extra_args(false);
+  parser.add_option("--out", texts->out, "Folder that gets the run's folder, of a file").type_name("DIR");
   return {parser, [texts, &program] { return replay_action(*texts, program); }};
 }
 

@@ -96,49 +96,49 @@ void print_result(const CampaignOptions& options, const RunResult& result) {
   if (!result.run.folder.empty()) fmt::print("{}\n", result.run.folder);
 }
 
-Command add_run(CLI::App& app, const Program& program) {
-  CLI::App* parser = app.add_subcommand("run", "Run scenarios with candidates and judge them by the laws");
-  parser->footer(
+Command add_run(const Parser& app, const Program& program) {
+  const Parser parser = app.add_subcommand("run", "Run scenarios with candidates and judge them by the laws");
+  parser.footer(
       "Started once for each rank by torchrun, Slurm or Kubernetes (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT), with --on or\n"
       "--world cuda: rank 0 is the run and leaves its files; the others play for it what needs as many processes, and exit as it does.");
   auto texts = std::make_shared<RunTexts>();
-  add_selection(*parser, texts->selection);
+  add_selection(parser, texts->selection);
   CampaignOptions& options = texts->options;
-  add_candidates(*parser, texts->selection);
-  parser->add_option("--law", texts->selection.laws, "Judge this law only; may be given again")->type_name("ID")->allow_extra_args(false);
-  parser->add_option("--jobs", options.jobs, "Worker processes side by side")->check(CLI::Range(1, 1024))->type_name("N");
-  parser->add_option("--for", texts->seconds, "Start no case after so long: 500ms, 30s, 2m, 1h")->type_name("TIME");
+  add_candidates(parser, texts->selection);
+  parser.add_option("--law", texts->selection.laws, "Judge this law only; may be given again").type_name("ID").allow_extra_args(false);
+  parser.add_option("--jobs", options.jobs, "Worker processes side by side").range(1, 1024).type_name("N");
+  parser.add_option("--for", texts->seconds, "Start no case after so long: 500ms, 30s, 2m, 1h").type_name("TIME");
   parser
-      ->add_option("--shard", texts->shard,
-                   "A part of the cases: 2/8, or 8 where JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID says which. Without it, as\n"
-                   "GTEST_TOTAL_SHARDS and GTEST_SHARD_INDEX say, or a Slurm array")
-      ->type_name("I/N");
-  parser->add_flag("--fail-fast", options.fail_fast, "Stop at the first failure");
-  parser->add_flag(
+      .add_option("--shard", texts->shard,
+                  "A part of the cases: 2/8, or 8 where JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID says which. Without it, as\n"
+                  "GTEST_TOTAL_SHARDS and GTEST_SHARD_INDEX say, or a Slurm array")
+      .type_name("I/N");
+  parser.add_flag("--fail-fast", options.fail_fast, "Stop at the first failure");
+  parser.add_flag(
       "--isolate{workers}", texts->isolate,
       "Candidates run in worker processes, as plug-ins always do; --isolate=case: a new one for each case; =none: in this process");
   parser
-      ->add_option("--hang-after", texts->silence,
-                   "With workers: how long without a step beginning is a hang: 500ms, 30s, 2m, 1h (default 60s)")
-      ->type_name("TIME");
-  CLI::Option* none = parser->add_flag("--no-expectations", texts->no_expectations, "Known failures count as failures");
-  parser->add_flag("--update-expectations", options.update_expectations, "Write down what fails, as known")->excludes(none);
-  parser->add_option("--today", texts->today, "The day that quarantines of expectation files are held against (default: the clock's, UTC)")
-      ->type_name("YYYY-MM-DD");
-  parser->add_option("--repeat", options.repeat, "Run each case so often; a law that fails at times, or a difference, is flaky")
-      ->check(CLI::Range(1, 1000))
-      ->type_name("N");
-  parser->add_option("--baseline", texts->baseline, "An earlier run: a case that copies, moves, holds or does more than there fails")
-      ->type_name("FILE");
+      .add_option("--hang-after", texts->silence,
+                  "With workers: how long without a step beginning is a hang: 500ms, 30s, 2m, 1h (default 60s)")
+      .type_name("TIME");
+  Option none = parser.add_flag("--no-expectations", texts->no_expectations, "Known failures count as failures");
+  parser.add_flag("--update-expectations", options.update_expectations, "Write down what fails, as known").excludes(none);
+  parser.add_option("--today", texts->today, "The day that quarantines of expectation files are held against (default: the clock's, UTC)")
+      .type_name("YYYY-MM-DD");
+  parser.add_option("--repeat", options.repeat, "Run each case so often; a law that fails at times, or a difference, is flaky")
+      .range(1, 1000)
+      .type_name("N");
+  parser.add_option("--baseline", texts->baseline, "An earlier run: a case that copies, moves, holds or does more than there fails")
+      .type_name("FILE");
   parser
-      ->add_option("--baseline-candidate", texts->stands_for,
-                   "A candidate there and the one here that it is compared with, as vllm@0.17.1=vllm@0.24.0; may be given again")
-      ->type_name("THERE=HERE")
-      ->allow_extra_args(false);
-  parser->add_option("--out", texts->out, "Folder that gets the run's folder")->type_name("DIR");
-  parser->add_flag("--sarif", options.sarif, "Leave result.sarif, too");
-  parser->add_flag("--github", options.github, "Print annotations for GitHub: ten at most, what matters most first");
-  parser->add_flag("--list-devices", texts->list_devices, "Run nothing: say which GPUs there are; exit code 4 where there is none");
+      .add_option("--baseline-candidate", texts->stands_for,
+                  "A candidate there and the one here that it is compared with, as vllm@0.17.1=vllm@0.24.0; may be given again")
+      .type_name("THERE=HERE")
+      .allow_extra_args(false);
+  parser.add_option("--out", texts->out, "Folder that gets the run's folder").type_name("DIR");
+  parser.add_flag("--sarif", options.sarif, "Leave result.sarif, too");
+  parser.add_flag("--github", options.github, "Print annotations for GitHub: ten at most, what matters most first");
+  parser.add_flag("--list-devices", texts->list_devices, "Run nothing: say which GPUs there are; exit code 4 where there is none");
   return {parser, [texts, &program] { return texts->list_devices ? list_devices() : run(*texts, program); }};
 }
 

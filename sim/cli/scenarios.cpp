@@ -78,40 +78,40 @@ Result<Exit> emit_cases(const ListTexts& texts, const Program& program) {
 
 }  // namespace
 
-Command add_list(CLI::App& app, const Program& program) {
-  CLI::App* parser = app.add_subcommand("list", "Show the cases that scenario files expand into");
+Command add_list(const Parser& app, const Program& program) {
+  const Parser parser = app.add_subcommand("list", "Show the cases that scenario files expand into");
   auto texts = std::make_shared<ListTexts>();
-  add_selection(*parser, texts->selection);
-  parser->add_flag("--json", texts->json, "For programs");
+  add_selection(parser, texts->selection);
+  parser.add_flag("--json", texts->json, "For programs");
   return {parser, [texts, &program] { return list(*texts, program); }};
 }
 
-Command add_lint(CLI::App& app, const Program& program) {
-  CLI::App* parser = app.add_subcommand("lint", "Check scenario and expectation files without running them");
+Command add_lint(const Parser& app, const Program& program) {
+  const Parser parser = app.add_subcommand("lint", "Check scenario and expectation files without running them");
   auto texts = std::make_shared<ListTexts>();
-  add_selection(*parser, texts->selection);
-  parser->add_option("--today", texts->today, "The day that quarantines are held against (default: the clock's, UTC)")
-      ->type_name("YYYY-MM-DD");
+  add_selection(parser, texts->selection);
+  parser.add_option("--today", texts->today, "The day that quarantines are held against (default: the clock's, UTC)")
+      .type_name("YYYY-MM-DD");
   return {parser, [texts, &program] { return check(*texts, program); }};
 }
 
-Command add_emit(CLI::App& app, const Program& program) {
-  CLI::App* parser = app.add_subcommand("emit", "Write one case, with everything resolved, as a scenario file of its own");
+Command add_emit(const Parser& app, const Program& program) {
+  const Parser parser = app.add_subcommand("emit", "Write one case, with everything resolved, as a scenario file of its own");
   auto texts = std::make_shared<ListTexts>();
-  add_selection(*parser, texts->selection);
-  parser->add_option("--out", texts->out, "Folder that gets a file for each case")->type_name("DIR");
+  add_selection(parser, texts->selection);
+  parser.add_option("--out", texts->out, "Folder that gets a file for each case").type_name("DIR");
   return {parser, [texts, &program] { return emit_cases(*texts, program); }};
 }
 
-Command add_schema(CLI::App& app, const Program&) {
-  CLI::App* parser = app.add_subcommand("schema", "Print the grammar of scenario files as JSON Schema");
+Command add_schema(const Parser& app, const Program&) {
+  const Parser parser = app.add_subcommand("schema", "Print the grammar of scenario files as JSON Schema");
   struct Flags {
     bool markdown = false, expectations = false;
   };
   auto flags = std::make_shared<Flags>();
-  CLI::Option* markdown = parser->add_flag("--markdown", flags->markdown, "The list of keys, as in scenarios/README.md");
-  parser->add_flag("--expectations", flags->expectations, "The list of keys of expectation files, as in scenarios/expectations/README.md")
-      ->excludes(markdown);
+  Option markdown = parser.add_flag("--markdown", flags->markdown, "The list of keys, as in scenarios/README.md");
+  parser.add_flag("--expectations", flags->expectations, "The list of keys of expectation files, as in scenarios/expectations/README.md")
+      .excludes(markdown);
   return {parser, [flags]() -> Result<Exit> {
             fmt::print("{}", flags->expectations ? expectations_markdown() : flags->markdown ? schema_markdown() : json_schema());
             return Exit::held;

@@ -79,23 +79,23 @@ Result<Exit> compare_candidates(const CandidatesTexts& texts, const Program& pro
   return came_to == Exit::defect || came_to == Exit::nothing_ran ? came_to : said;
 }
 
-void add_candidates_options(CLI::App& command, CandidatesTexts& texts, CLI::Option& not_with) {
-  const auto add = [&](CLI::Option* option) { option->excludes(&not_with); };
+void add_candidates_options(const Parser& command, CandidatesTexts& texts, Option not_with) {
+  const auto add = [&](Option option) { option.excludes(not_with); };
   add(command.add_option("--by", texts.by, "verdicts: the scoreboard; events: whether they do the same, and where they first differ")
-          ->type_name("verdicts|events")
-          ->capture_default_str());
+          .type_name("verdicts|events")
+          .capture_default_str());
   add(command.add_option("--random", texts.random, "So many drawn cases, from --seed on, by --by events; no scenario files")
-          ->check(CLI::Range(int64_t{1}, int64_t{1} << 32))
-          ->excludes(command.get_option("paths"))
-          ->type_name("N"));
+          .range(1, int64_t{1} << 32)
+          .excludes(command.option("paths"))
+          .type_name("N"));
   add(command.add_option("--known", texts.known, "Differences that somebody has looked at, with their reasons (--by events, --random)")
-          ->type_name("FILE"));
-  add(command.add_option("--markdown", texts.markdown, "Write the scoreboard as Markdown")->type_name("FILE"));
-  add(command.add_option("--json", texts.json, "Write the scoreboard as data")->type_name("FILE"));
-  add(command.add_option("--jobs", texts.jobs, "Worker processes side by side")->check(CLI::Range(1, 1024))->type_name("N"));
+          .type_name("FILE"));
+  add(command.add_option("--markdown", texts.markdown, "Write the scoreboard as Markdown").type_name("FILE"));
+  add(command.add_option("--json", texts.json, "Write the scoreboard as data").type_name("FILE"));
+  add(command.add_option("--jobs", texts.jobs, "Worker processes side by side").range(1, 1024).type_name("N"));
   add(command.add_flag("--isolate{workers}", texts.isolate, "As `run` has it"));
-  add(command.add_option("--hang-after", texts.silence, "As `run` has it")->type_name("TIME"));
-  add(command.add_option("--out", texts.out, "Folder that gets the run's folder")->type_name("DIR"));
+  add(command.add_option("--hang-after", texts.silence, "As `run` has it").type_name("TIME"));
+  add(command.add_option("--out", texts.out, "Folder that gets the run's folder").type_name("DIR"));
 }
 
 }  // namespace reloadlab::sim

@@ -115,19 +115,19 @@ Result<Exit> show(const ShowTexts& texts) {
 
 }  // namespace
 
-Command add_show(CLI::App& app, const Program&) {
-  CLI::App* parser = app.add_subcommand("show", "Print the report of a run again, or what the ranks of one of its cases did");
+Command add_show(const Parser& app, const Program&) {
+  const Parser parser = app.add_subcommand("show", "Print the report of a run again, or what the ranks of one of its cases did");
   auto texts = std::make_shared<ShowTexts>();
-  parser->add_option("run", texts->run, "A run's folder or its result.json")->type_name("RUN")->capture_default_str();
-  CLI::Option* id =
-      parser->add_option("--case", texts->id, "This case with series: a column for each stream, a table for each ring, and races");
-  id->type_name("ID");
-  const auto of_case = [&](CLI::Option* option) { return option->needs(id); };
-  of_case(parser->add_option("--candidate", texts->candidate, "Of this candidate only"))->type_name("NAME");
-  of_case(parser->add_option("--step", texts->view.step, "What belongs to this step only"))->type_name("N")->check(CLI::Range(0, 1 << 30));
-  of_case(parser->add_option("--ranks", texts->view.ranks, "Of these ranks only: 0,1"))->type_name("N")->delimiter(',');
-  of_case(parser->add_option("--width", texts->view.width, "Characters of a line"))->check(CLI::Range(40, 1000))->capture_default_str();
-  of_case(parser->add_option("--rows", texts->view.most, "So many rows of a table"))->check(CLI::Range(1, 1 << 30))->capture_default_str();
+  parser.add_option("run", texts->run, "A run's folder or its result.json").type_name("RUN").capture_default_str();
+  const Option id =
+      parser.add_option("--case", texts->id, "This case with series: a column for each stream, a table for each ring, and races");
+  id.type_name("ID");
+  const auto of_case = [&](Option option) { return option.needs(id); };
+  of_case(parser.add_option("--candidate", texts->candidate, "Of this candidate only")).type_name("NAME");
+  of_case(parser.add_option("--step", texts->view.step, "What belongs to this step only")).type_name("N").range(0, 1 << 30);
+  of_case(parser.add_option("--ranks", texts->view.ranks, "Of these ranks only: 0,1")).type_name("N").delimiter(',');
+  of_case(parser.add_option("--width", texts->view.width, "Characters of a line")).range(40, 1000).capture_default_str();
+  of_case(parser.add_option("--rows", texts->view.most, "So many rows of a table")).range(1, 1 << 30).capture_default_str();
   return {parser, [texts] { return show(*texts); }};
 }
 

@@ -64,15 +64,15 @@ Result<Exit> worst(const WorstTexts& texts, const Program& program) {
 
 }  // namespace
 
-Command add_worst(CLI::App& app, const Program& program) {
-  CLI::App* parser = app.add_subcommand("worst", "Look for the order of loads or of passes that costs a model most");
+Command add_worst(const Parser& app, const Program& program) {
+  const Parser parser = app.add_subcommand("worst", "Look for the order of loads or of passes that costs a model most");
   auto texts = std::make_shared<WorstTexts>();
-  add_selection(*parser, texts->selection);
-  add_candidates(*parser, texts->selection);
-  parser->add_option("--objective", texts->objective, objectives_text())->required()->type_name("NAME");
-  parser->add_option("--cases", texts->cases, "So many cases of each")->check(CLI::Range(int64_t{1}, int64_t{1} << 40))->type_name("N");
-  parser->add_option("--for", texts->seconds, "Start no case after so long, of each (default, without --cases: 10s)")->type_name("TIME");
-  parser->add_option("--store", texts->store, "Folder that gets a scenario file for each")->capture_default_str()->type_name("DIR");
+  add_selection(parser, texts->selection);
+  add_candidates(parser, texts->selection);
+  parser.add_option("--objective", texts->objective, objectives_text()).required().type_name("NAME");
+  parser.add_option("--cases", texts->cases, "So many cases of each").range(1, int64_t{1} << 40).type_name("N");
+  parser.add_option("--for", texts->seconds, "Start no case after so long, of each (default, without --cases: 10s)").type_name("TIME");
+  parser.add_option("--store", texts->store, "Folder that gets a scenario file for each").capture_default_str().type_name("DIR");
   return {parser, [texts, &program] { return worst(*texts, program); }};
 }
 
