@@ -1,6 +1,7 @@
 #include "sim/cli/parser.h"
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <vector>
 
 namespace reloadlab::sim {
@@ -38,6 +39,7 @@ void Parser::require_option(size_t least, size_t most) const { app_->require_opt
 bool Parser::parsed() const { return app_->parsed(); }
 
 template Option Parser::add_option(const std::string&, std::string&, const std::string&) const;
+template Option Parser::add_option(const std::string&, std::optional<std::string>&, const std::string&) const;
 template Option Parser::add_option(const std::string&, std::vector<std::string>&, const std::string&) const;
 template Option Parser::add_option(const std::string&, int&, const std::string&) const;
 template Option Parser::add_option(const std::string&, std::vector<int>&, const std::string&) const;
