@@ -8,7 +8,7 @@ namespace reloadlab::online_quant {
 namespace {
 
 constexpr std::array<std::string_view, 2> scope{"model", "layer"}, created{"rebound", "in_place"}, ties{"first", "all"},
-    callables{"bound", "kept"}, shadow{"none", "keep"};
+    callables{"bound", "kept"}, restored{"held", "dropped"}, shadow{"none", "keep"};
 constexpr std::array<std::string_view, 4> coverage{"silent", "accept", "warn", "reject"};
 constexpr std::array<std::string_view, 3> abandon{"none", "backup", "unusable"};
 
@@ -18,6 +18,7 @@ constexpr std::array rows{
     policy_row<&P::created>("created", created),
     policy_row<&P::ties>("ties", ties),
     policy_row<&P::callables>("callables", callables),
+    policy_row<&P::restored>("restored", restored),
     policy_row<&P::excess>("excess", coverage),
     policy_row<&P::missing>("missing", coverage),
     policy_row<&P::unexpected>("unexpected", coverage),
@@ -38,7 +39,8 @@ Status check_policy(const P& policy) {
   if (policy.scope == Scope::model) return check_whole_model(policy);
   RELOADLAB_TRY(policy_needs(policy.created != Created::in_place, "scope=layer needs created=in_place"));
   RELOADLAB_TRY(policy_needs(policy.ties != Ties::all, "scope=layer needs ties=all"));
-  return policy_needs(policy.callables != Callables::kept, "scope=layer needs callables=kept");
+  RELOADLAB_TRY(policy_needs(policy.callables != Callables::kept, "scope=layer needs callables=kept"));
+  return policy_needs(policy.restored != Restored::dropped, "scope=layer needs restored=dropped");
 }
 
 constexpr PolicyTable<P> table{"online-quantization reload", rows, profiles, check_policy};
@@ -50,6 +52,7 @@ OnlineQuantPolicy OnlineQuantPolicy::hardened() {
           .created = Created::in_place,
           .ties = Ties::all,
           .callables = Callables::kept,
+          .restored = Restored::dropped,
           .excess = Coverage::warn,
           .missing = Coverage::warn,
           .unexpected = Coverage::warn,

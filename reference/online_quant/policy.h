@@ -34,11 +34,18 @@ enum class Callables {
   kept,   // put back as they were
 };
 
+// Parameters that were restored, once quantization has taken their place.
+enum class Restored {
+  held,     // an update is one call, whose local names keep the last to its end; one whose loader is bound to it keeps itself
+  dropped,  // they go
+};
+
 struct OnlineQuantPolicy {
   Scope scope = Scope::model;
   Created created = Created::rebound;
   Ties ties = Ties::first;
   Callables callables = Callables::bound;
+  Restored restored = Restored::held;
   // As in layerwise reload; scope=layer only.
   Coverage excess = Coverage::silent;
   Coverage missing = Coverage::silent;

@@ -92,6 +92,7 @@ Status WholeModel::restore_attributes(model::Model& model) {
     if (!handle) return Status(Code::failed, fmt::format("layer {} has no attribute {}", recorded.layer, recorded.slot));
     handle->attributes.insert(recorded.attributes.begin(), recorded.attributes.end());
     if (!handle->loader) handle->loader = restored_loader(recorded.loader);
+    if (policy_.restored == Restored::dropped) continue;
     if (handle->loader != recorded.loader) held_.push_back(handle);
     last = handle;
   }

@@ -48,10 +48,9 @@ class WholeModel final : public OnlineQuantReload {
   OnlineQuantPolicy policy_;
   bool recorded_ = false, open_ = false;
   std::vector<Recorded> parameters_;
-  // From prepare to finish or abort. An update is one call, whose local names keep the parameter that got its attributes last; one whose
-  // loader is bound to it keeps itself, until a collector comes.
+  // From prepare to finish or abort.
   std::map<std::string, model::ParameterPtr> originals_;  // by path
-  std::vector<model::ParameterPtr> held_;
+  std::vector<model::ParameterPtr> held_;                 // restored=held, until a collector comes
 };
 
 }  // namespace reloadlab::online_quant

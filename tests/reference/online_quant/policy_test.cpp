@@ -33,6 +33,7 @@ TEST(OnlineQuantPolicy, contradictions_and_unknown_words_name_what_would_do) {
   EXPECT_EQ("policy excess, missing and unexpected need scope=layer", message("seed,missing=warn"));
   EXPECT_EQ("policy shadow=keep needs scope=layer", message("seed,shadow=keep"));
   EXPECT_EQ("policy scope=layer needs created=in_place", message("seed,scope=layer"));
+  EXPECT_EQ("policy scope=layer needs restored=dropped", message("seed,scope=layer,created=in_place,ties=all,callables=kept"));
   EXPECT_EQ("policy scope=layer needs ties=all", message("hardened,ties=first"));
   EXPECT_EQ("policy scope=layer needs callables=kept", message("hardened,callables=bound"));
 }
