@@ -20,7 +20,7 @@ struct Program {
 using Action = std::function<Result<Exit>()>;
 
 struct Command {
-  const Parser parser;
+  Parser parser;
   Action action;
 };
 
