@@ -2,13 +2,14 @@
 // of as many tokens as make a layer 0.5, 2 and 8 times as long as its broadcast. In turns, in one process: the GEMMs alone; with
 // broadcasts that nobody waits for, each released as a ring's, and with independent ones of the same bytes; rings that look 0, 1 and 2
 // layers ahead; every other turn backwards, so that clocks which fall favour none. What the slower rank takes counts. Counters are medians
-// of all turns, in milliseconds;
-// ratios of passes those of each turn, for clocks differ from turn to turn. `predicted` is what modelled devices say, with a
-// lone broadcast's time and what the released ones add to GEMMs. A second run takes passes apart: what the GEMMs' stream waited, and each
-// broadcast beside that of NCCL itself under the same GEMMs. Broadcasts have a few CTAs, and GEMMs leave them as many SMs, as engines do
-// that overlap the two; broadcasts run on streams of high priority, NCCL's own as well. Two benchmarks show what comes of GEMMs that take
-// the whole GPU: their CTAs stay to the end, so that a broadcast which comes after one begins when it ends. Then the bytes that were asked
-// for are compared with SW5, and what layers read with their values.
+// of all turns, in milliseconds; ratios of passes those of each turn, for clocks differ from turn to turn. `predicted` is what modelled
+// devices say, with a lone broadcast's time and what the released ones add to GEMMs. A second run takes passes apart: what the GEMMs'
+// streams of all ranks waited for a layer, for it had not come (`exposed`), what that of the quicker rank waited besides, for the other one
+// had not come
+// (`behind`), and each broadcast beside that of NCCL itself under the same GEMMs. Broadcasts have a few CTAs, and GEMMs leave them as many
+// SMs, as engines do that overlap the two; broadcasts run on streams of high priority, NCCL's own as well. Two benchmarks show what comes
+// of GEMMs that take the whole GPU: their CTAs stay to the end, so that a broadcast which comes after one begins when it ends. Then the
+// bytes that were asked for are compared with SW5, and what layers read with their values.
 #include <ATen/Context.h>
 #include <ATen/cuda/CUDAContext.h>
 #include <benchmark/benchmark.h>
@@ -41,6 +42,8 @@ double median(std::vector<double> values) {
   std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
   return values[values.size() / 2];
 }
+
+double total(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
 
 int turns() { return tiny() ? 1 : 9; }
 
@@ -85,11 +88,12 @@ class Passes {
 
   void take_apart() {
     for (int again = 0; again < turns(); ++again) {
-      take("idle", slowest(plain_pass(stage(), true).waited));
+      take("idle", total(once_all_came(plain_pass(stage(), true).waits)));
       take("broadcast:raw", median(once_all_came(released_pass(stage(), windows_).broadcasts)));
       for (int64_t k = 0; k <= most_ahead; ++k) {
         const PassTimes times = ring(k).pass(true);
-        take("waited:" + ring_name(k), slowest(times.waited));
+        take("waited:" + ring_name(k), total(once_all_came(times.waits)));
+        take("most_waited:" + ring_name(k), slowest(total(times.waits)));
         take("broadcast:" + ring_name(k), median(once_all_came(times.broadcasts)));
       }
     }
@@ -113,6 +117,7 @@ class Passes {
       counters[name + "/independent"] = ratio(name, "independent");
       counters[name + "/none"] = ratio(name, "none");
       counters["exposed:" + name] = waited / pass;
+      counters["behind:" + name] = (median(taken_["most_waited:" + name]) - median(taken_["waited:" + name])) / pass;
       counters["hidden:" + name] = 1 - waited / lone;
       counters["raw/broadcast:" + name] = median(taken_["broadcast:raw"]) / median(taken_["broadcast:" + name]);
       counters["ms:predicted:" + name] = predicted;
@@ -161,9 +166,10 @@ class Passes {
   }
   // A pass is over when the last rank's is: GPUs of one host differ, and a ring goes at the pace of the slower one.
   double slowest(double ms) { return std::ranges::max(gathered({ms})).front(); }
-  // A broadcast in which a rank waits for another one's kernel does not move anything yet: the last to come tells how long it takes.
-  std::vector<double> once_all_came(const std::vector<double>& broadcasts) {
-    const auto all = gathered(broadcasts);
+  // A broadcast in which a rank waits for another one's kernel does not move anything yet: the last to come tells how long it takes, and
+  // how long its layer is waited for.
+  std::vector<double> once_all_came(const std::vector<double>& times) {
+    const auto all = gathered(times);
     std::vector<double> shortest = all.front();
     for (const auto& one : all) std::ranges::transform(shortest, one, shortest.begin(), [](double a, double b) { return std::min(a, b); });
     return shortest;

@@ -47,12 +47,6 @@ std::vector<double> all(const std::vector<Span>& spans) {
   return times;
 }
 
-double total(const std::vector<Span>& spans) {
-  double sum = 0;
-  for (const Span& span : spans) sum += span.milliseconds();
-  return sum;
-}
-
 }  // namespace
 
 PassTimes plain_pass(const Stage& stage, bool taken_apart) {
@@ -68,7 +62,7 @@ PassTimes plain_pass(const Stage& stage, bool taken_apart) {
   }
   pass.end();
   c10::cuda::device_synchronize();
-  return {.pass = pass.milliseconds(), .waited = total(waits), .broadcasts = {}};
+  return {.pass = pass.milliseconds(), .waits = all(waits), .broadcasts = {}};
 }
 
 double layer_time(const Stage& stage) {
@@ -97,7 +91,7 @@ PassTimes independent_pass(const Stage& stage, const std::vector<at::Tensor>& wi
   order(stage.nccl.stream(), getCurrentCUDAStream());
   pass.end();
   c10::cuda::device_synchronize();
-  return {.pass = pass.milliseconds(), .broadcasts = {}};
+  return {.pass = pass.milliseconds(), .waits = {}, .broadcasts = {}};
 }
 
 PassTimes released_pass(const Stage& stage, const std::vector<at::Tensor>& windows) {
@@ -117,7 +111,7 @@ PassTimes released_pass(const Stage& stage, const std::vector<at::Tensor>& windo
   }
   pass.end();
   c10::cuda::device_synchronize();
-  return {.pass = pass.milliseconds(), .broadcasts = all(sent)};
+  return {.pass = pass.milliseconds(), .waits = {}, .broadcasts = all(sent)};
 }
 
 PassTimes lone_broadcasts(const Stage& stage, const std::vector<at::Tensor>& windows, int64_t bytes) {
@@ -132,7 +126,7 @@ PassTimes lone_broadcasts(const Stage& stage, const std::vector<at::Tensor>& win
     sent[static_cast<size_t>(layer)].end();
   }
   c10::cuda::device_synchronize();
-  return {.broadcasts = all(sent)};
+  return {.waits = {}, .broadcasts = all(sent)};
 }
 
 RingPasses::RingPasses(const Stage& stage, int64_t prefetch) : stage_(stage), prefetch_(prefetch) {
@@ -178,7 +172,7 @@ PassTimes RingPasses::pass(bool taken_apart) {
   pass.end();
   c10::cuda::device_synchronize();
   stage_.group.take_times(false);
-  return {.pass = pass.milliseconds(), .waited = total(waits), .broadcasts = stage_.group.times()};
+  return {.pass = pass.milliseconds(), .waits = all(waits), .broadcasts = stage_.group.times()};
 }
 
 int64_t RingPasses::wrong() {

@@ -14,7 +14,7 @@ namespace reloadlab::bench {
 // Milliseconds.
 struct PassTimes {
   double pass = 0;
-  double waited = 0;               // by the stream of the GEMMs, before them
+  std::vector<double> waits;       // of the stream of the GEMMs, before each
   std::vector<double> broadcasts;  // each one's
 };
 
