@@ -29,7 +29,8 @@ struct EngineOptions {
   // Called as each step of each execution begins; see ReplayOptions.
   std::function<void(const Variation&, int rank, int step)> on_step;
   std::function<void(const Variation&, int rank, const Event&)> on_event;  // as each is noted
-  double silence_seconds = 60;                                             // without anything heard from a process: it hangs
+  std::function<void()> on_wait;         // now and then while other cases have the GPUs (gpu_turn.h): nothing hangs
+  double silence_seconds = 60;           // without anything heard from a process: it hangs
   std::string log;                       // what processes print that replay() starts; empty: where this one prints its errors
   bool timed = false;                    // times are taken, also of real devices: they differ from run to run
   std::optional<modelled::Rates> rates;  // modelled devices: what things take

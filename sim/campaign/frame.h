@@ -19,6 +19,7 @@ enum class FrameKind : char {
   job = 'J',       // to the worker: case, candidate, options as JSON
   ready = 'R',     // from here on: to the campaign. The worker is up
   step = 'S',      // a step begins: execution, rank, step, text as JSON
+  waiting = 'W',   // it waits for its turn, and does not hang
   evidence = 'E',  // CBOR; the campaign judges
   answer = 'A',    // the worker has judged: result and trace as JSON
   failed = 'X',    // replay's Status as JSON

@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 #include <utility>
 
 namespace reloadlab::sim {
@@ -21,14 +23,24 @@ int open_lock(const std::string& path) {
 
 }  // namespace
 
-Result<GpuTurn> GpuTurn::take() {
+Result<GpuTurn> GpuTurn::take(const std::function<void()>& waiting) {
+  RELOADLAB_ASSIGN(const GpuTurn next, lock("reloadlab-gpus-next.lock", waiting));
+  return lock("reloadlab-gpus.lock", waiting);
+}
+
+Result<GpuTurn> GpuTurn::lock(const char* name, const std::function<void()>& waiting) {
+  constexpr auto pause = std::chrono::milliseconds(10);
+  constexpr int64_t told_each = 100;  // pauses
   std::error_code none;
-  const std::string path = std::filesystem::temp_directory_path(none) / "reloadlab-gpus.lock";
+  const std::string path = std::filesystem::temp_directory_path(none) / name;
   const int file = open_lock(path);
   if (file < 0) return Status(Code::failed, fmt::format("{}: {}, expected a lock for the GPUs of this host", path, std::strerror(errno)));
   GpuTurn turn(file);
-  while (::flock(file, LOCK_EX) != 0)
-    if (errno != EINTR) return Status(Code::failed, fmt::format("{}: {}", path, std::strerror(errno)));
+  for (int64_t tries = 0; ::flock(file, LOCK_EX | LOCK_NB) != 0; ++tries) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return Status(Code::failed, fmt::format("{}: {}", path, std::strerror(errno)));
+    if (waiting && tries % told_each == 0) waiting();
+    std::this_thread::sleep_for(pause);
+  }
   return turn;
 }
 

@@ -140,6 +140,7 @@ void Party::take(size_t rank, const Frame& frame, const EngineOptions& engine) {
   Member& member = members_[rank];
   switch (frame.kind) {
     case FrameKind::ready:
+    case FrameKind::waiting:
       return;
     case FrameKind::step:
       if (const auto where = parse_step(frame.body); where.ok() && engine.on_step)
@@ -198,7 +199,7 @@ Engine with_rank_processes(Engine engine, std::vector<std::string> command) {
     if (asked.seat || !needs_rank_processes(the_case)) return alone(the_case, candidate, asked);
     std::optional<GpuTurn> turn;
     if (the_case.ranks > 1) {
-      RELOADLAB_ASSIGN(GpuTurn taken, GpuTurn::take());
+      RELOADLAB_ASSIGN(GpuTurn taken, GpuTurn::take(asked.on_wait));
       turn.emplace(std::move(taken));
     }
     Party& party = parties->try_emplace({the_case.ranks, the_case.allocator}, home).first->second;

@@ -122,6 +122,8 @@ class Pool : public Runner {
       case FrameKind::ready:
         desk.ready = true, in_vain_ = 0;
         return {};
+      case FrameKind::waiting:
+        return {};
       case FrameKind::step:
         if (auto where = parse_step(frame.body); where.ok())
           desk.where = *std::move(where);

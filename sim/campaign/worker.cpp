@@ -59,6 +59,7 @@ int serve_jobs(int socket, const Engine& engine, double silence_seconds) {
     options.on_step = [&](const Variation& variation, int rank, int step) {
       send_frame(socket, FrameKind::step, step_message_text({variation.label(), rank, step}));
     };
+    options.on_wait = [socket] { send_frame(socket, FrameKind::waiting, ""); };
     trail.restart();
     if (message->seat) options.on_event = [&](const Variation& variation, int, const Event& event) { trail.add(variation.label(), event); };
     if (!send_outcome(socket, *message, engine, options)) break;

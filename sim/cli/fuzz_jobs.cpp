@@ -141,7 +141,7 @@ class Parts {
     const auto [end, error] = std::from_chars(trail.data(), trail.data() + trail.size(), index);
     if (error != std::errc())
       return Status(Code::failed,
-                    fmt::format("a process of the campaign ended before its first case: {}; what it printed is in {}", how, part.log));
+                    fmt::format("a process of the campaign ended before its first case: {}{}", how, what_it_printed(part.log)));
     const std::string text(end + 1, static_cast<size_t>(trail.data() + trail.size() - end - 1));
     RELOADLAB_ASSIGN(const std::vector<Case> cases, parse_scenario(text, "drawn.yaml", {}));
     fuzz::Choices choices(fuzz::seed_of(options_.seed, index));
@@ -179,6 +179,11 @@ class Parts {
       found.the_case = std::move(shrunk->the_case), found.smallest = shrunk->ended;
     }
     return keeping_.keep_smaller(found);
+  }
+
+  static std::string what_it_printed(const std::filesystem::path& log) {
+    std::error_code none;
+    return std::filesystem::exists(log, none) ? fmt::format("; what it printed is in {}", log.string()) : "";
   }
 
   static void forget_empty(const std::filesystem::path& log) {

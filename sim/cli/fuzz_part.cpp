@@ -20,9 +20,9 @@ class Part {
   // The number of the case that is drawn, and the case that is played for it: that one, or one that may become it.
   void begins(uint64_t index) { index_ = index, drawn_ = true; }
   Engine noting(Engine engine) {
-    engine.replay = [this, inner = std::move(engine.replay)](const Case& the_case, const std::string& candidate,
-                                                             const EngineOptions& asked) {
+    engine.replay = [this, inner = std::move(engine.replay)](const Case& the_case, const std::string& candidate, EngineOptions asked) {
       note(the_case);
+      asked.on_wait = [] { send_frame(kWorkerSocket, FrameKind::waiting, ""); };
       return inner(the_case, candidate, asked);
     };
     return engine;

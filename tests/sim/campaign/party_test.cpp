@@ -7,13 +7,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <optional>
+#include <thread>
 
 #include "sim/campaign/attempt.h"
+#include "sim/campaign/gpu_turn.h"
 #include "sim/evidence/store.h"
 #include "tests/sim/campaign/fake_engine.h"
 
@@ -94,6 +100,29 @@ TEST_F(PartysTurn, IsTakenWhileRanksMeet) {
   steps = free = 0;
   ASSERT_TRUE(together.replay(talking, "fake@good", {.on_step = look, .silence_seconds = 60}).ok());
   EXPECT_EQ(free, steps) << "one rank waits for nobody";
+}
+
+// Who waits says so, or it would be taken for one that hangs; who gives a turn back does not take the next one before it.
+TEST_F(PartysTurn, ComesToThoseWhoWaitAndSaySo) {
+  std::optional<GpuTurn> mine = std::move(*GpuTurn::take({}));
+  std::promise<void> waits, may_end;
+  std::atomic<bool> told = false;
+  std::jthread other([&] {
+    const auto turn = GpuTurn::take([&] {
+      if (!told.exchange(true)) waits.set_value();
+    });
+    EXPECT_TRUE(turn.ok());
+    may_end.get_future().wait();
+  });
+  ASSERT_EQ(waits.get_future().wait_for(std::chrono::seconds(60)), std::future_status::ready);
+  mine.reset();
+  std::atomic<bool> behind = false;
+  std::jthread ends([&] {
+    while (!behind) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    may_end.set_value();
+  });
+  EXPECT_TRUE(GpuTurn::take([&] { behind = true; }).ok());
+  EXPECT_TRUE(behind.exchange(true));
 }
 
 TEST_F(PartysTurn, WhereItCannotBeHadIsSaid) {
