@@ -211,7 +211,7 @@ TEST_F(Isolated, FailFastDropsWhatIsUnderWay) {
 
 TEST(Frames, AreCutWhereverTheBytesBreak) {
   const std::string bytes =
-      frame_bytes(FrameKind::step, "one") + frame_bytes(FrameKind::evidence, std::string("\0two", 4)) + frame_bytes(FrameKind::ready, "");
+      frame_bytes(FrameKind::step, "one") + frame_bytes(FrameKind::evidence, std::string("\0two", 4)) + frame_bytes(FrameKind::waiting, "");
   for (size_t piece = 1; piece <= bytes.size(); ++piece) {
     FrameReader reader;
     std::vector<Frame> frames;
@@ -221,7 +221,7 @@ TEST(Frames, AreCutWhereverTheBytesBreak) {
     }
     ASSERT_EQ(frames.size(), 3u) << piece;
     EXPECT_EQ(frames[1].body, std::string("\0two", 4));
-    EXPECT_EQ(frames[2].kind, FrameKind::ready);
+    EXPECT_EQ(frames[2].kind, FrameKind::waiting);
   }
 }
 
