@@ -100,12 +100,14 @@ class Agreement {
         .empty();
   }
 
-  const Execution* only_modelled_does_not_end(size_t model, const StepOutcome* mine, const StepOutcome* theirs) const {
+  // One of them does not end.
+  std::string_view why_endless(size_t model, const StepOutcome* mine, const StepOutcome* theirs) const {
     const bool first_ends = mine != nullptr;
     const StepOutcome& ends = first_ends ? *mine : *theirs;
     const WorldKind goes_on = (first_ends ? one_ : other_).the_case.world, endless = (first_ends ? other_ : one_).the_case.world;
-    if (ends.crashed || !ends.status.ok() || models(goes_on) || !models(endless)) return nullptr;
-    return (first_ends ? others_ : runs_)[model];
+    if (ends.crashed || !ends.status.ok() || models(goes_on) == models(endless)) return {};
+    const Execution &ended = *(first_ends ? runs_ : others_)[model], &other = *(first_ends ? others_ : runs_)[model];
+    return models(endless) ? known_difference(other) : known_loss(other, ended);
   }
 
   void outcomes() {
@@ -119,8 +121,8 @@ class Agreement {
       if (mine && theirs)
         why = known_difference(one_.the_case.world, mine->status, other_.the_case.world, theirs->status,
                                runs_.front()->steps[static_cast<size_t>(until_)].kind);
-      else if (const Execution* endless = only_modelled_does_not_end(model, mine, theirs))
-        why = known_difference(*endless);
+      else
+        why = why_endless(model, mine, theirs);
       return fmt::format("{}: {} {}; {} {}", step_text(until_), names_[0], ending(mine), names_[1], ending(theirs));
     });
     row(why.empty() ? State::differs : State::known, "outcomes", why.empty() ? where : fmt::format("{} ({})", where, why));

@@ -21,6 +21,9 @@ constexpr std::string_view ask_differently =
     "NCCL does not look whether ranks ask for the same: where they differ nothing is defined, and small messages arrive; modelled devices "
     "wait for ever";
 
+constexpr std::string_view races =
+    "what a race touches may sleep by then, and be no memory at all: real devices are lost with it; modelled ones go on, and tell the race";
+
 constexpr Known table[] = {
     {WorldKind::sim, WorldKind::cuda, StepKind::capture, unjoined, ends_unjoined},
     {WorldKind::meta, WorldKind::cuda, StepKind::capture, unjoined, ends_unjoined},
@@ -41,6 +44,11 @@ std::string_view known_difference(WorldKind world, const Status& status, WorldKi
 std::string_view known_difference(const Execution& endless) {
   const auto differ = [](const std::string& wait) { return wait.find("which cannot complete: ") != std::string::npos; };
   return std::ranges::any_of(endless.waits, differ) ? ask_differently : "";
+}
+
+std::string_view known_loss(const Execution& lost, const Execution& modelled) {
+  const bool raced = std::ranges::any_of(modelled.ranks, [](const RankRun& run) { return !run.races.empty(); });
+  return raced && lost.stopped.find("illegal memory access") != std::string::npos ? races : "";
 }
 
 }  // namespace reloadlab::sim

@@ -12,4 +12,7 @@ std::string_view known_difference(WorldKind world, const Status& status, WorldKi
 // The same for a step that does not end in a modelled world, whose run this is, and ends well on real devices.
 std::string_view known_difference(const Execution& endless);
 
+// The same for a step that does not end on real devices, whose run this is, and ends well on modelled ones.
+std::string_view known_loss(const Execution& lost, const Execution& modelled);
+
 }  // namespace reloadlab::sim

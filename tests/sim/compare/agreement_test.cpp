@@ -140,6 +140,16 @@ TEST_F(Agreement, ACollectiveThatRanksAskForDifferentlyIsKnownNotToEndWhereItIsM
   EXPECT_EQ(row("outcomes").state, State::differs) << "a real collective that never ends is the candidate's";
 }
 
+TEST_F(Agreement, ADeviceThatIsLostToARaceIsKnown) {
+  run_of(cuda).outcomes.pop_back();
+  cuda.executions.back().stopped = "lost: rank 0: CUDA error: an illegal memory access was encountered";
+  expect(row("outcomes"), State::differs, "step 1 pass: sim ends well; cuda does not end");
+  run_of(sim).races.emplace_back();
+  expect(row("outcomes"), State::known, "real devices are lost with it");
+  cuda.executions.back().stopped = "hang: rank 0: nothing was heard of it";
+  EXPECT_EQ(row("outcomes").state, State::differs);
+}
+
 TEST_F(Agreement, PassesArePredictedWithinATenth) {
   for (Evidence* each : {&sim, &cuda}) {
     each->the_case.timing.emplace();
