@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <utility>
 
 #include "sim/world/watchdog.h"
 
@@ -46,6 +47,19 @@ bool is_blocked(const Host& host) {
   return name_ends != std::string::npos && name_ends + 2 < line.size() && line[name_ends + 2] != 'R';
 }
 
+// Those on which the thread that makes it may run. Where it is not allowed to ask or to take them, everything is only slower.
+class Cores {
+ public:
+  Cores() : known_(sched_getaffinity(0, sizeof set_, &set_) == 0) {}
+  void take() const {
+    if (known_) (void)sched_setaffinity(0, sizeof set_, &set_);
+  }
+
+ private:
+  cpu_set_t set_ = {};
+  bool known_;
+};
+
 }  // namespace
 
 Hosts::Hosts(int ranks, double stuck_seconds) : stuck_seconds_(watchdog().seconds > 0 ? watchdog().seconds : stuck_seconds) {
@@ -75,7 +89,8 @@ const std::shared_ptr<const Clock>& Hosts::knowledge(Host& host) {
 void Hosts::start(const std::function<void(int)>& body) {
   stopping_ = false;
   Host& driver = *hosts_.back();
-  at::ThreadLocalState settings;  // inference mode and the like hold in the ranks as they do around run()
+  const at::ThreadLocalState settings;  // inference mode and the like hold in the ranks as they do around run()
+  const Cores cores;
   for (int rank = 0; rank < ranks(); ++rank) {
     Host& next = host(rank);
     next.state = Host::State::parked;
@@ -89,25 +104,41 @@ void Hosts::start(const std::function<void(int)>& body) {
     next.timed_out = false;
     next.turn = driver.turn;
     learn(next, driver.clock, driver.now);
-    next.thread = std::thread([this, &next, &body, rank, settings] {
+    next.run = [this, &next, &body, settings, cores] {
+      cores.take();
       at::ThreadLocalStateGuard guard(settings);
-      thread_body(next, body, rank);
-    });
+      play(next, body);
+    };
+    if (!next.thread.joinable()) next.thread = std::thread([this, &next] { thread_body(next); });
   }
 }
 
-void Hosts::thread_body(Host& host, const std::function<void(int)>& body, int rank) {
+Hosts::~Hosts() {
+  for (auto& host : hosts_) {
+    if (!host->thread.joinable()) continue;
+    host->run = nullptr;
+    host->baton.give();
+    host->thread.join();
+  }
+}
+
+void Hosts::thread_body(Host& host) {
   rank_host = &host;
   host.thread_id = gettid();
-  host.baton.take();
+  for (host.baton.take(); host.run; host.baton.take()) {
+    std::exchange(host.run, nullptr)();
+    host.state = Host::State::finished;
+    scheduler_.give();
+  }
+}
+
+void Hosts::play(Host& host, const std::function<void(int)>& body) {
   try {
-    if (!stopping_) body(rank);
+    if (!stopping_) body(host.actor);
   } catch (const Stopped&) {
   } catch (...) {
     host.failure = std::current_exception();
   }
-  host.state = Host::State::finished;
-  scheduler_.give();
 }
 
 bool Hosts::all_finished() const {
@@ -153,11 +184,7 @@ void Hosts::stop(const std::function<std::string()>& picture) {
 
 void Hosts::join() {
   Host& driver = *hosts_.back();
-  for (auto& host : hosts_) {
-    if (!host->thread.joinable()) continue;
-    host->thread.join();
-    learn(driver, host->clock, host->now);
-  }
+  for (int rank = 0; rank < ranks(); ++rank) learn(driver, host(rank).clock, host(rank).now);
   stopping_ = false;
 }
 

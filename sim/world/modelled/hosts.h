@@ -1,6 +1,7 @@
 #pragma once
-// Host threads that run only while they hold the baton: one thread for each rank, and the driver, which is whoever calls from outside.
-// A host gives the baton back at every visible operation and says when it may go on.
+// Host threads that run only while they hold the baton: one thread for each rank, from its first run on, as the process of an engine's rank
+// has one, and the driver, which is whoever calls from outside. A host gives the baton back at every visible operation and says when it may
+// go on.
 #include <exception>
 #include <functional>
 #include <memory>
@@ -37,6 +38,7 @@ struct Host {
   int64_t turn = -1;                  // the last turn in which it acted
   std::exception_ptr failure;
   Baton baton;
+  std::function<void()> run;  // what comes next on its thread; empty: nothing, and the thread ends
   std::thread thread;
   int64_t thread_id = 0;               // as the kernel numbers it
   Clock clock;                         // what it has learnt by waiting
@@ -50,6 +52,9 @@ struct Host {
 class Hosts {
  public:
   Hosts(int ranks, double stuck_seconds);
+  ~Hosts();
+  Hosts(const Hosts&) = delete;
+  Hosts& operator=(const Hosts&) = delete;
   int ranks() const { return static_cast<int>(hosts_.size()) - 1; }
   // The calling thread's host.
   Host& here();
@@ -68,17 +73,20 @@ class Hosts {
   void park(std::function<bool()> ready, std::function<std::string()> what);
   // Unwinds every host that has not ended.
   void stop(const std::function<std::string()>& picture);
+  // REQUIRES that all have ended: the driver knows what they know.
   void join();
 
  private:
-  void thread_body(Host& host, const std::function<void(int)>& body, int rank);
+  void thread_body(Host& host);
+  void play(Host& host, const std::function<void(int)>& body);
   double stuck_seconds_;
   std::vector<std::unique_ptr<Host>> hosts_;  // the ranks, then the driver
   Baton scheduler_;
   bool stopping_ = false;
 };
 
-// Keeps the calling thread, and threads it starts, on one core for its lifetime: the baton then changes hands several times faster.
+// Keeps the calling thread, and hosts of a run that begins meanwhile, on one core for its lifetime: the baton then changes hands several
+// times faster.
 class OneCore {
  public:
   OneCore();
