@@ -47,7 +47,10 @@ model::ParameterPtr lend(RecordedTensor& recorded, const model::LayerPtr& layer)
     recorded.lent = std::make_shared<model::Parameter>(
         model::Parameter{recorded.placeholder, recorded.tensor_class, recorded.attributes, recorded.loader, {}});
   const model::LoaderPtr& loader = recorded.lent->loader;
-  if (loader && loader->is_method && loader->self.expired()) recorded.lent->loader = model::bind_loader(loader, layer);
+  if (loader && loader->is_method && loader->self.expired()) {
+    recorded.lent->loader = model::bind_loader(loader, layer);
+    recorded.bound_to = layer;
+  }
   return recorded.lent;
 }
 

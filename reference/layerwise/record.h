@@ -32,6 +32,7 @@ struct RecordedTensor {
   bool parameter = true;                     // false: only buffers' slots hold it
   DeclaredByArguments declared;              // boxes=declared: what its loader said so far
   model::ParameterPtr lent;                  // records=lent: what every begin registers again
+  model::LayerPtr bound_to;                  // records=lent: whose method its loader is since; what is recorded keeps it alive (L09)
 
   // A handle with this class, these attributes and this loader. REQUIRES records=sealed.
   model::ParameterPtr fresh() const;

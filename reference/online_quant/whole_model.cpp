@@ -56,6 +56,7 @@ Status WholeModel::record_parameters(const model::Model& model) {
 Status WholeModel::prepare(model::Model& model) {
   if (!recorded_) return {};
   return open_until([&] {
+    const std::vector<model::ParameterPtr> uncollected = bound_originals();
     give_up();
     for_each_parameter(model,
                        [&](const model::Layer& layer, const model::Slot& slot) { originals_.emplace(path_of(layer, slot), slot.handle); });
@@ -64,6 +65,18 @@ Status WholeModel::prepare(model::Model& model) {
     open_ = true;
     return Status();
   });
+}
+
+// What a free loader was bound to refers to itself: it goes when the interpreter collects, which is behind the call.
+std::vector<model::ParameterPtr> WholeModel::bound_originals() const {
+  std::vector<model::ParameterPtr> bound;
+  for (const Recorded& recorded : parameters_) {
+    const auto original = originals_.find(recorded.path());
+    if (original == originals_.end() || !recorded.loader || !original->second->loader) continue;
+    if (restored_loader(recorded.loader) != recorded.loader && original->second->loader != recorded.loader)
+      bound.push_back(original->second);
+  }
+  return bound;
 }
 
 // R1

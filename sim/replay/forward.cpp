@@ -19,6 +19,11 @@ bool left_on_placeholders(const model::Model& model) {
   return any;
 }
 
+// From helpers that a step derived of placeholders, and that are in no slot.
+bool is_on_meta(const model::ForwardOutput& output) {
+  return std::ranges::any_of(output.ranks, [](const at::Tensor& tensor) { return tensor.is_meta(); });
+}
+
 }  // namespace
 
 void run_forward(const Stage& stage, const std::vector<std::unique_ptr<RankSession>>& sessions, int number) {
@@ -35,8 +40,8 @@ void run_forward(const Stage& stage, const std::vector<std::unique_ptr<RankSessi
     outputs = model::run_forward(models, input_seed, [&](std::vector<at::Tensor> partials) { return stage.world.sum(partials); });
     return Status();
   });
-  const bool says_something =
-      status.ok() && std::ranges::none_of(models, [](const model::Model* model) { return left_on_placeholders(*model); });
+  const bool says_something = status.ok() && std::ranges::none_of(outputs, is_on_meta) &&
+                              std::ranges::none_of(models, [](const model::Model* model) { return left_on_placeholders(*model); });
   for (size_t rank = 0; rank < sessions.size(); ++rank) {
     const at::Tensor joined = says_something ? model::joined(outputs, rank) : at::Tensor();
     sessions[rank]->note_forward(number, status, joined.defined() ? &joined : nullptr);

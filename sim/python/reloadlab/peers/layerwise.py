@@ -104,10 +104,12 @@ def make(root: Path, version: str) -> type:
                 self.theirs.initialize_layerwise_reload(model)
 
         def finish(self, model: torch.nn.Module, dtype: torch.dtype) -> None:
-            with self.site.active():
-                self.theirs.finalize_layerwise_reload(model, ModelConfig(dtype))
-            if self.had_no_flag and not model._do_torchao_reload:
-                del model._do_torchao_reload  # to whoever asks, absent and false are one
+            try:
+                with self.site.active():
+                    self.theirs.finalize_layerwise_reload(model, ModelConfig(dtype))
+            finally:
+                if self.had_no_flag and not getattr(model, "_do_torchao_reload", True):
+                    del model._do_torchao_reload  # to whoever asks, absent and false are one
 
     Release.__name__ = Release.__qualname__ = f"vllm_{version}"
     return Release
