@@ -57,10 +57,21 @@ TEST(SeedRegistry, L09RecordAndLayerKeepEachOtherAliveFromTheFirstBeginOn) {
   EXPECT_EQ(layers, model::Counted<model::Layer>::live_count());  // the instance cuts what it has tied
 }
 
-// Of a layer that no wrapper keeps: begin stopped there, before it wrapped anything.
+// Begin stops at the lazy parameter, before it wraps anything: the loader of what was lent is a method of the layer all the same.
+TEST(SeedRegistry, L09ALentPlaceholderKeepsTheLayerWhoseMethodLoadsIt) {
+  const int64_t layers = model::Counted<model::Layer>::live_count();
+  {
+    SeedRig rig(model_of({parts({{"lazy", true}})}));
+    EXPECT_CODE(Code::failed, rig.prepare());
+    rig.model.reset();
+    EXPECT_EQ(1u, rig.engine->registered_layers());
+  }
+  EXPECT_EQ(layers, model::Counted<model::Layer>::live_count());
+}
+
 TEST(SeedRegistry, WhatIsKeptForALayerGoesWithIt) {
   const int64_t parameters = model::Counted<model::Parameter>::live_count();
-  SeedRig rig(model_of({parts({{"lazy", true}})}));
+  SeedRig rig(model_of({parts({{"lazy", true}, {"loader", std::string("free")}})}));
   EXPECT_CODE(Code::failed, rig.prepare());
   rig.model.reset();
   EXPECT_EQ(parameters, model::Counted<model::Parameter>::live_count());
