@@ -1,5 +1,9 @@
 #include "reference/online_quant/online_quant.h"
 
+#include <ATen/record_function.h>
+
+#include <functional>
+
 #include "tests/reference/layerwise/rig.h"
 
 namespace reloadlab::online_quant {
@@ -162,6 +166,43 @@ TEST(OnlineQuantSeed, a_parameter_whose_loader_is_bound_to_it_waits_for_a_collec
   ModelSpec spec = two();
   spec.layers[0] = quantized(linear("a", 4, 6, {{"loader", std::string("free")}}));
   EXPECT_EQ(std::pair(true, false), fresh_lives(spec, "a.weight"));
+}
+
+// Looks while an operator is called.
+class DuringOperators {
+ public:
+  explicit DuringOperators(std::function<void()> look) {
+    now = std::move(look);
+    handle_ = at::addThreadLocalCallback(at::RecordFunctionCallback([](const at::RecordFunction&) -> std::unique_ptr<at::ObserverContext> {
+                                           now();
+                                           return nullptr;
+                                         }).scopes({at::RecordScope::FUNCTION}));
+  }
+  ~DuringOperators() { at::removeCallback(handle_); }
+
+ private:
+  static inline std::function<void()> now;
+  at::CallbackHandle handle_;
+};
+
+// Updates that are left open. The third one lets go of what the first had made and the second was to replace.
+bool first_outlives_the_third_prepare(const LayerSpec& layer) {
+  Rig rig(model_of({quantized(layer)}), "seed");
+  EXPECT_OK(rig.prepare());
+  const std::weak_ptr<model::Parameter> first = rig.model->find_tensor("a.weight");
+  EXPECT_OK(rig.prepare());
+  bool meanwhile = false;
+  {
+    const DuringOperators looks([&] { meanwhile = meanwhile || !first.expired(); });
+    EXPECT_OK(rig.prepare());
+  }
+  EXPECT_TRUE(first.expired());
+  return meanwhile;
+}
+
+TEST(OnlineQuantSeed, what_a_free_loader_was_bound_to_waits_for_a_collector_behind_the_call) {
+  EXPECT_TRUE(first_outlives_the_third_prepare(linear("a", 4, 6, {{"loader", std::string("free")}})));
+  EXPECT_FALSE(first_outlives_the_third_prepare(linear("a", 4, 6)));
 }
 
 TEST(OnlineQuantSeed, a_failure_leaves_fresh_parameters_and_the_mark_clear) {

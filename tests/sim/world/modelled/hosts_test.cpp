@@ -4,6 +4,10 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <stdexcept>
 
 #include "tests/sim/world/modelled/fixture.h"
 
@@ -28,6 +32,21 @@ TEST(Hosts, EveryRankRunsOnItsDevice) {
   std::vector<int> devices(3, -1);
   expect_clean(machine.run([&](int rank) { devices[static_cast<size_t>(rank)] = here(rank).device_index(); }));
   EXPECT_EQ(devices, (std::vector<int>{0, 1, 2}));
+}
+
+// As an engine's rank is one process: what a candidate keeps by thread is there in the next step.
+TEST(Hosts, ARankHasOneThreadInAllRuns) {
+  Machine machine({.ranks = 2}, round_robin());
+  std::vector<std::vector<pid_t>> threads(2);
+  for (int run = 0; run < 3; ++run) expect_clean(machine.run([&](int rank) { threads[static_cast<size_t>(rank)].push_back(::gettid()); }));
+  for (const auto& one : threads) EXPECT_EQ(std::ranges::count(one, one.front()), 3);
+  EXPECT_NE(threads[0].front(), threads[1].front());
+}
+
+TEST(Hosts, AFailureIsThatOfItsRun) {
+  Machine machine({.ranks = 1}, round_robin());
+  EXPECT_TRUE(machine.run([](int) { throw std::runtime_error("no"); }).failures[0]);
+  expect_clean(machine.run(little_program));
 }
 
 TEST(Hosts, TheSameSeedGivesTheSameRun) {
