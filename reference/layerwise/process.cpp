@@ -20,11 +20,13 @@ void tell_all(const Core& core, const Group& group, EngineEventKind kind) {
   for (const Member& member : group.members) core.tell(kind, member.path());
 }
 
-// Skipped tensors stand in their slots with the wrapper on; materialized ones have none.
-void unwrap_all(const Group& group) {
+// Skipped tensors stand in their slots with the wrapper on; materialized ones have none. vLLM gives all of them a loader, which is seen where
+// copying back fails and they stay.
+void unwrap_all(const Core& core, const Group& group) {
+  const bool all = core.policy.records == Records::lent;
   for (const Member& member : group.members)
-    model::for_each_tensor(*member.layer.lock(), [](const model::Slot& slot, bool) {
-      if (is_wrapped(*slot.handle)) slot.handle->loader = unwrapped(slot.handle->loader);
+    model::for_each_tensor(*member.layer.lock(), [&](const model::Slot& slot, bool) {
+      if (all || is_wrapped(*slot.handle)) slot.handle->loader = unwrapped(slot.handle->loader);
     });
 }
 
@@ -58,7 +60,7 @@ Status replay_all(Core& core, Update& update, Group& group, OwnStep own_step) {
   materialize(core, group);
   RELOADLAB_TRY(fill_unloaded(core, group));
   forget_post_loads(group);
-  unwrap_all(group);
+  unwrap_all(core, group);
   RELOADLAB_TRY(replay(core, group));
   take_shadow(core, group);
   RELOADLAB_TRY(post_load(group, own_step));

@@ -78,6 +78,15 @@ TEST(SeedRegistry, WhatIsKeptForALayerGoesWithIt) {
   EXPECT_EQ(0u, rig.engine->registered_layers());
 }
 
+// Copying back fails at what is expanded, and what was materialized stays.
+TEST(SeedProcess, WhatStaysAfterAFailedCopyBackHasALoaderEvenWhereItHadNone) {
+  SeedRig rig(model_of({parts({{"buffer", Shape{2}}, {"expanded", Shape{2, 2}}})}));
+  ASSERT_EQ(rig.handle("x.running")->loader, nullptr);
+  EXPECT_CODE(Code::failed, rig.reload(2));
+  ASSERT_NE(rig.handle("x.running")->loader, nullptr);
+  EXPECT_EQ(rig.handle("x.running")->loader->name, "default_weight_loader");
+}
+
 TEST(SeedRegistry, TheRecordsOwnPlaceholdersAreRegisteredAgainAndAgain) {
   SeedRig rig(two_linears());
   EXPECT_OK(rig.prepare());
