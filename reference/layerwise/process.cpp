@@ -20,8 +20,8 @@ void tell_all(const Core& core, const Group& group, EngineEventKind kind) {
   for (const Member& member : group.members) core.tell(kind, member.path());
 }
 
-// Skipped tensors stand in their slots with the wrapper on; materialized ones have none. vLLM gives all of them a loader, which is seen where
-// copying back fails and they stay.
+// Skipped tensors stand in their slots with the wrapper on; materialized ones have none. vLLM gives all of them a loader, which is seen
+// where copying back fails and they stay.
 void unwrap_all(const Core& core, const Group& group) {
   const bool all = core.policy.records == Records::lent;
   for (const Member& member : group.members)
