@@ -40,7 +40,7 @@ std::chrono::nanoseconds processor_time(Host& host) {
 
 // "1234 (name) S ...": anything but running or ready to run.
 bool is_blocked(const Host& host) {
-  std::ifstream file(fmt::format("/proc/self/task/{}/stat", host.thread_id));
+  std::ifstream file(fmt::format("/proc/self/task/{}/stat", host.thread_id.load()));
   std::string line;
   std::getline(file, line);
   size_t name_ends = line.rfind(')');

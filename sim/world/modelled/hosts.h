@@ -2,6 +2,7 @@
 // Host threads that run only while they hold the baton: one thread for each rank, from its first run on, as the process of an engine's rank
 // has one, and the driver, which is whoever calls from outside. A host gives the baton back at every visible operation and says when it may
 // go on.
+#include <atomic>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -40,7 +41,7 @@ struct Host {
   Baton baton;
   std::function<void()> run;  // what comes next on its thread; empty: nothing, and the thread ends
   std::thread thread;
-  int64_t thread_id = 0;               // as the kernel numbers it
+  std::atomic<int64_t> thread_id = 0;  // as the kernel numbers it; 0: the thread has not begun
   Clock clock;                         // what it has learnt by waiting
   std::shared_ptr<const Clock> known;  // the same, shared with the actions it issues; null where it has to be made anew
   Picoseconds now = 0;
