@@ -5,11 +5,10 @@
 // of all turns, in milliseconds; ratios of passes those of each turn, for clocks differ from turn to turn. `predicted` is what modelled
 // devices say, with a lone broadcast's time and what the released ones add to GEMMs. A second run takes passes apart: what the GEMMs'
 // streams of all ranks waited for a layer, for it had not come (`exposed`), what that of the quicker rank waited besides, for the other one
-// had not come
-// (`behind`), and each broadcast beside that of NCCL itself under the same GEMMs. Broadcasts have a few CTAs, and GEMMs leave them as many
-// SMs, as engines do that overlap the two; broadcasts run on streams of high priority, NCCL's own as well. Two benchmarks show what comes
-// of GEMMs that take the whole GPU: their CTAs stay to the end, so that a broadcast which comes after one begins when it ends. Then the
-// bytes that were asked for are compared with SW5, and what layers read with their values.
+// had not come (`behind`), and each broadcast beside that of NCCL itself under the same GEMMs. Broadcasts have a few CTAs, and GEMMs leave
+// them as many SMs, as engines do that overlap the two; broadcasts run on streams of high priority, NCCL's own as well. Two benchmarks show
+// what comes of GEMMs that take the whole GPU: their CTAs stay to the end, so that a broadcast which comes after one begins when it ends.
+// Then the bytes that were asked for are compared with SW5, and what layers read with their values.
 #include <ATen/Context.h>
 #include <ATen/cuda/CUDAContext.h>
 #include <benchmark/benchmark.h>
