@@ -55,7 +55,8 @@ Result<fuzz::Summary> fuzz_in_processes(const FuzzTexts& texts, const fuzz::Hunt
                                         const fuzz::Stored& stored, const FuzzKeeping::Tell& tell);
 // One of them.
 Result<Exit> fuzz_part(const FuzzTexts& texts, fuzz::HuntOptions options, const Program& program);
-// What a part is told before it begins: which causes the store has, and which of its scenarios were mended.
-std::string part_order(const std::set<fuzz::Cause>& known, const std::set<std::string>& mended);
+// What a part is told before it begins: which causes the store has, which of its scenarios were mended, and whether it looks for the
+// canary.
+std::string part_order(const std::set<fuzz::Cause>& known, const std::set<std::string>& mended, bool canary);
 
 }  // namespace reloadlab::sim

@@ -87,7 +87,9 @@ class Parts {
     if (error) return Status(Code::failed, fmt::format("{}: {}", logs.string(), error.message()));
     part.log = logs / fmt::format("{}-{}.log", ::getpid(), &part - parts_.data() + 1);
     RELOADLAB_ASSIGN(part.process, WorkerProcess::start(words_of(part), part.log));
-    part.process->send(FrameKind::job, part_order(known_, mended_));
+    // One looks for the canary: they all draw and judge alike.
+    const bool canary = &part == &parts_.front() && part.first == 0;
+    part.process->send(FrameKind::job, part_order(known_, mended_, canary));
     part.process->pump();
     return {};
   }

@@ -83,15 +83,16 @@ Status take_order(fuzz::HuntOptions& options, FuzzKeeping& keeping) {
   if (!order.is_object()) return Status(Code::failed, "a part of a campaign was given no order");
   for (const auto& one : order["known"]) options.known.insert({one[0], one[1], one[2], one[3]});
   keeping.set_mended(order["mended"].get<std::set<std::string>>());
+  if (!order["canary"].get<bool>()) options.canary.clear();
   return {};
 }
 
 }  // namespace
 
-std::string part_order(const std::set<fuzz::Cause>& known, const std::set<std::string>& mended) {
+std::string part_order(const std::set<fuzz::Cause>& known, const std::set<std::string>& mended, bool canary) {
   auto causes = nlohmann::json::array();
   for (const fuzz::Cause& cause : known) causes.push_back({cause.law, cause.execution, cause.step, cause.tensor});
-  return nlohmann::json{{"known", causes}, {"mended", mended}}.dump();
+  return nlohmann::json{{"known", causes}, {"mended", mended}, {"canary", canary}}.dump();
 }
 
 Result<Exit> fuzz_part(const FuzzTexts& texts, fuzz::HuntOptions options, const Program& program) {
