@@ -72,9 +72,8 @@ std::vector<model::ParameterPtr> WholeModel::bound_originals() const {
   std::vector<model::ParameterPtr> bound;
   for (const Recorded& recorded : parameters_) {
     const auto original = originals_.find(recorded.path());
-    if (original == originals_.end() || !recorded.loader || !original->second->loader) continue;
-    if (restored_loader(recorded.loader) != recorded.loader && original->second->loader != recorded.loader)
-      bound.push_back(original->second);
+    if (original == originals_.end() || !binds(recorded.loader)) continue;
+    if (original->second->loader && original->second->loader != recorded.loader) bound.push_back(original->second);
   }
   return bound;
 }
@@ -113,8 +112,12 @@ Status WholeModel::restore_attributes(model::Model& model) {
   return {};
 }
 
+bool WholeModel::binds(const model::LoaderPtr& recorded) const {
+  return recorded && !recorded->is_method && policy_.callables != Callables::kept;
+}
+
 model::LoaderPtr WholeModel::restored_loader(const model::LoaderPtr& recorded) const {
-  if (!recorded || recorded->is_method || policy_.callables == Callables::kept) return recorded;
+  if (!binds(recorded)) return recorded;
   return model::free_loader(
       recorded->name, [name = recorded->name](model::Layer*, model::Parameter&, const at::Tensor&, const model::LoadArgs&) {
         return Status(Code::failed, fmt::format("{} is a free function and was bound to its parameter: one argument too many", name));

@@ -39,6 +39,7 @@ class WholeModel final : public OnlineQuantReload {
   Status restore_parameters(model::Model& model);
   Status restore_attributes(model::Model& model);
   std::vector<model::ParameterPtr> bound_originals() const;
+  bool binds(const model::LoaderPtr& recorded) const;
   model::LoaderPtr restored_loader(const model::LoaderPtr& recorded) const;
   Status open_until(const std::function<Status()>& fails);
   void give_up();

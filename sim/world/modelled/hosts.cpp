@@ -47,10 +47,13 @@ bool is_blocked(const Host& host) {
   return name_ends != std::string::npos && name_ends + 2 < line.size() && line[name_ends + 2] != 'R';
 }
 
+}  // namespace
+
 // Those on which the thread that makes it may run. Where it is not allowed to ask or to take them, everything is only slower.
 class Cores {
  public:
   Cores() : known_(sched_getaffinity(0, sizeof set_, &set_) == 0) {}
+  bool known() const { return known_; }
   void take() const {
     if (known_) (void)sched_setaffinity(0, sizeof set_, &set_);
   }
@@ -59,8 +62,6 @@ class Cores {
   cpu_set_t set_ = {};
   bool known_;
 };
-
-}  // namespace
 
 Hosts::Hosts(int ranks, double stuck_seconds) : stuck_seconds_(watchdog().seconds > 0 ? watchdog().seconds : stuck_seconds) {
   for (int index = 0; index <= ranks; ++index) {
@@ -188,25 +189,15 @@ void Hosts::join() {
   stopping_ = false;
 }
 
-struct OneCore::Mask {
-  cpu_set_t set;
-};
-
-OneCore::OneCore() : before_(std::make_unique<Mask>()) {
+OneCore::OneCore() : before_(std::make_unique<Cores>()) {
+  const int core = sched_getcpu();
+  if (core < 0 || !before_->known()) return;
   cpu_set_t one;
   CPU_ZERO(&one);
-  int core = sched_getcpu();
-  if (core < 0 || sched_getaffinity(0, sizeof(cpu_set_t), &before_->set) != 0) {
-    before_ = nullptr;
-    return;
-  }
   CPU_SET(static_cast<size_t>(core), &one);
-  // Where it is not allowed, everything is only slower.
   (void)sched_setaffinity(0, sizeof(one), &one);
 }
 
-OneCore::~OneCore() {
-  if (before_) (void)sched_setaffinity(0, sizeof(cpu_set_t), &before_->set);
-}
+OneCore::~OneCore() { before_->take(); }
 
 }  // namespace reloadlab::sim::modelled

@@ -86,6 +86,8 @@ class Hosts {
   bool stopping_ = false;
 };
 
+class Cores;
+
 // Keeps the calling thread, and hosts of a run that begins meanwhile, on one core for its lifetime: the baton then changes hands several
 // times faster.
 class OneCore {
@@ -96,8 +98,7 @@ class OneCore {
   OneCore& operator=(const OneCore&) = delete;
 
  private:
-  struct Mask;
-  std::unique_ptr<Mask> before_;
+  std::unique_ptr<Cores> before_;
 };
 
 }  // namespace reloadlab::sim::modelled
