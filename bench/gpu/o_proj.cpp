@@ -29,9 +29,14 @@ Span::~Span() {
 Span::Span(Span&& other) noexcept : begin_(std::exchange(other.begin_, nullptr)), end_(std::exchange(other.end_, nullptr)) {}
 void Span::begin() { C10_CUDA_CHECK(cudaEventRecord(begin_, c10::cuda::getCurrentCUDAStream())); }
 void Span::end() { C10_CUDA_CHECK(cudaEventRecord(end_, c10::cuda::getCurrentCUDAStream())); }
-double Span::milliseconds() const {
+double Span::milliseconds() const { return milliseconds_between(begin_, end_); }
+Interval Span::behind(const Span& other) const {
+  return {milliseconds_between(other.begin_, begin_), milliseconds_between(other.begin_, end_)};
+}
+
+double milliseconds_between(cudaEvent_t first, cudaEvent_t then) {
   float taken = 0;
-  C10_CUDA_CHECK(cudaEventElapsedTime(&taken, begin_, end_));
+  C10_CUDA_CHECK(cudaEventElapsedTime(&taken, first, then));
   return taken;
 }
 

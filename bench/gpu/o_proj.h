@@ -9,7 +9,15 @@ namespace reloadlab::bench {
 
 inline constexpr int64_t o_proj_layers = 61;
 
-// Time on a GPU's stream, in milliseconds.
+// Milliseconds, behind some moment.
+struct Interval {
+  double from = 0, to = 0;
+  double length() const { return to - from; }
+};
+
+double milliseconds_between(cudaEvent_t first, cudaEvent_t then);  // once both have come; negative where `first` came later
+
+// Time on a GPU's stream.
 class Span {
  public:
   Span();
@@ -20,6 +28,8 @@ class Span {
   void begin();  // on the current stream
   void end();
   double milliseconds() const;  // once both have come
+  cudaEvent_t begin_event() const { return begin_; }
+  Interval behind(const Span& other) const;  // behind its begin
 
  private:
   cudaEvent_t begin_ = nullptr, end_ = nullptr;

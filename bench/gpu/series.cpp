@@ -2,13 +2,13 @@
 // of as many tokens as make a layer 0.5, 2 and 8 times as long as its broadcast. In turns, in one process: the GEMMs alone; with
 // broadcasts that nobody waits for, each released as a ring's, and with independent ones of the same bytes; rings that look 0, 1 and 2
 // layers ahead; every other turn backwards, so that clocks which fall favour none. What the slower rank takes counts. Counters are medians
-// of all turns, in milliseconds; ratios of passes those of each turn, for clocks differ from turn to turn. `predicted` is what modelled
-// devices say, with a lone broadcast's time and what the released ones add to GEMMs. A second run takes passes apart: what the GEMMs'
-// streams of all ranks waited for a layer, for it had not come (`exposed`), what that of the quicker rank waited besides, for the other one
-// had not come (`behind`), and each broadcast beside that of NCCL itself under the same GEMMs. Broadcasts have a few CTAs, and GEMMs leave
-// them as many SMs, as engines do that overlap the two; broadcasts run on streams of high priority, NCCL's own as well. Two benchmarks show
-// what comes of GEMMs that take the whole GPU: their CTAs stay to the end, so that a broadcast which comes after one begins when it ends.
-// Then the bytes that were asked for are compared with SW5, and what layers read with their values.
+// of all turns, in milliseconds; ratios those of each turn, for clocks differ from turn to turn. `predicted` is what modelled devices say,
+// with a lone broadcast's time, what the released ones add to GEMMs, and what GEMMs are quicker behind rests of a broadcast's length. A
+// second run takes passes apart: what a rank's GEMMs waited for while broadcasts moved bytes (`exposed`), what they waited besides, for the
+// other rank had not come (`behind`), and each broadcast beside that of NCCL itself under the same GEMMs. Broadcasts have a few CTAs, and
+// GEMMs leave them as many SMs, as engines do that overlap the two; broadcasts run on streams of high priority, NCCL's own as well. Two
+// benchmarks show what comes of GEMMs that take the whole GPU: their CTAs stay to the end, so that a broadcast which comes after one begins
+// when it ends. Then the bytes that were asked for are compared with SW5, and what layers read with their values.
 #include <ATen/Context.h>
 #include <ATen/cuda/CUDAContext.h>
 #include <benchmark/benchmark.h>
@@ -42,7 +42,23 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-double total(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
+std::vector<double> lengths(const std::vector<Interval>& times) {
+  std::vector<double> lengths;
+  std::ranges::transform(times, std::back_inserter(lengths), &Interval::length);
+  return lengths;
+}
+
+double total(const std::vector<Interval>& times) {
+  return std::accumulate(times.begin(), times.end(), 0.0, [](double sum, const Interval& time) { return sum + time.length(); });
+}
+
+// What of the waits lies in these times, which do not overlap.
+double shared(const std::vector<Interval>& waits, const std::vector<Interval>& times) {
+  double shared = 0;
+  for (const Interval& wait : waits)
+    for (const Interval& time : times) shared += std::max(0.0, std::min(wait.to, time.to) - std::max(wait.from, time.from));
+  return shared;
+}
 
 int turns() { return tiny() ? 1 : 9; }
 
@@ -60,8 +76,8 @@ class Passes {
         windows_(2) {
     at::globalContext()._setSMCarveout_EXPERIMENTAL(sharing.ctas > 0 ? std::optional(sharing.ctas) : std::nullopt);
     for (at::Tensor& window : windows_) window = at::empty_like(layers_.weight(0));
-    lone_ms_ = median(lone(layers_.bytes()));
-    small_ms_ = median(lone(small_bytes));
+    lone_ms_ = lone(layers_.bytes());
+    small_ms_ = lone(small_bytes);
   }
 
   // As rank 0 says: so many tokens that a layer is `ratio` times as long as its broadcast.
@@ -78,6 +94,7 @@ class Passes {
 
   void turn() {
     std::vector<std::function<void()>> passes = {[&] { take("none", slowest(plain_pass(stage(), false).pass)); },
+                                                 [&] { take_rested(rested_pass(stage(), lone_ms_)); },
                                                  [&] { take("released", slowest(released_pass(stage(), windows_).pass)); },
                                                  [&] { take("independent", slowest(independent_pass(stage(), windows_).pass)); }};
     for (int64_t k = 0; k <= most_ahead; ++k) passes.push_back([this, k] { take(ring_name(k), slowest(ring(k).pass(false).pass)); });
@@ -86,15 +103,13 @@ class Passes {
   }
 
   void take_apart() {
+    std::vector<std::function<void()>> passes = {
+        [&] { take("idle", slowest(total(plain_pass(stage(), true).waits))); },
+        [&] { take("broadcast:raw", median(once_all_came(lengths(released_pass(stage(), windows_).broadcasts)))); }};
+    for (int64_t k = 0; k <= most_ahead; ++k) passes.push_back([this, k] { take_ring_apart(ring_name(k), ring(k).pass(true)); });
     for (int again = 0; again < turns(); ++again) {
-      take("idle", total(once_all_came(plain_pass(stage(), true).waits)));
-      take("broadcast:raw", median(once_all_came(released_pass(stage(), windows_).broadcasts)));
-      for (int64_t k = 0; k <= most_ahead; ++k) {
-        const PassTimes times = ring(k).pass(true);
-        take("waited:" + ring_name(k), total(once_all_came(times.waits)));
-        take("most_waited:" + ring_name(k), slowest(total(times.waits)));
-        take("broadcast:" + ring_name(k), median(once_all_came(times.broadcasts)));
-      }
+      for (const auto& pass : passes) pass();
+      std::ranges::reverse(passes);
     }
   }
 
@@ -107,18 +122,19 @@ class Passes {
     counters["ms:broadcast"] = lone_ms_;
     counters["ms:small_broadcast"] = small_ms_;
     counters["percent_beside"] = static_cast<double>(rates().beside_percent);
+    counters["percent_rested"] = static_cast<double>(rates().rested_percent);
     for (const auto& [name, values] : taken_) counters["ms:" + name] = median(values);
     for (int64_t k = 0; k <= most_ahead; ++k) {
       const std::string name = ring_name(k);
-      const double pass = median(taken_[name]), waited = std::max(0.0, median(taken_["waited:" + name]) - median(taken_["idle"]));
+      const double pass = median(taken_[name]), waited = median(taken_["waited:" + name]);
       const double predicted =
           predicted_pass({.ranks = ranks, .layers = o_proj_layers, .bytes = layers_.bytes(), .layer_ms = layer_ms(), .rates = rates()}, k);
       counters[name + "/independent"] = ratio(name, "independent");
       counters[name + "/none"] = ratio(name, "none");
       counters["exposed:" + name] = waited / pass;
-      counters["behind:" + name] = (median(taken_["most_waited:" + name]) - median(taken_["waited:" + name])) / pass;
+      counters["behind:" + name] = std::max(0.0, median(taken_["behind:" + name]) - median(taken_["idle"])) / pass;
       counters["hidden:" + name] = 1 - waited / lone;
-      counters["raw/broadcast:" + name] = median(taken_["broadcast:raw"]) / median(taken_["broadcast:" + name]);
+      counters["raw/broadcast:" + name] = ratio("broadcast:raw", "broadcast:" + name);
       counters["ms:predicted:" + name] = predicted;
       counters["predicted/" + name] = predicted / pass;
     }
@@ -139,7 +155,24 @@ class Passes {
  private:
   Stage stage() { return {seat_, layers_, nccl_, group_}; }
   void take(const std::string& name, double ms) { taken_[name].push_back(ms); }
-  std::vector<double> lone(int64_t bytes) { return lone_broadcasts(stage(), windows_, bytes).broadcasts; }
+  double lone(int64_t bytes) { return median(lengths(lone_broadcasts(stage(), windows_, bytes).broadcasts)); }
+
+  void take_rested(const PassTimes& times) {
+    take("rests", slowest(total(times.waits)));
+    take("rested", slowest(times.pass - total(times.waits)));
+  }
+
+  // What is waited while bytes move, and what besides: a broadcast in which a rank waits for another one's kernel does not move any yet, so
+  // that the last to come tells how long they do.
+  void take_ring_apart(const std::string& name, const PassTimes& times) {
+    const std::vector<double> moving = once_all_came(lengths(times.broadcasts));
+    std::vector<Interval> moved = times.broadcasts;
+    for (size_t i = 0; i < moved.size(); ++i) moved[i].from = moved[i].to - moving[i];
+    const double waited = shared(times.waits, moved);
+    take("waited:" + name, slowest(waited));
+    take("behind:" + name, slowest(total(times.waits) - waited));
+    take("broadcast:" + name, median(moving));
+  }
 
   // One at a time fits.
   RingPasses& ring(int64_t prefetch) {
@@ -165,8 +198,6 @@ class Passes {
   }
   // A pass is over when the last rank's is: GPUs of one host differ, and a ring goes at the pace of the slower one.
   double slowest(double ms) { return std::ranges::max(gathered({ms})).front(); }
-  // A broadcast in which a rank waits for another one's kernel does not move anything yet: the last to come tells how long it takes, and
-  // how long its layer is waited for.
   std::vector<double> once_all_came(const std::vector<double>& times) {
     const auto all = gathered(times);
     std::vector<double> shortest = all.front();
@@ -182,14 +213,16 @@ class Passes {
 
   double layer_ms() { return median(taken_["none"]) / static_cast<double>(o_proj_layers); }
 
-  // A broadcast as it is alone; what it adds to GEMMs, as percent of what these take alone while it goes on.
+  // A broadcast as it is alone; what it adds to GEMMs, as percent of what these take alone while it goes on; and what rests take from them.
   sim::modelled::Rates rates() {
     constexpr double picoseconds = 1e9;
-    const double released = median(taken_["released"]), added = released - median(taken_["none"]);
+    const double none = median(taken_["none"]), released = median(taken_["released"]), added = released - none;
+    const double saved = none - median(taken_["rested"]);  // what GEMMs are quicker behind rests
     const double beside = std::min(lone_ms_ * static_cast<double>(o_proj_layers), released);
     return {.link_bytes_per_s = std::llround(static_cast<double>(layers_.bytes()) / (lone_ms_ - small_ms_) * 1e3),
             .collective_start = std::llround(small_ms_ * picoseconds),
-            .beside_percent = std::llround(100 * beside / std::max(beside - std::max(added, 0.0), beside / most_slowed))};
+            .beside_percent = std::llround(100 * beside / std::max(beside - std::max(added, 0.0), beside / most_slowed)),
+            .rested_percent = std::clamp<int64_t>(100 - std::llround(100 * saved / std::min(none, median(taken_["rests"]))), 0, 100)};
   }
 
   static inline int64_t rounds_ = 0;

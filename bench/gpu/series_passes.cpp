@@ -1,11 +1,14 @@
 #include "bench/gpu/series_passes.h"
 
 #include <ATen/Functions.h>
+#include <ATen/cuda/Sleep.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <fmt/format.h>
+
+#include <cmath>
 
 #include "reference/base/check.h"
 
@@ -41,9 +44,9 @@ void send(const Stage& stage, int64_t layer, const std::vector<at::Tensor>& wind
   stage.nccl.broadcast(owner == stage.seat.rank ? stage.layers.weight(layer) : windows[static_cast<size_t>(layer) % windows.size()], owner);
 }
 
-std::vector<double> all(const std::vector<Span>& spans) {
-  std::vector<double> times;
-  for (const Span& span : spans) times.push_back(span.milliseconds());
+std::vector<Interval> all(const std::vector<Span>& spans, const Span& pass) {
+  std::vector<Interval> times;
+  for (const Span& span : spans) times.push_back(span.behind(pass));
   return times;
 }
 
@@ -62,7 +65,26 @@ PassTimes plain_pass(const Stage& stage, bool taken_apart) {
   }
   pass.end();
   c10::cuda::device_synchronize();
-  return {.pass = pass.milliseconds(), .waits = all(waits), .broadcasts = {}};
+  return {.pass = pass.milliseconds(), .waits = all(waits, pass), .broadcasts = {}};
+}
+
+PassTimes rested_pass(const Stage& stage, double rest) {
+  int kilohertz = 0;
+  C10_CUDA_CHECK(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, stage.seat.rank));
+  Span pass;
+  std::vector<Span> rests(o_proj_layers);
+  align(stage);
+  for (int64_t layer = 0; layer < o_proj_layers; ++layer) stage.layers.multiply(layer);
+  pass.begin();
+  for (int64_t layer = 0; layer < o_proj_layers; ++layer) {
+    rests[static_cast<size_t>(layer)].begin();
+    at::cuda::sleep(std::llround(rest * kilohertz));
+    rests[static_cast<size_t>(layer)].end();
+    stage.layers.multiply(layer);
+  }
+  pass.end();
+  c10::cuda::device_synchronize();
+  return {.pass = pass.milliseconds(), .waits = all(rests, pass), .broadcasts = {}};
 }
 
 double layer_time(const Stage& stage) {
@@ -111,22 +133,25 @@ PassTimes released_pass(const Stage& stage, const std::vector<at::Tensor>& windo
   }
   pass.end();
   c10::cuda::device_synchronize();
-  return {.pass = pass.milliseconds(), .waits = {}, .broadcasts = all(sent)};
+  return {.pass = pass.milliseconds(), .waits = {}, .broadcasts = all(sent, pass)};
 }
 
 PassTimes lone_broadcasts(const Stage& stage, const std::vector<at::Tensor>& windows, int64_t bytes) {
   std::vector<Span> sent(o_proj_layers);
+  Span pass;
   align(stage);
   order(getCurrentCUDAStream(), stage.nccl.stream());
   const CUDAStreamGuard guard(stage.nccl.stream());
+  pass.begin();
   const at::Tensor part = windows.front().view(at::kByte).flatten().narrow(0, 0, bytes);
   for (int64_t layer = 0; layer < o_proj_layers; ++layer) {
     sent[static_cast<size_t>(layer)].begin();
     stage.nccl.broadcast(part, stage.owner(layer));
     sent[static_cast<size_t>(layer)].end();
   }
+  pass.end();
   c10::cuda::device_synchronize();
-  return {.waits = {}, .broadcasts = all(sent)};
+  return {.pass = pass.milliseconds(), .waits = {}, .broadcasts = all(sent, pass)};
 }
 
 RingPasses::RingPasses(const Stage& stage, int64_t prefetch) : stage_(stage), prefetch_(prefetch) {
@@ -172,7 +197,7 @@ PassTimes RingPasses::pass(bool taken_apart) {
   pass.end();
   c10::cuda::device_synchronize();
   stage_.group.take_times(false);
-  return {.pass = pass.milliseconds(), .waits = all(waits), .broadcasts = stage_.group.times()};
+  return {.pass = pass.milliseconds(), .waits = all(waits, pass), .broadcasts = stage_.group.times(pass.begin_event())};
 }
 
 int64_t RingPasses::wrong() {

@@ -11,11 +11,11 @@
 
 namespace reloadlab::bench {
 
-// Milliseconds.
+// Milliseconds; intervals behind the pass's begin.
 struct PassTimes {
   double pass = 0;
-  std::vector<double> waits;       // of the stream of the GEMMs, before each
-  std::vector<double> broadcasts;  // each one's
+  std::vector<Interval> waits;       // of the stream of the GEMMs, before each
+  std::vector<Interval> broadcasts;  // each one's, from when this rank's kernel had begun
 };
 
 // What the ways share.
@@ -29,6 +29,8 @@ struct Stage {
 
 // GEMMs alone, of weights that all lie here: a pass behind another one. `taken_apart`: with a ring's events for its waits.
 PassTimes plain_pass(const Stage& stage, bool taken_apart);
+// Behind each GEMM the GPU rests for so long: they are shorter then. The rests are its waits.
+PassTimes rested_pass(const Stage& stage, double rest);
 // Of a GEMM alone.
 double layer_time(const Stage& stage);
 // Beside them, on another stream, the pass's broadcasts, which wait for nothing and for which nobody waits before the end.

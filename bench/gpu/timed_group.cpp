@@ -7,6 +7,18 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 
 namespace reloadlab::bench {
+namespace {
+
+// c10d tells how long a collective took, not when; its events are for those who derive.
+struct EventsOfWork : c10d::ProcessGroupNCCL::WorkNCCL {
+  static Interval of(const c10d::Work& work, cudaEvent_t begin) {
+    const auto& nccl = static_cast<const WorkNCCL&>(work);
+    const auto behind = [&](const std::shared_ptr<at::cuda::CUDAEvent>& event) { return milliseconds_between(begin, event->event()); };
+    return {behind(nccl.*(&EventsOfWork::ncclStartEvent_)), behind(nccl.*(&EventsOfWork::ncclEndEvent_))};
+  }
+};
+
+}  // namespace
 
 class TimedGroup::Switch final : public c10d::Backend {
  public:
@@ -48,9 +60,9 @@ TimedGroup::TimedGroup(const c10::intrusive_ptr<c10d::Store>& store, const sim::
 
 void TimedGroup::take_times(bool taken) { switch_->taken = taken; }
 
-std::vector<double> TimedGroup::times() {
-  std::vector<double> times;
-  for (const auto& work : std::exchange(switch_->works, {})) times.push_back(work->getDuration());
+std::vector<Interval> TimedGroup::times(cudaEvent_t begin) {
+  std::vector<Interval> times;
+  for (const auto& work : std::exchange(switch_->works, {})) times.push_back(EventsOfWork::of(*work, begin));
   return times;
 }
 

@@ -4,6 +4,7 @@
 #include <torch/csrc/distributed/c10d/Store.hpp>
 #include <vector>
 
+#include "bench/gpu/o_proj.h"
 #include "bench/gpu/raw_nccl.h"
 #include "sim/world/seat.h"
 
@@ -16,8 +17,8 @@ class TimedGroup {
   const c10::intrusive_ptr<c10d::ProcessGroup>& group() const { return group_; }
   // With nothing under way.
   void take_times(bool taken);
-  // Milliseconds of each broadcast since they are taken, once all are done.
-  std::vector<double> times();
+  // Each broadcast since they are taken, once all are done; behind that event.
+  std::vector<Interval> times(cudaEvent_t begin);
 
  private:
   class Switch;

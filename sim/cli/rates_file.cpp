@@ -24,6 +24,7 @@ constexpr Field fields[] = {
     {"kernel_start_ps", &Rates::kernel_start},
     {"collective_start_ps", &Rates::collective_start},
     {"beside_percent", &Rates::beside_percent},
+    {"rested_percent", &Rates::rested_percent},
 };
 
 Result<Rates> rates_in(const Json& json, const std::string& file) {
@@ -39,6 +40,8 @@ Result<Rates> rates_in(const Json& json, const std::string& file) {
   }
   if (rates.beside_percent < 100)
     return bad("rates: beside_percent: beside a collective a kernel takes no less than alone, expected 100 or more");
+  if (rates.rested_percent > 100)
+    return bad("rates: rested_percent: behind a rest a kernel takes no more than in a row, expected 100 or less");
   return rates;
 }
 

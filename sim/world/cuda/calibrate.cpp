@@ -1,6 +1,8 @@
 // What modelled devices have as rates, measured on the GPUs of this process. The best of several turns: on idle devices nothing else is to
 // be seen. Broadcasts are NCCL's, from one GPU to all, each told by this process.
 #include <ATen/Functions.h>
+#include <ATen/cuda/CUDAContext.h>
+#include <ATen/cuda/Sleep.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAFunctions.h>
@@ -8,8 +10,10 @@
 #include <nccl.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 
 #include "sim/world/module.h"
 
@@ -36,24 +40,50 @@ void order(const CUDAStream& first, const CUDAStream& then) {
   C10_CUDA_CHECK(cudaEventDestroy(event));
 }
 
-// Milliseconds that the work takes on a stream of GPU 0, the best of the turns but for the first one.
-double best(const CUDAStream& stream, const std::function<void()>& work) {
-  cudaEvent_t begin = nullptr, end = nullptr;
-  C10_CUDA_CHECK(cudaEventCreate(&begin));
-  C10_CUDA_CHECK(cudaEventCreate(&end));
-  double best = std::numeric_limits<double>::infinity();
-  for (int turn = 0; turn <= turns; ++turn) {
-    C10_CUDA_CHECK(cudaEventRecord(begin, stream));
-    work();
-    C10_CUDA_CHECK(cudaEventRecord(end, stream));
-    C10_CUDA_CHECK(cudaEventSynchronize(end));
-    float taken = 0;
-    C10_CUDA_CHECK(cudaEventElapsedTime(&taken, begin, end));
-    if (turn > 0) best = std::min(best, static_cast<double>(taken));
+// Two events on a stream of GPU 0, and the milliseconds between them.
+class Span {
+ public:
+  Span() {
+    C10_CUDA_CHECK(cudaEventCreate(&begin_));
+    C10_CUDA_CHECK(cudaEventCreate(&end_));
   }
-  C10_CUDA_CHECK(cudaEventDestroy(begin));
-  C10_CUDA_CHECK(cudaEventDestroy(end));
+  ~Span() {
+    cudaEventDestroy(begin_);
+    cudaEventDestroy(end_);
+  }
+  Span(const Span&) = delete;
+  Span& operator=(const Span&) = delete;
+  void over(const CUDAStream& stream, const std::function<void()>& work) const {
+    C10_CUDA_CHECK(cudaEventRecord(begin_, stream));
+    work();
+    C10_CUDA_CHECK(cudaEventRecord(end_, stream));
+  }
+  double milliseconds() const {  // waits for the work
+    C10_CUDA_CHECK(cudaEventSynchronize(end_));
+    float taken = 0;
+    C10_CUDA_CHECK(cudaEventElapsedTime(&taken, begin_, end_));
+    return taken;
+  }
+
+ private:
+  cudaEvent_t begin_ = nullptr, end_ = nullptr;
+};
+
+// The best of the turns but for the first one.
+double best(const std::function<double()>& turn) {
+  turn();
+  double best = std::numeric_limits<double>::infinity();
+  for (int again = 0; again < turns; ++again) best = std::min(best, turn());
   return best;
+}
+
+// Milliseconds that the work takes on a stream of GPU 0.
+double best(const CUDAStream& stream, const std::function<void()>& work) {
+  const Span span;
+  return best([&] {
+    span.over(stream, work);
+    return span.milliseconds();
+  });
 }
 
 int64_t per_second(double amount, double ms) { return static_cast<int64_t>(amount / ms * 1e3); }
@@ -63,6 +93,29 @@ struct Products {
   at::Tensor left = at::randn({side, side}, on(0).dtype(at::kBFloat16)), right = left.clone(), out = at::empty_like(left);
   void operator()() { at::mm_out(out, left, right); }
 };
+
+// Of products behind each of which the GPU rests for so long.
+double rested_products(Products& product, double rest_ms) {
+  const CUDAStream stream = getCurrentCUDAStream();
+  const auto cycles = static_cast<int64_t>(rest_ms * at::cuda::getCurrentDeviceProperties()->clockRate);
+  const std::vector<Span> spans(layers);
+  return best([&] {
+    for (const Span& span : spans) {
+      at::cuda::sleep(cycles);
+      span.over(stream, [&] { product(); });
+    }
+    return std::accumulate(spans.begin(), spans.end(), 0.0, [](double sum, const Span& span) { return sum + span.milliseconds(); });
+  });
+}
+
+void measure_rests(modelled::Rates& rates) {
+  Products product;
+  const double in_a_row = best(getCurrentCUDAStream(), [&] {
+    for (int64_t layer = 0; layer < layers; ++layer) product();
+  });
+  const double rested = rested_products(product, in_a_row / static_cast<double>(layers));
+  rates.rested_percent = std::min<int64_t>(100, std::llround(100 * rested / in_a_row));
+}
 
 void measure_one_gpu(modelled::Rates& rates) {
   const CUDAStream stream = getCurrentCUDAStream();
@@ -76,6 +129,7 @@ void measure_one_gpu(modelled::Rates& rates) {
     for (int64_t i = 0; i < many; ++i) one.add_(1);
   });
   rates.kernel_start = picoseconds(kernels / static_cast<double>(many));
+  measure_rests(rates);
 }
 
 // The ends of one communicator, and a stream for each that broadcasts have for themselves.

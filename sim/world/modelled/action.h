@@ -49,7 +49,7 @@ struct Kernel {
   // Holds addresses, sizes and strides as they were at issue, never a tensor of the program.
   std::function<void()> run;
   int host = -1;             // whose own memory it touches while that host may go on; -1: nobody's
-  bool undisturbed = false;  // it takes its cost, whatever goes on beside it
+  bool undisturbed = false;  // it takes its cost, whatever goes on beside it or went before
 };
 struct Record {
   PointPtr point;

@@ -80,6 +80,8 @@ void Machine::execute(Stream& stream) {
   if (auto* kernel = std::get_if<Kernel>(&queued.action)) {
     execute_kernel(stream, *kernel, start);
     stream.free_at = start + cost_of(*kernel, stream, start);
+    Picoseconds& busy_until = kernels_end_[static_cast<size_t>(stream.device)];
+    busy_until = std::max(busy_until, stream.free_at);
     step(stream, kernel->name, start, stream.free_at);
   } else if (auto* record = std::get_if<Record>(&queued.action)) {
     record->point->clock = stream.clock;
@@ -98,8 +100,11 @@ void Machine::execute(Stream& stream) {
 
 // Beside a collective that has begun: one that begins later, or that the schedule has not come to, slows nothing.
 Picoseconds Machine::cost_of(const Kernel& kernel, const Stream& stream, Picoseconds start) const {
+  if (kernel.undisturbed) return kernel.cost;
   const auto& [from, to] = collective_times_[static_cast<size_t>(stream.device)];
-  return !kernel.undisturbed && start >= from && start < to ? slowed(config_.rates, kernel.cost, to - start) : kernel.cost;
+  const Picoseconds rest = std::max<Picoseconds>(0, start - kernels_end_[static_cast<size_t>(stream.device)]);
+  const Picoseconds cost = rested(config_.rates, kernel.cost, rest);
+  return start >= from && start < to ? slowed(config_.rates, cost, to - start) : cost;
 }
 
 void Machine::execute_kernel(Stream& stream, const Kernel& kernel, Picoseconds) {

@@ -31,6 +31,7 @@ Machine::Machine(MachineConfig config, std::unique_ptr<Chooser> chooser)
       pool_next_(static_cast<size_t>(config.ranks), 0),
       running_collectives_(static_cast<size_t>(config.ranks), 0),
       collective_times_(static_cast<size_t>(config.ranks)),
+      kernels_end_(static_cast<size_t>(config.ranks)),
       hosts_(std::make_unique<Hosts>(config.ranks, config.stuck_seconds)),
       rendezvous_(std::make_unique<Rendezvous>()) {
   RELOADLAB_CHECK(the_machine() == nullptr, "one machine at a time");

@@ -240,6 +240,7 @@ class Machine {
   std::map<std::pair<int, int>, Stream*> pool_;                        // by device and place in the pool
   std::vector<int> running_collectives_;                               // by device
   std::vector<std::pair<Picoseconds, Picoseconds>> collective_times_;  // by device: start and end of the last collective
+  std::vector<Picoseconds> kernels_end_;                               // by device: where it rests
   std::unique_ptr<Hosts> hosts_;
   std::unique_ptr<Rendezvous> rendezvous_;
   Schedule schedule_;

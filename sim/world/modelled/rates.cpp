@@ -50,4 +50,8 @@ Picoseconds slowed(const Rates& rates, Picoseconds cost, Picoseconds beside) {
   return beside + cost - beside * 100 / rates.beside_percent;  // the rest of it is alone
 }
 
+Picoseconds rested(const Rates& rates, Picoseconds cost, Picoseconds rest) {
+  return cost - std::min(cost, rest) * (100 - rates.rested_percent) / 100;
+}
+
 }  // namespace reloadlab::sim::modelled

@@ -18,6 +18,7 @@ struct Rates {
   Picoseconds kernel_start = 0;       // one kernel, however small
   Picoseconds collective_start = 0;   // one collective, however small
   int64_t beside_percent = 100;       // how long a kernel takes while its device has a collective under way, of what it takes alone
+  int64_t rested_percent = 100;       // how long a kernel takes behind a rest of its device as long as itself, of what it takes in a row
   bool operator==(const Rates&) const = default;
 };
 
@@ -28,5 +29,7 @@ Picoseconds kernel_cost(const Rates& rates, int64_t bytes, int64_t flop);
 Picoseconds collective_cost(const Rates& rates, int64_t bytes);
 // What a kernel takes of that cost when a collective goes on beside it for so long.
 Picoseconds slowed(const Rates& rates, Picoseconds cost, Picoseconds beside);
+// And behind a rest of so long: what a GPU does not draw of its power then, it has for higher clocks. A longer rest gives no more.
+Picoseconds rested(const Rates& rates, Picoseconds cost, Picoseconds rest);
 
 }  // namespace reloadlab::sim::modelled

@@ -1,6 +1,8 @@
 // compare and calibrate, on a machine without a GPU.
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "tests/sim/cli/program_run.h"
 
 namespace reloadlab::tests {
@@ -25,7 +27,7 @@ steps:
 )";
 
 constexpr const char* kRates = R"({"kind": "rates", "rates": {"memory_bytes_per_s": 0, "flop_per_s": 0, "host_copy_bytes_per_s": 0,
- "link_bytes_per_s": 0, "kernel_start_ps": 0, "collective_start_ps": 2000000, "beside_percent": 100}})";
+ "link_bytes_per_s": 0, "kernel_start_ps": 0, "collective_start_ps": 2000000, "beside_percent": 100, "rested_percent": 100}})";
 
 class Comparison : public ProgramTest {
  protected:
@@ -72,10 +74,12 @@ TEST_F(Comparison, WrongQuestionsAreUsage) {
 TEST_F(Comparison, AFileWithoutRatesIsBadData) {
   write("rates.json", "{}");
   expect(reloadlab("compare --worlds meta,sim --rates rates.json"), 65, "", "expected what `reloadlab calibrate` writes");
-  std::string slow = kRates;
-  slow.replace(slow.find("100}"), 4, "99}");
-  write("rates.json", slow);
-  expect(reloadlab("compare --worlds meta,sim --rates rates.json"), 65, "", "beside_percent");
+  for (const auto& [name, wrong] : {std::pair{"beside_percent", "99"}, {"rested_percent", "101"}}) {
+    std::string rates = kRates;
+    rates.replace(rates.find(name) + std::strlen(name) + std::strlen("\": "), std::strlen("100"), wrong);
+    write("rates.json", rates);
+    expect(reloadlab("compare --worlds meta,sim --rates rates.json"), 65, "", name);
+  }
   write("rates.json", R"({"kind": "rates", "rates": {"flop_per_s": "much"}})");
   expect(reloadlab("compare --worlds meta,sim --rates rates.json"), 65, "", "memory_bytes_per_s");
 }

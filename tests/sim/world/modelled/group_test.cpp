@@ -280,5 +280,21 @@ TEST(Group, KernelsBesideABroadcastAreSlower) {
   EXPECT_EQ(machine.stream(0, 0).free_at, 100 + (50 + 25) + 50);  // the second one is alone for a half of itself
 }
 
+TEST(Group, KernelsBehindAWaitAreQuickerForTheirDeviceHasRested) {
+  Rates rates = *rates_of("free");
+  rates.collective_start = 20;
+  rates.kernel_start = 50;
+  rates.rested_percent = 50;
+  Machine machine({.ranks = 1, .rates = rates}, timed());
+  on_ranks(machine, [&](int rank, const auto& group) {
+    at::Tensor x = at::empty({4}, on(rank));
+    x.fill_(1);
+    broadcast(group, x, 0)->wait();
+    x.fill_(2).fill_(3);
+    machine.synchronize_device(rank);
+  });
+  EXPECT_EQ(machine.stream(0, 0).free_at, 50 + 20 + (50 - 10) + 50);
+}
+
 }  // namespace
 }  // namespace reloadlab::sim::modelled

@@ -33,6 +33,15 @@ TEST(Rates, AKernelIsSlowedAsLongAsACollectiveGoesOn) {
   EXPECT_EQ(slowed(*rates_of("free"), 1000, 500), 1000);
 }
 
+TEST(Rates, AKernelIsQuickerBehindARestButNoMoreThanBehindOneAsLongAsItself) {
+  const Rates rates{.rested_percent = 80};
+  EXPECT_EQ(rested(rates, 1000, 0), 1000);
+  EXPECT_EQ(rested(rates, 1000, 500), 900);
+  EXPECT_EQ(rested(rates, 1000, 1000), 800);
+  EXPECT_EQ(rested(rates, 1000, 5000), 800);
+  EXPECT_EQ(rested(*rates_of("free"), 1000, 500), 1000);
+}
+
 TEST(Rates, UnknownDevicesAreRefused) { EXPECT_EQ(rates_of("h300").status().code(), Code::usage); }
 
 }  // namespace
