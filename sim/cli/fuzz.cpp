@@ -173,7 +173,10 @@ Command add_fuzz(const Parser& app, const Program& program) {
   parser.add_option("--on", texts->on, "Play every case there: sim or cuda. Default: each where its contracts can be judged, without a GPU")
       .type_name("WORLD");
   parser.add_option("--cases", texts->cases, "So many cases").range(1, int64_t{1} << 40).type_name("N");
-  parser.add_option("--for", texts->seconds, "Start no case after so long: 500ms, 30s, 2m, 1h (default, without --cases: 60s)")
+  parser
+      .add_option("--for", texts->seconds,
+                  "Start no case after so long, and make none smaller a tenth of it or 10 s later: 500ms, 30s, 2m, 1h (default, without "
+                  "--cases: 60s)")
       .type_name("TIME");
   parser.add_option("--shard", texts->shard, "A part of the cases, as `run` has it").type_name("I/N");
   parser.add_flag("--fail-fast", texts->options.fail_fast, "Stop at the first case that fails; with --jobs each process does");

@@ -22,7 +22,7 @@ std::string indented(const std::string& text, std::string_view by) {
 std::string block_of(const fuzz::Found& found, const fuzz::Entry& entry, const std::filesystem::path& file) {
   return fmt::format("FAIL  {}   case {}, {}\n{}  file   {}{}\n{}\n{}\n", fuzz::text(found.cause), found.first, seconds_text(found.seconds),
                      indented(entry.finding, "  "), file.string(),
-                     found.smallest ? "" : "   (may still shrink: the tries of --shrink-tries were used up)",
+                     found.smallest ? "" : "   (may still shrink: the tries of --shrink-tries or the time were used up)",
                      indented(entry.scenario, "    "), indented(fuzz::test_body(entry), "    "));
 }
 

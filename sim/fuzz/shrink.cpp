@@ -14,8 +14,9 @@ namespace {
 
 class Shrinker {
  public:
-  Shrinker(const std::string& system, const std::function<bool(const Case&)>& holds, int64_t tries_max, std::optional<WorldKind> on)
-      : system_(system), holds_(holds), tries_max_(tries_max), on_(on) {}
+  Shrinker(const std::string& system, const std::function<bool(const Case&)>& holds, const ShrinkLimits& limits,
+           std::optional<WorldKind> on)
+      : system_(system), holds_(holds), limits_(limits), on_(on) {}
 
   Result<Shrunk> shrink(const Answers& answers) {
     Choices choices(answers);
@@ -27,7 +28,7 @@ class Shrinker {
   }
 
  private:
-  bool used_up() const { return tries_ >= tries_max_; }
+  bool used_up() const { return tries_ >= limits_.tries || (limits_.time_is_up && limits_.time_is_up()); }
 
   // What is asked first is what weighs most; whenever something went, it is asked from the beginning.
   bool pass() {
@@ -94,7 +95,7 @@ class Shrinker {
 
   const std::string& system_;
   const std::function<bool(const Case&)>& holds_;
-  const int64_t tries_max_;
+  const ShrinkLimits& limits_;
   const std::optional<WorldKind> on_;
   int64_t tries_ = 0;
   std::set<Answers> tried_;
@@ -123,9 +124,9 @@ Size size_of(const Case& the_case) {
           static_cast<int64_t>(std::ranges::count_if(the_case.model.layers, [](const auto& layer) { return layer.dtype != DType::bf16; }))};
 }
 
-Result<Shrunk> shrink(const std::string& system, const Answers& answers, const std::function<bool(const Case&)>& holds, int64_t tries_max,
-                      std::optional<WorldKind> on) {
-  return Shrinker(system, holds, tries_max, on).shrink(answers);
+Result<Shrunk> shrink(const std::string& system, const Answers& answers, const std::function<bool(const Case&)>& holds,
+                      const ShrinkLimits& limits, std::optional<WorldKind> on) {
+  return Shrinker(system, holds, limits, on).shrink(answers);
 }
 
 }  // namespace reloadlab::sim::fuzz

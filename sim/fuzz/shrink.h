@@ -21,11 +21,16 @@ struct Shrunk {
   Answers answers;
   Case the_case;
   int64_t tries = 0;
-  bool ended = true;  // there is nothing left to try; otherwise the tries were used up
+  bool ended = true;  // there is nothing left to try; otherwise the tries or the time were used up
+};
+
+struct ShrinkLimits {
+  int64_t tries = 0;
+  std::function<bool()> time_is_up;  // asked before each try; empty: it never is
 };
 
 // REQUIRES that `holds` is true of the case of these answers, drawn for `on` (generate.h).
-Result<Shrunk> shrink(const std::string& system, const Answers& answers, const std::function<bool(const Case&)>& holds, int64_t tries_max,
-                      std::optional<WorldKind> on = {});
+Result<Shrunk> shrink(const std::string& system, const Answers& answers, const std::function<bool(const Case&)>& holds,
+                      const ShrinkLimits& limits, std::optional<WorldKind> on = {});
 
 }  // namespace reloadlab::sim::fuzz

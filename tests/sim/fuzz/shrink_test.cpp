@@ -22,8 +22,8 @@ Answers found(const std::function<bool(const Case&)>& holds) {
   return {};
 }
 
-Shrunk shrunk(const std::function<bool(const Case&)>& holds, int64_t tries = 5000) {
-  Result<Shrunk> result = shrink("layerwise", found(holds), holds, tries);
+Shrunk shrunk(const std::function<bool(const Case&)>& holds, const ShrinkLimits& limits = {.tries = 5000}) {
+  Result<Shrunk> result = shrink("layerwise", found(holds), holds, limits);
   EXPECT_TRUE(result.ok());
   EXPECT_TRUE(holds(result->the_case)) << emit(result->the_case);
   return *std::move(result);
@@ -67,9 +67,20 @@ TEST(Shrink, GivesAnswersThatGiveTheCase) {
 }
 
 TEST(Shrink, EndsWhenItsTriesAreUsedUpAndSaysSo) {
-  const Shrunk one = shrunk([](const Case& it) { return count_kind(it, "composed") > 0; }, 3);
+  const Shrunk one = shrunk([](const Case& it) { return count_kind(it, "composed") > 0; }, {.tries = 3});
   EXPECT_FALSE(one.ended);
   EXPECT_EQ(one.tries, 3);
+}
+
+TEST(Shrink, EndsWhenItsTimeIsUpAndSaysSo) {
+  int tries = 0;
+  const auto holds = [&](const Case& it) { return ++tries, count_kind(it, "composed") > 0; };
+  const Answers answers = found(holds);
+  tries = 0;
+  const Result<Shrunk> one = shrink("layerwise", answers, holds, {.tries = 5000, .time_is_up = [&] { return tries >= 3; }});
+  ASSERT_TRUE(one.ok());
+  EXPECT_FALSE(one->ended);
+  EXPECT_EQ(one->tries, 3);
 }
 
 }  // namespace
