@@ -1,7 +1,6 @@
 // What modelled devices have as rates, measured on the GPUs of this process. The best of several turns: on idle devices nothing else is to
 // be seen. Broadcasts are NCCL's, from one GPU to all, each told by this process.
 #include <ATen/Functions.h>
-#include <ATen/cuda/CUDAContext.h>
 #include <ATen/cuda/Sleep.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAException.h>
@@ -97,11 +96,12 @@ struct Products {
 // Of products behind each of which the GPU rests for so long.
 double rested_products(Products& product, double rest_ms) {
   const CUDAStream stream = getCurrentCUDAStream();
-  const auto cycles = static_cast<int64_t>(rest_ms * at::cuda::getCurrentDeviceProperties()->clockRate);
+  int kilohertz = 0;
+  C10_CUDA_CHECK(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, 0));
   const std::vector<Span> spans(layers);
   return best([&] {
     for (const Span& span : spans) {
-      at::cuda::sleep(cycles);
+      at::cuda::sleep(std::llround(rest_ms * kilohertz));
       span.over(stream, [&] { product(); });
     }
     return std::accumulate(spans.begin(), spans.end(), 0.0, [](double sum, const Span& span) { return sum + span.milliseconds(); });
