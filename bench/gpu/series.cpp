@@ -73,7 +73,7 @@ class Passes {
         layers_(type),
         nccl_(*store_, seat.rank, seat.ranks, sharing),
         group_(store_, seat, sharing),
-        windows_(2) {
+        windows_(most_ahead + 1) {
     at::globalContext()._setSMCarveout_EXPERIMENTAL(sharing.ctas > 0 ? std::optional(sharing.ctas) : std::nullopt);
     for (at::Tensor& window : windows_) window = at::empty_like(layers_.weight(0));
     lone_ms_ = lone(layers_.bytes());
@@ -95,7 +95,7 @@ class Passes {
   void turn() {
     std::vector<std::function<void()>> passes = {[&] { take("none", slowest(plain_pass(stage(), false).pass)); },
                                                  [&] { take_rested(rested_pass(stage(), lone_ms_)); },
-                                                 [&] { take("released", slowest(released_pass(stage(), windows_).pass)); },
+                                                 [&] { take("released", slowest(released_pass(stage(), windows_, 1).pass)); },
                                                  [&] { take("independent", slowest(independent_pass(stage(), windows_).pass)); }};
     for (int64_t k = 0; k <= most_ahead; ++k) passes.push_back([this, k] { take(ring_name(k), slowest(ring(k).pass(false).pass)); });
     if (taken_["none"].size() % 2 == 1) std::ranges::reverse(passes);
@@ -103,10 +103,12 @@ class Passes {
   }
 
   void take_apart() {
-    std::vector<std::function<void()>> passes = {
-        [&] { take("idle", slowest(total(plain_pass(stage(), true).waits))); },
-        [&] { take("broadcast:raw", median(once_all_came(lengths(released_pass(stage(), windows_).broadcasts)))); }};
-    for (int64_t k = 0; k <= most_ahead; ++k) passes.push_back([this, k] { take_ring_apart(ring_name(k), ring(k).pass(true)); });
+    std::vector<std::function<void()>> passes = {[&] { take("idle", slowest(total(plain_pass(stage(), true).waits))); }};
+    for (int64_t k = 0; k <= most_ahead; ++k) {
+      passes.push_back(
+          [this, k] { take("raw:" + ring_name(k), median(once_all_came(lengths(released_pass(stage(), windows_, k).broadcasts)))); });
+      passes.push_back([this, k] { take_ring_apart(ring_name(k), ring(k).pass(true)); });
+    }
     for (int again = 0; again < turns(); ++again) {
       for (const auto& pass : passes) pass();
       std::ranges::reverse(passes);
@@ -134,7 +136,7 @@ class Passes {
       counters["exposed:" + name] = waited / pass;
       counters["behind:" + name] = std::max(0.0, median(taken_["behind:" + name]) - median(taken_["idle"])) / pass;
       counters["hidden:" + name] = 1 - waited / lone;
-      counters["raw/broadcast:" + name] = ratio("broadcast:raw", "broadcast:" + name);
+      counters["raw/broadcast:" + name] = ratio("raw:" + name, "broadcast:" + name);
       counters["ms:predicted:" + name] = predicted;
       counters["predicted/" + name] = predicted / pass;
     }

@@ -116,7 +116,7 @@ PassTimes independent_pass(const Stage& stage, const std::vector<at::Tensor>& wi
   return {.pass = pass.milliseconds(), .waits = {}, .broadcasts = {}};
 }
 
-PassTimes released_pass(const Stage& stage, const std::vector<at::Tensor>& windows) {
+PassTimes released_pass(const Stage& stage, const std::vector<at::Tensor>& windows, int64_t ahead) {
   std::vector<Span> sent(o_proj_layers);
   Span pass;
   align(stage);
@@ -126,7 +126,7 @@ PassTimes released_pass(const Stage& stage, const std::vector<at::Tensor>& windo
     {
       const CUDAStreamGuard guard(stage.nccl.stream());
       sent[static_cast<size_t>(layer)].begin();
-      send(stage, layer, windows);
+      send(stage, (layer + ahead) % o_proj_layers, windows);
       sent[static_cast<size_t>(layer)].end();
     }
     stage.layers.multiply(layer);
