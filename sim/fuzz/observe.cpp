@@ -101,6 +101,8 @@ std::string text(const Cause& cause) {
 bool Observation::shows(const Cause& cause) const { return std::ranges::find(causes, cause) != causes.end(); }
 
 Observation observe(const Case& the_case, const std::string& candidate, const Engine& engine, bool twice) try {
+  // Ranks that have a GPU wait long for those that have none.
+  if (std::string lacking = engine.lacks(the_case); !lacking.empty()) return ended(End::skipped, std::move(lacking));
   const Result<Evidence> evidence = engine.replay(the_case, candidate, {.prove_determinism = twice});
   if (evidence.ok()) return judged(*evidence, engine);
   const Code code = evidence.status().code();

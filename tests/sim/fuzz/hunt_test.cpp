@@ -133,6 +133,18 @@ TEST(Hunt, CountsNoCaseInWhichTheControlBreaksALaw) {
   EXPECT_EQ(count_kind(seen.found.begin()->second.the_case, "attention"), 0);
 }
 
+TEST(Hunt, PlaysNothingThatThisMachineLacks) {
+  Engine engine = with_bug([](const Case&) { return ""; });
+  engine.lacks = [](const Case& it) { return it.ranks > 2 ? "needs more GPUs" : ""; };
+  engine.replay = [inner = engine.replay](const Case& it, const std::string& candidate, const EngineOptions& options) {
+    EXPECT_LE(it.ranks, 2);
+    return inner(it, candidate, options);
+  };
+  const Progressed seen = hunted(engine, {.cases = 100}).progress;
+  EXPECT_GT(seen.skipped, 0);
+  EXPECT_EQ(seen.judged + seen.skipped, seen.cases);
+}
+
 // A share of the cases is spoiled, in their files or in their checkpoints: who plays one that has none is broken.
 TEST(Hunt, SpoilsSomeCasesAndBreaksOffWhereOneIsNotRefused) {
   EXPECT_GT(hunted(with_bug([](const Case&) { return ""; })).progress.refused, 3);

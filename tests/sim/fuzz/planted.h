@@ -22,6 +22,7 @@ inline int first_reload(const Case& the_case) {
 inline Engine with_bug(Bug bug) {
   Engine engine;
   engine.candidate = [](const std::string& name) -> Result<EngineCandidate> { return EngineCandidate{name, "layerwise"}; };
+  engine.lacks = [](const Case&) { return ""; };
   engine.replay = [](const Case& the_case, const std::string& candidate, const EngineOptions&) -> Result<Evidence> {
     for (const auto& [name, checkpoint] : the_case.checkpoints)
       if (!checkpoint.path.empty()) return Status(Code::data, name + ": no such file");
