@@ -35,8 +35,8 @@ PassTimes rested_pass(const Stage& stage, double rest);
 double layer_time(const Stage& stage);
 // Beside them, on another stream, the pass's broadcasts, which wait for nothing and for which nobody waits before the end.
 PassTimes independent_pass(const Stage& stage, const std::vector<at::Tensor>& windows);
-// The same broadcasts by NCCL itself, each released when the GEMM before has ended and of the layer so far ahead, as a ring's; nobody waits
-// for them.
+// The same broadcasts by NCCL itself, in a pass behind another one, each released when the GEMM before has ended and of the layer so far
+// ahead, as a ring's; nobody waits for them.
 PassTimes released_pass(const Stage& stage, const std::vector<at::Tensor>& windows, int64_t ahead);
 // Broadcasts alone, one behind the other.
 PassTimes lone_broadcasts(const Stage& stage, const std::vector<at::Tensor>& windows, int64_t bytes);

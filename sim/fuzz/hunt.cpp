@@ -120,7 +120,7 @@ class Hunt {
   }
   std::string played_from_nowhere(const Case& drawn) const {
     const Observation seen = observe(from_nowhere(drawn), options_.candidate, engine_);
-    return seen.end == End::bad_data ? "" : "its checkpoints are no files, expected a refusal; " + seen.reason;
+    return seen.end == End::bad_data || seen.end == End::skipped ? "" : "its checkpoints are no files, expected a refusal; " + seen.reason;
   }
 
   Status meet(const Cause& cause, uint64_t index, const Answers& answers, const Case& the_case, const Observation& seen) {
