@@ -4,7 +4,7 @@
 // layers ahead; every other turn backwards, so that clocks which fall favour none. What the slower rank takes counts. Counters are medians
 // of all turns, in milliseconds; ratios those of each turn, for clocks differ from turn to turn. `predicted` is what modelled devices say,
 // with a lone broadcast's time, what the released ones add to GEMMs, and what GEMMs are quicker behind rests of a broadcast's length. A
-// second run takes passes apart: what a rank's GEMMs waited for while broadcasts moved bytes (`exposed`), what they waited besides, for the
+// second run takes passes apart: what a rank's GEMMs waited while their layers' bytes moved (`exposed`), what they waited besides, for the
 // other rank had not come (`behind`), and each broadcast beside that of NCCL itself under the same GEMMs. Broadcasts have a few CTAs, and
 // GEMMs leave them as many SMs, as engines do that overlap the two; broadcasts run on streams of high priority, NCCL's own as well. Two
 // benchmarks show what comes of GEMMs that take the whole GPU: their CTAs stay to the end, so that a broadcast which comes after one begins
@@ -52,12 +52,19 @@ double total(const std::vector<Interval>& times) {
   return std::accumulate(times.begin(), times.end(), 0.0, [](double sum, const Interval& time) { return sum + time.length(); });
 }
 
-// What of the waits lies in these times, which do not overlap.
-double shared(const std::vector<Interval>& waits, const std::vector<Interval>& times) {
-  double shared = 0;
-  for (const Interval& wait : waits)
-    for (const Interval& time : times) shared += std::max(0.0, std::min(wait.to, time.to) - std::max(wait.from, time.from));
-  return shared;
+double shared(const Interval& one, const Interval& other) {
+  return std::max(0.0, std::min(one.to, other.to) - std::max(one.from, other.from));
+}
+
+// What of the waits, one for each layer, the layer's own broadcast and those before it were moving. These are of two passes: the first
+// one's begin with the layer that lies so far ahead.
+double waited_for(const std::vector<Interval>& waits, const std::vector<Interval>& moving, int64_t ahead) {
+  double waited = 0;
+  for (size_t layer = 0; layer < waits.size(); ++layer) {
+    const size_t own = moving.size() - waits.size() + layer - static_cast<size_t>(ahead);
+    for (size_t i = 0; i <= own; ++i) waited += shared(waits[layer], moving[i]);
+  }
+  return waited;
 }
 
 int turns() { return tiny() ? 1 : 9; }
@@ -107,7 +114,7 @@ class Passes {
     for (int64_t k = 0; k <= most_ahead; ++k) {
       passes.push_back(
           [this, k] { take("raw:" + ring_name(k), median(once_all_came(lengths(released_pass(stage(), windows_, k).broadcasts)))); });
-      passes.push_back([this, k] { take_ring_apart(ring_name(k), ring(k).pass(true)); });
+      passes.push_back([this, k] { take_ring_apart(k, ring(k).pass(true)); });
     }
     for (int again = 0; again < turns(); ++again) {
       for (const auto& pass : passes) pass();
@@ -166,11 +173,12 @@ class Passes {
 
   // What is waited while bytes move, and what besides: a broadcast in which a rank waits for another one's kernel does not move any yet, so
   // that the last to come tells how long they do.
-  void take_ring_apart(const std::string& name, const PassTimes& times) {
+  void take_ring_apart(int64_t ahead, const PassTimes& times) {
+    const std::string name = ring_name(ahead);
     const std::vector<double> moving = once_all_came(lengths(times.broadcasts));
     std::vector<Interval> moved = times.broadcasts;
     for (size_t i = 0; i < moved.size(); ++i) moved[i].from = moved[i].to - moving[i];
-    const double waited = shared(times.waits, moved);
+    const double waited = waited_for(times.waits, moved, ahead);
     take("waited:" + name, slowest(waited));
     take("behind:" + name, slowest(total(times.waits) - waited));
     take("broadcast:" + name, median(moving));
