@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <set>
+#include <utility>
 
 #include "reference/model/kind.h"
 #include "sim/fuzz/draw_plan.h"
@@ -22,12 +24,19 @@ class Shrinker {
     Choices choices(answers);
     RELOADLAB_ASSIGN(best_, generate(system_, choices, on_));
     choices_ = std::move(choices);
-    size_ = size_of(best_);
+    measure_ = {size_of(best_), total(choices_)};
     while (pass() && !used_up()) continue;
     return Shrunk{choices_.answers(), best_, tries_, !used_up()};
   }
 
  private:
+  // Of two cases of a size the one with simpler answers: what looks less far ahead can do with fewer layers then.
+  using Measure = std::pair<Size, uint64_t>;
+  static uint64_t total(const Choices& choices) {
+    const auto& taken = choices.taken();
+    return std::accumulate(taken.begin(), taken.end(), uint64_t{0}, [](uint64_t sum, const Choice& choice) { return sum + choice.value; });
+  }
+
   bool used_up() const { return tries_ >= limits_.tries || (limits_.time_is_up && limits_.time_is_up()); }
 
   // What is asked first is what weighs most; whenever something went, it is asked from the beginning.
@@ -87,9 +96,9 @@ class Shrinker {
     Choices choices(answers);
     Result<Case> smaller = generate(system_, choices, on_);
     if (!smaller.ok()) return false;
-    const Size size = size_of(*smaller);
-    if (size >= size_ || (++tries_, !holds_(*smaller))) return false;
-    best_ = *std::move(smaller), choices_ = std::move(choices), size_ = size;
+    const Measure measure{size_of(*smaller), total(choices)};
+    if (measure >= measure_ || (++tries_, !holds_(*smaller))) return false;
+    best_ = *std::move(smaller), choices_ = std::move(choices), measure_ = measure;
     return true;
   }
 
@@ -101,7 +110,7 @@ class Shrinker {
   std::set<Answers> tried_;
   Case best_;
   Choices choices_{Answers()};
-  Size size_{};
+  Measure measure_{};
 };
 
 }  // namespace
