@@ -3,6 +3,7 @@
 #include <ATen/ops/full.h>
 #include <gtest/gtest.h>
 
+#include "reference/model/kind.h"
 #include "sim/replay/beside.h"
 #include "sim/replay/replay.h"
 #include "tests/sim/checkpoint/safetensors_bytes.h"
@@ -68,6 +69,22 @@ class KeptBeside final : public Reloader {
 };
 void look_again(model::Model& model) { std::static_pointer_cast<Beside>(model.beside)->kept = at::Tensor(); }
 
+// Leaves what a step derived on meta, on rank 1 alone.
+class HelperOnMeta final : public Reloader {
+ public:
+  explicit HelperOnMeta(int rank) : rank_(rank) {}
+  Status record(model::Model&) override { return {}; }
+  Status prepare(model::Model&) override { return {}; }
+  Status finish(model::Model& model, const FinishConfig&) override {
+    for (auto& [name, tensor] : model.layers().front()->extra.tensors)
+      if (rank_ == 1) tensor = at::empty(tensor.sizes(), tensor.options().device(at::kMeta));
+    return {};
+  }
+
+ private:
+  int rank_;
+};
+
 template <class Candidate>
 CandidateInfo candidate() {
   return {.name = "plain", .system = "layerwise", .make_reloader = [](const CandidateContext&) -> Result<std::unique_ptr<Reloader>> {
@@ -94,6 +111,24 @@ TEST(Replay, WhatStandsBesideAModelFollowsBeforeMemoryIsCounted) {
     ASSERT_NE(reload, outcomes.end());
     EXPECT_EQ(reload->extra_bytes_after, follows ? 0 : 4096);
   }
+}
+
+TEST(Replay, AForwardThatEndsOnMetaOnOneRankSaysNothing) {
+  model::LayerSpec attention{.name = "c", .kind = "mla_attention"};
+  attention.values = {{"heads", int64_t{2}}, {"qk_nope_head_dim", int64_t{1}}, {"v_head_dim", int64_t{2}}, {"kv_lora_rank", int64_t{4}}};
+  model::fill_defaults(attention);
+  Case the_case = tiny_case({attention}, 2);
+  the_case.steps.push_back({.kind = StepKind::forward});
+  CandidateInfo info = candidate<InPlace>();
+  const auto output_of = [&] {
+    const Result<Evidence> evidence = replay(the_case, info);
+    return evidence.ok() ? warm(*evidence).outcomes.back().output.has_value() : throw std::runtime_error(evidence.status().message());
+  };
+  EXPECT_TRUE(output_of());
+  info.make_reloader = [](const CandidateContext& context) -> Result<std::unique_ptr<Reloader>> {
+    return std::unique_ptr<Reloader>(std::make_unique<HelperOnMeta>(context.rank));
+  };
+  EXPECT_FALSE(output_of());
 }
 
 TEST(Replay, SeesTheColdLoadsBytesAfterAReloadInPlace) {
