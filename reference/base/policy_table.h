@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -85,6 +86,13 @@ struct PolicyTable {
   std::map<std::string, std::string> declared(const Policy& policy) const {
     std::map<std::string, std::string> all;
     for (const auto& row : rows) all.emplace(row.key, row.values[row.get(policy)]);
+    return all;
+  }
+
+  // What declared() may say.
+  std::map<std::string, std::set<std::string>> choices() const {
+    std::map<std::string, std::set<std::string>> all;
+    for (const auto& row : rows) all[std::string(row.key)].insert(row.values.begin(), row.values.end());
     return all;
   }
 

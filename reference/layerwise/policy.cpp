@@ -113,6 +113,7 @@ LayerwisePolicy LayerwisePolicy::hardened() {
 Result<LayerwisePolicy> parse_policy(std::string_view text) { return table.parse(text); }
 std::string spell_policy(const LayerwisePolicy& policy) { return table.spell(policy); }
 std::map<std::string, std::string> declared_policies(const LayerwisePolicy& policy) { return table.declared(policy); }
+std::map<std::string, std::set<std::string>> policy_choices() { return table.choices(); }
 std::vector<std::string_view> policy_profiles() { return table.profile_names(); }
 std::vector<std::string> policy_choices() { return table.choices(); }
 

@@ -5,6 +5,7 @@
 //
 // This header names no LibTorch header.
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -200,6 +201,7 @@ Result<LayerwisePolicy> parse_policy(std::string_view text);
 std::string spell_policy(const LayerwisePolicy& policy);
 // Every policy by name, as candidates declare them.
 std::map<std::string, std::string> declared_policies(const LayerwisePolicy& policy);
+std::map<std::string, std::set<std::string>> policy_choices();  // what these may be
 
 std::vector<std::string_view> policy_profiles();
 // "abort: none | backup | unusable", one a policy.

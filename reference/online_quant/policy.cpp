@@ -84,4 +84,6 @@ std::map<std::string, std::string> declared_policies(const OnlineQuantPolicy& po
   return declared;
 }
 
+std::map<std::string, std::set<std::string>> policy_choices() { return table.choices(); }
+
 }  // namespace reloadlab::online_quant

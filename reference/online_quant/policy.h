@@ -64,6 +64,7 @@ Result<OnlineQuantPolicy> parse_policy(std::string_view text);
 std::string spell_policy(const OnlineQuantPolicy& policy);
 // Every policy by name, those of the layers included.
 std::map<std::string, std::string> declared_policies(const OnlineQuantPolicy& policy);
+std::map<std::string, std::set<std::string>> policy_choices();  // what its own may be
 std::vector<std::string_view> policy_profiles();
 
 }  // namespace reloadlab::online_quant

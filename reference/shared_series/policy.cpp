@@ -55,6 +55,7 @@ SeriesPolicy SeriesPolicy::hardened() {
 Result<SeriesPolicy> parse_policy(std::string_view text) { return table.parse(text); }
 std::string spell_policy(const SeriesPolicy& policy) { return table.spell(policy); }
 std::map<std::string, std::string> declared_policies(const SeriesPolicy& policy) { return table.declared(policy); }
+std::map<std::string, std::set<std::string>> policy_choices() { return table.choices(); }
 std::vector<std::string_view> policy_profiles() { return table.profile_names(); }
 
 }  // namespace reloadlab::shared_series

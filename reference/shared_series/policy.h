@@ -3,6 +3,7 @@
 //
 // This header names no LibTorch header.
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -98,6 +99,7 @@ struct SeriesPolicy {
 Result<SeriesPolicy> parse_policy(std::string_view text);
 std::string spell_policy(const SeriesPolicy& policy);
 std::map<std::string, std::string> declared_policies(const SeriesPolicy& policy);
+std::map<std::string, std::set<std::string>> policy_choices();  // what these may be
 std::vector<std::string_view> policy_profiles();
 
 }  // namespace reloadlab::shared_series

@@ -223,6 +223,7 @@ void Attached::forget(bool growth) {
   const auto first = std::ranges::find_if(run.outcomes, updated);
   if (growth) first_ = updated(run.outcomes.back()) ? std::optional(run.outcomes.back()) : std::nullopt;
   if (!first_ && first != run.outcomes.end()) first_ = *first;
+  if (first_) first_->status = {}, first_->crashed = false;  // what was wrong with it has been judged: what it held is what counts
   Census last = std::move(run.censuses.back());
   last.step = 0;
   const std::string checkpoint = evidence_.plan.front().states.back().checkpoint;

@@ -7,6 +7,7 @@
 #include "reference/base/nearest.h"
 #include "sim/candidate/builtin.h"
 #include "sim/candidate/candidate.h"
+#include "sim/candidate/declared.h"
 #include "sim/candidate/plugin.h"
 #include "sim/candidate/python.h"
 
@@ -59,9 +60,9 @@ void register_profiles(const std::string& family, std::vector<std::string> profi
   known->profiles = std::move(profiles);
 }
 
-Result<CandidateInfo> find_candidate(const std::string& spelling) {
-  if (is_python(spelling)) return find_python(spelling);
-  if (is_plugin(spelling)) return find_plugin(spelling);
+namespace {
+
+Result<CandidateInfo> find_registered(const std::string& spelling) {
   all_families();
   const size_t at = spelling.find('@');
   const Family* family = find_family(spelling.substr(0, at));
@@ -71,6 +72,16 @@ Result<CandidateInfo> find_candidate(const std::string& spelling) {
     return Status(Code::usage, fmt::format("candidate {} needs a profile: {}", spelling, fmt::join(names_of(*family), ", ")));
   Result<CandidateInfo> info = family->make(at == std::string::npos ? spelling : spelling.substr(at + 1));
   return info.ok() ? info : info.status().within(spelling);
+}
+
+}  // namespace
+
+Result<CandidateInfo> find_candidate(const std::string& spelling) {
+  Result<CandidateInfo> info = is_python(spelling)   ? find_python(spelling)
+                               : is_plugin(spelling) ? find_plugin(spelling)
+                                                     : find_registered(spelling);
+  if (info.ok()) RELOADLAB_TRY(check_declared(*info));
+  return info;
 }
 
 std::vector<std::string> default_candidates(const std::string& system) {

@@ -195,10 +195,9 @@ Result<Exit> mutants(const MutantTexts& texts, const Program& program) {
   const SelectionTexts where{.paths = texts.paths, .on = texts.on, .delays = texts.delays};
   RELOADLAB_ASSIGN(options.selection, read_selection(where));
   RELOADLAB_ASSIGN(options.selection.candidates, chosen(texts.only, program.engine));
-  // Their failures are what is wanted: nobody needs to read each.
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> nowhere(std::fopen("/dev/null", "w"), &std::fclose);
-  if (!nowhere) return Status(Code::failed, "/dev/null cannot be opened");
-  RELOADLAB_ASSIGN(const RunResult result, run_campaign(options, program.engine, {nowhere.get(), false}));
+  options.quiet = true;  // their failures are what is wanted: nobody needs to read each
+  RELOADLAB_TRY(may_write(texts.json));
+  RELOADLAB_ASSIGN(const RunResult result, run_campaign(options, program.engine, {stderr, ::isatty(STDERR_FILENO) == 1}));
   KillMatrix matrix;
   bool fine = print_matrix(result, options.selection.candidates, matrix);
   fmt::print("{}", matrix.text(law_ids(result)));

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -25,6 +26,7 @@ Result<CampaignOptions> read_options(const CandidatesTexts& texts, const Program
   RELOADLAB_ASSIGN(options.selection, read_selection(texts.selection));
   if (options.selection.candidates.size() == 1)
     return Status(Code::usage, "compare needs two candidates or more, or --worlds: one alone is compared with nothing");
+  for (const std::string& file : {texts.markdown, texts.json}) RELOADLAB_TRY(may_write(file));
   RELOADLAB_ASSIGN(options.isolation, read_isolation(texts.isolate, options.selection));
   RELOADLAB_TRY(read_workers(texts.silence, program, options));
   return options;
@@ -51,6 +53,14 @@ Exit print_differential(const std::vector<Differing>& all) {
   return counts["the same"] + counts["known"] > 0 ? Exit::held : Exit::nothing_ran;
 }
 
+// Whether nothing is compared, for each candidate is alone with its system.
+bool tell_alone(const std::vector<Scoreboard>& boards) {
+  for (const Scoreboard& board : boards)
+    if (board.candidates.size() == 1)
+      fmt::print(stderr, "{} is compared with nothing: no other candidate is of system {}\n", board.candidates[0], board.system);
+  return std::ranges::all_of(boards, [](const Scoreboard& board) { return board.candidates.size() == 1; });
+}
+
 }  // namespace
 
 Result<Exit> compare_candidates(const CandidatesTexts& texts, const Program& program) {
@@ -69,9 +79,11 @@ Result<Exit> compare_candidates(const CandidatesTexts& texts, const Program& pro
   if (result.cases.empty()) return Exit::nothing_ran;
   const std::vector<std::string> stale = mark_known(known, texts.known, differential.all());
   const std::vector<Scoreboard> boards = scoreboards(result);
-  RELOADLAB_TRY(write_files(texts, boards, events ? &differential.all() : nullptr));
   const Exit came_to = exit_code(result);
   if (!events) fmt::print(stderr, "{}", scoreboard_text(boards));
+  RELOADLAB_TRY(write_files(texts, boards, events ? &differential.all() : nullptr));
+  const bool alone = tell_alone(boards);
+  if (!events && alone) return Exit::nothing_ran;
   const Exit said = events ? print_differential(differential.all()) : turned_red(boards) ? Exit::failed : Exit::held;
   fmt::print(stderr, "{}\n", result.run.folder);
   for (const std::string& line : stale) fmt::print(stderr, "{}\n", line);

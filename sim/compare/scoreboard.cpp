@@ -65,6 +65,8 @@ void add_costs(const ByCandidate& runs, Scoreboard& board) {
     const CaseResult& one = *runs.at(row.candidate);
     for (const Counter& counter : kCounters) row.costs.*counter.value += (*one.costs).*counter.value;
     row.seconds += one.seconds;
+    const double first = runs.at(board.candidates.front())->seconds;
+    if (board.in_common > 1 && first > 0) row.ratios.push_back(one.seconds / first);
   }
 }
 
@@ -91,6 +93,12 @@ Scoreboard board_of(const RunResult& run, const std::string& system) {
 }
 
 }  // namespace
+
+std::optional<double> CostRow::ratio() const {
+  std::vector<double> sorted = ratios;
+  std::ranges::sort(sorted);
+  return sorted.empty() ? std::nullopt : std::optional(sorted[sorted.size() / 2]);
+}
 
 std::vector<Scoreboard> scoreboards(const RunResult& run) {
   std::vector<std::string> systems;

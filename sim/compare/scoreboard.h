@@ -34,6 +34,8 @@ struct CostRow {
   std::string candidate;
   Costs costs;
   double seconds = 0;
+  std::vector<double> ratios;           // of each case's time to the first candidate's, but of the first case: processes start in that
+  std::optional<double> ratio() const;  // the median
 };
 
 struct Scoreboard {

@@ -14,8 +14,6 @@ namespace {
 using Table = std::vector<std::vector<std::string>>;
 using Json = nlohmann::ordered_json;
 
-std::string ratio(double seconds, double first) { return first > 0 ? fmt::format("{:.2f}", seconds / first) : "-"; }
-
 bool alike(const ScoreRow& row) {
   return std::ranges::all_of(row.scores, [&](const Score& score) { return score == row.scores.front(); });
 }
@@ -40,7 +38,7 @@ Table cost_rows(const Scoreboard& board) {
   for (const CostRow& row : board.costs) {
     std::vector<std::string> cells{row.candidate};
     for (const Counter& counter : kCounters) cells.push_back(grouped(row.costs.*counter.value));
-    cells.push_back(ratio(row.seconds, board.costs.front().seconds));
+    cells.push_back(row.ratio() ? fmt::format("{:.2f}", *row.ratio()) : "-");
     table.push_back(std::move(cells));
   }
   return table;
@@ -102,7 +100,7 @@ Json board_json(const Scoreboard& board) {
   for (const CostRow& row : board.costs) {
     Json costs{{"candidate", row.candidate}};
     for (const Counter& counter : kCounters) costs[std::string(counter.key)] = row.costs.*counter.value;
-    costs["time"] = {{"seconds", row.seconds}, {"ratio", row.seconds / std::max(board.costs.front().seconds, 1e-9)}};
+    costs["time"] = {{"seconds", row.seconds}, {"ratio", row.ratio() ? Json(*row.ratio()) : Json()}};
     json["costs"].push_back(std::move(costs));
   }
   return json;

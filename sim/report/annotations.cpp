@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <tuple>
 
 #include "sim/report/verdict_text.h"
 
@@ -16,6 +18,7 @@ struct Attention {
   const CaseResult* one;
   const LawResult* law;  // null: the case came to another end
   size_t importance;     // least first
+  size_t nth;            // of those of this importance that the candidate has in the scenario: ten of one say less than one of ten
 };
 
 size_t importance_of(State state) {
@@ -25,12 +28,16 @@ size_t importance_of(State state) {
 
 std::vector<Attention> by_importance(const RunResult& run) {
   std::vector<Attention> all;
+  std::map<std::tuple<size_t, std::string, std::string>, size_t> counts;
+  const auto add = [&](const CaseResult& one, const LawResult* law, size_t importance) {
+    all.push_back({&one, law, importance, counts[{importance, one.scenario, one.candidate}]++});
+  };
   for (const CaseResult& one : run.cases) {
-    if (one.end == End::defect || one.end == End::bad_data) all.push_back({&one, nullptr, one.end == End::defect ? size_t{0} : size_t{1}});
+    if (one.end == End::defect || one.end == End::bad_data) add(one, nullptr, one.end == End::defect ? 0 : 1);
     for (const LawResult& law : one.laws)
-      if (needs_attention(law.state)) all.push_back({&one, &law, importance_of(law.state)});
+      if (needs_attention(law.state)) add(one, &law, importance_of(law.state));
   }
-  std::ranges::stable_sort(all, {}, &Attention::importance);
+  std::ranges::stable_sort(all, {}, [](const Attention& each) { return std::pair(each.importance, each.nth); });
   return all;
 }
 

@@ -54,18 +54,52 @@ std::string file_stem(std::string_view text) {
   return stem.empty() ? "run" : stem;
 }
 
-Status write_file(const fs::path& path, std::string_view text) {
-  const fs::path partial = path.parent_path() / fmt::format(".{}.{}", path.filename().string(), ::getpid());
+namespace {
+
+// Where a link leads; and a pipe or a device is written to as it is, for nothing may take its place.
+struct Place {
+  fs::path path, partial;
+  explicit Place(const fs::path& asked) : path(asked) {
+    std::error_code none;
+    if (fs::is_symlink(asked, none)) path = fs::weakly_canonical(asked, none);
+    partial = is_other(path) ? path : path.parent_path() / fmt::format(".{}.{}", path.filename().string(), ::getpid());
+  }
+  static bool is_other(const fs::path& path) {
+    std::error_code none;
+    return fs::exists(path, none) && !fs::is_regular_file(path, none) && !fs::is_directory(path, none);
+  }
+};
+
+Result<std::ofstream> open(const fs::path& partial, const fs::path& asked) {
   errno = 0;
   std::ofstream out(partial, std::ios::binary);
-  if (!out) return io_error(path, std::error_code(errno != 0 ? errno : EIO, std::generic_category()));
+  if (!out) return io_error(asked, std::error_code(errno != 0 ? errno : EIO, std::generic_category()));
+  return out;
+}
+
+}  // namespace
+
+Status may_write(const fs::path& path) {
+  const Place place(path);
+  std::error_code none;
+  if (path.empty() || place.partial == place.path) return {};
+  if (fs::is_directory(place.path, none)) return io_error(path, std::make_error_code(std::errc::is_a_directory));
+  const Status opened = open(place.partial, path).status();
+  fs::remove(place.partial, none);
+  return opened;
+}
+
+Status write_file(const fs::path& path, std::string_view text) {
+  const Place place(path);
+  RELOADLAB_ASSIGN(std::ofstream out, open(place.partial, path));
   out.write(text.data(), static_cast<std::streamsize>(text.size()));
   out.close();
-  std::error_code error;
   Status status = out ? Status() : write_error(path);
-  if (status.ok()) fs::rename(partial, path, error);
+  if (place.partial == place.path) return status;
+  std::error_code error;
+  if (status.ok()) fs::rename(place.partial, place.path, error);
   if (error) status = io_error(path, error);
-  if (!status.ok()) fs::remove(partial, error);
+  if (!status.ok()) fs::remove(place.partial, error);
   return status;
 }
 

@@ -40,7 +40,9 @@ class RunFolder {
   bool committed_ = false;
 };
 
-// Writes under a temporary name in the same folder, then renames.
+// Whether write_file() can begin there, for whoever works long before it does. An empty path: nothing is to be written.
+Status may_write(const std::filesystem::path& path);
+// Writes under a temporary name in the same folder, then renames; where a link leads to, and into what is no plain file as it is.
 Status write_file(const std::filesystem::path& path, std::string_view text);
 // What a file name may hold: letters, digits, '.', '_', '-'; everything else becomes one '-'.
 std::string file_stem(std::string_view text);

@@ -70,6 +70,7 @@ Exit exit_code(const RunResult& result) {
   if (states.contains(State::flaky)) return Exit::flaky;
   if (states.contains(State::inconclusive)) return Exit::inconclusive;
   if (ends.contains(End::bad_data)) return Exit::bad_scenario;
+  if (result.baseline && result.baseline->compared == 0) return Exit::nothing_ran;  // held against nothing
   return states.contains(State::pass) || states.contains(State::known) || states.contains(State::quarantined) ? Exit::held
                                                                                                               : Exit::nothing_ran;
 }

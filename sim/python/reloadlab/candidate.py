@@ -87,14 +87,14 @@ class Reloader:
 
     def prepare(self, model: torch.nn.Module) -> None:
         """An update begins. Loads of the whole checkpoint, of parts, or none follow."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no prepare()")
 
     def finish(self, model: torch.nn.Module, dtype: torch.dtype) -> None:
         """The update ends: what was loaded has to be in the tensors that the model had, at their addresses.
 
         ``dtype``: the model's, for ``process_weights_after_loading(dtype)`` of attention layers.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no finish()")
 
     def abort(self, model: torch.nn.Module) -> None:
         """The update is abandoned. Raises ``Unsupported`` where there is no such thing."""
@@ -135,19 +135,19 @@ class WeightSeries:
         layer: its weight is not loaded yet; on a rank that does not own it, it may be let go of.
         index: of the layer in the model, which is also its owner's rank modulo the number of ranks.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no register_layer()")
 
     def finish_loading(self) -> None:
         """Once, after the first load: owners have their weights, in checkpoint layout, and process them now."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no finish_loading()")
 
     def reach(self, index: int) -> None:
         """A pass has come to that layer, whose forward is next. Broadcasts of layers to come may start."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no reach()")
 
     def wait(self, index: int) -> None:
         """What the current stream does from here on comes after that layer's weight has arrived. Called also without the forward."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no wait()")
 
     def drain(self) -> None:
         """The current stream comes after every broadcast in flight. Raises ``Unsupported`` where there is no such thing."""

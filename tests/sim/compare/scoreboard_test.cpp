@@ -59,6 +59,17 @@ TEST(Scoreboard, CostsAreOfWhatAllHavePlayed) {
   EXPECT_EQ(board.costs[0].seconds, 4);
 }
 
+// Whoever is played first waits for its process, and says nothing of how long it takes.
+TEST(Scoreboard, TimeIsTheMedianOfCasesBehindTheFirst) {
+  RunResult run = two_versions();
+  run.cases[0].seconds = 300;
+  run.cases[5].seconds = 7;
+  EXPECT_EQ(scoreboards(run)[0].costs[1].ratio(), 3.5);
+  EXPECT_EQ(scoreboards(run)[0].costs[0].ratio(), 1);
+  run.cases.resize(2);
+  EXPECT_EQ(scoreboards(run)[0].costs[1].ratio(), std::nullopt);
+}
+
 TEST(Scoreboard, SystemsStandApart) {
   RunResult run = two_versions();
   run.cases[5].system = "online_quant";

@@ -220,6 +220,17 @@ class Watch(unittest.TestCase):
                 raise KeyError("lost")
         self.assertIn("survives", broken(watched.report))
 
+    def test_an_update_behind_one_that_raised_is_not_blamed_for_it(self):
+        model = Model(1.0)
+        watched = reloadlab.watch(model)
+        for value in (2.0, 3.0):
+            with self.assertRaises(KeyError):
+                with watched:
+                    raise KeyError("lost")
+            with watched:
+                in_place(model, value)
+            self.assertTrue(watched.report.ok, str(watched.report))
+
     def test_somebody_else_decides(self):
         model, reports = Model(1.0), []
         with reloadlab.watch(model, on_broken=reports.append):
