@@ -102,13 +102,6 @@ struct PolicyTable {
     return names;
   }
 
-  // "abort: none | backup | unusable", one a policy.
-  std::vector<std::string> choices() const {
-    std::vector<std::string> lines;
-    for (const auto& row : rows) lines.push_back(fmt::format("{}: {}", row.key, fmt::join(row.values, " | ")));
-    return lines;
-  }
-
  private:
   Status set_one(Policy& policy, std::string_view setting) const {
     const size_t equals = setting.find('=');

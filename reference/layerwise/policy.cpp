@@ -115,6 +115,5 @@ std::string spell_policy(const LayerwisePolicy& policy) { return table.spell(pol
 std::map<std::string, std::string> declared_policies(const LayerwisePolicy& policy) { return table.declared(policy); }
 std::map<std::string, std::set<std::string>> policy_choices() { return table.choices(); }
 std::vector<std::string_view> policy_profiles() { return table.profile_names(); }
-std::vector<std::string> policy_choices() { return table.choices(); }
 
 }  // namespace reloadlab::layerwise

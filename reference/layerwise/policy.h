@@ -204,7 +204,5 @@ std::map<std::string, std::string> declared_policies(const LayerwisePolicy& poli
 std::map<std::string, std::set<std::string>> policy_choices();  // what these may be
 
 std::vector<std::string_view> policy_profiles();
-// "abort: none | backup | unusable", one a policy.
-std::vector<std::string> policy_choices();
 
 }  // namespace reloadlab::layerwise
