@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "reference/base/check.h"
+#include "sim/candidate/declared.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -19,6 +20,16 @@ TEST(Candidate, BothProfilesOfLayerwiseReloadAreFoundByName) {
 }
 
 TEST(Candidate, AnUnknownSystemHasNoDefaults) { EXPECT_TRUE(default_candidates("somewhere_else").empty()); }
+
+TEST(Candidate, MayDeclareOnlyWhatThereIs) {
+  const auto why = [](const std::string& policy, const std::string& value) {
+    return check_declared({.name = "mine", .declared = {{policy, value}}}).message();
+  };
+  EXPECT_EQ(why("completion", "finish"), "");
+  EXPECT_EQ(why("binding", "static"), "");
+  EXPECT_EQ(why("completoin", "finish"), "mine declares \"completoin\", which is no policy; did you mean \"completion\"?");
+  EXPECT_EQ(why("abort", "bakcup"), "mine declares abort=\"bakcup\", expected backup, none, unusable; did you mean \"backup\"?");
+}
 
 TEST(Candidate, DeclaresThePoliciesThatLawsJudgeAgainst) {
   const CandidateInfo seed = *find_candidate("layerwise@seed"), hardened = *find_candidate("layerwise@hardened");

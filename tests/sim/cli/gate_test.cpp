@@ -51,7 +51,7 @@ TEST_F(Gating, AnotherCandidateStandsForTheOneThere) {
   const Ran before = reloadlab("run --candidate layerwise@hardened");
   const std::string with = "run --candidate mutant@none --baseline " + folder_of(before);
   const std::string only = "only in the baseline: layerwise@hardened small[ranks=1], layerwise@hardened small[ranks=2]";
-  expect(reloadlab(with), 0, only);
+  expect(reloadlab(with), 4, only);  // held against nothing
   expect(reloadlab(with + " --baseline-candidate layerwise@harden=mutant@none"), 64, "did you mean \"layerwise@hardened\"?");
   expect(reloadlab(with + " --baseline-candidate mutant@none"), 64, "is not THERE=HERE");
   expect(reloadlab("run --baseline-candidate a=b"), 64, "needs --baseline");
@@ -129,6 +129,28 @@ TEST_F(Gating, CandidatesSideBySide) {
   EXPECT_EQ(json["systems"][0]["in_common"], 2);
   expect(reloadlab("compare --jobs 2 --candidate mutant@dropped_last --candidate layerwise@hardened"), 0, "green  layerwise@hardened");
   expect(reloadlab("compare"), 0, "layerwise: 2 cases, held against layerwise@seed");
+}
+
+TEST_F(Gating, WhoIsOfAnotherSystemIsComparedWithNothing) {
+  expect(reloadlab("compare --candidate layerwise@hardened --candidate online_quant@hardened"), 4,
+         "layerwise@hardened is compared with nothing: no other candidate is of system layerwise");
+}
+
+// Before anything is played; and what stands at the place and is no file stays what it is.
+TEST_F(Gating, WhereResultsCannotGoIsSaidAtOnce) {
+  const std::string two = "compare --candidate layerwise@hardened --candidate mutant@none ";
+  for (const std::string& how :
+       {two + "--markdown none/board.md", two + "--json none/board.json", std::string("mutants --json none/m.json")}) {
+    const Ran ran = reloadlab(how);
+    expect(ran, 64, "none/");
+    EXPECT_EQ(ran.err.find("2 of "), std::string::npos) << ran.err;
+  }
+  write("there.json", "old");
+  std::filesystem::create_symlink("there.json", folder / "link.json");
+  expect(reloadlab(two + "--json link.json --markdown /dev/null"), 0, "held against");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link.json"));
+  EXPECT_TRUE(nlohmann::json::accept(read("there.json")));
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
 }
 
 TEST_F(Gating, WhatCandidatesDoIsComparedWhereverTheyArePlayed) {

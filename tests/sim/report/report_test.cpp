@@ -63,6 +63,17 @@ TEST(Annotations, AreTenAtMostAndThoseThatMatterMost) {
   EXPECT_NE(text.find("18 more are in out/20261122T021533Z-scenarios\n"), std::string::npos) << text;
 }
 
+TEST(Annotations, GoRoundScenariosBeforeOneHasASecond) {
+  RunResult run = sample_run();
+  run.cases.resize(1);
+  run.cases[0].laws.resize(1);
+  run.cases.insert(run.cases.begin(), 12, run.cases[0]);
+  run.cases.back().scenario = "another", run.cases.back().file = "another.yaml";
+  const std::string text = github_annotations(run);
+  EXPECT_EQ(std::ranges::count(text, '\n'), 11);
+  EXPECT_LT(text.find("file=another.yaml"), text.find("::error", text.find("::error") + 1) + 8) << text;
+}
+
 TEST(Annotations, KeepWhatGitHubWouldReadAsItsOwn) {
   RunResult run = sample_run();
   run.cases = {run.cases[0]};
