@@ -62,12 +62,19 @@ void register_profiles(const std::string& family, std::vector<std::string> profi
 
 namespace {
 
+// Releases of others have any version.
+Status unknown(const std::string& spelling) {
+  std::vector<std::string> names = candidate_names();
+  const size_t at = std::min(spelling.find('@'), spelling.size());
+  for (const std::string_view peer : kPeers) names.push_back(std::string(peer) + spelling.substr(at));
+  return {Code::usage, fmt::format("no candidate is called \"{}\"{}", spelling, did_you_mean(spelling, names))};
+}
+
 Result<CandidateInfo> find_registered(const std::string& spelling) {
   all_families();
   const size_t at = spelling.find('@');
   const Family* family = find_family(spelling.substr(0, at));
-  const std::vector<std::string> names = candidate_names();
-  if (!family) return Status(Code::usage, fmt::format("no candidate is called \"{}\"{}", spelling, did_you_mean(spelling, names)));
+  if (!family) return unknown(spelling);
   if (at == std::string::npos && !family->profiles.empty())
     return Status(Code::usage, fmt::format("candidate {} needs a profile: {}", spelling, fmt::join(names_of(*family), ", ")));
   Result<CandidateInfo> info = family->make(at == std::string::npos ? spelling : spelling.substr(at + 1));

@@ -203,6 +203,16 @@ TEST(Scenarios, ExpectationsBelongToAScenarioOfTheirSystem) {
   EXPECT_EQ(check_scenarios(tree).size(), 1u);
 }
 
+TEST(Scenarios, TablesOfReleasesTellAllOfTheirSystem) {
+  Tree tree = {{"scenarios/online_quant/oq_abort.yaml", {"scenario: oq-abort"}},
+               {"scenarios/layerwise/padded.yaml", {"scenario: padded"}},
+               {"ci/releases/vllm-oq@0.13.0.txt", {"  cold", "oq-abort-late ×2  ok"}}};
+  EXPECT_EQ(only(check_release_tables(tree)),
+            "ci/releases/vllm-oq@0.13.0.txt:1: no row for scenarios/online_quant/oq_abort.yaml, use ci/peers --keep vllm-oq@0.13.0");
+  tree["ci/releases/vllm-oq@0.13.0.txt"].push_back("oq-abort ×2  FAIL");
+  EXPECT_EQ(only(check_release_tables(tree)), "none");
+}
+
 TEST(DeadFiles, AScriptIsNamedByItsPathOutsideItsOwnReadme) {
   Tree tree = {{"ci/demo", {"# ci/demo"}}, {"ci/README.md", {"ci/demo"}}};
   EXPECT_EQ(only(check_dead_files(tree)), "ci/demo:1: a file that nothing names, use it where it belongs, or git rm");

@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::string_view root = "scenarios", expectations = "scenarios/expectations", suffix = ".yaml";
 
+// Which folder's scenarios the table of a release tells, as ci/peers has it.
+constexpr std::pair<std::string_view, std::string_view> told[] = {
+    {"vllm@", "layerwise"}, {"vllm-oq@", "online_quant"}, {"vllm-ascend@", "shared_series"}};
+
 bool is_expectation(std::string_view path) { return is_below(path, expectations); }
 bool is_readme(std::string_view path) { return name_of(path) == "README.md"; }
 std::string_view stem_of(std::string_view path) { return name_of(path).substr(0, name_of(path).rfind('.')); }
@@ -54,7 +58,28 @@ void check_expectation(const Tree& tree, const std::string& path, Complaints& co
     complaints.push_back(message(path, 1, fmt::format("expectations of no scenario of {}", system), "the name of one, or git rm"));
 }
 
+bool has_row(const std::vector<std::string>& table, std::string_view scenario) {
+  return std::ranges::any_of(
+      table, [&](std::string_view line) { return line.starts_with(scenario) && line.substr(scenario.size()).starts_with(' '); });
+}
+
+void check_table(const Tree& tree, const std::string& path, Complaints& complaints) {
+  const std::string_view release = stem_of(path);
+  const auto folder = std::ranges::find_if(told, [&](const auto& each) { return release.starts_with(each.first); });
+  for (const auto& [scenario, lines] : tree)
+    if (folder != std::end(told) && folder_of(scenario) == fmt::format("{}/{}", root, folder->second) && scenario.ends_with(suffix) &&
+        !has_row(tree.at(path), value_of(lines, "scenario")))
+      complaints.push_back(message(path, 1, fmt::format("no row for {}", scenario), fmt::format("ci/peers --keep {}", release)));
+}
+
 }  // namespace
+
+Complaints check_release_tables(const Tree& tree) {
+  Complaints complaints;
+  for (const auto& [path, lines] : tree)
+    if (is_below(path, "ci/releases") && path.ends_with(".txt")) check_table(tree, path, complaints);
+  return complaints;
+}
 
 Complaints check_scenarios(const Tree& tree) {
   Complaints complaints;

@@ -31,6 +31,7 @@ TEST(Tidy, EveryFolderSaysWhatItIs) { expect_none(check_readmes(tree())); }
 TEST(Tidy, EverySourceIsBuilt) { expect_none(check_registration(tree())); }
 TEST(Tidy, EveryHeaderIsIncluded) { expect_none(check_dead_headers(tree())); }
 TEST(Tidy, EveryScenarioIsRegistered) { expect_none(check_scenarios(tree())); }
+TEST(Tidy, EveryScenarioIsInTheTablesOfReleases) { expect_none(check_release_tables(tree())); }
 TEST(Tidy, EveryFileIsNamed) { expect_none(check_dead_files(tree())); }
 TEST(Tidy, NoWordOfUnfinishedBusinessNorEnemyOfReplay) { expect_none(check_words(tree())); }
 TEST(Tidy, FilesAndLinesAreShort) { expect_none(check_sizes(tree())); }

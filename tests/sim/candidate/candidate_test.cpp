@@ -21,6 +21,10 @@ TEST(Candidate, BothProfilesOfLayerwiseReloadAreFoundByName) {
 
 TEST(Candidate, AnUnknownSystemHasNoDefaults) { EXPECT_TRUE(default_candidates("somewhere_else").empty()); }
 
+TEST(Candidate, OfReleasesTheNearestNameHasTheirVersion) {
+  EXPECT_EQ(find_candidate("vlm@0.17.1").status().message(), "no candidate is called \"vlm@0.17.1\"; did you mean \"vllm@0.17.1\"?");
+}
+
 TEST(Candidate, MayDeclareOnlyWhatThereIs) {
   const auto why = [](const std::string& policy, const std::string& value) {
     return check_declared({.name = "mine", .declared = {{policy, value}}}).message();
