@@ -105,6 +105,13 @@ void register_shared_series() {
 
 }  // namespace
 
+std::map<std::string, std::set<std::string>> builtin_policies() {
+  std::map<std::string, std::set<std::string>> all;
+  for (const auto& one : {layerwise::policy_choices(), online_quant::policy_choices(), shared_series::policy_choices()})
+    for (const auto& [policy, values] : one) all[policy].insert(values.begin(), values.end());
+  return all;
+}
+
 void register_builtin_candidates() {
   register_system("layerwise", &layerwise::parse_policy, &layerwise::spell_policy, &layerwise::declared_policies,
                   layerwise::policy_profiles());

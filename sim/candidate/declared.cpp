@@ -6,9 +6,7 @@
 #include <ranges>
 
 #include "reference/base/nearest.h"
-#include "reference/layerwise/policy.h"
-#include "reference/online_quant/policy.h"
-#include "reference/shared_series/policy.h"
+#include "sim/candidate/builtin.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -17,9 +15,9 @@ using Choices = std::map<std::string, std::set<std::string>>;
 
 const Choices& choices() {
   static const Choices all = [] {
-    Choices known{{"completion", {"finish"}}, {"reports", {"yes", "no"}}};
-    for (const Choices& more : {layerwise::policy_choices(), online_quant::policy_choices(), shared_series::policy_choices()})
-      for (const auto& [policy, values] : more) known[policy].insert(values.begin(), values.end());
+    Choices known = builtin_policies();
+    known["completion"].insert("finish");
+    known["reports"] = {"yes", "no"};
     return known;
   }();
   return all;

@@ -35,7 +35,18 @@ class Launches : public testing::Test {
   ~Launches() override {
     for (const pid_t keeper : keepers)
       if (keeper > 0) ::kill(keeper, SIGKILL), ::waitpid(keeper, nullptr, 0);
-    for (const auto& each : {folder, gone()}) std::filesystem::remove_all(each);
+    for (const auto& each : {folder, gone()}) remove(each);
+  }
+
+  // What a keeper had started may write there for a moment longer than the keeper lives.
+  static void remove(const std::filesystem::path& folder) {
+    std::error_code error;
+    for (int again = 0; again < 500; ++again) {
+      std::filesystem::remove_all(folder, error);
+      if (!error) return;
+      ::usleep(10'000);
+    }
+    ADD_FAILURE() << folder << ": " << error.message();
   }
 
   std::filesystem::path gone() const { return folder.string() + "_gone"; }
