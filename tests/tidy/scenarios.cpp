@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view root = "scenarios", expectations = "scenarios/expectations", suffix = ".yaml";
 
 // Which folder's scenarios the table of a release tells, as ci/peers has it.
-constexpr std::pair<std::string_view, std::string_view> told[] = {
+constexpr std::pair<std::string_view, std::string_view> tables[] = {
     {"vllm@", "layerwise"}, {"vllm-oq@", "online_quant"}, {"vllm-ascend@", "shared_series"}};
 
 bool is_expectation(std::string_view path) { return is_below(path, expectations); }
@@ -65,9 +65,9 @@ bool has_row(const std::vector<std::string>& table, std::string_view scenario) {
 
 void check_table(const Tree& tree, const std::string& path, Complaints& complaints) {
   const std::string_view release = stem_of(path);
-  const auto folder = std::ranges::find_if(told, [&](const auto& each) { return release.starts_with(each.first); });
+  const auto folder = std::ranges::find_if(tables, [&](const auto& each) { return release.starts_with(each.first); });
   for (const auto& [scenario, lines] : tree)
-    if (folder != std::end(told) && folder_of(scenario) == fmt::format("{}/{}", root, folder->second) && scenario.ends_with(suffix) &&
+    if (folder != std::end(tables) && folder_of(scenario) == fmt::format("{}/{}", root, folder->second) && scenario.ends_with(suffix) &&
         !has_row(tree.at(path), value_of(lines, "scenario")))
       complaints.push_back(message(path, 1, fmt::format("no row for {}", scenario), fmt::format("ci/peers --keep {}", release)));
 }
