@@ -29,7 +29,7 @@ struct Stage {
 
 // GEMMs alone, of weights that all lie here: a pass behind another one. `taken_apart`: with a ring's events for its waits.
 PassTimes plain_pass(const Stage& stage, bool taken_apart);
-// Behind each GEMM the GPU rests for so long: they are shorter then. The rests are its waits.
+// Before each GEMM the GPU rests for so long: they are shorter then. The rests are its waits.
 PassTimes rested_pass(const Stage& stage, double rest);
 // Of a GEMM alone.
 double layer_time(const Stage& stage);

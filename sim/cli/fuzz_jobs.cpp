@@ -169,14 +169,13 @@ class Parts {
     return {};
   }
 
-  bool shrinking_is_over() const { return options_.seconds && since() >= fuzz::shrinking_seconds(*options_.seconds); }
-
   // Each try that shows it costs a process.
   Status make_small(fuzz::Found& found) {
     constexpr int64_t tries_most = 40;
     if (!found.token.answers.empty()) {
       const auto shows = [&](const Case& smaller) { return fuzz::observe(smaller, options_.candidate, apart_).shows(found.cause); };
-      const fuzz::ShrinkLimits limits{std::min(options_.shrink_tries, tries_most), [this] { return shrinking_is_over(); }};
+      const fuzz::ShrinkLimits limits{std::min(options_.shrink_tries, tries_most),
+                                      [this] { return fuzz::shrinking_is_over(options_, since()); }};
       Result<fuzz::Shrunk> shrunk = fuzz::shrink(options_.system, found.token.answers, shows, limits, options_.on);
       if (!shrunk.ok()) return shrunk.status();
       found.token.answers = std::move(shrunk->answers);

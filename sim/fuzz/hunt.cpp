@@ -52,8 +52,6 @@ class Hunt {
   Progressed& now() { return hunted_.progress; }
   double since() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
 
-  bool shrinking_is_over() const { return options_.seconds && since() >= shrinking_seconds(*options_.seconds); }
-
   bool over(uint64_t index) const {
     return !hunted_.defect.empty() || (options_.fail_fast && !hunted_.found.empty()) ||
            (options_.cases && index >= static_cast<uint64_t>(*options_.cases)) || (options_.seconds && since() >= *options_.seconds);
@@ -134,7 +132,7 @@ class Hunt {
     one.the_case = the_case, one.smallest = false;
     take_law(one, seen);
     if (told_.met) RELOADLAB_TRY(told_.met(one));
-    const ShrinkLimits limits{options_.shrink_tries, [this] { return shrinking_is_over(); }};
+    const ShrinkLimits limits{options_.shrink_tries, [this] { return shrinking_is_over(options_, since()); }};
     RELOADLAB_ASSIGN(Shrunk shrunk, shrink(options_.system, answers, shown_quickly(cause, answers), limits, options_.on));
     one.token = {options_.system, options_.candidate, shrunk.the_case.world, std::move(shrunk.answers)};
     one.the_case = std::move(shrunk.the_case), one.smallest = shrunk.ended;
@@ -177,9 +175,9 @@ class Hunt {
 
 }  // namespace
 
-double shrinking_seconds(double seconds) {
+bool shrinking_is_over(const HuntOptions& options, double since) {
   constexpr double least = 10, share = 0.1;
-  return seconds + std::max(least, share * seconds);
+  return options.seconds && since >= *options.seconds + std::max(least, share * *options.seconds);
 }
 
 Result<Hunted> hunt(const HuntOptions& options, const Engine& engine, const Told& told) { return Hunt(options, engine, told).run(); }

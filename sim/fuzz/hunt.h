@@ -18,7 +18,7 @@ struct HuntOptions {
   uint64_t seed = 0;
   std::optional<WorldKind> on;    // the world in whose place cases are played; absent: each in its own
   std::optional<int64_t> cases;   // of all shards together
-  std::optional<double> seconds;  // start no case after so long, and make nothing smaller after shrinking_seconds()
+  std::optional<double> seconds;  // start no case after so long, and make nothing smaller once shrinking_is_over()
   std::optional<Shard> shard;
   std::string canary;          // a candidate that is wrong on purpose: a campaign that does not find out is broken. Empty: none
   std::string control;         // a candidate: laws that it breaks as well count for nothing in that case. Empty: none
@@ -28,8 +28,8 @@ struct HuntOptions {
   std::set<Cause> known;       // that are counted and not made small: the store has them
 };
 
-// What is found near the end of a campaign of so many seconds is made small as well, for a tenth of its time or ten seconds.
-double shrinking_seconds(double seconds);
+// What is found near the end of a campaign is made small as well, for a tenth of its time or ten seconds.
+bool shrinking_is_over(const HuntOptions& options, double since);
 
 // A cause of failures and the smallest case that is known to show it.
 struct Found {

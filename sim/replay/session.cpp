@@ -370,7 +370,7 @@ void RankSession::note_forward(int number, Status status, const at::Tensor* outp
   watch_.at_step(number, std::nullopt);
   begin_outcome(number);
   watch_.event(EventKind::forward);
-  if (output && !output->is_meta()) {  // of a model that was left on placeholders
+  if (output) {  // null: of a model that was left on placeholders, or that failed
     AccountScope nobody(nullptr);
     outcome_.output = stage_.blobs.keep(*output);
   }

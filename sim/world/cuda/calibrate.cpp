@@ -93,30 +93,6 @@ struct Products {
   void operator()() { at::mm_out(out, left, right); }
 };
 
-// Of products behind each of which the GPU rests for so long.
-double rested_products(Products& product, double rest_ms) {
-  const CUDAStream stream = getCurrentCUDAStream();
-  int kilohertz = 0;
-  C10_CUDA_CHECK(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, 0));
-  const std::vector<Span> spans(layers);
-  return best([&] {
-    for (const Span& span : spans) {
-      at::cuda::sleep(std::llround(rest_ms * kilohertz));
-      span.over(stream, [&] { product(); });
-    }
-    return std::accumulate(spans.begin(), spans.end(), 0.0, [](double sum, const Span& span) { return sum + span.milliseconds(); });
-  });
-}
-
-void measure_rests(modelled::Rates& rates) {
-  Products product;
-  const double in_a_row = best(getCurrentCUDAStream(), [&] {
-    for (int64_t layer = 0; layer < layers; ++layer) product();
-  });
-  const double rested = rested_products(product, in_a_row / static_cast<double>(layers));
-  rates.rested_percent = std::min<int64_t>(100, std::llround(100 * rested / in_a_row));
-}
-
 void measure_one_gpu(modelled::Rates& rates) {
   const CUDAStream stream = getCurrentCUDAStream();
   at::Tensor from = at::zeros({large}, on(0).dtype(at::kByte)), to = at::empty_like(from), one = at::zeros({1}, on(0));
@@ -129,7 +105,6 @@ void measure_one_gpu(modelled::Rates& rates) {
     for (int64_t i = 0; i < many; ++i) one.add_(1);
   });
   rates.kernel_start = picoseconds(kernels / static_cast<double>(many));
-  measure_rests(rates);
 }
 
 // The ends of one communicator, and a stream for each that broadcasts have for themselves.
@@ -181,6 +156,27 @@ double products(Links* links) {
   });
 }
 
+// Of products before each of which the GPU rests for so long.
+double rested_products(double rest_ms) {
+  Products product;
+  const CUDAStream stream = getCurrentCUDAStream();
+  int kilohertz = 0;
+  C10_CUDA_CHECK(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, 0));
+  const std::vector<Span> spans(layers);
+  return best([&] {
+    for (const Span& span : spans) {
+      at::cuda::sleep(std::llround(rest_ms * kilohertz));
+      span.over(stream, [&] { product(); });
+    }
+    return std::accumulate(spans.begin(), spans.end(), 0.0, [](double sum, const Span& span) { return sum + span.milliseconds(); });
+  });
+}
+
+void measure_rests(modelled::Rates& rates) {
+  const double in_a_row = products(nullptr), rested = rested_products(in_a_row / static_cast<double>(layers));
+  rates.rested_percent = std::min<int64_t>(100, std::llround(100 * rested / in_a_row));
+}
+
 void measure_links(modelled::Rates& rates, int gpus) {
   Links links(gpus);
   const auto lone = [&](int64_t bytes) {
@@ -208,6 +204,7 @@ extern "C" int reloadlab_calibrate(reloadlab::sim::modelled::Rates& rates) {
   const c10::cuda::CUDAGuard device(0);
   const c10::cuda::CUDAStreamGuard stream(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, 0));
   cuda::measure_one_gpu(rates);
+  cuda::measure_rests(rates);
   if (gpus > 1) cuda::measure_links(rates, gpus);
   return gpus;
 }
