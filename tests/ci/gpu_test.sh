@@ -98,7 +98,7 @@ benches_leave_what_they_measured() {
   expect_said 'Found no NVIDIA driver'
   expect test "$(ls figures)" = machine-bench.json
   comes_to 65 "$source/ci/gpu" keep figures
-  expect_said 'no result.json, reload.json, series.json, fuzz.json or rates.json'
+  expect_said 'no result.json, reload.json, series.json, vllm.json, fuzz.json or rates.json'
 }
 
 a_campaign_leaves_its_summary() {
