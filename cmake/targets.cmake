@@ -1,13 +1,20 @@
-# How a folder becomes a library: plain (no LibTorch header), TENSOR (tensors' header, precompiled), or GROUPS (c10d's with it).
+# How a folder becomes a library: plain (no LibTorch header), TENSOR (tensors' header, precompiled), OPS (operators' with it), or GROUPS
+# (c10d's with it).
 add_library(reloadlab_fmt STATIC ${CMAKE_SOURCE_DIR}/cmake/fmt.cpp)
 # LibTorch's headers hold an fmt of their own, which comes first wherever they are on the path.
 add_library(reloadlab_torch_fmt STATIC ${CMAKE_SOURCE_DIR}/cmake/fmt.cpp)
 target_link_libraries(reloadlab_torch_fmt PUBLIC reloadlab_torch)
 
-foreach(name pch pch_groups)
+# The target of a precompiled header of cmake/, with the options of those who use it.
+function(reloadlab_precompiled name)
   add_library(reloadlab_${name} OBJECT ${CMAKE_SOURCE_DIR}/cmake/pch.cpp)
   target_link_libraries(reloadlab_${name} PRIVATE reloadlab_flags reloadlab_fmt reloadlab_torch)
+  target_compile_options(reloadlab_${name} PRIVATE ${ARGN})
   target_precompile_headers(reloadlab_${name} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/${name}.h)
+endfunction()
+
+foreach(name pch pch_ops pch_groups)
+  reloadlab_precompiled(${name})
 endforeach()
 
 # APART names the sources that share a name with others of their target, each in a namespace without one: they are compiled by themselves.
@@ -23,16 +30,22 @@ endfunction()
 # Sets `header` to the target whose precompiled header fits the keywords that a function was called with; empty: none.
 macro(reloadlab_choose_header)
   set(header)
-  if(ARG_GROUPS)
+  if(ARG_TEST AND ARG_GROUPS)
+    set(header reloadlab_pch_test_groups)
+  elseif(ARG_TEST AND (ARG_TENSOR OR ARG_OPS))
+    set(header reloadlab_pch_test)
+  elseif(ARG_GROUPS)
     set(header reloadlab_pch_groups)
+  elseif(ARG_OPS)
+    set(header reloadlab_pch_ops)
   elseif(ARG_TENSOR)
     set(header reloadlab_pch)
   endif()
 endmacro()
 
-# reloadlab_library(name [TENSOR|GROUPS] [SHARED] SOURCES … [APART …] LINKS …)
+# reloadlab_library(name [TENSOR|OPS|GROUPS] [SHARED] SOURCES … [APART …] LINKS …)
 function(reloadlab_library name)
-  cmake_parse_arguments(ARG "TENSOR;GROUPS;SHARED" "" "SOURCES;APART;LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "TENSOR;OPS;GROUPS;SHARED" "" "SOURCES;APART;LINKS" ${ARGN})
   if(ARG_SHARED)
     add_library(${name} SHARED ${ARG_SOURCES})
   else()
@@ -47,9 +60,9 @@ function(reloadlab_library name)
   endif()
 endfunction()
 
-# reloadlab_program(name [TENSOR|GROUPS] SOURCES … [APART …] LINKS …)
+# reloadlab_program(name [TENSOR|OPS|GROUPS] [TEST] SOURCES … [APART …] LINKS …)
 function(reloadlab_program name)
-  cmake_parse_arguments(ARG "TENSOR;GROUPS" "" "SOURCES;APART;LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "TENSOR;OPS;GROUPS;TEST" "" "SOURCES;APART;LINKS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE reloadlab_flags reloadlab_fmt ${ARG_LINKS})
   reloadlab_compile_at_once(${name} ${ARG_APART})

@@ -123,7 +123,9 @@ results_are_kept_and_drawn() {
     '"benchmarks": [{"name": "reload/dense/seed", "threads": 1, "ms:once": 2.0, "reload/once": 1.5}]}' >figures/reload.json
   printf '%s' '{"kind": "rates", "device": "Fake", "gpus": 1, "rates": {"flop_per_s": 5000, "beside_percent": 1},' \
     '"of_the_table": ["beside_percent"]}' >figures/rates.json
+  sed 's|reload/dense/seed|vllm@0.0.1/dense|; s/f00/f01/' figures/reload.json >figures/vllm.json
   comes_to 0 copy/ci/gpu keep figures
+  expect grep -q '^| `vllm@0.0.1/dense` | 2.00 | – | 1.50 | – | – |' copy/bench/results/README.md
   expect grep -q '^| `reload/dense/seed` | 2.00 | – | 1.50 | – | – |' copy/bench/results/README.md
   expect test "$(grep -c threads copy/bench/results/fake-80gb-1/*-reload.json)" = 0
   comes_to 0 copy/ci/gpu keep drawn
