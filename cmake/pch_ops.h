@@ -1,5 +1,5 @@
-// A precompiled header for targets of which most sources call operators: theirs read ATen's context, which costs a source eight seconds, and
-// three with this.
+// A precompiled header for targets of which most sources call operators: theirs read ATen's context, which costs a source eight seconds,
+// and three with this.
 #pragma once
 #include <ATen/TensorOperators.h>
 #include <ATen/core/dispatch/Dispatcher.h>
