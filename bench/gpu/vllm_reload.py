@@ -1,8 +1,9 @@
 """vLLM's own reload of whole models on a GPU, in the shapes of bench_gpu_reload: Qwen3-8B and Qwen3-30B-A3B, sources on the device.
 
-Usage: vllm_reload.py SITE PEERS OUT [COMMIT] [--tiny]. SITE is the package's peers/site.py, PEERS a folder of releases (vllm-0.17.1, …). In turns, in
-one process: the bytes copied once, a loop of plain copies, a reload from prepare to finish. Best turns go to OUT, as bench_gpu_reload writes its
-own; after them the model is spoiled, reloaded and compared. Its layers are torch modules with loaders in Python, as vLLM's users have them.
+Usage: vllm_reload.py SITE PEERS OUT [COMMIT]. SITE is the package's peers/site.py, alone, for its module is built for one Python; PEERS is a
+folder of releases (vllm-0.17.1, …). In turns, in one process: the bytes copied once, a loop of plain copies, a reload from prepare to finish.
+Best turns go to OUT, as bench_gpu_reload writes its own; after them the model is spoiled, reloaded and compared. Its layers are torch modules
+with loaders in Python, as vLLM's users have them.
 """
 
 import datetime
@@ -34,16 +35,9 @@ def site_of(script, root):
     found = importlib.util.spec_from_file_location("site_of_a_release", script)
     site = importlib.util.module_from_spec(found)
     found.loader.exec_module(site)
-    layers = "vllm.model_executor.layers"
     attention = {name: type(name, (torch.nn.Module,), {}) for name in ("Attention", "MLAAttention")}
-    stubs = {
-        layers: {},
-        f"{layers}.attention": attention,
-        f"{layers}.quantization": {},
-        f"{layers}.quantization.base_config": {"QuantizeMethodBase": type("QuantizeMethodBase", (), {})},
-        f"{site.LOADER}.weight_utils": {"default_weight_loader": load_whole},
-    }
-    return site.loader_site(root, ModelConfig, lambda name: site.Logger(name, logging.ERROR), stubs)
+    method = type("QuantizeMethodBase", (), {})
+    return site.layerwise_site(root, ModelConfig, lambda name: site.Logger(name, logging.ERROR), attention, method, load_whole)
 
 
 def load_whole(param, loaded_weight):
@@ -61,11 +55,11 @@ def load_expert(param, loaded_weight, expert, start=0):
 class Model:
     """Modules, and what is sent to them: (module, shape, words of its loader)."""
 
-    def __init__(self, shapes, tiny):
+    def __init__(self, shapes):
         self.root, self.deliveries = torch.nn.Module(), []
         hidden, vocab = shapes["hidden"], shapes["vocab"]
         self.whole("embed", (vocab, hidden))
-        for block in range(1 if tiny else shapes["blocks"]):
+        for block in range(shapes["blocks"]):
             self.attention(f"block{block}_", hidden, shapes["heads"] * HEAD, shapes["kv"] * HEAD)
             add = self.mixture if shapes["experts"] else self.mlp
             add(f"block{block}_", hidden, shapes["intermediate"], shapes["experts"])
@@ -113,11 +107,15 @@ class Model:
         """The checkpoint: all its tensors in one allocation."""
         sizes = [-(-2 * torch.Size(shape).numel() // ALIGNMENT) * ALIGNMENT for _, _, shape, _ in self.deliveries]
         self.sources, offset, self.loads = torch.empty(sum(sizes), dtype=torch.uint8, device="cuda"), 0, []
-        for number, ((layer, slot, shape, words), size) in enumerate(zip(self.deliveries, sizes, strict=True)):
+        for (layer, slot, shape, words), size in zip(self.deliveries, sizes, strict=True):
             source = self.sources[offset : offset + 2 * torch.Size(shape).numel()].view(torch.bfloat16).view(shape)
-            source.fill_(number % 251 + 1)
             self.loads.append((layer, slot, source, words))
             offset += size
+        self.fill()
+
+    def fill(self):
+        for number, (_, _, source, _) in enumerate(self.loads):
+            source.fill_(number % 251 + 1)
 
     def send(self):
         for layer, slot, source, words in self.loads:
@@ -146,54 +144,81 @@ def milliseconds(body):
     return (time.perf_counter_ns() - begin) / 1e6, host / 1e6
 
 
-def race(site, name, shapes, tiny):
-    theirs = site.load("vllm.model_executor.model_loader.reload")
-    model = Model(shapes, tiny)
+class Race:
+    """One model, and the ways that bring it its bytes."""
 
-    def reload():
-        with site.active(), torch.device("cuda"):  # as vLLM's reload_weights, all of it
-            theirs.initialize_layerwise_reload(model.root)
-            model.send()
-            theirs.finalize_layerwise_reload(model.root, ModelConfig())
+    def __init__(self, site, shapes):
+        self.site, self.theirs = site, site.load("vllm.model_executor.model_loader.reload")
+        self.model = Model(shapes)
+        with site.active(), torch.device("cuda"):
+            self.theirs.record_metadata_for_reloading(self.model.root)
+        self.model.send()
+        self.reload()
+        self.kept = list(self.model.copies())
 
-    def plainly(copies):
-        for to, source in copies:
+    def reload(self):
+        with self.site.active(), torch.device("cuda"):  # as vLLM's reload_weights, all of it
+            self.theirs.initialize_layerwise_reload(self.model.root)
+            self.model.send()
+            self.theirs.finalize_layerwise_reload(self.model.root, ModelConfig())
+
+    def copy_plainly(self):
+        for to, source in self.kept:
             to.copy_(source)
 
-    with site.active(), torch.device("cuda"):
-        theirs.record_metadata_for_reloading(model.root)
-    model.send()
-    reload()
-    kept = list(model.copies())
-    addresses = [to.data_ptr() for to, _ in kept]
-    ways = {"once": model.copy_once, "copies": lambda: plainly(kept), "reload": reload}
-    turns = {way: [] for way in ways}
-    for _ in range(1 if tiny else shapes["turns"]):
-        for way, body in ways.items():
-            turns[way].append(milliseconds(body))
-    for number, (_, source) in enumerate(kept):
-        source.fill_(number % 251 + 1)
-    for to, _ in kept:
-        to.zero_()
-    torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
-    reload()
-    wrong = sum(not torch.equal(to, source) for to, source in model.copies()) + (addresses != [to.data_ptr() for to, _ in model.copies()])
-    figures = {f"ms:{way}": min(each[0] for each in taken) for way, taken in turns.items()}
-    figures |= {f"ms:{way}_median": statistics.median(each[0] for each in turns[way]) for way in ("once", "reload")}
-    figures |= {"ms:host": min(each[1] for each in turns["reload"]), "loads": len(model.loads), "GB": model.sources.numel() / 1e9}
-    figures |= {f"{way}/once": figures[f"ms:{way}"] / figures["ms:once"] for way in ("copies", "reload")}
-    figures |= {"median/once": figures["ms:reload_median"] / figures["ms:once_median"], "GB:extra": (torch.cuda.max_memory_allocated() - before) / 1e9}
-    told = {"name": f"{name}/{shapes['name']}/iterations:{len(turns['reload'])}", "real_time": figures["ms:reload"], "time_unit": "ms", **figures}
-    return told | ({"error_occurred": True, "error_message": f"{wrong} copies brought wrong bytes, or moved"} if wrong else {})
+    def take(self, turns):
+        """Of each way its turns: (milliseconds, those of the host)."""
+        ways = {"once": self.model.copy_once, "copies": self.copy_plainly, "reload": self.reload}
+        taken = {way: [] for way in ways}
+        for _ in range(turns):
+            for way, body in ways.items():
+                taken[way].append(milliseconds(body))
+        return taken
+
+    def check(self):
+        """(what is wrong, bytes allocated beyond those before) of a reload into a spoiled model."""
+        self.model.fill()
+        for to, _ in self.kept:
+            to.zero_()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        self.reload()
+        extra = torch.cuda.max_memory_allocated() - before
+        now = list(self.model.copies())
+        wrong = sum(not torch.equal(to, source) for to, source in now)
+        moved = sum(to.data_ptr() != was.data_ptr() for (to, _), (was, _) in zip(now, self.kept, strict=True))
+        return "; ".join([f"{wrong} copies brought wrong bytes"] * bool(wrong) + [f"{moved} moved"] * bool(moved)), extra
 
 
-def main(script, peers, out, *words):
+def figures(taken, model):
+    best = {way: min(each[0] for each in turns) for way, turns in taken.items()}
+    median = {way: statistics.median(each[0] for each in taken[way]) for way in ("once", "reload")}
+    told = {f"ms:{way}": value for way, value in best.items()} | {f"ms:{way}_median": value for way, value in median.items()}
+    told |= {"ms:host": min(each[1] for each in taken["reload"]), "loads": len(model.loads), "GB": model.sources.numel() / 1e9}
+    told |= {f"{way}/once": best[way] / best["once"] for way in ("copies", "reload")}
+    return told | {"median/once": median["reload"] / median["once"]}
+
+
+def bench(site, name, shapes):
+    race = Race(site, shapes)
+    told = figures(race.take(shapes["turns"]), race.model)
+    wrong, extra = race.check()
+    told = {"name": f"{name}/{shapes['name']}/iterations:{shapes['turns']}", "real_time": told["ms:reload"], "time_unit": "ms", **told}
+    return told | {"GB:extra": extra / 1e9} | ({"error_occurred": True, "error_message": wrong} if wrong else {})
+
+
+def write(out, commit, benchmarks):
+    date = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    context = {"date": date, "executable": "vllm_reload.py", "commit": commit, "torch": torch.__version__, "device": torch.cuda.get_device_name(0)}
+    partial = pathlib.Path(out + ".partial")
+    partial.write_text(json.dumps({"context": context, "benchmarks": benchmarks}, indent=1) + "\n")
+    partial.rename(out)
+
+
+def main(script, peers, out, commit=""):
     if not torch.cuda.is_available():
         print("no GPU here")
         return
-    context = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "executable": "vllm_reload.py",
-               "commit": next((word for word in words if word != "--tiny"), ""), "torch": torch.__version__, "device": torch.cuda.get_device_name(0)}
     benchmarks = []
     for root in sorted(pathlib.Path(peers).glob("vllm-*")):
         if not (root / "vllm/model_executor/model_loader/reload").is_dir():
@@ -201,10 +226,10 @@ def main(script, peers, out, *words):
         for shapes in (DENSE, EXPERTS):
             gc.collect()  # what the release keeps of the model before
             torch.cuda.empty_cache()
-            benchmarks.append(race(site_of(script, root), root.name.replace("-", "@"), shapes, "--tiny" in words))
+            benchmarks.append(bench(site_of(script, root), root.name.replace("-", "@"), shapes))
             print(json.dumps(benchmarks[-1]), flush=True)
     if benchmarks:
-        pathlib.Path(out).write_text(json.dumps({"context": context, "benchmarks": benchmarks}, indent=1) + "\n")
+        write(out, commit, benchmarks)
 
 
 if __name__ == "__main__":

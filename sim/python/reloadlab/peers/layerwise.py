@@ -9,7 +9,7 @@ import torch
 from .. import _reloadlab
 from ..bridge import Attention, MLAAttention, QuantizeMethodBase, default_weight_loader
 from ..candidate import Reloader
-from .site import LOADER, Heard, Site, loader_site
+from .site import LOADER, Heard, Site, layerwise_site
 
 # What the release says it does is what our own reading of its first version does.
 _DECLARED = {
@@ -60,19 +60,8 @@ def _hear(message: str, args: tuple, names: dict) -> None:
 
 
 def _site(root: Path) -> Site:
-    layers = "vllm.model_executor.layers"
-    return loader_site(
-        root,
-        ModelConfig,
-        lambda name: Heard(name, _hear),
-        {
-            layers: {},
-            f"{layers}.attention": {"Attention": Attention, "MLAAttention": MLAAttention},
-            f"{layers}.quantization": {},
-            f"{layers}.quantization.base_config": {"QuantizeMethodBase": QuantizeMethodBase},
-            f"{LOADER}.weight_utils": {"default_weight_loader": default_weight_loader},
-        },
-    )
+    attention = {"Attention": Attention, "MLAAttention": MLAAttention}
+    return layerwise_site(root, ModelConfig, lambda name: Heard(name, _hear), attention, QuantizeMethodBase, default_weight_loader)
 
 
 def make(root: Path, version: str) -> type:

@@ -95,6 +95,19 @@ def loader_site(root: Path, model_config: type, init_logger: Callable[[str], log
     return Site(root, ["vllm", "vllm.model_executor", LOADER], ours | stubs)
 
 
+def layerwise_site(root: Path, model_config: type, init_logger, attention: dict, quantize_method: type, default_weight_loader) -> Site:
+    """For vLLM's layerwise reload, with all that it imports of its layers; ``attention`` has the classes by name."""
+    layers = "vllm.model_executor.layers"
+    stubs = {
+        layers: {},
+        f"{layers}.attention": attention,
+        f"{layers}.quantization": {},
+        f"{layers}.quantization.base_config": {"QuantizeMethodBase": quantize_method},
+        f"{LOADER}.weight_utils": {"default_weight_loader": default_weight_loader},
+    }
+    return loader_site(root, model_config, init_logger, stubs)
+
+
 class Logger(logging.Logger):
     """As the engines' own, which have levels that speak once."""
 
