@@ -5,22 +5,22 @@
 namespace reloadlab::model {
 namespace {
 
-thread_local PostLoadListener* listener = nullptr;
+thread_local PostLoadListener* post_load_listener = nullptr;
 
 template <class Step>
 Status heard(Layer& layer, Step&& step) {
-  Status outcome = listener ? listener->enter(layer) : Status();
+  Status outcome = post_load_listener ? post_load_listener->enter(layer) : Status();
   if (outcome.ok()) outcome = step();
-  if (listener) listener->leave(layer, outcome);
+  if (post_load_listener) post_load_listener->leave(layer, outcome);
   return outcome;
 }
 
 }  // namespace
 
-PostLoadScope::PostLoadScope(PostLoadListener& heard) : before_(std::exchange(listener, &heard)) {}
-PostLoadScope::~PostLoadScope() { listener = before_; }
+PostLoadScope::PostLoadScope(PostLoadListener& heard) : before_(std::exchange(post_load_listener, &heard)) {}
+PostLoadScope::~PostLoadScope() { post_load_listener = before_; }
 
-Status post_load_middle(Layer& layer) { return listener ? listener->middle(layer) : Status(); }
+Status post_load_middle(Layer& layer) { return post_load_listener ? post_load_listener->middle(layer) : Status(); }
 
 Status QuantMethod::process_weights_after_loading(Layer& layer) {
   const Status status = heard(layer, [&] { return process(layer); });

@@ -24,7 +24,7 @@ constexpr Codes wide_float(DType dtype, uint64_t skipped = nothing_skipped) {
 // 0x01 to 0x3F: subnormals are welcome where there are so few values.
 constexpr Codes small_float() { return {2ULL * (0x3F - 1), 1, 0x25, 0x80}; }
 
-constexpr Codes codes_of(DType dtype) {
+constexpr Codes synthetic_codes_of(DType dtype) {
   switch (dtype) {
     case DType::f64:
     case DType::f32:
@@ -63,12 +63,12 @@ void fill(std::span<Bits> elements, const Codes codes, uint64_t key, uint64_t ro
 
 }  // namespace
 
-uint64_t synthetic_values(DType dtype) { return codes_of(dtype).values; }
+uint64_t synthetic_values(DType dtype) { return synthetic_codes_of(dtype).values; }
 
 void fill_synthetic(std::span<std::byte> bytes, DType dtype, uint64_t seed, std::string_view name) {
   // The low part of the seed rotates every element's value, which no two elements of two checkpoints can survive alike; the rest
   // of it goes into the hash.
-  const Codes codes = codes_of(dtype);
+  const Codes codes = synthetic_codes_of(dtype);
   uint64_t key = mix64(hash_name(name) ^ mix64(seed / codes.values));
   with_elements(bytes, dtype, [&](auto elements) { fill(elements, codes, key, seed % codes.values); });
 }

@@ -15,7 +15,7 @@
 namespace reloadlab::sim {
 namespace {
 
-class Part {
+class OnePart {
  public:
   // The number of the case that is drawn, and the case that is played for it: that one, or one that may become it.
   void begins(uint64_t index) { index_ = index, drawn_ = true; }
@@ -102,7 +102,7 @@ Result<Exit> fuzz_part(const FuzzTexts& texts, fuzz::HuntOptions options, const 
     send_frame(kWorkerSocket, FrameKind::found, nlohmann::json{{"cause", fuzz::text(cause)}, {"block", block}, {"token", token}}.dump());
   });
   RELOADLAB_TRY(take_order(options, keeping));
-  Part part;
+  OnePart part;
   const Engine engine = part.noting(program.engine);
   fuzz::Told told = told_to(keeping, options.candidate, [](const fuzz::Progressed&, size_t) {});
   told.begins = [&part](uint64_t index) { part.begins(index); };
@@ -113,7 +113,7 @@ Result<Exit> fuzz_part(const FuzzTexts& texts, fuzz::HuntOptions options, const 
   RELOADLAB_ASSIGN(const fuzz::Hunted hunted, fuzz::hunt(options, engine, told));
   RELOADLAB_TRY(keeping.count(options.candidate, hunted.found, 0, true));
   part.sum_up(hunted.progress, hunted.found);
-  if (!hunted.defect.empty()) Part::tell({.defect = hunted.defect});
+  if (!hunted.defect.empty()) OnePart::tell({.defect = hunted.defect});
   send_frame(kWorkerSocket, FrameKind::ready, "");
   return Exit::held;
 }

@@ -43,27 +43,27 @@ LayerSpec row(const Sizes& s, int ranks) {
   return layer_of("", "row_parallel_linear", {{"in", widest * ranks}, {"out", tile * s.wide}, {"bias", s.bias}, {"loader", s.loader}});
 }
 
-LayerSpec replicated(const Sizes& s, int) {
+LayerSpec quantized_replicated(const Sizes& s, int) {
   return layer_of("", "replicated_linear", {{"in", widest}, {"out", tile}, {"bias", s.bias}, {"loader", s.loader}});
 }
 
-LayerSpec merged(const Sizes& s, int ranks) {
+LayerSpec quantized_merged(const Sizes& s, int ranks) {
   return layer_of("", "merged_column_parallel_linear",
                   {{"in", widest}, {"outs", parts_of_tiles(s, ranks)}, {"bias", s.bias}, {"loader", s.loader}});
 }
 
 // 64 rows a rank: queries half, keys and values a quarter each. One key-value head is what every rank has.
-LayerSpec qkv(const Sizes& s, int ranks) {
+LayerSpec quantized_qkv(const Sizes& s, int ranks) {
   return layer_of("", "qkv_parallel_linear",
                   {{"hidden", widest}, {"heads", int64_t{2} * ranks}, {"kv_heads", s.split ? int64_t{1} : ranks}, {"head_dim", tile / 4}});
 }
 
-LayerSpec packed(const Sizes& s, int ranks) {
+LayerSpec quantized_packed(const Sizes& s, int ranks) {
   return layer_of("", "packed_column_parallel_linear",
                   {{"in", tile}, {"outs", parts_of_tiles(s, ranks)}, {"group", s.group}, {"zero_points", s.bias}, {"loader", s.loader}});
 }
 
-LayerSpec packed_rows(const Sizes& s, int ranks) {
+LayerSpec quantized_packed_rows(const Sizes& s, int ranks) {
   return layer_of("", "packed_row_parallel_linear",
                   {{"in", tile * ranks}, {"out", tile}, {"group", s.group}, {"zero_points", s.bias}, {"loader", s.loader}});
 }
@@ -84,7 +84,7 @@ LayerSpec scaled_blocks(const Sizes& s, int ranks) {
                    {"loader", s.loader}});
 }
 
-LayerSpec scaled_rows(const Sizes& s, int ranks) {
+LayerSpec quantized_scaled_rows(const Sizes& s, int ranks) {
   return layer_of("", "scaled_row_parallel_linear",
                   {{"in", s.split ? widest * ranks : ranks * s.wide},
                    {"out", s.narrow},
@@ -93,7 +93,7 @@ LayerSpec scaled_rows(const Sizes& s, int ranks) {
 }
 
 // Cut or dealt out, each with whole groups; second places need experts that ranks divide.
-Values experts(const Sizes& s, int ranks, int64_t hidden, int64_t intermediate) {
+Values quantized_experts(const Sizes& s, int ranks, int64_t hidden, int64_t intermediate) {
   return {{"hidden", hidden},
           {"intermediate", s.dealt ? intermediate : intermediate * ranks},
           {"experts", s.dealt ? int64_t{ranks} : int64_t{2}},
@@ -103,18 +103,18 @@ Values experts(const Sizes& s, int ranks, int64_t hidden, int64_t intermediate) 
           {"loader", s.loader}};
 }
 
-LayerSpec wide_experts(const Sizes& s, int ranks) { return layer_of("", "fused_experts", experts(s, ranks, widest, widest)); }
-LayerSpec narrow_experts(const Sizes& s, int ranks) { return layer_of("", "fused_experts", experts(s, ranks, tile, tile / 2)); }
+LayerSpec wide_experts(const Sizes& s, int ranks) { return layer_of("", "fused_experts", quantized_experts(s, ranks, widest, widest)); }
+LayerSpec narrow_experts(const Sizes& s, int ranks) { return layer_of("", "fused_experts", quantized_experts(s, ranks, tile, tile / 2)); }
 
 LayerSpec packed_experts(const Sizes& s, int ranks) {
-  Values values = experts(s, ranks, tile, tile / 2);
+  Values values = quantized_experts(s, ranks, tile, tile / 2);
   values["packed"] = true;
   values["group"] = s.group;
   return layer_of("", "fused_experts", std::move(values));
 }
 
 LayerSpec scaled_experts(const Sizes& s, int ranks) {
-  Values values = experts(s, ranks, s.narrow, s.wide);
+  Values values = quantized_experts(s, ranks, s.narrow, s.wide);
   values["scales"] = std::string("tensor");
   return layer_of("", "fused_experts", std::move(values));
 }
@@ -124,18 +124,18 @@ struct Home {
   bool comes_quantized = false;  // as e4m3
 };
 constexpr Home homes[] = {{column},
-                          {replicated},
+                          {quantized_replicated},
                           {row},
-                          {merged},
-                          {qkv},
-                          {packed},
+                          {quantized_merged},
+                          {quantized_qkv},
+                          {quantized_packed},
                           {narrow_experts},
                           {wide_experts},
                           {packed_experts},
-                          {packed_rows},
+                          {quantized_packed_rows},
                           {scaled_parts, true},
                           {scaled_blocks, true},
-                          {scaled_rows, true},
+                          {quantized_scaled_rows, true},
                           {scaled_experts, true}};
 
 bool has_one_weight(const LayerSpec& spec) {

@@ -12,9 +12,9 @@
 namespace reloadlab::sim {
 namespace {
 
-class Judge {
+class ColdLoadEqual {
  public:
-  Judge(const Evidence& evidence, Tally& tally) : evidence_(evidence), warm_(*warm_of(evidence)), tally_(tally) {}
+  ColdLoadEqual(const Evidence& evidence, Tally& tally) : evidence_(evidence), warm_(*warm_of(evidence)), tally_(tally) {}
 
   std::optional<Finding> warm() {
     for (size_t rank = 0; rank < warm_.ranks.size(); ++rank) {
@@ -156,7 +156,7 @@ Verdict judge_cold_load_equal(const Evidence& evidence) {
   if (!has_bytes(evidence)) return tally.unsupported("this world has no bytes to compare");
   if (!warm_of(evidence)) return tally.done("the scenario's own execution is missing");
   if (!evidence.the_case.series.empty()) return judge_with_series(evidence);
-  Judge judge(evidence, tally);
+  ColdLoadEqual judge(evidence, tally);
   if (auto finding = judge.warm()) return tally.fail(*std::move(finding));
   if (auto finding = judge.poison()) return tally.fail(*std::move(finding));
   for (const Execution& execution : evidence.executions)

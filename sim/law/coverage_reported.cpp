@@ -11,20 +11,22 @@
 namespace reloadlab::sim {
 namespace {
 
-using Kind = CoverageReport::Kind;
+using CoverageReportedKind = CoverageReport::Kind;
 
 // One thing that the candidate owes a word about.
 struct Debt {
-  Kind kind;
+  CoverageReportedKind kind;
   int step;
   std::string layer, slot, what;
 };
 
-std::string_view policy_key(Kind kind) { return kind == Kind::missing ? "missing" : kind == Kind::excess ? "excess" : "unexpected"; }
+std::string_view policy_key(CoverageReportedKind kind) {
+  return kind == CoverageReportedKind::missing ? "missing" : kind == CoverageReportedKind::excess ? "excess" : "unexpected";
+}
 
-class Judge {
+class CoverageReported {
  public:
-  Judge(const Evidence& evidence, size_t rank, Tally& tally)
+  CoverageReported(const Evidence& evidence, size_t rank, Tally& tally)
       : evidence_(evidence), plan_(evidence.plan[rank]), run_(warm_of(evidence)->ranks[rank]), rank_(rank), tally_(tally) {}
 
   std::optional<Finding> update(StepRange update) {
@@ -36,7 +38,7 @@ class Judge {
       if (refused) continue;  // the update did not take effect, and its failure was returned
       if (policy == "reject")
         return finding(debt.step, debt, fmt::format("{}, and it was taken although the candidate declares to reject it", debt.what));
-      const bool harmless = policy == "accept" && debt.kind == Kind::excess;
+      const bool harmless = policy == "accept" && debt.kind == CoverageReportedKind::excess;
       if (!harmless && !reported(update, debt))
         return finding(debt.step, debt, fmt::format("{}, and nothing was reported (declared: {})", debt.what, policy));
     }
@@ -49,13 +51,13 @@ class Judge {
     for (const PlannedLoad& load : plan_.loads) {
       if (!update.has(load.step) || !was_called(load)) continue;
       if (load.layer.empty())
-        owed.push_back({Kind::unexpected, load.step, load.delivery, "", fmt::format("no layer takes {}", load.delivery)});
+        owed.push_back({CoverageReportedKind::unexpected, load.step, load.delivery, "", fmt::format("no layer takes {}", load.delivery)});
       else if (load.excess)
-        owed.push_back({Kind::excess, load.step, load.layer, load.slot, fmt::format("{} arrived again", load.delivery)});
+        owed.push_back({CoverageReportedKind::excess, load.step, load.layer, load.slot, fmt::format("{} arrived again", load.delivery)});
     }
     for (const RankPlan::Missing& missing : plan_.missing)
       if (update.has(missing.step))
-        owed.push_back({Kind::missing, missing.step, missing.layer, missing.slot,
+        owed.push_back({CoverageReportedKind::missing, missing.step, missing.layer, missing.slot,
                         fmt::format("{} elements never arrived", count_text(missing.elements))});
     return owed;
   }
@@ -72,7 +74,7 @@ class Judge {
     });
   }
 
-  std::string policy_of(Kind kind) const {
+  std::string policy_of(CoverageReportedKind kind) const {
     const auto declared = evidence_.declared.find(std::string(policy_key(kind)));
     return declared == evidence_.declared.end() ? "nothing" : declared->second;
   }
@@ -102,8 +104,8 @@ class Judge {
     const bool own_deliveries = std::ranges::any_of(evidence_.deliveries, [&](const model::Delivery& delivery) {
       return delivery.layer == report.layer && (report.slot.empty() || delivery.slot == report.slot);
     });
-    if (report.kind != Kind::unexpected && !own_deliveries) return true;
-    if (report.kind == Kind::excess && wrote_twice(update, report.layer)) return true;
+    if (report.kind != CoverageReportedKind::unexpected && !own_deliveries) return true;
+    if (report.kind == CoverageReportedKind::excess && wrote_twice(update, report.layer)) return true;
     if (padding_came_so(update, report)) return true;
     return std::ranges::any_of(owed, [&](const Debt& debt) {
       const bool slot = report.slot.empty() || debt.slot.empty() || debt.slot == report.slot;
@@ -122,7 +124,7 @@ class Judge {
       ++times;
       for (const model::Placement& box : load.placements) elements += numel(box.extent);
     }
-    return elements == 0 && (report.kind == Kind::excess ? times > 1 : times == 0);
+    return elements == 0 && (report.kind == CoverageReportedKind::excess ? times > 1 : times == 0);
   }
 
   bool wrote_twice(StepRange update, const std::string& layer) const {
@@ -160,7 +162,7 @@ Verdict judge_coverage_reported(const Evidence& evidence) {
   const std::vector<StepRange> updates = updates_of(*warm);
   if (updates.empty()) return tally.unsupported("the scenario updates nothing");
   for (size_t rank = 0; rank < warm->ranks.size(); ++rank) {
-    Judge judge(evidence, rank, tally);
+    CoverageReported judge(evidence, rank, tally);
     for (const StepRange& update : updates)
       if (auto finding = judge.update(update)) return tally.fail(*std::move(finding));
   }

@@ -27,9 +27,9 @@ std::string list_of(const std::vector<std::string>& sources) {
   return text;
 }
 
-class Judge {
+class DerivedFresh {
  public:
-  Judge(const Evidence& evidence, size_t rank, Tally& tally)
+  DerivedFresh(const Evidence& evidence, size_t rank, Tally& tally)
       : evidence_(evidence), run_(warm_of(evidence)->ranks[rank]), rank_(rank), tally_(tally) {}
 
   std::optional<Finding> values(const RestingState& state) {
@@ -115,7 +115,7 @@ Verdict judge_derived_fresh(const Evidence& evidence) {
   if (!warm_of(evidence)) return tally.done("the scenario's own execution is missing");
   if (!derives(evidence)) return tally.unsupported("nothing in the model is derived from what is still there");
   for (size_t rank = 0; rank < evidence.plan.size(); ++rank) {
-    Judge judge(evidence, rank, tally);
+    DerivedFresh judge(evidence, rank, tally);
     for (const RestingState& state : resting_states(evidence, rank))
       if (auto finding = judge.values(state)) return tally.fail(*std::move(finding));
     for (const StepRange& update : updates_of(*warm_of(evidence)))

@@ -27,9 +27,9 @@ std::optional<size_t> hint_of(EventKind kind) {
   return std::nullopt;
 }
 
-class Judge {
+class EventOrder {
  public:
-  Judge(const Evidence& evidence, size_t rank, Tally& tally)
+  EventOrder(const Evidence& evidence, size_t rank, Tally& tally)
       : evidence_(evidence), run_(warm_of(evidence)->ranks[rank]), rank_(rank), tally_(tally) {
     for (const PlannedLoad& load : evidence.plan[rank].loads)
       if (!load.placements.empty()) delivered_.emplace(load.step, load.layer);
@@ -181,7 +181,7 @@ Verdict judge_event_order(const Evidence& evidence) {
   if (updates.empty()) return tally.unsupported("the scenario updates nothing");
   bool any = false, meant = false;
   for (size_t rank = 0; rank < warm->ranks.size(); ++rank) {
-    Judge judge(evidence, rank, tally);
+    EventOrder judge(evidence, rank, tally);
     meant = meant || means_to_update(evidence, rank);
     for (const StepRange& update : updates) {
       if (!went_through(evidence, rank, update)) continue;

@@ -30,9 +30,9 @@ std::optional<Broken> changed(const Census& now, const Census& before,
   return std::nullopt;
 }
 
-class Judge {
+class FailureAtomic {
  public:
-  Judge(const Evidence& evidence, const Execution& execution, size_t rank, Tally& tally)
+  FailureAtomic(const Evidence& evidence, const Execution& execution, size_t rank, Tally& tally)
       : evidence_(evidence), execution_(execution), run_(execution.ranks[rank]), rank_(rank), tally_(tally) {}
 
   // Every step of the scenario must end as the scenario says.
@@ -163,7 +163,7 @@ bool struck(const RankRun& run, int step) {
 std::optional<Finding> judge_warm(const Evidence& evidence, Tally& tally) {
   const Execution& warm = *warm_of(evidence);
   for (size_t rank = 0; rank < warm.ranks.size(); ++rank) {
-    Judge judge(evidence, warm, rank, tally);
+    FailureAtomic judge(evidence, warm, rank, tally);
     if (auto finding = judge.recorded()) return finding;
     for (size_t step = 0; step < warm.steps.size(); ++step) {
       const int number = static_cast<int>(step);
@@ -181,7 +181,7 @@ std::optional<Finding> judge_fault(const Evidence& evidence, const Execution& ex
   for (size_t rank = 0; rank < execution.ranks.size() && faulted != execution.steps.end(); ++rank) {
     const StepOutcome* outcome = outcome_of(execution.ranks[rank], step);
     if (!struck(execution.ranks[rank], step) || !outcome) continue;
-    Judge judge(evidence, execution, rank, tally);
+    FailureAtomic judge(evidence, execution, rank, tally);
     if (!outcome->status.ok())
       if (auto finding = judge.rolled_back(step)) return finding;
     if (auto finding = judge.retried(step)) return finding;

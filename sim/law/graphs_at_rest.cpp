@@ -32,9 +32,9 @@ int last_before(const Execution& execution, int step, bool (*is)(const Step&)) {
   return step;
 }
 
-class Judge {
+class GraphsAtRest {
  public:
-  Judge(const Evidence& evidence, const Execution& execution, size_t rank, Tally& tally)
+  GraphsAtRest(const Evidence& evidence, const Execution& execution, size_t rank, Tally& tally)
       : evidence_(evidence), execution_(execution), rank_(rank), states_(resting_states(evidence, rank)), tally_(tally) {}
 
   std::optional<Finding> judge() {
@@ -119,7 +119,7 @@ Verdict judge_graphs_at_rest(const Evidence& evidence) {
   Tally tally("graph_replay");
   const Execution* warm = warm_of(evidence);
   for (size_t rank = 0; warm && rank < warm->ranks.size(); ++rank)
-    if (auto finding = Judge(evidence, *warm, rank, tally).judge()) {
+    if (auto finding = GraphsAtRest(evidence, *warm, rank, tally).judge()) {
       finding->execution = warm->variation.label();
       finding->rank = static_cast<int>(rank);
       return tally.fail(*std::move(finding));

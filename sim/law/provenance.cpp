@@ -25,9 +25,9 @@ struct Planes {
   std::vector<const Bytes*> content;
 };
 
-class Judge {
+class Provenance {
  public:
-  Judge(const Evidence& evidence, Tally& tally) : evidence_(evidence), tally_(tally), first_(first_numbers(evidence.deliveries)) {
+  Provenance(const Evidence& evidence, Tally& tally) : evidence_(evidence), tally_(tally), first_(first_numbers(evidence.deliveries)) {
     for (int plane = 0;; ++plane) {
       const Execution* run = evidence.find(Variation::Kind::digit, {}, plane);
       if (!run) break;
@@ -231,6 +231,6 @@ class Judge {
 
 }  // namespace
 
-std::optional<Finding> judge_provenance(const Evidence& evidence, Tally& tally) { return Judge(evidence, tally).run(); }
+std::optional<Finding> judge_provenance(const Evidence& evidence, Tally& tally) { return Provenance(evidence, tally).run(); }
 
 }  // namespace reloadlab::sim

@@ -14,9 +14,9 @@ bool same_content(const CensusEntry& one, const CensusEntry& two) {
   return one.content && two.content && one.content->fingerprint == two.content->fingerprint && one.content->bytes == two.content->bytes;
 }
 
-class Judge {
+class ReturnExact {
  public:
-  Judge(const Evidence& evidence, Tally& tally) : evidence_(evidence), warm_(*warm_of(evidence)), tally_(tally) {}
+  ReturnExact(const Evidence& evidence, Tally& tally) : evidence_(evidence), warm_(*warm_of(evidence)), tally_(tally) {}
 
   std::optional<Finding> rank(size_t rank) {
     std::vector<RestingState> states = resting_states(evidence_, rank);
@@ -112,7 +112,7 @@ Verdict judge_return_exact(const Evidence& evidence) {
   for (size_t rank = 0; rank < evidence.plan.size(); ++rank)
     speaks = speaks || std::ranges::count_if(evidence.plan[rank].states, [](const auto& state) { return !state.partial; }) > 1;
   if (!speaks) return tally.unsupported("the scenario holds a whole checkpoint only once");
-  Judge judge(evidence, tally);
+  ReturnExact judge(evidence, tally);
   for (size_t rank = 0; rank < evidence.plan.size(); ++rank)
     if (auto finding = judge.rank(rank)) return tally.fail(*std::move(finding));
   return left_unusable(evidence) ? tally.unusable() : tally.done("no two steps leave the model at rest with checkpoints to compare");

@@ -15,7 +15,7 @@
 namespace reloadlab::sim {
 namespace {
 
-constexpr uint64_t input_seed = 1;  // the same in every execution, so that outputs can be compared
+constexpr uint64_t graphs_input_seed = 1;  // the same in every execution, so that outputs can be compared
 
 template <class Fn>
 void each_tensor(const model::Model& model, Fn&& fn) {
@@ -78,7 +78,7 @@ GraphPlayer::One GraphPlayer::warmed_up(int64_t size) const {
   One one{.size = size};
   for (const model::LayerPtr& layer : model_.layers()) {
     if (!layer->kind || !layer->kind->is_capturable(layer->spec)) continue;
-    const at::Tensor example = layer->kind->example_input(layer->spec, model_.tp, input_seed ^ hash_name(layer->path()));
+    const at::Tensor example = layer->kind->example_input(layer->spec, model_.tp, graphs_input_seed ^ hash_name(layer->path()));
     one.outputs.push_back({layer, tokens(example, size).to(device_), {}});
     TORCH_CHECK(model::run_layer(*layer, one.outputs.back().input).ok(), layer->path(), ": its forward fails");
   }

@@ -26,7 +26,7 @@ void add_block(LayerList& layers, int64_t block) {
   add_norm(layers, name("output_norm"));
 }
 
-void expand(ModelSpec& spec) {
+void expand_bert(ModelSpec& spec) {
   LayerList layers(spec);
   const int64_t hidden = layers.integer("hidden");
   layers.add("embeddings.word", "vocab_parallel_embedding",
@@ -38,7 +38,7 @@ void expand(ModelSpec& spec) {
   add_linear(layers, "pooler", "row_parallel_linear", hidden, hidden);
 }
 
-Status check(const ModelSpec& spec) { return heads_divide(spec); }
+Status check_bert(const ModelSpec& spec) { return heads_divide(spec); }
 
 }  // namespace
 
@@ -59,8 +59,8 @@ ArchitectureInfo bert() {
                    {.name = "types", .fallback = int64_t{2}, .minimum = 1, .about = "token types"},
                    {.name = "eps", .type = number, .fallback = 1e-12, .about = "added to variances"},
                    {.name = "quant", .type = text, .fallback = std::string("none"), .about = "quantization of the linear layers"}},
-          .expand = expand,
-          .check = check};
+          .expand = expand_bert,
+          .check = check_bert};
 }
 
 }  // namespace reloadlab::model

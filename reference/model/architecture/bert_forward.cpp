@@ -17,7 +17,7 @@ namespace {
 
 int64_t integer(const Model& model, std::string_view key) { return std::get<int64_t>(model.spec.values.find(key)->second); }
 
-PerRank sum(const PerRank& a, const PerRank& b) {
+PerRank bert_sum(const PerRank& a, const PerRank& b) {
   PerRank results;
   for (size_t rank = 0; rank < a.size(); ++rank) results.push_back(a[rank] + b[rank]);
   return results;
@@ -37,15 +37,15 @@ PerRank embed(const Lockstep& lockstep, const at::Tensor& tokens) {
   const PerRank words = lockstep.run("embeddings.word", tokens);
   const PerRank types = lockstep.run("embeddings.token_type", at::zeros(tokens.sizes(), at::kLong));
   const PerRank positions = lockstep.run("embeddings.position", at::arange(tokens.size(0), at::kLong));
-  return lockstep.run("embeddings.norm", sum(sum(words, types), positions));
+  return lockstep.run("embeddings.norm", bert_sum(bert_sum(words, types), positions));
 }
 
 PerRank run_block(const Lockstep& lockstep, int64_t block, const PerRank& states) {
   const auto name = [&](std::string_view part) { return fmt::format("blocks.{}.{}", block, part); };
   const PerRank heads = lockstep.map(lockstep.run(name("qkv"), states), attend);
-  const PerRank attended = lockstep.run(name("attention_norm"), sum(lockstep.run(name("attention_output"), heads), states));
+  const PerRank attended = lockstep.run(name("attention_norm"), bert_sum(lockstep.run(name("attention_output"), heads), states));
   const PerRank wide = lockstep.map(lockstep.run(name("up"), attended), [](const Model&, const at::Tensor& x) { return at::gelu(x); });
-  return lockstep.run(name("output_norm"), sum(lockstep.run(name("down"), wide), attended));
+  return lockstep.run(name("output_norm"), bert_sum(lockstep.run(name("down"), wide), attended));
 }
 
 // tanh(W x₀ + b), each rank with its slice of the first token's state.

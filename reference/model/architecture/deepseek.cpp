@@ -35,13 +35,13 @@ void add_latent_attention(LayerList& layers, int64_t block) {
       {{"heads", heads}, {"qk_nope_head_dim", nope}, {"v_head_dim", v}, {"kv_lora_rank", rank}, {"kv_b", path + ".kv_b_proj.weight"}});
 }
 
-void add_sparse(LayerList& layers, int64_t block) {
+void add_sparse_deepseek(LayerList& layers, int64_t block) {
   add_experts(layers, block, layers.flag("correction_bias"));
   const int64_t shared = layers.integer("shared_experts") * layers.integer("expert_intermediate");
   if (shared > 0) add_mlp(layers, block_path(block, "mlp.shared_experts"), shared);
 }
 
-void expand(ModelSpec& spec) {
+void expand_deepseek(ModelSpec& spec) {
   LayerList layers(spec);
   add_inputs(layers, layers.integer("qk_rope_head_dim"));
   for (int64_t block = 0; block < layers.integer("blocks"); ++block) {
@@ -49,14 +49,14 @@ void expand(ModelSpec& spec) {
     if (block < layers.integer("dense_blocks")) {
       add_mlp(layers, block_path(block, "mlp"), layers.integer("intermediate"));
     } else {
-      add_sparse(layers, block);
+      add_sparse_deepseek(layers, block);
     }
     add_block_norms(layers, block);
   }
   add_outputs(layers);
 }
 
-Status check(const ModelSpec& spec) {
+Status check_deepseek(const ModelSpec& spec) {
   RELOADLAB_TRY(check_weights(spec));
   const auto value = [&](std::string_view key) { return integer_of(spec, key); };
   RELOADLAB_TRY(check_product("heads and the elements of a query", value("heads"), value("qk_nope_head_dim") + value("qk_rope_head_dim")));
@@ -91,8 +91,8 @@ ArchitectureInfo deepseek() {
                                              .rope_base = 10000,
                                              .eps = 1e-6}),
                                latent_keys(), expert_keys({.experts = 256, .top_k = 8, .intermediate = 2048}), weight_keys()}),
-          .expand = expand,
-          .check = check};
+          .expand = expand_deepseek,
+          .check = check_deepseek};
 }
 
 }  // namespace reloadlab::model

@@ -15,10 +15,10 @@
 namespace reloadlab::model {
 namespace {
 
-int64_t integer(const Model& model, std::string_view key) { return std::get<int64_t>(model.spec.values.find(key)->second); }
+int64_t llama_integer(const Model& model, std::string_view key) { return std::get<int64_t>(model.spec.values.find(key)->second); }
 bool flag(const Model& model, std::string_view key) { return std::get<bool>(model.spec.values.find(key)->second); }
 
-PerRank sum(const PerRank& a, const PerRank& b) {
+PerRank llama_sum(const PerRank& a, const PerRank& b) {
   PerRank results;
   for (size_t rank = 0; rank < a.size(); ++rank) results.push_back(a[rank] + b[rank]);
   return results;
@@ -27,16 +27,16 @@ PerRank sum(const PerRank& a, const PerRank& b) {
 // Heads on one rank: as many blocks of columns of what its projection gives.
 struct Heads {
   int64_t queries, keys, elements;
-  Heads(const Model& model, const at::Tensor& qkv) : queries(integer(model, "heads") / model.tp.size) {
-    const int64_t given = integer(model, "kv_heads");
-    keys = std::max<int64_t>(1, (given > 0 ? given : integer(model, "heads")) / model.tp.size);
+  Heads(const Model& model, const at::Tensor& qkv) : queries(llama_integer(model, "heads") / model.tp.size) {
+    const int64_t given = llama_integer(model, "kv_heads");
+    keys = std::max<int64_t>(1, (given > 0 ? given : llama_integer(model, "heads")) / model.tp.size);
     elements = qkv.size(1) / (queries + 2 * keys);
   }
 };
 
-class Attention {
+class LlamaAttention {
  public:
-  Attention(const Lockstep& lockstep, const Model& model, int64_t block)
+  LlamaAttention(const Lockstep& lockstep, const Model& model, int64_t block)
       : lockstep_(lockstep), path_(fmt::format("layers.{}.self_attn.", block)), normalized_(flag(model, "qk_norm")) {}
 
   PerRank run(const PerRank& states) const {
@@ -99,10 +99,10 @@ std::vector<ForwardOutput> llama_forward(std::span<Model* const> ranks, const at
   const Lockstep lockstep(ranks, reduce);
   const Model& model = *ranks.front();
   PerRank states = lockstep.run("embed_tokens", tokens);
-  for (int64_t block = 0; block < integer(model, "blocks"); ++block) {
+  for (int64_t block = 0; block < llama_integer(model, "blocks"); ++block) {
     const std::string path = fmt::format("layers.{}.", block);
-    states = sum(states, Attention(lockstep, model, block).run(lockstep.run(path + "input_layernorm", states)));
-    states = sum(states, run_mlp(lockstep, path + "mlp", lockstep.run(path + "post_attention_layernorm", states)));
+    states = llama_sum(states, LlamaAttention(lockstep, model, block).run(lockstep.run(path + "input_layernorm", states)));
+    states = llama_sum(states, run_mlp(lockstep, path + "mlp", lockstep.run(path + "post_attention_layernorm", states)));
   }
   const PerRank last = lockstep.run("norm", states);
   return {{"states", last}, {"logits", lockstep.run("lm_head", last)}};

@@ -8,7 +8,7 @@
 namespace reloadlab::model {
 namespace {
 
-void add_sparse(LayerList& layers, int64_t block) {
+void add_sparse_qwen(LayerList& layers, int64_t block) {
   add_experts(layers, block, /*correction_bias=*/false);
   const int64_t shared = layers.integer("shared_intermediate");
   if (shared == 0) return;
@@ -20,13 +20,13 @@ bool is_sparse(const LayerList& layers, int64_t block) {
   return (block + 1) % layers.integer("sparse_step") == 0 && !std::ranges::count(layers.integers("mlp_only_blocks"), block);
 }
 
-void expand(ModelSpec& spec) {
+void expand_qwen(ModelSpec& spec) {
   LayerList layers(spec);
   add_inputs(layers, head_dim_of(layers));
   for (int64_t block = 0; block < layers.integer("blocks"); ++block) {
     add_grouped_attention(layers, block);
     if (is_sparse(layers, block)) {
-      add_sparse(layers, block);
+      add_sparse_qwen(layers, block);
     } else {
       add_mlp(layers, block_path(block, "mlp"), layers.integer("intermediate"));
     }
@@ -59,7 +59,7 @@ ArchitectureInfo qwen_moe() {
                  .minimum = 0,
                  .about = "numbers of blocks that have a dense MLP all the same"},
                 size_key("shared_intermediate", 0, "elements between the linear layers of the shared expert; 0: there is none", 0)}}),
-          .expand = expand,
+          .expand = expand_qwen,
           .check = check_grouped_heads};
 }
 

@@ -17,12 +17,12 @@ namespace reloadlab::model {
 namespace {
 
 constexpr const char* workspace = "workspace";
-constexpr const char* scale_names[] = {"k_scale", "v_scale", "q_scale", "prob_scale"};
+constexpr const char* attention_scale_names[] = {"k_scale", "v_scale", "q_scale", "prob_scale"};
 
 // Those that the layer has: none, the first two, or all.
-std::span<const char* const> scales_of(const LayerSpec& spec) {
+std::span<const char* const> attention_scales_of(const LayerSpec& spec) {
   if (!spec.flag("scales")) return {};
-  return std::span(scale_names).first(spec.flag("query_scales") ? 4 : 2);
+  return std::span(attention_scale_names).first(spec.flag("query_scales") ? 4 : 2);
 }
 
 Status keep_on_host(Layer& layer, std::string_view name) {
@@ -33,8 +33,8 @@ Status keep_on_host(Layer& layer, std::string_view name) {
 }
 
 Status keep_scales_on_host(Layer& layer) {
-  for (const char* name : scales_of(layer.spec)) {
-    if (name != scale_names[0]) RELOADLAB_TRY(post_load_middle(layer));
+  for (const char* name : attention_scales_of(layer.spec)) {
+    if (name != attention_scale_names[0]) RELOADLAB_TRY(post_load_middle(layer));
     RELOADLAB_TRY(keep_on_host(layer, name));
   }
   return {};
@@ -57,7 +57,7 @@ Status own_step(Layer& layer) {
 
 std::vector<Derived> host_copies(const Layer& layer) {
   std::vector<Derived> all;
-  for (const char* name : scales_of(layer.spec)) {
+  for (const char* name : attention_scales_of(layer.spec)) {
     const at::Tensor& scale = held(layer, name);
     if (scale.is_meta()) continue;
     all.push_back(
@@ -116,7 +116,7 @@ class Attention final : public KindBase {
     LayerPtr layer = make_layer(spec, tp, class_name_of(spec));
     if (spec.flag("sinks"))
       set_loader(add_parameter(*layer, "sinks", {heads / tp.size}, spec.dtype), rule_loader(layer, LoadSplit{{{heads}, 1}, 0}));
-    for (const char* name : scales_of(spec)) fill(add_parameter(*layer, name, {1}, DType::f32, "PerTensorScaleParameter"), 1.0);
+    for (const char* name : attention_scales_of(spec)) fill(add_parameter(*layer, name, {1}, DType::f32, "PerTensorScaleParameter"), 1.0);
     if (keeps_scales(spec) || spec.integer("workspace") > 0) layer->own_post_load = OwnStep::within_layer(own_step);
     if (keeps_scales(spec)) layer->own_derived = host_copies;
     return layer;
@@ -125,7 +125,7 @@ class Attention final : public KindBase {
   at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
     at::Tensor output = input.to(at::kFloat);
     if (layer.spec.flag("sinks")) output = output + compute_copy(held(layer, "sinks"));
-    for (const char* name : scales_of(layer.spec)) output = output * held(layer, name) + 1;
+    for (const char* name : attention_scales_of(layer.spec)) output = output * held(layer, name) + 1;
     for (const auto& [name, value] : layer.extra.host) output = output * value;
     for (const auto& [name, scratch] : layer.extra.tensors) output = output + scratch.sum().to(at::kFloat);
     return output;
@@ -138,7 +138,7 @@ class Attention final : public KindBase {
   std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel tp) const override {
     std::vector<SlotSpec> slots;
     if (spec.flag("sinks")) slots.push_back({.name = "sinks", .shape = {spec.integer("heads") / tp.size}, .dtype = spec.dtype});
-    for (const char* name : scales_of(spec)) slots.push_back({.name = name, .shape = {1}, .dtype = DType::f32, .initial = 1.0});
+    for (const char* name : attention_scales_of(spec)) slots.push_back({.name = name, .shape = {1}, .dtype = DType::f32, .initial = 1.0});
     return slots;
   }
 
@@ -146,7 +146,7 @@ class Attention final : public KindBase {
     std::vector<Delivery> all;
     if (spec.flag("sinks")) all.push_back(deliver(spec, "sinks", {spec.integer("heads")}));
     if (!spec.flag("scales_delivered")) return all;
-    for (const char* name : scales_of(spec)) {
+    for (const char* name : attention_scales_of(spec)) {
       all.push_back(deliver(spec, name, {1}));
       all.back().dtype = DType::f32;
     }

@@ -19,7 +19,7 @@ struct Places {
   }
 };
 
-Places places_of(const LayerSpec& spec, TensorParallel tp) {
+Places stack_places_of(const LayerSpec& spec, TensorParallel tp) {
   return {spec.integer("experts"), spec.integer("redundant"), tp.size, spec.text("placement") == "round_robin"};
 }
 
@@ -27,7 +27,7 @@ Places places_of(const LayerSpec& spec, TensorParallel tp) {
 
 std::vector<int64_t> places_on_rank(const LayerSpec& spec, int64_t expert, TensorParallel tp) {
   if (!by_expert(spec)) return {expert};
-  const Places places = places_of(spec, tp);
+  const Places places = stack_places_of(spec, tp);
   std::vector<int64_t> here;
   for (int64_t replica = expert; replica < places.count(); replica += places.experts) {
     const int64_t physical = places.physical_of(replica);
@@ -65,7 +65,7 @@ std::vector<Placement> place_expert(const LayerSpec& spec, const Delivery& deliv
 }
 
 void append_table_slots(const LayerSpec& spec, TensorParallel tp, std::vector<SlotSpec>& slots) {
-  const Places places = places_of(spec, tp);
+  const Places places = stack_places_of(spec, tp);
   const int64_t local = places.local(), first = local * tp.rank, copies = places.redundant > 0 ? 2 : 1;
   const auto add = [&](const char* name, Shape shape, std::function<double(int64_t)> constant) {
     slots.push_back(

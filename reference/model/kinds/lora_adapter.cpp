@@ -21,11 +21,11 @@
 namespace reloadlab::model {
 namespace {
 
-constexpr const char* stack_names[] = {"lora_a", "lora_b"};
-constexpr int64_t tokens = 3;
+constexpr const char* lora_stack_names[] = {"lora_a", "lora_b"};
+constexpr int64_t lora_tokens = 3;
 constexpr int64_t slots_most = 4096;  // each may have deliveries of its own
 
-bool by_rows(const LayerSpec& spec) { return spec.text("split") == "column"; }
+bool lora_by_rows(const LayerSpec& spec) { return spec.text("split") == "column"; }
 
 // The part is the adapter's slot. Matrices that are not cut have `dim` replicated.
 struct LoadAdapter {
@@ -45,9 +45,9 @@ struct LoadAdapter {
   }
 };
 
-struct Sizes {
+struct LoraSizes {
   int64_t in, out, rank, slots, delivered;
-  explicit Sizes(const LayerSpec& spec)
+  explicit LoraSizes(const LayerSpec& spec)
       : in(spec.integer("in")),
         out(spec.integer("out")),
         rank(spec.integer("rank")),
@@ -82,12 +82,12 @@ class LoraAdapter final : public KindBase {
                    .choices = "parameters|buffers"},
                   loader_key()}) {}
 
-  bool is_partial(const LayerSpec& spec) const override { return !by_rows(spec); }
+  bool is_partial(const LayerSpec& spec) const override { return !lora_by_rows(spec); }
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
     int64_t slot = 0;
     std::from_chars(delivery.part->data(), delivery.part->data() + delivery.part->size(), slot);
-    const bool first = delivery.slot == stack_names[0], cut = first != by_rows(spec);
+    const bool first = delivery.slot == lora_stack_names[0], cut = first != lora_by_rows(spec);
     Shape source{0, 0, 0}, extent{1, delivery.shape[0], delivery.shape[1]};
     if (cut) {
       int64_t& length = extent[first ? 2 : 1];
@@ -98,23 +98,24 @@ class LoraAdapter final : public KindBase {
   }
 
   std::vector<Reference> references(const LayerSpec& spec, TensorParallel tp) const override {
-    const Sizes sizes(spec);
-    const Shape shape = by_rows(spec) ? Shape{sizes.out / tp.size, sizes.in} : Shape{sizes.out, sizes.in / tp.size};
+    const LoraSizes sizes(spec);
+    const Shape shape = lora_by_rows(spec) ? Shape{sizes.out / tp.size, sizes.in} : Shape{sizes.out, sizes.in / tp.size};
     return {{.slot = "base_layer.weight", .shape = shape, .read = Reference::Read::shape}};
   }
 
   LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {
-    const Sizes sizes(spec);
-    const int64_t in = by_rows(spec) ? sizes.in : sizes.in / tp.size, out = by_rows(spec) ? sizes.out / tp.size : sizes.out;
-    LayerPtr layer = make_layer(spec, tp, by_rows(spec) ? "ColumnParallelLinearWithLoRA" : "RowParallelLinearWithLoRA");
-    add_stack(layer, stack_names[0], {sizes.slots, sizes.rank, in}, {{{sizes.rank, sizes.in}, 2}, by_rows(spec) ? -1 : 1, sizes.delivered});
-    add_stack(layer, stack_names[1], {sizes.slots, out, sizes.rank},
-              {{{sizes.out, sizes.rank}, 2}, by_rows(spec) ? 0 : -1, sizes.delivered});
+    const LoraSizes sizes(spec);
+    const int64_t in = lora_by_rows(spec) ? sizes.in : sizes.in / tp.size, out = lora_by_rows(spec) ? sizes.out / tp.size : sizes.out;
+    LayerPtr layer = make_layer(spec, tp, lora_by_rows(spec) ? "ColumnParallelLinearWithLoRA" : "RowParallelLinearWithLoRA");
+    add_stack(layer, lora_stack_names[0], {sizes.slots, sizes.rank, in},
+              {{{sizes.rank, sizes.in}, 2}, lora_by_rows(spec) ? -1 : 1, sizes.delivered});
+    add_stack(layer, lora_stack_names[1], {sizes.slots, out, sizes.rank},
+              {{{sizes.out, sizes.rank}, 2}, lora_by_rows(spec) ? 0 : -1, sizes.delivered});
     return layer;
   }
 
   at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
-    const at::Tensor a = compute_copy(held(layer, stack_names[0])), b = compute_copy(held(layer, stack_names[1]));
+    const at::Tensor a = compute_copy(held(layer, lora_stack_names[0])), b = compute_copy(held(layer, lora_stack_names[1]));
     const at::Tensor slot = at::arange(input.size(0), at::TensorOptions(at::kLong).device(a.device())).remainder(a.size(0));
     const at::Tensor x = input.to(a.scalar_type()).unsqueeze(2);
     const at::Tensor adapted = at::bmm(b.index_select(0, slot), at::bmm(a.index_select(0, slot), x)).squeeze(2);
@@ -122,43 +123,43 @@ class LoraAdapter final : public KindBase {
     return base->kind->forward(*base, input) + adapted;
   }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel tp, uint64_t seed) const override {
-    const at::Tensor input = example_values({tokens, spec.integer("in")}, seed);
+    const at::Tensor input = example_values({lora_tokens, spec.integer("in")}, seed);
     const int64_t share = spec.integer("in") / tp.size;
-    return by_rows(spec) ? input : input.narrow(1, share * tp.rank, share);
+    return lora_by_rows(spec) ? input : input.narrow(1, share * tp.rank, share);
   }
 
  protected:
   std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel tp) const override {
-    const Sizes sizes(spec);
-    const int64_t in = by_rows(spec) ? sizes.in : sizes.in / tp.size, out = by_rows(spec) ? sizes.out / tp.size : sizes.out;
+    const LoraSizes sizes(spec);
+    const int64_t in = lora_by_rows(spec) ? sizes.in : sizes.in / tp.size, out = lora_by_rows(spec) ? sizes.out / tp.size : sizes.out;
     const auto kind = spec.text("stacks") == "buffers" ? SlotSpec::Kind::buffer : SlotSpec::Kind::parameter;
-    std::vector<SlotSpec> slots{{.name = stack_names[0], .kind = kind, .shape = {sizes.slots, sizes.rank, in}, .dtype = spec.dtype},
-                                {.name = stack_names[1], .kind = kind, .shape = {sizes.slots, out, sizes.rank}, .dtype = spec.dtype}};
+    std::vector<SlotSpec> slots{{.name = lora_stack_names[0], .kind = kind, .shape = {sizes.slots, sizes.rank, in}, .dtype = spec.dtype},
+                                {.name = lora_stack_names[1], .kind = kind, .shape = {sizes.slots, out, sizes.rank}, .dtype = spec.dtype}};
     if (sizes.delivered < sizes.slots)
       for (SlotSpec& slot : slots) slot.initial = 0;
     return slots;
   }
 
   std::vector<Delivery> own_deliveries(const LayerSpec& spec) const override {
-    const Sizes sizes(spec);
+    const LoraSizes sizes(spec);
     std::vector<Delivery> all;
     for (int64_t slot = 0; slot < sizes.delivered; ++slot)
       for (const bool first : {true, false}) {
         const Shape shape = first ? Shape{sizes.rank, sizes.in} : Shape{sizes.out, sizes.rank};
         all.push_back(deliver(spec, "weight", shape, fmt::format("{}.lora_{}.{}", spec.name, first ? "A" : "B", slot)));
-        all.back().slot = stack_names[first ? 0 : 1];
+        all.back().slot = lora_stack_names[first ? 0 : 1];
         all.back().part = std::to_string(slot);
       }
     return all;
   }
 
   Status check_sizes(const LayerSpec& spec, TensorParallel tp) const override {
-    const Sizes sizes(spec);
+    const LoraSizes sizes(spec);
     if (sizes.slots > slots_most)
       return Status(Code::data, fmt::format("{}: {} slots, expected at most {}", spec.name, sizes.slots, slots_most));
     if (sizes.delivered > sizes.slots)
       return Status(Code::data, fmt::format("{}: {} adapters are delivered, {} have room", spec.name, sizes.delivered, sizes.slots));
-    RELOADLAB_TRY(by_rows(spec) ? must_divide(spec, "outputs", sizes.out, tp.size) : must_divide(spec, "inputs", sizes.in, tp.size));
+    RELOADLAB_TRY(lora_by_rows(spec) ? must_divide(spec, "outputs", sizes.out, tp.size) : must_divide(spec, "inputs", sizes.in, tp.size));
     return must_have_loader(spec);
   }
 

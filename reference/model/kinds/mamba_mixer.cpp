@@ -23,10 +23,10 @@ namespace {
 constexpr const char* own_conv = "conv1d_weight";
 constexpr const char* child_conv = "conv1d.weight";
 constexpr const char* conv_view = "conv_weights";
-constexpr int64_t tokens = 3;
+constexpr int64_t mamba_tokens = 3;
 
-bool has_own(const LayerSpec& spec) { return spec.text("conv") == "own"; }
-const char* conv_of(const LayerSpec& spec) { return has_own(spec) ? own_conv : child_conv; }
+bool mamba_has_own(const LayerSpec& spec) { return spec.text("conv") == "own"; }
+const char* conv_of(const LayerSpec& spec) { return mamba_has_own(spec) ? own_conv : child_conv; }
 
 // Each output is that of the tokens up to its own.
 at::Tensor convolved(const at::Tensor& input, const at::Tensor& weight) {
@@ -70,7 +70,7 @@ class MambaMixer final : public KindBase {
   }
 
   std::vector<Reference> references(const LayerSpec& spec, TensorParallel tp) const override {
-    if (has_own(spec)) return {};
+    if (mamba_has_own(spec)) return {};
     return {{.slot = child_conv, .shape = {spec.integer("channels") / tp.size, spec.integer("conv_kernel")}}};
   }
 
@@ -82,7 +82,7 @@ class MambaMixer final : public KindBase {
     for (const char* name : {"D", "dt_bias"})
       set_loader(add_parameter(*layer, name, {local}, spec.dtype), rule_loader(layer, LoadSplit{{{channels}, 1}, 0}));
     const int64_t taps = spec.integer("conv_kernel");
-    if (has_own(spec))
+    if (mamba_has_own(spec))
       set_loader(add_parameter(*layer, own_conv, {local, 1, taps}, spec.dtype), rule_loader(layer, LoadSplit{{{channels, 1, taps}, 3}, 0}));
     layer->buffers.set(conv_view, nullptr, false);
     return layer;
@@ -111,7 +111,7 @@ class MambaMixer final : public KindBase {
     return at::stack(outputs);
   }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel tp, uint64_t seed) const override {
-    return example_values({tokens, spec.integer("channels") / tp.size}, seed);
+    return example_values({mamba_tokens, spec.integer("channels") / tp.size}, seed);
   }
 
  protected:
@@ -121,7 +121,7 @@ class MambaMixer final : public KindBase {
         {.name = "A", .shape = {local, spec.integer("state")}, .dtype = DType::f32, .transform = SlotSpec::Transform::negative_exp},
         {.name = "D", .shape = {local}, .dtype = spec.dtype},
         {.name = "dt_bias", .shape = {local}, .dtype = spec.dtype}};
-    if (has_own(spec)) slots.push_back({.name = own_conv, .shape = {local, 1, taps}, .dtype = spec.dtype});
+    if (mamba_has_own(spec)) slots.push_back({.name = own_conv, .shape = {local, 1, taps}, .dtype = spec.dtype});
     slots.push_back({.name = conv_view,
                      .kind = SlotSpec::Kind::buffer,
                      .shape = {local, taps},
@@ -137,7 +137,7 @@ class MambaMixer final : public KindBase {
     a.slot = "A";
     a.dtype = DType::f32;
     std::vector<Delivery> all{deliver(spec, "D", {channels}), deliver(spec, "dt_bias", {channels})};
-    if (has_own(spec)) {
+    if (mamba_has_own(spec)) {
       all.push_back(deliver(spec, child_conv, {channels, 1, spec.integer("conv_kernel")}));
       all.back().slot = own_conv;
     }

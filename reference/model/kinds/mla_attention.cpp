@@ -27,7 +27,7 @@ namespace {
 constexpr const char* own_slot = "kv_b_proj_weight";
 constexpr const char* into_query = "W_UK_T";
 constexpr const char* behind = "W_UV";
-constexpr int64_t tokens = 3;
+constexpr int64_t mla_tokens = 3;
 
 struct Sizes {
   int64_t heads, nope, v, rank;
@@ -39,7 +39,7 @@ struct Sizes {
   int64_t rows() const { return heads * (nope + v); }
 };
 
-bool has_own(const LayerSpec& spec) { return spec.text("kv_b").empty(); }
+bool mla_has_own(const LayerSpec& spec) { return spec.text("kv_b").empty(); }
 
 at::Tensor projection_of(const Layer& source, std::string_view slot) {
   const at::Tensor& tensor = held(source, slot);
@@ -56,7 +56,7 @@ std::vector<std::string> sources_of(const Layer& source, std::string_view slot) 
 }
 
 // A dense copy: a view would keep the projection's memory alive.
-at::Tensor part_of(const Layer& layer, const at::Tensor& projection, std::string_view name) {
+at::Tensor mla_part_of(const Layer& layer, const at::Tensor& projection, std::string_view name) {
   const Sizes sizes(layer.spec, layer.tp.size);
   const at::Tensor by_head = projection.view({sizes.heads, sizes.nope + sizes.v, sizes.rank});
   const at::Tensor part = name == into_query ? by_head.narrow(1, 0, sizes.nope) : by_head.narrow(1, sizes.nope, sizes.v).transpose(1, 2);
@@ -66,9 +66,9 @@ at::Tensor part_of(const Layer& layer, const at::Tensor& projection, std::string
 Status absorb(Layer& layer, const Layer& source, std::string_view slot) {
   if (!source.tensor(slot)) return Status(Code::failed, fmt::format("layer {} has no tensor {}", source.path(), slot));
   const at::Tensor projection = projection_of(source, slot);
-  layer.extra.tensors[into_query] = part_of(layer, projection, into_query);
+  layer.extra.tensors[into_query] = mla_part_of(layer, projection, into_query);
   RELOADLAB_TRY(post_load_middle(layer));
-  layer.extra.tensors[behind] = part_of(layer, projection, behind);
+  layer.extra.tensors[behind] = mla_part_of(layer, projection, behind);
   return {};
 }
 
@@ -76,7 +76,7 @@ std::vector<Derived> absorbed_again(const Layer& layer, const Layer& source, std
   const at::Tensor projection = projection_of(source, slot);
   std::vector<Derived> all;
   for (const char* name : {into_query, behind})
-    all.push_back({.name = name, .extra = true, .sources = sources_of(source, slot), .tensor = part_of(layer, projection, name)});
+    all.push_back({.name = name, .extra = true, .sources = sources_of(source, slot), .tensor = mla_part_of(layer, projection, name)});
   return all;
 }
 
@@ -109,7 +109,7 @@ class MlaAttention final : public KindBase {
   }
 
   std::vector<Reference> references(const LayerSpec& spec, TensorParallel tp) const override {
-    if (has_own(spec)) return {};
+    if (mla_has_own(spec)) return {};
     const Sizes sizes(spec, tp.size);
     return {{.slot = spec.text("kv_b"), .shape = {sizes.rows(), sizes.rank}, .read = Reference::Read::value}};
   }
@@ -122,7 +122,7 @@ class MlaAttention final : public KindBase {
 
   LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {
     LayerPtr layer = make_layer(spec, tp, "MLAAttention");
-    if (!has_own(spec)) return layer;
+    if (!mla_has_own(spec)) return layer;
     const Sizes local(spec, tp.size), whole(spec, 1);
     ParameterPtr weight = add_parameter(*layer, own_slot, {local.rows(), local.rank}, spec.dtype, "ModelWeightParameter");
     set_dim(weight, "output_dim", 0);
@@ -132,7 +132,7 @@ class MlaAttention final : public KindBase {
 
   // The projection's layer may go before this one; it is never kept alive from here.
   void link(Layer& layer, Model& model) const override {
-    if (has_own(layer.spec)) {
+    if (mla_has_own(layer.spec)) {
       layer.own_post_load = OwnStep::within_layer([](Layer& self) { return absorb(self, self, own_slot); });
       layer.own_derived = [](const Layer& self) { return absorbed_again(self, self, own_slot); };
       return;
@@ -158,18 +158,18 @@ class MlaAttention final : public KindBase {
   }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel tp, uint64_t seed) const override {
     const Sizes sizes(spec, tp.size);
-    return example_values({tokens, sizes.heads * sizes.nope}, seed);
+    return example_values({mla_tokens, sizes.heads * sizes.nope}, seed);
   }
 
  protected:
   std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel tp) const override {
-    if (!has_own(spec)) return {};
+    if (!mla_has_own(spec)) return {};
     const Sizes sizes(spec, tp.size);
     return {{.name = own_slot, .shape = {sizes.rows(), sizes.rank}, .dtype = spec.dtype}};
   }
 
   std::vector<Delivery> own_deliveries(const LayerSpec& spec) const override {
-    if (!has_own(spec)) return {};
+    if (!mla_has_own(spec)) return {};
     const Sizes whole(spec, 1);
     std::vector<Delivery> all{deliver(spec, "weight", {whole.rows(), whole.rank}, spec.name + ".kv_b_proj")};
     all.back().slot = own_slot;
@@ -178,7 +178,7 @@ class MlaAttention final : public KindBase {
 
   Status check_sizes(const LayerSpec& spec, TensorParallel tp) const override {
     RELOADLAB_TRY(must_divide(spec, "heads", spec.integer("heads"), tp.size));
-    return tp.size == 1 || !has_own(spec) ? Status() : must_have_loader(spec);
+    return tp.size == 1 || !mla_has_own(spec) ? Status() : must_have_loader(spec);
   }
 };
 

@@ -24,7 +24,7 @@ namespace {
 constexpr std::string_view shape_name = "weight_shape";
 
 // One of the three tensors that are split: [rows of all parts / rows_packed, columns].
-struct Tensor {
+struct PackedColumnTensor {
   std::string_view name;
   std::string_view tensor_class;
   DType dtype;
@@ -39,14 +39,14 @@ struct Tensor {
 
 int64_t groups_of(const LayerSpec& spec) { return spec.integer("group") == 0 ? 1 : spec.integer("in") / spec.integer("group"); }
 
-std::vector<Tensor> tensors_of(const LayerSpec& spec) {
-  std::vector<Tensor> all{{"weight_packed", "PackedvLLMParameter", DType::i32, spec.integer("in") / codes_per_word, 1},
-                          {"weight_scale", "GroupQuantScaleParameter", spec.dtype, groups_of(spec), 1}};
+std::vector<PackedColumnTensor> packed_column_tensors_of(const LayerSpec& spec) {
+  std::vector<PackedColumnTensor> all{{"weight_packed", "PackedvLLMParameter", DType::i32, spec.integer("in") / codes_per_word, 1},
+                                      {"weight_scale", "GroupQuantScaleParameter", spec.dtype, groups_of(spec), 1}};
   if (spec.flag("zero_points")) all.push_back({"weight_zero_point", "PackedvLLMParameter", DType::i32, groups_of(spec), codes_per_word});
   return all;
 }
 
-int64_t sum(const std::vector<int64_t>& values) { return std::accumulate(values.begin(), values.end(), int64_t{0}); }
+int64_t packed_column_sum(const std::vector<int64_t>& values) { return std::accumulate(values.begin(), values.end(), int64_t{0}); }
 
 class PackedColumnParallelLinear final : public KindBase {
  public:
@@ -57,16 +57,17 @@ class PackedColumnParallelLinear final : public KindBase {
                         {.name = "zero_points", .type = KeyInfo::Type::boolean, .fallback = true, .about = "has packed zero points"}})) {}
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
-    for (const Tensor& tensor : tensors_of(spec))
+    for (const PackedColumnTensor& tensor : packed_column_tensors_of(spec))
       if (tensor.name == delivery.slot) return place_part(spec, tensor.outs_of(spec), delivery, tensor.columns, tp);
     return place_whole(delivery.shape);
   }
 
   LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {
     LayerPtr layer = make_layer(spec, tp, "MergedColumnParallelLinear");
-    for (const Tensor& tensor : tensors_of(spec)) {
+    for (const PackedColumnTensor& tensor : packed_column_tensors_of(spec)) {
       const std::vector<int64_t> outs = tensor.outs_of(spec);
-      ParameterPtr made = add_parameter(*layer, tensor.name, {sum(outs) / tp.size, tensor.columns}, tensor.dtype, tensor.tensor_class);
+      ParameterPtr made =
+          add_parameter(*layer, tensor.name, {packed_column_sum(outs) / tp.size, tensor.columns}, tensor.dtype, tensor.tensor_class);
       set_dim(made, "output_dim", 0);
       set_dim(made, "input_dim", 1);
       set_loader(made, rule_loader(layer, LoadPart{tensor.columns, outs, part_shards(spec)}));
@@ -85,9 +86,9 @@ class PackedColumnParallelLinear final : public KindBase {
  protected:
   std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel tp) const override {
     std::vector<SlotSpec> slots;
-    for (const Tensor& tensor : tensors_of(spec))
+    for (const PackedColumnTensor& tensor : packed_column_tensors_of(spec))
       slots.push_back({.name = std::string(tensor.name),
-                       .shape = {sum(spec.integers("outs")) / tensor.rows_packed / tp.size, tensor.columns},
+                       .shape = {packed_column_sum(spec.integers("outs")) / tensor.rows_packed / tp.size, tensor.columns},
                        .dtype = tensor.dtype});
     slots.push_back({.name = std::string(shape_name), .shape = {2}, .dtype = DType::i64});
     return slots;
@@ -102,7 +103,7 @@ class PackedColumnParallelLinear final : public KindBase {
         const auto first = std::ranges::find(all, slot, &Delivery::slot);  // the shape is one tensor, which comes with each part
         if (slot == shape_name && part > 0) all.back().repeats = first->name;
       };
-      for (const Tensor& tensor : tensors_of(spec)) {
+      for (const PackedColumnTensor& tensor : packed_column_tensors_of(spec)) {
         if (tensor.rows_packed > 1) add(shape_name, {2}, DType::i64);  // by the alphabet, as files have them
         add(tensor.name, {tensor.outs_of(spec)[part], tensor.columns}, tensor.dtype);
       }

@@ -19,7 +19,7 @@ namespace reloadlab::model {
 namespace {
 
 // One of the layer's tensors, as in the checkpoint.
-struct Tensor {
+struct PackedRowTensor {
   std::string_view name;
   std::string_view tensor_class;
   DType dtype;
@@ -28,11 +28,11 @@ struct Tensor {
   Shape on_rank(int ranks) const { return split ? Shape{whole[0], whole[1] / ranks} : whole; }
 };
 
-std::vector<Tensor> tensors_of(const LayerSpec& spec) {
+std::vector<PackedRowTensor> packed_row_tensors_of(const LayerSpec& spec) {
   const int64_t in = spec.integer("in"), out = spec.integer("out"), group = spec.integer("group"), groups = group == 0 ? 1 : in / group;
-  std::vector<Tensor> all{{"weight_packed", "PackedvLLMParameter", DType::i32, {out, in / codes_per_word}, true},
-                          {"weight_scale", "GroupQuantScaleParameter", spec.dtype, {out, groups}, group > 0},
-                          {"weight_shape", "Parameter", DType::i64, {2}, false}};
+  std::vector<PackedRowTensor> all{{"weight_packed", "PackedvLLMParameter", DType::i32, {out, in / codes_per_word}, true},
+                                   {"weight_scale", "GroupQuantScaleParameter", spec.dtype, {out, groups}, group > 0},
+                                   {"weight_shape", "Parameter", DType::i64, {2}, false}};
   if (spec.flag("zero_points"))
     all.push_back({"weight_zero_point", "PackedvLLMParameter", DType::i32, {out / codes_per_word, groups}, group > 0});
   return all;
@@ -51,7 +51,7 @@ class PackedRowParallelLinear final : public KindBase {
   bool is_partial(const LayerSpec&) const override { return true; }
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
-    for (const Tensor& tensor : tensors_of(spec)) {
+    for (const PackedRowTensor& tensor : packed_row_tensors_of(spec)) {
       if (tensor.name != delivery.slot || !tensor.split) continue;
       const Piece columns = piece_of(delivery.shape[1], delivery.shape[1], tp);
       return place({0, columns.start}, {0, 0}, {delivery.shape[0], columns.local});
@@ -61,7 +61,7 @@ class PackedRowParallelLinear final : public KindBase {
 
   LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {
     LayerPtr layer = make_layer(spec, tp, "RowParallelLinear");
-    for (const Tensor& tensor : tensors_of(spec)) {
+    for (const PackedRowTensor& tensor : packed_row_tensors_of(spec)) {
       ParameterPtr made = add_parameter(*layer, tensor.name, tensor.on_rank(tp.size), tensor.dtype, tensor.tensor_class);
       if (tensor.whole.size() < 2) continue;  // the shape has the default loader
       set_dim(made, "output_dim", 0);
@@ -83,14 +83,14 @@ class PackedRowParallelLinear final : public KindBase {
  protected:
   std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel tp) const override {
     std::vector<SlotSpec> slots;
-    for (const Tensor& tensor : tensors_of(spec))
+    for (const PackedRowTensor& tensor : packed_row_tensors_of(spec))
       slots.push_back({.name = std::string(tensor.name), .shape = tensor.on_rank(tp.size), .dtype = tensor.dtype});
     return slots;
   }
 
   std::vector<Delivery> own_deliveries(const LayerSpec& spec) const override {
     std::vector<Delivery> all;
-    for (const Tensor& tensor : tensors_of(spec)) {
+    for (const PackedRowTensor& tensor : packed_row_tensors_of(spec)) {
       all.push_back(deliver(spec, tensor.name, tensor.whole));
       all.back().dtype = tensor.dtype;
     }

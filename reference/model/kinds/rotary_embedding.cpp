@@ -19,7 +19,7 @@ namespace reloadlab::model {
 namespace {
 
 constexpr const char* cache = "cos_sin_cache";
-constexpr int64_t tokens = 3;
+constexpr int64_t rotary_tokens = 3;
 
 // In double precision, so that the rounding is the element type's alone.
 at::Tensor worked_out(const LayerSpec& spec) {
@@ -64,7 +64,7 @@ class RotaryEmbedding final : public KindBase {
     return at::cat({first * cosine - second * sine, second * cosine + first * sine}, 1);
   }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel, uint64_t seed) const override {
-    return example_values({tokens, spec.integer("rotary_dim")}, seed);
+    return example_values({rotary_tokens, spec.integer("rotary_dim")}, seed);
   }
 
  protected:

@@ -23,10 +23,10 @@
 namespace reloadlab::model {
 namespace {
 
-int64_t sum(const std::vector<int64_t>& values) { return std::accumulate(values.begin(), values.end(), int64_t{0}); }
+int64_t column_sum(const std::vector<int64_t>& values) { return std::accumulate(values.begin(), values.end(), int64_t{0}); }
 
 // The scales of a layer: as many rows of them for each part, and so many columns (0: one dimension).
-struct Scales {
+struct ColumnScales {
   std::string_view name = "weight_scale";
   std::string_view tensor_class;
   std::vector<int64_t> outs;
@@ -34,8 +34,8 @@ struct Scales {
   bool split = true;  // over ranks
 };
 
-Scales scales_of(const LayerSpec& spec) {
-  Scales scales{.outs = spec.integers("outs")};
+ColumnScales column_scales_of(const LayerSpec& spec) {
+  ColumnScales scales{.outs = spec.integers("outs")};
   const std::string& kind = spec.text("scales");
   if (kind == "tensor") {
     scales.tensor_class = "PerTensorScaleParameter";
@@ -71,19 +71,19 @@ class ScaledColumnParallelLinear final : public KindBase {
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
     if (delivery.slot == "weight") return place_part(spec, spec.integers("outs"), delivery, spec.integer("in"), tp);
-    const Scales scales = scales_of(spec);
+    const ColumnScales scales = column_scales_of(spec);
     return place_part(spec, scales.outs, delivery, scales.columns, scales.split ? tp : TensorParallel());
   }
 
   LayerPtr build(const LayerSpec& spec, TensorParallel tp) const override {
-    const int64_t in = spec.integer("in"), rows = sum(spec.integers("outs")) / tp.size;
-    const Scales scales = scales_of(spec);
+    const int64_t in = spec.integer("in"), rows = column_sum(spec.integers("outs")) / tp.size;
+    const ColumnScales scales = column_scales_of(spec);
     LayerPtr layer = make_layer(spec, tp, "MergedColumnParallelLinear");
     ParameterPtr weight = add_parameter(*layer, "weight", {rows, in}, spec.dtype, "ModelWeightParameter");
     set_dim(weight, "output_dim", 0);
     set_dim(weight, "input_dim", 1);
     set_loader(weight, rule_loader(layer, LoadPart{in, spec.integers("outs"), part_shards(spec)}));
-    const int64_t scale_rows = sum(scales.outs) / (scales.split ? tp.size : 1);
+    const int64_t scale_rows = column_sum(scales.outs) / (scales.split ? tp.size : 1);
     ParameterPtr scale = add_parameter(*layer, scales.name, with_columns(scale_rows, scales.columns), DType::f32, scales.tensor_class);
     const LoadPart part{scales.columns, scales.outs, part_shards(spec)};
     set_loader(scale, scales.split ? rule_loader(layer, part) : rule_loader(layer, LoadScale{part}));
@@ -92,7 +92,7 @@ class ScaledColumnParallelLinear final : public KindBase {
 
   at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
     const bool is_made = layer.quant_method != nullptr;
-    return at::linear(input.to(at::kFloat), is_made ? logical(layer, "weight") : scaled_weight(layer, scales_of(layer.spec).name));
+    return at::linear(input.to(at::kFloat), is_made ? logical(layer, "weight") : scaled_weight(layer, column_scales_of(layer.spec).name));
   }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel, uint64_t seed) const override {
     return example_values({3, spec.integer("in")}, seed);
@@ -100,15 +100,15 @@ class ScaledColumnParallelLinear final : public KindBase {
 
  protected:
   std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel tp) const override {
-    const Scales scales = scales_of(spec);
-    const int64_t rows = sum(scales.outs) / (scales.split ? tp.size : 1);
-    return {{.name = "weight", .shape = {sum(spec.integers("outs")) / tp.size, spec.integer("in")}, .dtype = spec.dtype},
+    const ColumnScales scales = column_scales_of(spec);
+    const int64_t rows = column_sum(scales.outs) / (scales.split ? tp.size : 1);
+    return {{.name = "weight", .shape = {column_sum(spec.integers("outs")) / tp.size, spec.integer("in")}, .dtype = spec.dtype},
             {.name = std::string(scales.name), .shape = with_columns(rows, scales.columns), .dtype = DType::f32}};
   }
 
   std::vector<Delivery> own_deliveries(const LayerSpec& spec) const override {
     const std::vector<int64_t>& outs = spec.integers("outs");
-    const Scales scales = scales_of(spec);
+    const ColumnScales scales = column_scales_of(spec);
     std::vector<Delivery> all;
     for (size_t part = 0; part < outs.size(); ++part) {
       const std::string prefix = part_name(spec, part), shard = part_shard(spec, part);

@@ -17,13 +17,13 @@
 namespace reloadlab::model {
 namespace {
 
-struct Scales {
+struct ReplicatedScales {
   std::string_view name = "weight_scale";
   std::string_view tensor_class;
   Shape shape;
 };
 
-Scales scales_of(const LayerSpec& spec) {
+ReplicatedScales replicated_scales_of(const LayerSpec& spec) {
   const int64_t in = spec.integer("in"), out = spec.integer("out");
   const std::string& kind = spec.text("scales");
   if (kind == "tensor") return {.tensor_class = "PerTensorScaleParameter", .shape = {1}};
@@ -51,7 +51,7 @@ class ScaledReplicatedLinear final : public KindBase {
     set_dim(weight, "output_dim", 0);
     set_dim(weight, "input_dim", 1);
     set_loader(weight, rule_loader(layer, LoadSplit{{{out, in}, 2}}));
-    const Scales scales = scales_of(spec);
+    const ReplicatedScales scales = replicated_scales_of(spec);
     ParameterPtr scale = add_parameter(*layer, scales.name, scales.shape, DType::f32, scales.tensor_class);
     const bool one = scales.shape.size() == 1;
     set_loader(scale, rule_loader(layer, LoadSplit{one ? WholeShape{{1}, 1} : WholeShape{{scales.shape[0], scales.shape[1]}, 2}}));
@@ -60,7 +60,7 @@ class ScaledReplicatedLinear final : public KindBase {
 
   at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
     return at::linear(input.to(at::kFloat),
-                      layer.quant_method ? logical(layer, "weight") : scaled_weight(layer, scales_of(layer.spec).name));
+                      layer.quant_method ? logical(layer, "weight") : scaled_weight(layer, replicated_scales_of(layer.spec).name));
   }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel, uint64_t seed) const override {
     return example_values({3, spec.integer("in")}, seed);
@@ -68,13 +68,13 @@ class ScaledReplicatedLinear final : public KindBase {
 
  protected:
   std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel) const override {
-    const Scales scales = scales_of(spec);
+    const ReplicatedScales scales = replicated_scales_of(spec);
     return {{.name = "weight", .shape = {spec.integer("out"), spec.integer("in")}, .dtype = spec.dtype},
             {.name = std::string(scales.name), .shape = scales.shape, .dtype = DType::f32}};
   }
 
   std::vector<Delivery> own_deliveries(const LayerSpec& spec) const override {
-    const Scales scales = scales_of(spec);
+    const ReplicatedScales scales = replicated_scales_of(spec);
     std::vector<Delivery> all{deliver(spec, "weight", {spec.integer("out"), spec.integer("in")}), deliver(spec, scales.name, scales.shape)};
     all.back().dtype = DType::f32;
     return all;

@@ -20,14 +20,14 @@
 namespace reloadlab::model {
 namespace {
 
-struct Scales {
+struct RowScales {
   std::string_view name = "weight_scale";
   Shape whole;
   bool split = false;  // its columns, over ranks
   Shape on_rank(int ranks) const { return split ? Shape{whole[0], whole[1] / ranks} : whole; }
 };
 
-Scales scales_of(const LayerSpec& spec) {
+RowScales row_scales_of(const LayerSpec& spec) {
   const int64_t in = spec.integer("in"), out = spec.integer("out");
   const std::string& kind = spec.text("scales");
   if (kind == "tensor") return {.whole = {1}};
@@ -47,7 +47,7 @@ class ScaledRowParallelLinear final : public KindBase {
   bool is_partial(const LayerSpec&) const override { return true; }
 
   std::vector<Placement> placements(const LayerSpec& spec, const Delivery& delivery, TensorParallel tp) const override {
-    if (delivery.slot != "weight" && !scales_of(spec).split) return place_whole(delivery.shape);
+    if (delivery.slot != "weight" && !row_scales_of(spec).split) return place_whole(delivery.shape);
     const Piece columns = piece_of(delivery.shape[1], delivery.shape[1], tp);
     return place({0, columns.start}, {0, 0}, {delivery.shape[0], columns.local});
   }
@@ -76,7 +76,7 @@ class ScaledRowParallelLinear final : public KindBase {
 
   at::Tensor forward(Layer& layer, const at::Tensor& input) const override {
     return at::linear(input.to(at::kFloat),
-                      layer.quant_method ? logical(layer, "weight") : scaled_weight(layer, scales_of(layer.spec).name));
+                      layer.quant_method ? logical(layer, "weight") : scaled_weight(layer, row_scales_of(layer.spec).name));
   }
   at::Tensor example_input(const LayerSpec& spec, TensorParallel tp, uint64_t seed) const override {
     const Piece columns = piece_of(spec.integer("in"), spec.integer("in"), tp);
@@ -85,13 +85,13 @@ class ScaledRowParallelLinear final : public KindBase {
 
  protected:
   std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel tp) const override {
-    const Scales scales = scales_of(spec);
+    const RowScales scales = row_scales_of(spec);
     return {{.name = "weight", .shape = {spec.integer("out"), spec.integer("in") / tp.size}, .dtype = spec.dtype},
             {.name = std::string(scales.name), .shape = scales.on_rank(tp.size), .dtype = DType::f32}};
   }
 
   std::vector<Delivery> own_deliveries(const LayerSpec& spec) const override {
-    const Scales scales = scales_of(spec);
+    const RowScales scales = row_scales_of(spec);
     std::vector<Delivery> all{deliver(spec, "weight", {spec.integer("out"), spec.integer("in")}), deliver(spec, scales.name, scales.whole)};
     all.back().dtype = DType::f32;
     return all;

@@ -8,13 +8,13 @@
 namespace reloadlab::model {
 namespace {
 
-constexpr ScaledExperts method{"experts_fp8_block", "fused experts as e4m3 with a scale a block of 128×128", 128, false};
-constexpr ScaledExperts swapped{"experts_fp8_block_w31", "the same as experts_fp8_block, up projections and their scales above gates", 128,
-                                true};
+constexpr ScaledExperts experts_block_method{"experts_fp8_block", "fused experts as e4m3 with a scale a block of 128×128", 128, false};
+constexpr ScaledExperts experts_block_swapped{"experts_fp8_block_w31",
+                                              "the same as experts_fp8_block, up projections and their scales above gates", 128, true};
 
 }  // namespace
 
-QuantInfo experts_fp8_block() { return weight_info<method>(); }
-QuantInfo experts_fp8_block_w31() { return weight_info<swapped>(); }
+QuantInfo experts_fp8_block() { return weight_info<experts_block_method>(); }
+QuantInfo experts_fp8_block_w31() { return weight_info<experts_block_swapped>(); }
 
 }  // namespace reloadlab::model

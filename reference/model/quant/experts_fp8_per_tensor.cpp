@@ -8,13 +8,14 @@
 namespace reloadlab::model {
 namespace {
 
-constexpr ScaledExperts method{"experts_fp8_per_tensor", "fused experts as e4m3 with a scale for each expert's matrix of a stack", 0,
-                               false};
-constexpr ScaledExperts swapped{"experts_fp8_per_tensor_w31", "the same as experts_fp8_per_tensor, up projections above gates", 0, true};
+constexpr ScaledExperts experts_tensor_method{"experts_fp8_per_tensor",
+                                              "fused experts as e4m3 with a scale for each expert's matrix of a stack", 0, false};
+constexpr ScaledExperts experts_tensor_swapped{"experts_fp8_per_tensor_w31",
+                                               "the same as experts_fp8_per_tensor, up projections above gates", 0, true};
 
 }  // namespace
 
-QuantInfo experts_fp8_per_tensor() { return weight_info<method>(); }
-QuantInfo experts_fp8_per_tensor_w31() { return weight_info<swapped>(); }
+QuantInfo experts_fp8_per_tensor() { return weight_info<experts_tensor_method>(); }
+QuantInfo experts_fp8_per_tensor_w31() { return weight_info<experts_tensor_swapped>(); }
 
 }  // namespace reloadlab::model

@@ -14,10 +14,10 @@
 namespace reloadlab::model {
 namespace {
 
-constexpr std::string_view id = "experts_w31";
-constexpr std::string_view swapped[] = {w13_name, "w13_weight_scale", "w13_weight_scale_inv"};
+constexpr std::string_view w31_id = "experts_w31";
+constexpr std::string_view w31_swapped[] = {w13_name, "w13_weight_scale", "w13_weight_scale_inv"};
 
-bool is_swapped(std::string_view slot) { return std::ranges::count(swapped, slot) > 0; }
+bool is_swapped(std::string_view slot) { return std::ranges::count(w31_swapped, slot) > 0; }
 
 class ExpertsW31 final : public QuantMethod {
  public:
@@ -30,7 +30,7 @@ class ExpertsW31 final : public QuantMethod {
  protected:
   Status process(Layer& layer) override {
     std::vector<std::pair<std::string_view, ParameterPtr>> old;  // alive to the end of the step
-    for (const std::string_view name : swapped)
+    for (const std::string_view name : w31_swapped)
       if (ParameterPtr tensor = layer.tensor(name)) old.emplace_back(name, std::move(tensor));
     if (old.empty() || old.front().second->tensor.dim() != 3)
       return Status(Code::failed, layer.path() + ": there is no stack w13_weight of matrices");
@@ -50,32 +50,32 @@ std::vector<int64_t> exchange(const SlotSpec& before) {
   return from;
 }
 
-int64_t extra_bytes(const std::vector<SlotSpec>& before) {
+int64_t w31_extra_bytes(const std::vector<SlotSpec>& before) {
   int64_t bytes = 0;
   for (const SlotSpec& slot : before)
     if (is_swapped(slot.name)) bytes += storage_bytes(slot);
   return bytes;
 }
 
-Status check(const std::vector<SlotSpec>& before) {
+Status check_w31(const std::vector<SlotSpec>& before) {
   for (const SlotSpec& slot : before)
-    if (slot.alias_of) return refused(id, "cannot replace tensors that are views, or tied to another layer's");
+    if (slot.alias_of) return refused(w31_id, "cannot replace tensors that are views, or tied to another layer's");
   const SlotSpec* stack = find_slot(before, w13_name);
   if (stack && stack->shape.size() == 3) return {};
-  return refused(id, "needs a stack w13_weight, as fused_experts has it unless it is packed");
+  return refused(w31_id, "needs a stack w13_weight, as fused_experts has it unless it is packed");
 }
 
 }  // namespace
 
 QuantInfo experts_w31() {
-  return {.id = id,
+  return {.id = w31_id,
           .about = "fused experts with their up projections, and the scales of these, above their gates, in new tensors",
           .make = []() -> std::shared_ptr<QuantMethod> { return std::make_shared<ExpertsW31>(); },
           .results = [](const std::vector<SlotSpec>& before) { return before; },
-          .extra_bytes = extra_bytes,
+          .extra_bytes = w31_extra_bytes,
           .permutes = [](std::string_view) { return true; },
           .permutation = exchange,
-          .check = check};
+          .check = check_w31};
 }
 
 }  // namespace reloadlab::model

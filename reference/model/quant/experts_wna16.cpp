@@ -21,17 +21,17 @@
 namespace reloadlab::model {
 namespace {
 
-struct Method {
+struct ExpertsWna16Method {
   std::string_view id;
   std::string_view about;
   int64_t group;
 };
-constexpr Method in_32{"experts_wna16_online_g32",
-                       "fused experts as int4 with scales and zero points for 32 elements along the inputs, packed in tiles", 32};
-constexpr Method in_128{"experts_wna16_online_g128", "the same in groups of 128", 128};
-static_assert(in_32.group % tile_rows == 0 && in_128.group % tile_rows == 0);
+constexpr ExpertsWna16Method experts_wna16_in_32{
+    "experts_wna16_online_g32", "fused experts as int4 with scales and zero points for 32 elements along the inputs, packed in tiles", 32};
+constexpr ExpertsWna16Method experts_wna16_in_128{"experts_wna16_online_g128", "the same in groups of 128", 128};
+static_assert(experts_wna16_in_32.group % tile_rows == 0 && experts_wna16_in_128.group % tile_rows == 0);
 
-StackSlots becomes(const Method& method, const StackSize& size) {
+StackSlots becomes(const ExpertsWna16Method& method, const StackSize& size) {
   const int64_t experts = size.experts, n = size.rows, k = size.columns, groups = k / method.group;
   return {{.shape = {experts, k / tile_rows, n * 2}, .dtype = DType::i32},
           {.name = "_scale", .shape = {experts, groups, n}, .dtype = size.dtype},
@@ -40,7 +40,7 @@ StackSlots becomes(const Method& method, const StackSize& size) {
 
 class ExpertsWna16 final : public ExpertsStep {
  public:
-  explicit ExpertsWna16(const Method& method) : method_(method) {}
+  explicit ExpertsWna16(const ExpertsWna16Method& method) : method_(method) {}
   std::string_view id() const override { return method_.id; }
 
   at::Tensor compute_value(const Layer& layer, std::string_view slot) const override {
@@ -66,29 +66,29 @@ class ExpertsWna16 final : public ExpertsStep {
   }
 
  private:
-  const Method& method_;
+  const ExpertsWna16Method& method_;
 };
 
-std::shared_ptr<QuantMethod> make_step(const Method& method) { return std::make_shared<ExpertsWna16>(method); }
+std::shared_ptr<QuantMethod> make_step(const ExpertsWna16Method& method) { return std::make_shared<ExpertsWna16>(method); }
 
-std::vector<SlotSpec> results(const Method& method, const std::vector<SlotSpec>& before) {
+std::vector<SlotSpec> results(const ExpertsWna16Method& method, const std::vector<SlotSpec>& before) {
   return with_stacks(before, [&](const StackSize& size) { return becomes(method, size); });
 }
 
-int64_t extra_bytes(const Method& method, const std::vector<SlotSpec>& before) {
+int64_t extra_bytes(const ExpertsWna16Method& method, const std::vector<SlotSpec>& before) {
   const int64_t working = most_of_an_expert(before, [&](const StackSize& size) {
     return (size.elements() + 3 * size.elements() / method.group) * dtype_size(size.dtype) + size.elements();
   });
   return stack_bytes(before, [&](const StackSize& size) { return becomes(method, size); }) + working;
 }
 
-std::span<const std::string_view> made_names(const Method&) {
+std::span<const std::string_view> made_names(const ExpertsWna16Method&) {
   static constexpr std::string_view names[] = {
       w13_name, w2_name, "w13_weight_scale", "w13_weight_zero_point", "w2_weight_scale", "w2_weight_zero_point"};
   return names;
 }
 
-Status check(const Method& method, const std::vector<SlotSpec>& before) {
+Status check(const ExpertsWna16Method& method, const std::vector<SlotSpec>& before) {
   RELOADLAB_TRY(check_stacks(method.id, before, made_names(method)));
   for (const std::string_view name : {w13_name, w2_name}) {
     const StackSize size = stack_size(*find_slot(before, name));
@@ -102,7 +102,7 @@ Status check(const Method& method, const std::vector<SlotSpec>& before) {
 
 }  // namespace
 
-QuantInfo experts_wna16_online_g32() { return weight_info<in_32>(); }
-QuantInfo experts_wna16_online_g128() { return weight_info<in_128>(); }
+QuantInfo experts_wna16_online_g32() { return weight_info<experts_wna16_in_32>(); }
+QuantInfo experts_wna16_online_g128() { return weight_info<experts_wna16_in_128>(); }
 
 }  // namespace reloadlab::model

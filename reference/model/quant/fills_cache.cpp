@@ -40,14 +40,14 @@ SlotSpec filled(const std::vector<SlotSpec>& before) {
   return {.name = std::string(slot_name), .kind = SlotSpec::Kind::buffer, .shape = {weight.shape[0]}, .dtype = weight.dtype};
 }
 
-std::vector<SlotSpec> results(const std::vector<SlotSpec>& before) {
+std::vector<SlotSpec> cache_results(const std::vector<SlotSpec>& before) {
   std::vector<SlotSpec> after = before;
   for (SlotSpec& slot : after)
     if (slot.name == slot_name) slot = filled(before);
   return after;
 }
 
-Status check(const std::vector<SlotSpec>& before) {
+Status check_cache(const std::vector<SlotSpec>& before) {
   const SlotSpec* cache = find_slot(before, slot_name);
   const SlotSpec* weight = find_slot(before, weight_name);
   if (cache && cache->kind == SlotSpec::Kind::empty_buffer && weight && weight->shape.size() == 2) return {};
@@ -60,11 +60,11 @@ QuantInfo fills_cache() {
   return {.id = "fills_cache",
           .about = "the first column of the weight in the buffer slot cache, which was empty",
           .make = []() -> std::shared_ptr<QuantMethod> { return std::make_shared<FillsCache>(); },
-          .results = results,
+          .results = cache_results,
           .extra_bytes = [](const std::vector<SlotSpec>& before) { return storage_bytes(filled(before)); },
           .permutes = [](std::string_view slot) { return slot != slot_name; },
           .permutation = identity_permutation,
-          .check = check};
+          .check = check_cache};
 }
 
 }  // namespace reloadlab::model

@@ -11,7 +11,7 @@
 namespace reloadlab::model {
 namespace {
 
-constexpr ScaledMethod method{
+constexpr ScaledMethod fp8_block_method{
     .id = "fp8_block",
     .about = "the weight as e4m3, padded to blocks of 128×128, with a scale a block in a parameter made beside it",
     .box_rows = 128,
@@ -21,6 +21,6 @@ constexpr ScaledMethod method{
 
 }  // namespace
 
-QuantInfo fp8_block() { return weight_info<method>(); }
+QuantInfo fp8_block() { return weight_info<fp8_block_method>(); }
 
 }  // namespace reloadlab::model

@@ -10,14 +10,14 @@
 namespace reloadlab::model {
 namespace {
 
-constexpr ScaledMethod method{.id = "fp8_per_channel",
-                              .about = "the weight as e4m3 with a scale a row, in a parameter made beside it",
-                              .box_rows = 1,
-                              .scale_name = "weight_scale",
-                              .scale_class = "ChannelQuantScaleParameter"};
+constexpr ScaledMethod fp8_channel_method{.id = "fp8_per_channel",
+                                          .about = "the weight as e4m3 with a scale a row, in a parameter made beside it",
+                                          .box_rows = 1,
+                                          .scale_name = "weight_scale",
+                                          .scale_class = "ChannelQuantScaleParameter"};
 
 }  // namespace
 
-QuantInfo fp8_per_channel() { return weight_info<method>(); }
+QuantInfo fp8_per_channel() { return weight_info<fp8_channel_method>(); }
 
 }  // namespace reloadlab::model

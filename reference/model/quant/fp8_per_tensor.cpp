@@ -11,14 +11,14 @@
 namespace reloadlab::model {
 namespace {
 
-constexpr ScaledMethod method{.id = "fp8_per_tensor",
-                              .about = "the weight as e4m3 in transposed layout with one scale, a parameter made beside it",
-                              .transposed = true,
-                              .scale_name = "weight_scale",
-                              .scale_class = "PerTensorScaleParameter"};
+constexpr ScaledMethod fp8_tensor_method{.id = "fp8_per_tensor",
+                                         .about = "the weight as e4m3 in transposed layout with one scale, a parameter made beside it",
+                                         .transposed = true,
+                                         .scale_name = "weight_scale",
+                                         .scale_class = "PerTensorScaleParameter"};
 
 }  // namespace
 
-QuantInfo fp8_per_tensor() { return weight_info<method>(); }
+QuantInfo fp8_per_tensor() { return weight_info<fp8_tensor_method>(); }
 
 }  // namespace reloadlab::model

@@ -34,17 +34,17 @@ namespace {
 
 constexpr std::string_view made_name = "weight_scale_and_zero";
 constexpr int64_t block_rows = 32, row_multiple = 16;
-constexpr double scale_least = 1e-6, middle = 8, largest = 15;
+constexpr double int4_scale_least = 1e-6, middle = 8, largest = 15;
 
-struct Method {
+struct Int4Method {
   std::string_view id;
   std::string_view about;
   int64_t group;
 };
-constexpr Method in_32{"int4_weight_only_g32",
-                       "the weight as packed int4 with a scale and a zero for 32 elements along the inputs, torchao's on CPU", 32};
-constexpr Method in_64{"int4_weight_only_g64", "the same in groups of 64", 64};
-constexpr Method in_128{"int4_weight_only_g128", "the same in groups of 128", 128};
+constexpr Int4Method int4_in_32{"int4_weight_only_g32",
+                                "the weight as packed int4 with a scale and a zero for 32 elements along the inputs, torchao's on CPU", 32};
+constexpr Int4Method in_64{"int4_weight_only_g64", "the same in groups of 64", 64};
+constexpr Int4Method int4_in_128{"int4_weight_only_g128", "the same in groups of 128", 128};
 
 struct Parameters {
   at::Tensor scale, zero, least;  // [n, k/g] each; least = zero - 8 · scale
@@ -56,7 +56,7 @@ Parameters parameters_of(const at::Tensor& weight, int64_t groups) {
   made.least = at::empty_like(made.scale);
   at::amin_out(made.least, in_groups(weight, groups), {2});
   at::amax_out(made.scale, in_groups(weight, groups), {2});
-  made.scale.sub_(made.least).div_(largest).clamp_min_(scale_least);
+  made.scale.sub_(made.least).div_(largest).clamp_min_(int4_scale_least);
   at::add_out(made.zero, made.least, made.scale, middle);  // the product is exact: it needs no rounding of its own
   at::sub_out(made.least, made.zero, made.scale, middle);
   return made;
@@ -93,7 +93,7 @@ at::Tensor packed(const at::Tensor& codes) {
   return bytes;
 }
 
-at::Tensor unpacked(const at::Tensor& bytes) {
+at::Tensor int4_unpacked(const at::Tensor& bytes) {
   const int64_t n = bytes.size(0), k = bytes.size(1) * 2;
   at::Tensor codes = at::empty({n, k}, bytes.options());
   for_blocks(n, [&](int64_t row, int64_t rows, int64_t block) {
@@ -113,14 +113,14 @@ at::Tensor scale_and_zero(const Parameters& made) {
 
 class Int4WeightOnly final : public QuantMethod {
  public:
-  explicit Int4WeightOnly(const Method& method) : method_(method) {}
+  explicit Int4WeightOnly(const Int4Method& method) : method_(method) {}
   std::string_view id() const override { return method_.id; }
 
   at::Tensor compute_value(const Layer& layer, std::string_view slot) const override {
     const at::Tensor& value = held(layer, slot);
     if (slot != weight_name) return value;
     const at::Tensor& both = held(layer, made_name);
-    at::Tensor single = unpacked(value).to(at::kFloat).sub_(middle);
+    at::Tensor single = int4_unpacked(value).to(at::kFloat).sub_(middle);
     in_groups(single, both.size(0)).mul_(both.select(2, 0).t().unsqueeze(2)).add_(both.select(2, 1).t().unsqueeze(2));
     return single;
   }
@@ -140,27 +140,27 @@ class Int4WeightOnly final : public QuantMethod {
   }
 
  private:
-  const Method& method_;
+  const Int4Method& method_;
 };
 
-std::shared_ptr<QuantMethod> make_step(const Method& method) { return std::make_shared<Int4WeightOnly>(method); }
+std::shared_ptr<QuantMethod> make_step(const Int4Method& method) { return std::make_shared<Int4WeightOnly>(method); }
 
-std::vector<SlotSpec> results(const Method& method, const std::vector<SlotSpec>& before) {
+std::vector<SlotSpec> results(const Int4Method& method, const std::vector<SlotSpec>& before) {
   const SlotSpec& weight = weight_of(before);
   const int64_t n = weight.shape[0], k = weight.shape[1];
   return with_weight(before, {n, k / 2}, DType::u8,
                      {{.name = std::string(made_name), .shape = {k / method.group, n, 2}, .dtype = weight.dtype}});
 }
 
-int64_t extra_bytes(const Method& method, const std::vector<SlotSpec>& before) {
+int64_t extra_bytes(const Int4Method& method, const std::vector<SlotSpec>& before) {
   const SlotSpec& weight = weight_of(before);
   const int64_t elements = numel(weight.shape);
   return (3 * elements / method.group + elements) * dtype_size(weight.dtype) + elements / 2;
 }
 
-std::span<const std::string_view> made_names(const Method&) { return {&made_name, 1}; }
+std::span<const std::string_view> made_names(const Int4Method&) { return {&made_name, 1}; }
 
-Status check(const Method& method, const std::vector<SlotSpec>& before) {
+Status check(const Int4Method& method, const std::vector<SlotSpec>& before) {
   RELOADLAB_TRY(check_weight(method.id, before, made_names(method)));
   const Shape& shape = weight_of(before).shape;
   if (shape[1] % method.group != 0)
@@ -172,8 +172,8 @@ Status check(const Method& method, const std::vector<SlotSpec>& before) {
 
 }  // namespace
 
-QuantInfo int4_weight_only_g32() { return weight_info<in_32>(); }
+QuantInfo int4_weight_only_g32() { return weight_info<int4_in_32>(); }
 QuantInfo int4_weight_only_g64() { return weight_info<in_64>(); }
-QuantInfo int4_weight_only_g128() { return weight_info<in_128>(); }
+QuantInfo int4_weight_only_g128() { return weight_info<int4_in_128>(); }
 
 }  // namespace reloadlab::model

@@ -10,16 +10,16 @@
 namespace reloadlab::model {
 namespace {
 
-constexpr ScaledMethod method{.id = "int8_per_channel",
-                              .about = "the weight as int8 with a scale a row, in a parameter made beside it",
-                              .result = DType::i8,
-                              .largest = 127,
-                              .box_rows = 1,
-                              .scale_name = "weight_scale",
-                              .scale_class = "ChannelQuantScaleParameter"};
+constexpr ScaledMethod int8_channel_method{.id = "int8_per_channel",
+                                           .about = "the weight as int8 with a scale a row, in a parameter made beside it",
+                                           .result = DType::i8,
+                                           .largest = 127,
+                                           .box_rows = 1,
+                                           .scale_name = "weight_scale",
+                                           .scale_class = "ChannelQuantScaleParameter"};
 
 }  // namespace
 
-QuantInfo int8_per_channel() { return weight_info<method>(); }
+QuantInfo int8_per_channel() { return weight_info<int8_channel_method>(); }
 
 }  // namespace reloadlab::model

@@ -29,11 +29,11 @@
 namespace reloadlab::model {
 namespace {
 
-constexpr std::string_view scale_name = "weight_scale";
+constexpr std::string_view int8_scale_name = "weight_scale";
 constexpr std::string_view zero_name = "weight_zero_point";
-constexpr double scale_least = 0x1p-23;  // the smallest step of f32 at 1, whatever the weight's type
+constexpr double int8_scale_least = 0x1p-23;  // the smallest step of f32 at 1, whatever the weight's type
 
-struct Method {
+struct Int8Method {
   std::string_view id;
   std::string_view about;
   int64_t group;  // elements along k that share a scale; 0: all
@@ -41,21 +41,21 @@ struct Method {
   int64_t groups(int64_t k) const { return group > 0 ? k / group : 1; }
 };
 
-constexpr Method per_row{"int8_weight_only", "the weight as int8 with a scale a row in the weight's type, torchao's Int8WeightOnlyConfig",
-                         0};
-constexpr Method in_32{"int8_weight_only_g32",
-                       "the same with a scale and a zero point (of zero) for 32 elements along the inputs: group_size=32", 32};
+constexpr Int8Method per_row{"int8_weight_only",
+                             "the weight as int8 with a scale a row in the weight's type, torchao's Int8WeightOnlyConfig", 0};
+constexpr Int8Method int8_in_32{"int8_weight_only_g32",
+                                "the same with a scale and a zero point (of zero) for 32 elements along the inputs: group_size=32", 32};
 
-at::Tensor scale_of(const at::Tensor& weight, int64_t groups, at::Tensor& scratch) {
+at::Tensor int8_scale_of(const at::Tensor& weight, int64_t groups, at::Tensor& scratch) {
   at::Tensor scale = at::empty({weight.size(0), groups}, weight.options());
   scratch = at::empty_like(scale);
   at::amin_out(scratch, in_groups(weight, groups), {2});
   at::amax_out(scale, in_groups(weight, groups), {2});
   at::maximum_out(scale, scale, scratch.neg_());
-  return scale.div_(127.5).clamp_min_(scale_least);
+  return scale.div_(127.5).clamp_min_(int8_scale_least);
 }
 
-at::Tensor quantized(const at::Tensor& weight, const at::Tensor& inverse) {
+at::Tensor int8_quantized(const at::Tensor& weight, const at::Tensor& inverse) {
   at::Tensor working = at::empty_like(weight), in_working = in_groups(working, inverse.size(1));
   at::mul_out(in_working, in_groups(weight, inverse.size(1)), inverse.unsqueeze(2));
   numbers_only(working.round_().clamp_(-128, 127));
@@ -64,13 +64,13 @@ at::Tensor quantized(const at::Tensor& weight, const at::Tensor& inverse) {
 
 class Int8WeightOnly final : public QuantMethod {
  public:
-  explicit Int8WeightOnly(const Method& method) : method_(method) {}
+  explicit Int8WeightOnly(const Int8Method& method) : method_(method) {}
   std::string_view id() const override { return method_.id; }
 
   at::Tensor compute_value(const Layer& layer, std::string_view slot) const override {
     const at::Tensor& value = held(layer, slot);
     if (slot != weight_name) return value;
-    const at::Tensor& scale = held(layer, scale_name);
+    const at::Tensor& scale = held(layer, int8_scale_name);
     at::Tensor single = value.to(at::kFloat);
     in_groups(single, scale.size(1)).mul_(scale.unsqueeze(2));
     return single;
@@ -81,31 +81,31 @@ class Int8WeightOnly final : public QuantMethod {
     const ParameterPtr old = layer.tensor(weight_name);  // alive to the end of the step
     if (!old || old->tensor.dim() != 2) return Status(Code::failed, fmt::format("layer {} has no weight of two dimensions", layer.path()));
     at::Tensor scratch;
-    const at::Tensor scale = scale_of(old->tensor, method_.groups(old->tensor.size(1)), scratch);
-    layer.assign(weight_name, replacement_of(old, quantized(old->tensor, at::reciprocal_out(scratch, scale))));
+    const at::Tensor scale = int8_scale_of(old->tensor, method_.groups(old->tensor.size(1)), scratch);
+    layer.assign(weight_name, replacement_of(old, int8_quantized(old->tensor, at::reciprocal_out(scratch, scale))));
     scratch.reset();
     RELOADLAB_TRY(post_load_middle(layer));
-    layer.assign(scale_name, made_parameter(scale));
+    layer.assign(int8_scale_name, made_parameter(scale));
     if (method_.keeps_zero_points())
       layer.assign(zero_name, made_parameter(at::empty(scale.sizes(), scale.options().dtype(at::kLong)).zero_()));
     return {};
   }
 
  private:
-  const Method& method_;
+  const Int8Method& method_;
 };
 
-std::shared_ptr<QuantMethod> make_step(const Method& method) { return std::make_shared<Int8WeightOnly>(method); }
+std::shared_ptr<QuantMethod> make_step(const Int8Method& method) { return std::make_shared<Int8WeightOnly>(method); }
 
-std::vector<SlotSpec> results(const Method& method, const std::vector<SlotSpec>& before) {
+std::vector<SlotSpec> results(const Int8Method& method, const std::vector<SlotSpec>& before) {
   const SlotSpec& weight = weight_of(before);
   const Shape per_group{weight.shape[0], method.groups(weight.shape[1])};
-  std::vector<SlotSpec> made{{.name = std::string(scale_name), .shape = per_group, .dtype = weight.dtype}};
+  std::vector<SlotSpec> made{{.name = std::string(int8_scale_name), .shape = per_group, .dtype = weight.dtype}};
   if (method.keeps_zero_points()) made.push_back({.name = std::string(zero_name), .shape = per_group, .dtype = DType::i64});
   return with_weight(before, weight.shape, DType::i8, made);
 }
 
-int64_t extra_bytes(const Method& method, const std::vector<SlotSpec>& before) {
+int64_t extra_bytes(const Int8Method& method, const std::vector<SlotSpec>& before) {
   const SlotSpec& weight = weight_of(before);
   const int64_t elements = numel(weight.shape), element = dtype_size(weight.dtype);
   const int64_t scales = weight.shape[0] * method.groups(weight.shape[1]);
@@ -114,12 +114,12 @@ int64_t extra_bytes(const Method& method, const std::vector<SlotSpec>& before) {
   return scales * element + std::max(elements + std::max(working, zero_points), scales * element + divisor);
 }
 
-std::span<const std::string_view> made_names(const Method& method) {
-  static constexpr std::string_view names[] = {scale_name, zero_name};
+std::span<const std::string_view> made_names(const Int8Method& method) {
+  static constexpr std::string_view names[] = {int8_scale_name, zero_name};
   return std::span(names).first(method.keeps_zero_points() ? 2 : 1);
 }
 
-Status check(const Method& method, const std::vector<SlotSpec>& before) {
+Status check(const Int8Method& method, const std::vector<SlotSpec>& before) {
   RELOADLAB_TRY(check_weight(method.id, before, made_names(method)));
   const int64_t k = weight_of(before).shape[1];
   if (method.group == 0 || k % method.group == 0) return {};
@@ -129,6 +129,6 @@ Status check(const Method& method, const std::vector<SlotSpec>& before) {
 }  // namespace
 
 QuantInfo int8_weight_only() { return weight_info<per_row>(); }
-QuantInfo int8_weight_only_g32() { return weight_info<in_32>(); }
+QuantInfo int8_weight_only_g32() { return weight_info<int8_in_32>(); }
 
 }  // namespace reloadlab::model

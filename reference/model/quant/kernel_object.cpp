@@ -54,7 +54,7 @@ class KernelObject final : public QuantMethod {
   Owns owns_;
 };
 
-Status check(const std::vector<SlotSpec>& before) {
+Status check_kernel(const std::vector<SlotSpec>& before) {
   const auto weight = std::ranges::find(before, "weight", &SlotSpec::name);
   if (weight != before.end() && weight->shape.size() == 2 && !weight->alias_of) return {};
   return Status(Code::data, "a quantization with a kernel object needs a tensor of two dimensions called weight");
@@ -70,7 +70,7 @@ QuantInfo with_object(std::string_view id, std::string_view about) {
           .extra_bytes = [](const std::vector<SlotSpec>&) -> int64_t { return 0; },
           .permutes = [](std::string_view) { return true; },
           .permutation = identity_permutation,
-          .check = check};
+          .check = check_kernel};
 }
 
 }  // namespace

@@ -22,7 +22,7 @@
 namespace reloadlab::model {
 namespace {
 
-constexpr std::string_view id = "experts_wna16";
+constexpr std::string_view loaded_wna16_id = "experts_wna16";
 
 // What stands beside each stack of words. With words and zero points a byte is made for each code, so twice what words take.
 struct Kind {
@@ -41,12 +41,12 @@ const Kind kinds[] = {
     {"_scale", 1, tiled_scales, turned},
     {"_zero_point", words_and_codes, [](const at::Tensor& words) { return tiled_zero_points(unpacked_rows(words)); }, turned}};
 constexpr std::string_view zero_point_suffix = "_zero_point";
-constexpr std::string_view stack_names[] = {w13_name, w2_name};
+constexpr std::string_view loaded_wna16_stack_names[] = {w13_name, w2_name};
 
 std::string slot_name(std::string_view stack, const Kind& kind) { return fmt::format("{}{}", stack, kind.suffix); }
 
 const Kind* kind_of(std::string_view slot) {
-  for (const std::string_view stack : stack_names)
+  for (const std::string_view stack : loaded_wna16_stack_names)
     for (const Kind& kind : kinds)
       if (slot == slot_name(stack, kind)) return &kind;
   return nullptr;
@@ -79,7 +79,7 @@ class LoadedExpertsWna16 final : public QuantMethod {
   Status process(Layer& layer) override {
     std::vector<Replaced> all;
     for (const Kind& kind : kinds)
-      for (const std::string_view stack : stack_names) {
+      for (const std::string_view stack : loaded_wna16_stack_names) {
         const std::string name = slot_name(stack, kind);
         ParameterPtr old = layer.tensor(name);
         if (!old && kind.suffix == zero_point_suffix) continue;
@@ -98,14 +98,14 @@ class LoadedExpertsWna16 final : public QuantMethod {
   }
 };
 
-std::vector<SlotSpec> results(const std::vector<SlotSpec>& before) {
+std::vector<SlotSpec> loaded_wna16_results(const std::vector<SlotSpec>& before) {
   std::vector<SlotSpec> after = before;
   for (SlotSpec& slot : after)
     if (const Kind* kind = kind_of(slot.name)) slot.shape = kind->shape(slot.shape);
   return after;
 }
 
-int64_t extra_bytes(const std::vector<SlotSpec>& before) {
+int64_t loaded_wna16_extra_bytes(const std::vector<SlotSpec>& before) {
   int64_t results = 0, most = 0;
   for (const SlotSpec& slot : before) {
     const Kind* kind = kind_of(slot.name);
@@ -116,18 +116,18 @@ int64_t extra_bytes(const std::vector<SlotSpec>& before) {
   return results + most;
 }
 
-Status check(const std::vector<SlotSpec>& before) {
+Status check_loaded_wna16(const std::vector<SlotSpec>& before) {
   if (std::ranges::any_of(before, [](const SlotSpec& slot) { return slot.alias_of.has_value(); }))
-    return refused(id, "cannot replace tensors that are tied or views");
-  for (const std::string_view stack : stack_names) {
+    return refused(loaded_wna16_id, "cannot replace tensors that are tied or views");
+  for (const std::string_view stack : loaded_wna16_stack_names) {
     const std::string name = slot_name(stack, kinds[0]);
     const SlotSpec* words = find_slot(before, name);
     if (!words || words->shape.size() != 3)
-      return refused(id, "needs packed stacks with their scales, as fused_experts has them with packed");
+      return refused(loaded_wna16_id, "needs packed stacks with their scales, as fused_experts has them with packed");
     const int64_t n = words->shape[1], k = words->shape[2] * codes_per_word;
     if (n % tile_columns != 0 || k % tile_rows != 0)
-      return refused(id, fmt::format("needs tiles of {} outputs and {} inputs of an expert, and {} has {} and {}", tile_columns, tile_rows,
-                                     name, n, k));
+      return refused(loaded_wna16_id, fmt::format("needs tiles of {} outputs and {} inputs of an expert, and {} has {} and {}",
+                                                  tile_columns, tile_rows, name, n, k));
   }
   return {};
 }
@@ -135,14 +135,14 @@ Status check(const std::vector<SlotSpec>& before) {
 }  // namespace
 
 QuantInfo experts_wna16() {
-  return {.id = id,
+  return {.id = loaded_wna16_id,
           .about = "packed int4 experts, unpacked and packed again in tiles, with scales and zero points in their order",
           .make = []() -> std::shared_ptr<QuantMethod> { return std::make_shared<LoadedExpertsWna16>(); },
-          .results = results,
-          .extra_bytes = extra_bytes,
+          .results = loaded_wna16_results,
+          .extra_bytes = loaded_wna16_extra_bytes,
           .permutes = [](std::string_view slot) { return kind_of(slot) == nullptr; },
           .permutation = identity_permutation,
-          .check = check};
+          .check = check_loaded_wna16};
 }
 
 }  // namespace reloadlab::model

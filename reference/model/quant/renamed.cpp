@@ -42,7 +42,7 @@ class Renamed final : public QuantMethod {
   bool ran_ = false;
 };
 
-std::vector<SlotSpec> results(const std::vector<SlotSpec>& before) {
+std::vector<SlotSpec> renamed_results(const std::vector<SlotSpec>& before) {
   std::vector<SlotSpec> after;
   for (const SlotSpec& slot : before)
     if (slot.name != weight_name) after.push_back(slot);
@@ -51,7 +51,7 @@ std::vector<SlotSpec> results(const std::vector<SlotSpec>& before) {
   return after;
 }
 
-Status check(const std::vector<SlotSpec>& before) {
+Status check_renamed(const std::vector<SlotSpec>& before) {
   for (const SlotSpec& slot : before) {
     if (slot.alias_of) return Status(Code::data, "a quantization that renames cannot take the names of tensors that are tied or views");
     if (slot.name == kernel_name) return Status(Code::data, "a quantization that renames would take the name of a tensor that is there");
@@ -66,11 +66,11 @@ QuantInfo renames(std::string_view id, std::string_view about) {
   return {.id = id,
           .about = about,
           .make = []() -> std::shared_ptr<QuantMethod> { return std::make_shared<Renamed>(name, guarded); },
-          .results = results,
+          .results = renamed_results,
           .extra_bytes = [](const std::vector<SlotSpec>& before) { return storage_bytes(weight_of(before)); },
           .permutes = [](std::string_view slot) { return slot != weight_name && slot != kernel_name; },
           .permutation = identity_permutation,
-          .check = check};
+          .check = check_renamed};
 }
 
 }  // namespace

@@ -17,7 +17,7 @@
 namespace reloadlab::model {
 namespace {
 
-constexpr std::string_view source = weight_name;
+constexpr std::string_view tile_source = weight_name;
 constexpr std::string_view derived_name = "weight_row_max";
 
 // Where row `row` of the permuted weight comes from.
@@ -45,7 +45,7 @@ class TilePermute final : public QuantMethod {
   std::string_view id() const override { return "tile_permute"; }
 
   at::Tensor checkpoint_layout(std::string_view slot, const at::Tensor& processed) const override {
-    if (slot != source) return processed;
+    if (slot != tile_source) return processed;
     at::Tensor original = at::empty_like(processed);
     for (int64_t row = 0; row < processed.size(0); ++row)
       original.select(0, source_row(row, processed.size(0))).copy_(processed.select(0, row));
@@ -53,18 +53,19 @@ class TilePermute final : public QuantMethod {
   }
 
   std::vector<Derived> derived(const Layer& layer) const override {
-    const ParameterPtr weight = layer.tensor(source);
+    const ParameterPtr weight = layer.tensor(tile_source);
     if (!weight || !layer.tensor(derived_name)) return {};
-    return {{.name = std::string(derived_name), .sources = {layer.path() + "." + std::string(source)}, .tensor = row_max(weight->tensor)}};
+    return {
+        {.name = std::string(derived_name), .sources = {layer.path() + "." + std::string(tile_source)}, .tensor = row_max(weight->tensor)}};
   }
 
  protected:
   Status process(Layer& layer) override {
-    const ParameterPtr old = layer.tensor(source);  // alive to the end of the step
-    if (!old) return Status(Code::failed, fmt::format("layer {} has no tensor {}", layer.path(), source));
+    const ParameterPtr old = layer.tensor(tile_source);  // alive to the end of the step
+    if (!old) return Status(Code::failed, fmt::format("layer {} has no tensor {}", layer.path(), tile_source));
     auto replacement = std::make_shared<Parameter>(*old);
     replacement->tensor = interleave(old->tensor);
-    layer.assign(source, replacement);
+    layer.assign(tile_source, replacement);
     RELOADLAB_TRY(post_load_middle(layer));
     auto derived = std::make_shared<Parameter>();
     derived->tensor = row_max(replacement->tensor);
@@ -74,7 +75,7 @@ class TilePermute final : public QuantMethod {
   }
 };
 
-std::vector<SlotSpec> results(const std::vector<SlotSpec>& before) {
+std::vector<SlotSpec> tile_results(const std::vector<SlotSpec>& before) {
   std::vector<SlotSpec> after = before;
   const SlotSpec& weight = weight_of(before);
   after.push_back({.name = std::string(derived_name),
@@ -85,15 +86,15 @@ std::vector<SlotSpec> results(const std::vector<SlotSpec>& before) {
   return after;
 }
 
-int64_t extra_bytes(const std::vector<SlotSpec>& before) {
+int64_t tile_extra_bytes(const std::vector<SlotSpec>& before) {
   const SlotSpec& weight = weight_of(before);
   return (numel(weight.shape) + weight.shape[0]) * dtype_size(weight.dtype);
 }
 
 // Slots beside the weight are left alone.
-std::vector<int64_t> permutation(const SlotSpec& slot) {
+std::vector<int64_t> permutation_tile(const SlotSpec& slot) {
   std::vector<int64_t> all;
-  if (slot.name != source) {
+  if (slot.name != tile_source) {
     for (int64_t i = 0; i < numel(slot.shape); ++i) all.push_back(i);
     return all;
   }
@@ -104,11 +105,11 @@ std::vector<int64_t> permutation(const SlotSpec& slot) {
   return all;
 }
 
-Status check(const std::vector<SlotSpec>& before) {
+Status check_tile(const std::vector<SlotSpec>& before) {
   const auto refuse = [](std::string_view what) { return Status(Code::data, fmt::format("quantization tile_permute {}", what)); };
   for (const SlotSpec& slot : before) {
     if (slot.alias_of) return refuse("cannot replace tensors that are tied or views");
-    if (slot.name != source) continue;
+    if (slot.name != tile_source) continue;
     if (slot.shape.size() != 2 || !slot.strides.empty()) return refuse("needs a dense weight of two dimensions");
     if (slot.dtype == DType::e4m3 || slot.dtype == DType::e5m2) return refuse("cannot compare elements of 8-bit floats");
     return {};
@@ -122,11 +123,11 @@ QuantInfo tile_permute() {
   return {.id = "tile_permute",
           .about = "rows of the weight interleaved into a new tensor, and a buffer of each row's maximum derived from it",
           .make = []() -> std::shared_ptr<QuantMethod> { return std::make_shared<TilePermute>(); },
-          .results = results,
-          .extra_bytes = extra_bytes,
+          .results = tile_results,
+          .extra_bytes = tile_extra_bytes,
           .permutes = [](std::string_view slot) { return slot != derived_name; },
-          .permutation = permutation,
-          .check = check};
+          .permutation = permutation_tile,
+          .check = check_tile};
 }
 
 }  // namespace reloadlab::model

@@ -22,7 +22,7 @@
 namespace reloadlab::model {
 namespace {
 
-constexpr std::string_view id = "wna16", packed = "weight_packed", scale = "weight_scale", zero_point = "weight_zero_point";
+constexpr std::string_view wna16_id = "wna16", packed = "weight_packed", scale = "weight_scale", zero_point = "weight_zero_point";
 
 class Wna16 final : public QuantMethod {
  public:
@@ -47,7 +47,7 @@ class Wna16 final : public QuantMethod {
   }
 };
 
-std::vector<SlotSpec> results(const std::vector<SlotSpec>& before) {
+std::vector<SlotSpec> wna16_results(const std::vector<SlotSpec>& before) {
   std::vector<SlotSpec> after = before;
   for (SlotSpec& slot : after) {
     if (slot.name == packed) slot.shape = {slot.shape[1] * codes_per_word / tile_rows, slot.shape[0] * 2};
@@ -56,36 +56,37 @@ std::vector<SlotSpec> results(const std::vector<SlotSpec>& before) {
   return after;
 }
 
-int64_t extra_bytes(const std::vector<SlotSpec>& before) {
+int64_t wna16_extra_bytes(const std::vector<SlotSpec>& before) {
   const int64_t weight = storage_bytes(*find_slot(before, packed)), codes = weight * 2;
   int64_t beside = storage_bytes(*find_slot(before, scale));
   if (const SlotSpec* zero_points = find_slot(before, zero_point)) beside += storage_bytes(*zero_points) * 3;
   return weight + std::max(codes, beside);
 }
 
-Status check(const std::vector<SlotSpec>& before) {
+Status check_wna16(const std::vector<SlotSpec>& before) {
   if (std::ranges::any_of(before, [](const SlotSpec& slot) { return slot.alias_of.has_value(); }))
-    return refused(id, "cannot replace tensors that are tied or views");
+    return refused(wna16_id, "cannot replace tensors that are tied or views");
   const SlotSpec *weight = find_slot(before, packed), *scales = find_slot(before, scale);
   if (!weight || !scales || weight->dtype != DType::i32 || weight->shape.size() != 2 || scales->shape.size() != 2)
-    return refused(id, "needs a packed weight with its scales, as packed_column_parallel_linear and packed_row_parallel_linear have them");
+    return refused(wna16_id,
+                   "needs a packed weight with its scales, as packed_column_parallel_linear and packed_row_parallel_linear have them");
   const int64_t n = weight->shape[0], k = weight->shape[1] * codes_per_word;
   if (n % tile_columns == 0 && k % tile_rows == 0) return {};
-  return refused(
-      id, fmt::format("needs tiles of {} outputs and {} inputs on each rank, and the weight has {} and {}", tile_columns, tile_rows, n, k));
+  return refused(wna16_id, fmt::format("needs tiles of {} outputs and {} inputs on each rank, and the weight has {} and {}", tile_columns,
+                                       tile_rows, n, k));
 }
 
 }  // namespace
 
 QuantInfo wna16() {
-  return {.id = id,
+  return {.id = wna16_id,
           .about = "packed int4 weights, unpacked and packed again in tiles, with scales and zero points in their order",
           .make = []() -> std::shared_ptr<QuantMethod> { return std::make_shared<Wna16>(); },
-          .results = results,
-          .extra_bytes = extra_bytes,
+          .results = wna16_results,
+          .extra_bytes = wna16_extra_bytes,
           .permutes = [](std::string_view slot) { return slot != packed && slot != scale && slot != zero_point; },
           .permutation = identity_permutation,
-          .check = check};
+          .check = check_wna16};
 }
 
 }  // namespace reloadlab::model

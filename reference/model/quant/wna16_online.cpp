@@ -16,27 +16,28 @@
 namespace reloadlab::model {
 namespace {
 
-constexpr std::string_view scale_name = "weight_scale", zero_name = "weight_zero_point";
+constexpr std::string_view online_scale_name = "weight_scale", zero_name = "weight_zero_point";
 
-struct Method {
+struct OnlineMethod {
   std::string_view id;
   std::string_view about;
   int64_t group;
 };
-constexpr Method in_32{"wna16_online_g32",
-                       "the weight as int4 with scales and zero points for 32 elements along the inputs, packed in tiles", 32};
-constexpr Method in_128{"wna16_online_g128", "the same in groups of 128", 128};
-static_assert(in_32.group % tile_rows == 0 && in_128.group % tile_rows == 0);
+constexpr OnlineMethod online_in_32{"wna16_online_g32",
+                                    "the weight as int4 with scales and zero points for 32 elements along the inputs, packed in tiles", 32};
+constexpr OnlineMethod online_in_128{"wna16_online_g128", "the same in groups of 128", 128};
+static_assert(online_in_32.group % tile_rows == 0 && online_in_128.group % tile_rows == 0);
 
 class Wna16Online final : public QuantMethod {
  public:
-  explicit Wna16Online(const Method& method) : method_(method) {}
+  explicit Wna16Online(const OnlineMethod& method) : method_(method) {}
   std::string_view id() const override { return method_.id; }
 
   at::Tensor compute_value(const Layer& layer, std::string_view slot) const override {
     const at::Tensor& value = held(layer, slot);
     if (slot != weight_name) return value;
-    return dequantized(weight_of_tiles(value), scales_of_tiles(held(layer, scale_name)), zero_points_of_tiles(held(layer, zero_name)));
+    return dequantized(weight_of_tiles(value), scales_of_tiles(held(layer, online_scale_name)),
+                       zero_points_of_tiles(held(layer, zero_name)));
   }
 
  protected:
@@ -46,37 +47,37 @@ class Wna16Online final : public QuantMethod {
     Groups4 made = groups_of(old->tensor, old->tensor.size(1) / method_.group);
     layer.assign(weight_name, replacement_of(old, tiled_weight(codes_of(old->tensor, made))));
     RELOADLAB_TRY(post_load_middle(layer));
-    layer.assign(scale_name, made_parameter(tiled_scales(made.scale), "GroupQuantScaleParameter"));
+    layer.assign(online_scale_name, made_parameter(tiled_scales(made.scale), "GroupQuantScaleParameter"));
     layer.assign(zero_name, made_parameter(tiled_zero_points(as_codes(made.zero.add_(code_of_zero))), "PackedvLLMParameter"));
     return {};
   }
 
  private:
-  const Method& method_;
+  const OnlineMethod& method_;
 };
 
-std::shared_ptr<QuantMethod> make_step(const Method& method) { return std::make_shared<Wna16Online>(method); }
+std::shared_ptr<QuantMethod> make_step(const OnlineMethod& method) { return std::make_shared<Wna16Online>(method); }
 
-std::vector<SlotSpec> results(const Method& method, const std::vector<SlotSpec>& before) {
+std::vector<SlotSpec> results(const OnlineMethod& method, const std::vector<SlotSpec>& before) {
   const SlotSpec& weight = weight_of(before);
   const int64_t n = weight.shape[0], k = weight.shape[1], groups = k / method.group;
   return with_weight(before, {k / tile_rows, n * 2}, DType::i32,
-                     {{.name = std::string(scale_name), .shape = {groups, n}, .dtype = weight.dtype},
+                     {{.name = std::string(online_scale_name), .shape = {groups, n}, .dtype = weight.dtype},
                       {.name = std::string(zero_name), .shape = {groups, n / codes_per_word}, .dtype = DType::i32}});
 }
 
-int64_t extra_bytes(const Method& method, const std::vector<SlotSpec>& before) {
+int64_t extra_bytes(const OnlineMethod& method, const std::vector<SlotSpec>& before) {
   const SlotSpec& weight = weight_of(before);
   const int64_t elements = numel(weight.shape);
   return (elements + 3 * elements / method.group) * dtype_size(weight.dtype) + elements;
 }
 
-std::span<const std::string_view> made_names(const Method&) {
-  static constexpr std::string_view names[] = {scale_name, zero_name};
+std::span<const std::string_view> made_names(const OnlineMethod&) {
+  static constexpr std::string_view names[] = {online_scale_name, zero_name};
   return names;
 }
 
-Status check(const Method& method, const std::vector<SlotSpec>& before) {
+Status check(const OnlineMethod& method, const std::vector<SlotSpec>& before) {
   RELOADLAB_TRY(check_weight(method.id, before, made_names(method)));
   const Shape& shape = weight_of(before).shape;
   if (shape[1] % method.group != 0)
@@ -88,7 +89,7 @@ Status check(const Method& method, const std::vector<SlotSpec>& before) {
 
 }  // namespace
 
-QuantInfo wna16_online_g32() { return weight_info<in_32>(); }
-QuantInfo wna16_online_g128() { return weight_info<in_128>(); }
+QuantInfo wna16_online_g32() { return weight_info<online_in_32>(); }
+QuantInfo wna16_online_g128() { return weight_info<online_in_128>(); }
 
 }  // namespace reloadlab::model

@@ -110,10 +110,10 @@ TEST(Hardened, WritesThatCannotBeAccountedForAreRejectedAndChangeNothing) {
   }
 }
 
-using Body = std::function<void(const at::Tensor& to, const at::Tensor& from)>;
+using HardenedBody = std::function<void(const at::Tensor& to, const at::Tensor& from)>;
 
 // A linear layer whose weight is loaded by `body` from the first reload on.
-std::unique_ptr<Rig> with_loader(const Body& body) {
+std::unique_ptr<Rig> with_loader(const HardenedBody& body) {
   auto rig = std::make_unique<Rig>(two_linears());
   auto calls = std::make_shared<int>(0);
   rig->handle("a.weight")->loader = model::free_loader(
@@ -127,7 +127,7 @@ std::unique_ptr<Rig> with_loader(const Body& body) {
 }
 
 TEST(Hardened, WritesThatMetaAcceptsInSilenceAreRejected) {
-  const std::pair<const char*, Body> bodies[] = {
+  const std::pair<const char*, HardenedBody> bodies[] = {
       {"expanded",
        [](const at::Tensor& to, const at::Tensor& from) {
          to.narrow(0, 0, 1).expand({6, 4}).copy_(from);

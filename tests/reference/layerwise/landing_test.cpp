@@ -26,9 +26,9 @@ model::LoaderPtr negating() {
 }
 
 // Throws from every copy into a tensor's storage while it is on.
-class FailingCopy final : public model::OpListener {
+class LandingFailingCopy final : public model::OpListener {
  public:
-  explicit FailingCopy(const at::Tensor& kernel) : kernel_(kernel.storage().unsafeGetStorageImpl()) {}
+  explicit LandingFailingCopy(const at::Tensor& kernel) : kernel_(kernel.storage().unsafeGetStorageImpl()) {}
   void before(const c10::OperatorHandle& op, const torch::jit::Stack& stack) override {
     if (op.schema().name() != "aten::copy_") return;
     if (stack[stack.size() - 3].toTensor().storage().unsafeGetStorageImpl() == kernel_) throw std::runtime_error("injected");
@@ -155,7 +155,7 @@ TEST(Landing, AReplayThatFailsOverWhatHasLandedEndsTheUpdate) {
   rig.handle("a.bias")->loader = negating();
   rig.start();
   const Picture before = rig.now();
-  FailingCopy fault(kernel_of(rig, "a.bias"));
+  LandingFailingCopy fault(kernel_of(rig, "a.bias"));
   EXPECT_OK(rig.prepare());
   EXPECT_OK(rig.send("a.weight"));
   {
@@ -173,7 +173,7 @@ TEST(Landing, ACopyThatFailsEndsTheUpdate) {
     Rig rig(with_bias(), policy);
     rig.start();
     const Picture before = rig.now();
-    FailingCopy fault(kernel_of(rig, "a.bias"));
+    LandingFailingCopy fault(kernel_of(rig, "a.bias"));
     EXPECT_OK(rig.prepare());
     EXPECT_OK(rig.send("a.weight"));
     {

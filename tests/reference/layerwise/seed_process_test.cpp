@@ -34,9 +34,9 @@ TEST(SeedProcess, PaddingIsUninitializedAfterTheReload) {
 }
 
 // Leaves what the test says.
-class Step final : public model::QuantMethod {
+class SeedStep final : public model::QuantMethod {
  public:
-  explicit Step(std::function<void(model::Layer&)> body) : body_(std::move(body)) {}
+  explicit SeedStep(std::function<void(model::Layer&)> body) : body_(std::move(body)) {}
   std::string_view id() const override { return "step"; }
 
  protected:
@@ -50,11 +50,11 @@ class Step final : public model::QuantMethod {
 };
 
 Status reload_with_step(SeedRig& rig, std::function<void(model::Layer&)> body) {
-  rig.model->find("a")->quant_method = std::make_shared<Step>(std::move(body));
+  rig.model->find("a")->quant_method = std::make_shared<SeedStep>(std::move(body));
   return rig.reload(2);
 }
 
-void replace(model::Layer& layer, const std::string& name, const at::Tensor& tensor) {
+void replace_seed(model::Layer& layer, const std::string& name, const at::Tensor& tensor) {
   auto handle = std::make_shared<model::Parameter>();
   handle->tensor = tensor;
   layer.assign(name, handle);
@@ -62,20 +62,20 @@ void replace(model::Layer& layer, const std::string& name, const at::Tensor& ten
 
 TEST(SeedProcess, TheCopyBackBroadcastsAndCastsInSilence) {
   SeedRig rig(two_linears());
-  EXPECT_OK(reload_with_step(rig, [](model::Layer& layer) { replace(layer, "weight", at::ones({1, 4}, at::kDouble)); }));
+  EXPECT_OK(reload_with_step(rig, [](model::Layer& layer) { replace_seed(layer, "weight", at::ones({1, 4}, at::kDouble)); }));
   EXPECT_TRUE(rig.handle("a.weight")->tensor.equal(at::ones({6, 4})));
 }
 
 TEST(SeedProcess, ATensorRegisteredDuringTheReloadIsDiscarded) {
   SeedRig rig(two_linears());
-  EXPECT_OK(reload_with_step(rig, [](model::Layer& layer) { replace(layer, "late", at::ones({2})); }));
+  EXPECT_OK(reload_with_step(rig, [](model::Layer& layer) { replace_seed(layer, "late", at::ones({2})); }));
   EXPECT_FALSE(rig.handle("a.late"));
 }
 
 TEST(SeedProcess, AMissingNameFailsInTheMiddleOfTheCopyBack) {
   SeedRig rig(two_linears());
   EXPECT_OK(rig.prepare());
-  rig.model->find("a")->quant_method = std::make_shared<Step>([](model::Layer& layer) { layer.erase("bias"); });
+  rig.model->find("a")->quant_method = std::make_shared<SeedStep>([](model::Layer& layer) { layer.erase("bias"); });
   EXPECT_OK(rig.send("a.weight"));
   EXPECT_CODE(Code::failed, rig.send("a.bias"));
   EXPECT_FALSE(rig.handle("a.bias"));
@@ -87,7 +87,7 @@ TEST(SeedProcess, OneThatFailsKeepsWhatItsLoadsWereReplayedOntoUntilTheNextReloa
   std::weak_ptr<model::Parameter> replayed;
   EXPECT_CODE(Code::failed, reload_with_step(rig, [&](model::Layer& layer) {
                 replayed = layer.tensor("weight");
-                replace(layer, "weight", at::ones({6, 4}));
+                replace_seed(layer, "weight", at::ones({6, 4}));
                 layer.erase("bias");
               }));
   EXPECT_FALSE(replayed.expired());
@@ -122,18 +122,18 @@ TEST(SeedFinish, AnIncompleteLayerIsProcessedNowWithWhateverMemoryHeld) {
   EXPECT_EQ(0, rig.heard.count("missing"));
 }
 
-ModelSpec attention(bool sinks) {
+ModelSpec seed_attention(bool sinks) {
   return model_of({layer_of("attention", {{"heads", int64_t{4}}, {"sinks", sinks}}, "attn"), linear("b")});
 }
 
 TEST(SeedFinish, AnAttentionLayerThatReceivedLoadsIsNotImplemented) {
-  SeedRig rig(attention(true));
+  SeedRig rig(seed_attention(true));
   EXPECT_CODE(Code::unsupported, rig.reload(2));
   EXPECT_TRUE(rig.on_meta("attn.sinks"));  // and stays as it is
 }
 
 TEST(SeedFinish, AOneElementScaleCountsNothingAndIsLostWithoutAnError) {
-  SeedRig rig(attention(false));
+  SeedRig rig(seed_attention(false));
   const Picture before = rig.now();
   EXPECT_OK(rig.reload(2));
   EXPECT_EQ(entry(before, "attn.k_scale").bytes, entry(rig.now(), "attn.k_scale").bytes);
@@ -157,7 +157,7 @@ TEST(SeedFinish, AHelperGoesWhenAnotherTakesItsPlace) {
 }
 
 TEST(SeedFinish, ASecondOneDeletesTheTensorsOfAttentionLayers) {
-  SeedRig rig(attention(false));
+  SeedRig rig(seed_attention(false));
   rig.model->find("attn")->own_post_load = nullptr;
   EXPECT_OK(rig.reload(2));
   EXPECT_OK(rig.finish());
@@ -180,7 +180,7 @@ TEST(SeedFinish, WithoutBeginFails) {
 
 // LW8
 
-ModelSpec tied_head(Values head = {}) {
+ModelSpec seed_tied_head(Values head = {}) {
   head.merge(Values{{"vocab", int64_t{6}}, {"hidden", int64_t{4}}});
   ModelSpec spec =
       model_of({layer_of("vocab_parallel_embedding", {{"vocab", int64_t{6}}, {"hidden", int64_t{4}}, {"pad_to", int64_t{1}}}, "embed"),
@@ -190,7 +190,7 @@ ModelSpec tied_head(Values head = {}) {
 }
 
 TEST(SeedTies, TwoLayersHoldSeparatePlaceholdersAndOnlyTheOneThatIsNamedIsProcessed) {
-  SeedRig rig(tied_head({{"pad_to", int64_t{1}}}));
+  SeedRig rig(seed_tied_head({{"pad_to", int64_t{1}}}));
   const Picture before = rig.now();
   EXPECT_OK(rig.prepare());
   EXPECT_NE(rig.handle("embed.weight"), rig.handle("head.weight"));
@@ -255,7 +255,7 @@ TEST(SeedWith, LayoutExactKeepsStrides) {
 }
 
 TEST(SeedWith, ScalesReloadReloadsAttentionThatCounted) {
-  Rig rig(attention(true), "seed,scales=reload");
+  Rig rig(seed_attention(true), "seed,scales=reload");
   rig.start();
   EXPECT_OK(rig.reload(2));
   EXPECT_TRUE(same_content(rig.now(), cold(rig.spec, 2)));

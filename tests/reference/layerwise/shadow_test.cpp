@@ -5,7 +5,7 @@
 namespace reloadlab::layerwise {
 namespace {
 
-LayerSpec quantized(const std::string& name, Values more = {}) {
+LayerSpec shadow_quantized(const std::string& name, Values more = {}) {
   LayerSpec spec = layer_of("merged_column_parallel_linear", std::move(more), name);
   spec.values.try_emplace("in", int64_t{16});
   spec.values.try_emplace("outs", std::vector<int64_t>{8, 8});
@@ -13,7 +13,7 @@ LayerSpec quantized(const std::string& name, Values more = {}) {
   return spec;
 }
 
-ModelSpec two_layers() { return model_of({quantized("up"), linear("down", 16, 4)}); }
+ModelSpec two_layers() { return model_of({shadow_quantized("up"), linear("down", 16, 4)}); }
 
 constexpr int64_t shadow_size = 16 * 16 * 4;  // of up.weight, f32
 
@@ -90,7 +90,7 @@ TEST(Shadow, is_the_same_bytes_before_and_after_an_update_and_dies_with_the_mode
 TEST(Shadow, counts_towards_the_limit) {
   constexpr int64_t needed = 1024 + 260 + 1024 + 1284 + shadow_size;
   for (int64_t limit : {needed - 1, needed}) {
-    Rig rig(model_of({quantized("up")}), kept, {.extra_bytes_limit = limit});
+    Rig rig(model_of({shadow_quantized("up")}), kept, {.extra_bytes_limit = limit});
     rig.start();
     EXPECT_OK(rig.prepare());
     EXPECT_OK(rig.send("up.0.weight"));
@@ -125,7 +125,7 @@ TEST(Shadow, tied_layers_share_one_copy) {
 
 // The second layer has no handle of its own.
 TEST(Shadow, completes_tied_layers_that_come_in_part) {
-  ModelSpec spec = model_of({quantized("up"), linear("head", 16, 16)});
+  ModelSpec spec = model_of({shadow_quantized("up"), linear("head", 16, 16)});
   for (LayerSpec& layer : spec.layers) layer.quant = "fp8_per_channel";
   spec.layers[1].tied_to = "up.weight";
   for (const std::string& policy : {kept, kept + ",abort=unusable"}) {

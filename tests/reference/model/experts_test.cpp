@@ -24,7 +24,7 @@ Values dealt(std::string placement, int64_t redundant = 0) {
   return {{"parallel", std::string("expert")}, {"placement", std::move(placement)}, {"redundant", redundant}};
 }
 
-Source small_values(const ModelSpec& spec) {
+Source fused_small_values(const ModelSpec& spec) {
   return [source = numbered(spec)](const Delivery& delivery) { return (source(delivery) * 0.37).sin() * 0.5; };
 }
 
@@ -36,7 +36,7 @@ at::Tensor matrix(const Source& source, const LayerSpec& layer, int64_t expert, 
 }
 
 // Token t goes to the experts from t·(k+1) on.
-at::Tensor unsplit(const Source& source, const LayerSpec& layer, const at::Tensor& input) {
+at::Tensor fused_unsplit(const Source& source, const LayerSpec& layer, const at::Tensor& input) {
   at::Tensor output = at::zeros({input.size(0), kHidden});
   for (int64_t token = 0; token < input.size(0); ++token)
     for (int64_t choice = 0; choice < kTopK; ++choice) {
@@ -60,9 +60,9 @@ std::vector<at::Tensor> partials(const ModelSpec& spec, const Group& group, cons
 TEST(FusedExperts, partials_sum_to_the_unsplit_layer) {
   for (const Values& values : {Values{}, dealt("linear"), dealt("round_robin"), dealt("linear", 2), dealt("round_robin", 2)}) {
     const ModelSpec spec = model_of({experts(values)});
-    const Source source = small_values(spec);
+    const Source source = fused_small_values(spec);
     const at::Tensor input = find_layer_kind("fused_experts")->example_input(spec.layers[0], {}, 5);
-    const at::Tensor expected = unsplit(source, spec.layers[0], input);
+    const at::Tensor expected = fused_unsplit(source, spec.layers[0], input);
     for (int size : {1, 2, 3, 4, 8}) {
       if (!check_model(spec, size).ok()) continue;
       const Group group = cold_group(spec, size, source);
@@ -112,7 +112,7 @@ TEST(FusedExperts, a_redundant_expert_is_loaded_at_both_places) {
 // Both places serve: a reload that forgets one of them is seen.
 TEST(FusedExperts, odd_tokens_go_to_second_places) {
   const ModelSpec spec = model_of({experts(dealt("linear", kExperts))});
-  const Group group = cold_group(spec, 1, small_values(spec));
+  const Group group = cold_group(spec, 1, fused_small_values(spec));
   const at::Tensor input = at::ones({2, kHidden});
   const at::Tensor before = partials(spec, group, input)[0];
   tensor_at(*group.ranks[0], "mlp.experts.w2_weight").narrow(0, kExperts, kExperts).fill_(0);

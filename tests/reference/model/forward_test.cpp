@@ -17,7 +17,7 @@ namespace reloadlab::model {
 namespace {
 
 // Small values, so that sums stay near one.
-Source small_values(const ModelSpec& spec) {
+Source forward_small_values(const ModelSpec& spec) {
   const Source source = numbered(spec);
   return
       [source](const Delivery& delivery) { return ((source(delivery).to(at::kDouble) * 0.37).sin() * 0.2).to(to_torch(delivery.dtype)); };
@@ -32,7 +32,7 @@ at::Tensor whole(const ModelSpec& spec, const Source& source, std::string_view n
 
 TEST(Forward, row_parallel_partials_sum_to_the_unsplit_layer) {
   const ModelSpec spec = model_of({layer_of("row_parallel_linear", {{"in", 24L}, {"out", 5L}, {"bias", true}})});
-  const Source source = small_values(spec);
+  const Source source = forward_small_values(spec);
   const at::Tensor input = find_layer_kind("row_parallel_linear")->example_input(spec.layers[0], {}, 7 ^ hash_name("x"));
   const at::Tensor expected = at::linear(input, whole(spec, source, "x.weight"), whole(spec, source, "x.bias"));
   for (int size : {1, 2, 3, 4, 8}) {
@@ -91,7 +91,7 @@ TEST(Forward, row_parallel_partials_of_packed_weights_sum_to_the_unsplit_layer) 
       parts["outs"] = std::vector<int64_t>{64};
       ModelSpec spec = model_of({layer_of("packed_row_parallel_linear", rows)}),
                 column = model_of({layer_of("packed_column_parallel_linear", parts)});
-      const Source source = small_values(spec);
+      const Source source = forward_small_values(spec);
       Group one = cold_group(column, 1, [&](const Delivery& delivery) {
         Delivery renamed = delivery;
         renamed.name = "x." + delivery.slot;
@@ -131,7 +131,7 @@ TEST(Forward, vocab_parallel_partials_sum_to_the_rows_of_the_tokens) {
 TEST(Forward, column_parallel_outputs_are_rows_of_the_unsplit_layer) {
   ModelSpec spec = model_of({layer_of("column_parallel_linear", {{"in", 5L}, {"out", 21L}, {"pad_rows_to", 24L}, {"pad_cols_to", 8L}})});
   spec.layers[0].quant = "tile_permute";
-  const Source source = small_values(spec);
+  const Source source = forward_small_values(spec);
   const LayerKind& kind = *find_layer_kind("column_parallel_linear");
   const at::Tensor input = kind.example_input(spec.layers[0], {}, 3);
   const at::Tensor expected = at::linear(input, whole(spec, source, "x.weight"));
@@ -152,7 +152,7 @@ TEST(Forward, column_parallel_outputs_are_rows_of_the_unsplit_layer) {
 TEST(Forward, a_captured_kernel_reads_the_tensors_of_its_first_forward) {
   ModelSpec spec = model_of({layer_of("replicated_linear", {{"in", 4L}, {"out", 3L}, {"captured", true}})});
   spec.layers[0].quant = "fp8_per_channel";
-  const Source source = small_values(spec);
+  const Source source = forward_small_values(spec);
   Group group = cold_group(spec, 1, source);
   Model& model = *group.ranks[0];
   ASSERT_TRUE(process_model_after_loading(model).ok());
@@ -204,7 +204,7 @@ ModelSpec one_of_each() {
 
 TEST(Forward, every_kind_has_one_that_depends_on_what_was_loaded) {
   const ModelSpec spec = one_of_each();
-  const Source source = small_values(spec);
+  const Source source = forward_small_values(spec);
   const Source other = [&](const Delivery& delivery) { return source(delivery).to(at::kFloat) * 1.5 + 0.25; };
   for (int size : {1, 2}) {
     Group a = cold_group(spec, size, source), again = cold_group(spec, size, source), b = cold_group(spec, size, other);

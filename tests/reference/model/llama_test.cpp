@@ -17,11 +17,11 @@
 namespace reloadlab::model {
 namespace {
 
-using File = std::map<std::string, at::Tensor>;
+using LlamaFile = std::map<std::string, at::Tensor>;
 
 // Values between -0.5 and 0.5, without any pattern.
-File file_of(const ModelSpec& spec) {
-  File file;
+LlamaFile file_of(const ModelSpec& spec) {
+  LlamaFile file;
   for (const Delivery& delivery : deliveries_of(spec)) {
     at::Tensor tensor = at::empty(delivery.shape, at::kFloat);
     Prng prng(hash_name(delivery.name));
@@ -33,7 +33,7 @@ File file_of(const ModelSpec& spec) {
 
 class Decoder {
  public:
-  Decoder(const File& file, const ModelSpec& spec) : file_(file), values_(spec.values) {}
+  Decoder(const LlamaFile& file, const ModelSpec& spec) : file_(file), values_(spec.values) {}
 
   at::Tensor states(const at::Tensor& tokens) const {
     at::Tensor x = get("embed_tokens.weight").index_select(0, tokens);
@@ -91,11 +91,11 @@ class Decoder {
     return linear(at::cat(outputs, 1), path + "o_proj");
   }
 
-  const File& file_;
+  const LlamaFile& file_;
   Values values_;
 };
 
-double worst_difference(const at::Tensor& a, const at::Tensor& b) {
+double llama_worst_difference(const at::Tensor& a, const at::Tensor& b) {
   return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
 }
 
@@ -107,21 +107,21 @@ TEST(LlamaSmall, agrees_with_the_second_evaluation_at_every_rank_count) {
   for (const SmallModel& small : small_models()) {
     if (small.architecture != "llama") continue;
     const ModelSpec spec = expanded(small.architecture, small.values);
-    const File file = file_of(spec);
+    const LlamaFile file = file_of(spec);
     const Decoder decoder(file, spec);
     const at::Tensor states = decoder.states(tokens), logits = decoder.logits(states);
     for (const int size : {1, 2, 4}) {
       const Group group = cold_group(spec, size, [&](const Delivery& delivery) { return file.at(delivery.name); });
       const auto outputs = llama_forward(group.ranks, tokens);
-      for (const at::Tensor& one : outputs[0].ranks) EXPECT_LT(worst_difference(one, states), 1e-4) << small.name << size;
-      EXPECT_LT(worst_difference(whole_logits(outputs[1]), logits), 1e-4) << small.name << size;
+      for (const at::Tensor& one : outputs[0].ranks) EXPECT_LT(llama_worst_difference(one, states), 1e-4) << small.name << size;
+      EXPECT_LT(llama_worst_difference(whole_logits(outputs[1]), logits), 1e-4) << small.name << size;
     }
   }
 }
 
 TEST(LlamaSmall, depends_on_every_tensor) {
   const ModelSpec spec = expanded("llama", small_models()[2].values);
-  const File file = file_of(spec);
+  const LlamaFile file = file_of(spec);
   const Group group = cold_group(spec, 2, [&](const Delivery& delivery) { return file.at(delivery.name); });
   const at::Tensor before = joined(run_forward(group.ranks, 1), 0);
   EXPECT_TRUE(joined(run_forward(group.ranks, 1), 0).equal(before));
@@ -136,7 +136,7 @@ TEST(WithExperts, each_layer_runs_on_its_own_once_deferred_steps_have_run) {
   for (const SmallModel& small : small_models()) {
     if (small.architecture == "llama") continue;
     const ModelSpec spec = expanded(small.architecture, small.values);
-    const File file = file_of(spec);
+    const LlamaFile file = file_of(spec);
     const Group group = cold_group(spec, 2, [&](const Delivery& delivery) { return file.at(delivery.name); });
     for (Model* model : group.ranks) ASSERT_TRUE(process_model_after_loading(*model).ok());
     const auto outputs = run_forward(group.ranks, 1);

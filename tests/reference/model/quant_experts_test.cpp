@@ -16,10 +16,10 @@ namespace reloadlab::model {
 namespace {
 
 struct Sizes {
-  int64_t hidden, intermediate, experts;
+  int64_t hidden, intermediate, stack_experts;
 };
 
-LayerSpec experts(const std::string& quant, Sizes sizes, DType dtype = DType::bf16, Values more = {}) {
+LayerSpec stack_experts(const std::string& quant, Sizes sizes, DType dtype = DType::bf16, Values more = {}) {
   more.merge(Values{{"hidden", sizes.hidden}, {"intermediate", sizes.intermediate}, {"experts", sizes.experts}});
   LayerSpec spec = layer_of("fused_experts", std::move(more), "x", dtype);
   spec.quant = quant;
@@ -28,16 +28,16 @@ LayerSpec experts(const std::string& quant, Sizes sizes, DType dtype = DType::bf
 
 // A stack of bf16 numbers: every bit pattern, scattered; with `most`, those above it get the smallest exponent.
 struct Stack {
-  int64_t experts, rows, columns, parts;
+  int64_t stack_experts, rows, columns, parts;
   std::vector<uint16_t> bits;
   float at(int64_t expert, int64_t row, int64_t column) const {
     return from_bf16(bits[static_cast<size_t>((expert * rows + row) * columns + column)]);
   }
 };
 
-Stack scattered(int64_t experts, int64_t rows, int64_t columns, int64_t parts, float most) {
-  Stack stack{experts, rows, columns, parts, {}};
-  for (int64_t i = 0; i < experts * rows * columns; ++i) {
+Stack scattered(int64_t stack_experts, int64_t rows, int64_t columns, int64_t parts, float most) {
+  Stack stack{stack_experts, rows, columns, parts, {}};
+  for (int64_t i = 0; i < stack_experts * rows * columns; ++i) {
     auto bits = static_cast<uint16_t>(i * 40503);
     if (!(std::abs(from_bf16(bits)) <= most)) bits &= 0x807f;
     stack.bits.push_back(bits);
@@ -110,7 +110,7 @@ TEST_P(ExpertsFp8, every_input_comes_out_as_defined) {
     for (float most : {INFINITY, 3e38F, 448.0F, 1e-30F, 0.0F}) {
       const Stack w13 = scattered(sizes.experts, 2 * sizes.intermediate, sizes.hidden, 2, most);
       const Stack w2 = scattered(sizes.experts, sizes.hidden, sizes.intermediate, 1, most);
-      std::unique_ptr<Model> model = build_model(model_of({experts(GetParam().id, sizes)}), {});
+      std::unique_ptr<Model> model = build_model(model_of({stack_experts(GetParam().id, sizes)}), {});
       load(*model, "w13_weight", w13);
       load(*model, "w2_weight", w2);
       ASSERT_TRUE(process_model_after_loading(*model).ok());
@@ -122,7 +122,7 @@ TEST_P(ExpertsFp8, every_input_comes_out_as_defined) {
 INSTANTIATE_TEST_SUITE_P(all, ExpertsFp8, ::testing::ValuesIn(fp8_methods), [](const auto& each) { return each.param.id; });
 
 TEST(ExpertsW31, puts_the_up_projection_above_the_gate_as_it_declares) {
-  const ModelSpec spec = model_of({experts("experts_w31", {2, 3, 2}, DType::f32)});
+  const ModelSpec spec = model_of({stack_experts("experts_w31", {2, 3, 2}, DType::f32)});
   std::unique_ptr<Model> model = cold(spec), plain = cold(spec);
   ASSERT_TRUE(process_model_after_loading(*model).ok());
   const std::vector<double> before = values_of(tensor_at(*plain, "x.w13_weight")), after = values_of(tensor_at(*model, "x.w13_weight"));
@@ -143,7 +143,7 @@ TEST(ExpertsW31, puts_the_up_projection_above_the_gate_as_it_declares) {
 
 TEST(ExpertsW31, moves_the_scales_of_loaded_experts_with_them) {
   for (const char* scales : {"tensor", "block"}) {
-    LayerSpec spec = experts("experts_w31", {8, 128, 2}, DType::i8, {{"scales", std::string(scales)}});
+    LayerSpec spec = stack_experts("experts_w31", {8, 128, 2}, DType::i8, {{"scales", std::string(scales)}});
     std::unique_ptr<Model> model = cold(model_of({spec})), plain = cold(model_of({spec}));
     ASSERT_TRUE(process_model_after_loading(*model).ok());
     for (const std::string name : {"x.w13_weight", scales == std::string("tensor") ? "x.w13_weight_scale" : "x.w13_weight_scale_inv"}) {
@@ -161,7 +161,7 @@ TEST(ExpertsWna16, each_expert_becomes_what_a_linear_layer_would) {
   for (const char* group : {"g32", "g128"}) {
     const Sizes sizes{128, 128, 3};
     const std::string online = std::string("wna16_online_") + group;
-    std::unique_ptr<Model> model = build_model(model_of({experts("experts_" + online, sizes)}), {});
+    std::unique_ptr<Model> model = build_model(model_of({stack_experts("experts_" + online, sizes)}), {});
     const Stack w13 = scattered(3, 256, 128, 2, 448.0F), w2 = scattered(3, 128, 128, 1, INFINITY);
     load(*model, "w13_weight", w13);
     load(*model, "w2_weight", w2);
@@ -188,7 +188,7 @@ TEST(ExpertsWna16, packed_experts_become_what_packed_linear_layers_do) {
   for (const auto& [parallel, zero_points] : {std::pair("tensor", false), {"tensor", true}, {"expert", false}, {"expert", true}})
     for (int ranks : {1, 2}) {
       Values packed{{"packed", true}, {"group", 16L}, {"parallel", std::string(parallel)}, {"top_k", 2L}, {"zero_points", zero_points}};
-      const LayerSpec spec = experts("experts_wna16", {64, 128, 4}, DType::bf16, packed);
+      const LayerSpec spec = stack_experts("experts_wna16", {64, 128, 4}, DType::bf16, packed);
       const ModelSpec model_spec = model_of({spec});
       const Source source = [numbers = numbered(model_spec)](const Delivery& delivery) {
         const at::Tensor values = numbers(delivery);
@@ -225,7 +225,8 @@ TEST(ExpertsWna16, packed_experts_become_what_packed_linear_layers_do) {
 
 // The words that land in a rank's stacks, found by their numbers. Of zero points words hold rows, so that a share has an eighth of them.
 TEST(PackedExperts, ranks_take_rows_of_gates_and_words_of_down_projections) {
-  const ModelSpec spec = model_of({experts("none", {64, 128, 2}, DType::f32, {{"packed", true}, {"group", 32L}, {"zero_points", true}})});
+  const ModelSpec spec =
+      model_of({stack_experts("none", {64, 128, 2}, DType::f32, {{"packed", true}, {"group", 32L}, {"zero_points", true}})});
   std::map<std::string, at::Tensor> sent;
   const Source source = numbered(spec);
   for (const Delivery& delivery : deliveries_of(spec)) sent[delivery.name] = source(delivery);
@@ -261,7 +262,7 @@ std::vector<LayerSpec> layers() {
       for (const Sizes& sizes :
            {Sizes{1, 1, 1}, Sizes{3, 5, 2}, Sizes{160, 136, 3}, Sizes{128, 128, 2}, Sizes{64, 32, 2}, Sizes{128, 256, 1}})
         for (const char* parallel : {"tensor", "expert"})
-          if (const LayerSpec spec = experts(method, sizes, dtype, {{"parallel", std::string(parallel)}});
+          if (const LayerSpec spec = stack_experts(method, sizes, dtype, {{"parallel", std::string(parallel)}});
               check_model(model_of({spec}), 1).ok())
             all.push_back(spec);
   return all;
@@ -273,7 +274,7 @@ std::vector<LayerSpec> packed_layers() {
     for (const Sizes& sizes : {Sizes{64, 32, 1}, Sizes{64, 96, 3}, Sizes{128, 64, 2}})
       for (int64_t group : {1L, 8L, 32L})
         for (bool zero_points : {false, true})
-          all.push_back(experts("experts_wna16", sizes, dtype, {{"packed", true}, {"group", group}, {"zero_points", zero_points}}));
+          all.push_back(stack_experts("experts_wna16", sizes, dtype, {{"packed", true}, {"group", group}, {"zero_points", zero_points}}));
   return all;
 }
 
@@ -285,7 +286,7 @@ TEST(QuantizedExperts, compute_nearly_what_they_would_without) {
   for (const std::string& method : methods())
     for (const char* parallel : {"tensor", "expert"}) {
       const Sizes sizes{128, 256, 2};
-      const LayerSpec plain = experts("none", sizes, DType::bf16, {{"parallel", std::string(parallel)}, {"top_k", 2L}});
+      const LayerSpec plain = stack_experts("none", sizes, DType::bf16, {{"parallel", std::string(parallel)}, {"top_k", 2L}});
       LayerSpec with = plain;
       with.quant = method;
       const Source source = [numbers = numbered(model_of({plain}))](const Delivery& delivery) {
@@ -309,25 +310,26 @@ TEST(QuantizedExperts, compute_nearly_what_they_would_without) {
 
 TEST(QuantizedExperts, are_refused_where_they_do_not_fit) {
   const auto refusal = [](const LayerSpec& spec) { return check_model(model_of({spec}), 1).message(); };
-  EXPECT_EQ(refusal(experts("experts_wna16_online_g32", {64, 48, 2})),
+  EXPECT_EQ(refusal(stack_experts("experts_wna16_online_g32", {64, 48, 2})),
             "x: quantization experts_wna16_online_g32 needs tiles of 64 rows of an expert, and w13_weight has 96");
-  EXPECT_EQ(refusal(experts("experts_wna16_online_g128", {64, 128, 2})),
+  EXPECT_EQ(refusal(stack_experts("experts_wna16_online_g128", {64, 128, 2})),
             "x: quantization experts_wna16_online_g128 needs groups of 128 inputs, and w13_weight has 64");
-  EXPECT_EQ(refusal(experts("experts_fp8_block", {4, 4, 2}, DType::f16)), "x: quantization experts_fp8_block needs weights in f32 or bf16");
+  EXPECT_EQ(refusal(stack_experts("experts_fp8_block", {4, 4, 2}, DType::f16)),
+            "x: quantization experts_fp8_block needs weights in f32 or bf16");
   const auto packed = [](Sizes sizes, int64_t group) {
-    return experts("experts_wna16", sizes, DType::bf16, {{"packed", true}, {"group", group}});
+    return stack_experts("experts_wna16", sizes, DType::bf16, {{"packed", true}, {"group", group}});
   };
-  EXPECT_EQ(refusal(experts("none", {64, 64, 1}, DType::bf16, {{"zero_points", true}})), "x: zero points are of packed weights");
+  EXPECT_EQ(refusal(stack_experts("none", {64, 64, 1}, DType::bf16, {{"zero_points", true}})), "x: zero points are of packed weights");
   EXPECT_EQ(refusal(packed({12, 64, 1}, 4)), "x: 12 inputs cannot be packed by 8");
   EXPECT_EQ(refusal(packed({64, 64, 1}, 48)), "x: 64 inputs are no whole groups of 48");
   EXPECT_EQ(refusal(packed({64, 48, 1}, 16)),
             "x: quantization experts_wna16 needs tiles of 64 outputs and 16 inputs of an expert, and w13_weight_packed has 96 and 64");
-  EXPECT_EQ(refusal(experts("experts_wna16", {64, 64, 1})),
+  EXPECT_EQ(refusal(stack_experts("experts_wna16", {64, 64, 1})),
             "x: quantization experts_wna16 needs packed stacks with their scales, as fused_experts has them with packed");
   LayerSpec linear = layer_of("column_parallel_linear", {{"in", 4L}, {"out", 4L}});
   linear.quant = "experts_w31";
   EXPECT_EQ(refusal(linear), "x: quantization experts_w31 needs a stack w13_weight, as fused_experts has it unless it is packed");
-  EXPECT_EQ(refusal(experts("fp8_per_tensor", {4, 4, 2})), "x: quantization fp8_per_tensor needs a tensor called weight");
+  EXPECT_EQ(refusal(stack_experts("fp8_per_tensor", {4, 4, 2})), "x: quantization fp8_per_tensor needs a tensor called weight");
 }
 
 }  // namespace

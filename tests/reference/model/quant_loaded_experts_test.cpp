@@ -12,7 +12,8 @@ namespace {
 
 constexpr const char* kMethod = "loaded_experts_fp8_per_tensor";
 
-LayerSpec experts(int64_t hidden, int64_t intermediate, int64_t count, const char* scales = "tensor", DType dtype = DType::e4m3) {
+LayerSpec loaded_stack_experts(int64_t hidden, int64_t intermediate, int64_t count, const char* scales = "tensor",
+                               DType dtype = DType::e4m3) {
   LayerSpec spec =
       layer_of("fused_experts", {{"hidden", hidden}, {"intermediate", intermediate}, {"experts", count}, {"scales", std::string(scales)}},
                "x", dtype);
@@ -34,7 +35,7 @@ TEST(LoadedExpertsFp8, every_value_is_quantized_again_with_the_larger_scale) {
   for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(i);
   for (const std::vector<float>& scales :
        {std::vector<float>{1, 2, 0.3F, 0.1F, 5, 5}, {1e-30F, 1e30F, 3e38F, 1, 0, 1}, {INFINITY, 1, NAN, 2, 3, NAN}}) {
-    std::unique_ptr<Model> model = build_model(model_of({experts(hidden, rows, count)}), {});
+    std::unique_ptr<Model> model = build_model(model_of({loaded_stack_experts(hidden, rows, count)}), {});
     fill(tensor_at(*model, "x.w13_weight"), bytes);
     fill(tensor_at(*model, "x.w13_weight_scale"), scales);
     tensor_at(*model, "x.w2_weight").view(at::kByte).fill_(7);
@@ -60,14 +61,16 @@ TEST(LoadedExpertsFp8, is_refused_where_there_is_no_scale_a_matrix) {
   const std::string needs =
       "x: quantization loaded_experts_fp8_per_tensor needs experts in e4m3 with w13_weight_scale, as fused_experts has them with scales: "
       "tensor";
-  EXPECT_EQ(refusal(experts(4, 4, 2, "none")), needs);
-  EXPECT_EQ(refusal(experts(4, 128, 2, "block")), needs);
-  EXPECT_EQ(refusal(experts(4, 4, 2, "tensor", DType::i8)), needs);
-  EXPECT_EQ(refusal(experts(4, 4, 2)), "");
+  EXPECT_EQ(refusal(loaded_stack_experts(4, 4, 2, "none")), needs);
+  EXPECT_EQ(refusal(loaded_stack_experts(4, 128, 2, "block")), needs);
+  EXPECT_EQ(refusal(loaded_stack_experts(4, 4, 2, "tensor", DType::i8)), needs);
+  EXPECT_EQ(refusal(loaded_stack_experts(4, 4, 2)), "");
 }
 
-std::vector<LayerSpec> layers() { return {experts(1, 1, 1), experts(5, 3, 2), experts(7, 4, 2)}; }
-INSTANTIATE_TEST_SUITE_P(LoadedExperts, QuantStep, ::testing::ValuesIn(layers()), quant_step_name);
+std::vector<LayerSpec> loaded_stack_layers() {
+  return {loaded_stack_experts(1, 1, 1), loaded_stack_experts(5, 3, 2), loaded_stack_experts(7, 4, 2)};
+}
+INSTANTIATE_TEST_SUITE_P(LoadedExperts, QuantStep, ::testing::ValuesIn(loaded_stack_layers()), quant_step_name);
 
 }  // namespace
 }  // namespace reloadlab::model

@@ -17,12 +17,12 @@ LayerSpec scaled(std::vector<int64_t> outs, int64_t k, std::string scales, std::
   return spec;
 }
 
-void fill(const at::Tensor& tensor, const std::vector<uint8_t>& bytes) {
+void fill_loaded(const at::Tensor& tensor, const std::vector<uint8_t>& bytes) {
   ASSERT_EQ(tensor.nbytes(), bytes.size());
   std::memcpy(tensor.data_ptr(), bytes.data(), bytes.size());
 }
 
-void fill(const at::Tensor& tensor, const std::vector<float>& values) {
+void fill_loaded(const at::Tensor& tensor, const std::vector<float>& values) {
   ASSERT_EQ(tensor.numel(), static_cast<int64_t>(values.size()));
   std::memcpy(tensor.data_ptr(), values.data(), values.size() * sizeof(float));
 }
@@ -34,13 +34,13 @@ std::vector<uint8_t> every_byte(int64_t times) {
 }
 
 TEST(LoadedFp8PerTensor, quantizes_every_value_again_with_the_largest_scale) {
-  const std::vector<std::vector<float>> cases = {{1, 2, 4}, {0.3F, 0.1F, 0.29999998F}, {1e-30F, 1e30F, 3}, {7, 7, 7},  {0, 1, 0},
-                                                 {0, 0, 0}, {1e-45F, 1e-44F, 0},       {INFINITY, 1, 2},   {NAN, 1, 2}};
-  for (const std::vector<float>& scales : cases) {
+  const std::vector<std::vector<float>> loaded_cases = {{1, 2, 4}, {0.3F, 0.1F, 0.29999998F}, {1e-30F, 1e30F, 3}, {7, 7, 7},  {0, 1, 0},
+                                                        {0, 0, 0}, {1e-45F, 1e-44F, 0},       {INFINITY, 1, 2},   {NAN, 1, 2}};
+  for (const std::vector<float>& scales : loaded_cases) {
     std::unique_ptr<Model> model = build_model(model_of({scaled({16, 16, 16}, 16, "tensor", "loaded_fp8_per_tensor")}), {});
     const std::vector<uint8_t> loaded = every_byte(3);
-    fill(tensor_at(*model, "x.weight"), loaded);
-    fill(tensor_at(*model, "x.weight_scale"), scales);
+    fill_loaded(tensor_at(*model, "x.weight"), loaded);
+    fill_loaded(tensor_at(*model, "x.weight_scale"), scales);
     ASSERT_TRUE(process_model_after_loading(*model).ok());
     float most = scales[0];
     for (float scale : scales) most = std::isnan(most) || std::isnan(scale) ? NAN : std::max(most, scale);
@@ -78,7 +78,7 @@ TEST(LoadedFp8PerTensor, has_the_same_scale_and_bytes_on_every_rank) {
 
 TEST(LoadedFp8Block, pads_with_zeros_and_leaves_whole_blocks_alone) {
   std::unique_ptr<Model> model = build_model(model_of({scaled({128}, 130, "block", "loaded_fp8_block")}), {});
-  fill(tensor_at(*model, "x.weight"), every_byte(65));
+  fill_loaded(tensor_at(*model, "x.weight"), every_byte(65));
   ASSERT_TRUE(process_model_after_loading(*model).ok());
   const at::Tensor kernel = tensor_at(*model, "x.weight").view(at::kByte);
   ASSERT_EQ(kernel.sizes().vec(), (Shape{128, 256}));
@@ -115,7 +115,7 @@ TEST_P(Loaded, computes_the_same_as_without_a_step) {
   EXPECT_TRUE(a.kind->forward(a, input).allclose(b.kind->forward(b, input), again ? 0.1 : 0, again ? 40.0 : 0));
 }
 
-std::vector<LayerSpec> cases() {
+std::vector<LayerSpec> loaded_cases() {
   std::vector<LayerSpec> all;
   for (int64_t k : {1, 3, 130, 256}) {
     for (const std::vector<int64_t>& outs : {std::vector<int64_t>{1}, {7}, {2, 5, 1}, {128, 64}})
@@ -126,15 +126,15 @@ std::vector<LayerSpec> cases() {
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(all, Loaded, ::testing::ValuesIn(cases()), quant_step_name);
-INSTANTIATE_TEST_SUITE_P(Loaded, QuantStep, ::testing::ValuesIn(cases()), quant_step_name);
+INSTANTIATE_TEST_SUITE_P(all, Loaded, ::testing::ValuesIn(loaded_cases()), quant_step_name);
+INSTANTIATE_TEST_SUITE_P(Loaded, QuantStep, ::testing::ValuesIn(loaded_cases()), quant_step_name);
 
 TEST(LoadedChannels, stand_for_weight_times_scale) {
   for (DType dtype : {DType::e4m3, DType::i8}) {
     std::unique_ptr<Model> model = build_model(model_of({scaled({2, 1}, 4, "channel", "none", dtype)}), {});
     const std::vector<uint8_t> bytes = {1, 2, 0x83, 4, 0x45, 0xc6, 7, 8, 0x7e, 0xfe, 0x80, 0};
-    fill(tensor_at(*model, "x.weight"), bytes);
-    fill(tensor_at(*model, "x.weight_scale"), std::vector<float>{0.5F, 3, 0.125F});
+    fill_loaded(tensor_at(*model, "x.weight"), bytes);
+    fill_loaded(tensor_at(*model, "x.weight_scale"), std::vector<float>{0.5F, 3, 0.125F});
     Layer& layer = *model->find("x");
     const at::Tensor input = layer.kind->example_input(layer.spec, {}, 3), output = layer.kind->forward(layer, input);
     for (int64_t row = 0; row < 3; ++row)

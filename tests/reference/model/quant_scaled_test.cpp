@@ -16,17 +16,17 @@ namespace reloadlab::model {
 namespace {
 
 // Every method by name: its boxes, its result, and where its scale stands.
-struct Method {
+struct ScaledMethod {
   std::string id;
   int64_t box_rows, box_columns;  // 0: all
   bool integers, transposed;
   std::string scale;
 };
-void PrintTo(const Method& method, std::ostream* out) { *out << method.id; }
-const Method methods[] = {{"fp8_per_tensor", 0, 0, false, true, "weight_scale"},
-                          {"fp8_per_channel", 1, 0, false, false, "weight_scale"},
-                          {"fp8_block", 128, 128, false, false, "weight_scale_inv"},
-                          {"int8_per_channel", 1, 0, true, false, "weight_scale"}};
+void PrintTo(const ScaledMethod& method, std::ostream* out) { *out << method.id; }
+const ScaledMethod methods[] = {{"fp8_per_tensor", 0, 0, false, true, "weight_scale"},
+                                {"fp8_per_channel", 1, 0, false, false, "weight_scale"},
+                                {"fp8_block", 128, 128, false, false, "weight_scale_inv"},
+                                {"int8_per_channel", 1, 0, true, false, "weight_scale"}};
 
 uint8_t to_int8(float value) {
   if (std::isnan(value)) return 0;
@@ -41,7 +41,7 @@ struct Weight {
 
 class Expected {
  public:
-  Expected(const Method& method, const Weight& weight) : method_(method), weight_(weight) {}
+  Expected(const ScaledMethod& method, const Weight& weight) : method_(method), weight_(weight) {}
 
   float scale(int64_t row, int64_t column) const {
     const auto [top, bottom] = range(row, method_.box_rows, weight_.n);
@@ -66,25 +66,25 @@ class Expected {
     if (box == 0) return {0, size};
     return {at / box * box, std::min(size, at / box * box + box)};
   }
-  const Method& method_;
+  const ScaledMethod& method_;
   const Weight& weight_;
 };
 
-LayerSpec quantized(const Method& method, int64_t n, int64_t k, DType dtype = DType::bf16) {
+LayerSpec scaled_quantized(const ScaledMethod& method, int64_t n, int64_t k, DType dtype = DType::bf16) {
   LayerSpec spec = layer_of("column_parallel_linear", {{"in", k}, {"out", n}, {"bias", true}}, "x", dtype);
   spec.quant = method.id;
   return spec;
 }
 
-std::unique_ptr<Model> processed(const Method& method, const Weight& weight) {
-  std::unique_ptr<Model> model = build_model(model_of({quantized(method, weight.n, weight.k)}), {});
+std::unique_ptr<Model> processed(const ScaledMethod& method, const Weight& weight) {
+  std::unique_ptr<Model> model = build_model(model_of({scaled_quantized(method, weight.n, weight.k)}), {});
   std::memcpy(tensor_at(*model, "x.weight").data_ptr(), weight.bits.data(), weight.bits.size() * sizeof(uint16_t));
   tensor_at(*model, "x.bias").zero_();
   EXPECT_TRUE(process_model_after_loading(*model).ok());
   return model;
 }
 
-void expect_as_defined(const Method& method, const Weight& weight) {
+void expect_as_defined_scaled(const ScaledMethod& method, const Weight& weight) {
   const std::unique_ptr<Model> model = processed(method, weight);
   const at::Tensor bytes = tensor_at(*model, "x.weight").view(at::kByte), scales = tensor_at(*model, "x." + method.scale);
   const at::Tensor kernel = method.transposed ? bytes.t() : bytes;
@@ -119,18 +119,18 @@ Weight up_to(float size, int64_t k) {
   return weight;
 }
 
-class ScaledMethods : public ::testing::TestWithParam<Method> {};
+class ScaledMethods : public ::testing::TestWithParam<ScaledMethod> {};
 
 TEST_P(ScaledMethods, every_input_comes_out_as_defined) {
-  expect_as_defined(GetParam(), everything(256, false));
+  expect_as_defined_scaled(GetParam(), everything(256, false));
   for (float size : {1.0F, 3.0F, 447.0F, 448.0F, 0.01F, 1e-30F, 1e-38F, 1e30F, std::numeric_limits<float>::max()})
-    expect_as_defined(GetParam(), up_to(size, 256));
+    expect_as_defined_scaled(GetParam(), up_to(size, 256));
 }
 
 TEST_P(ScaledMethods, boxes_at_the_edges_are_padded_with_zeros_that_change_no_scale) {
   Weight weight{130, 150, {}};
   for (int64_t i = 0; i < weight.n * weight.k; ++i) weight.bits.push_back(static_cast<uint16_t>(0x3f00 + i % 251));
-  expect_as_defined(GetParam(), weight);
+  expect_as_defined_scaled(GetParam(), weight);
   const at::Tensor kernel = tensor_at(*processed(GetParam(), weight), "x.weight");
   if (GetParam().box_columns == 0) return;
   EXPECT_EQ(kernel.sizes().vec(), (Shape{256, 256}));
@@ -155,19 +155,19 @@ TEST_P(ScaledMethods, forwards_compute_with_the_values_that_the_bytes_stand_for)
 }
 
 INSTANTIATE_TEST_SUITE_P(all, ScaledMethods, ::testing::ValuesIn(methods), [](const auto& each) { return each.param.id; });
-std::vector<LayerSpec> sizes() {
+std::vector<LayerSpec> scaled_sizes() {
   std::vector<LayerSpec> all;
-  for (const Method& method : methods)
+  for (const ScaledMethod& method : methods)
     for (DType dtype : {DType::f32, DType::bf16})
       for (int64_t n : {1, 7, 200})
-        for (int64_t k : {1, 3, 300}) all.push_back(quantized(method, n, k, dtype));
+        for (int64_t k : {1, 3, 300}) all.push_back(scaled_quantized(method, n, k, dtype));
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Scaled, QuantStep, ::testing::ValuesIn(sizes()), quant_step_name);
+INSTANTIATE_TEST_SUITE_P(Scaled, QuantStep, ::testing::ValuesIn(scaled_sizes()), quant_step_name);
 
 TEST(ScaledTies, each_end_makes_its_own_from_the_shared_weight) {
-  LayerSpec first = quantized(methods[1], 6, 4), second = first;
+  LayerSpec first = scaled_quantized(methods[1], 6, 4), second = first;
   first.name = "a", second.name = "b";
   second.tied_to = "a.weight";
   std::unique_ptr<Model> model = cold(model_of({first, second}));

@@ -13,20 +13,20 @@
 namespace reloadlab::model {
 namespace {
 
-struct Method {
+struct WeightOnlyMethod {
   std::string id;
   int bits;
   int64_t group;  // 0: the row
   int64_t group_of(int64_t k) const { return group > 0 ? group : k; }
 };
-void PrintTo(const Method& method, std::ostream* out) { *out << method.id; }
-const Method methods[] = {{"int8_weight_only", 8, 0},
-                          {"int8_weight_only_g32", 8, 32},
-                          {"int4_weight_only_g32", 4, 32},
-                          {"int4_weight_only_g64", 4, 64},
-                          {"int4_weight_only_g128", 4, 128}};
+void PrintTo(const WeightOnlyMethod& method, std::ostream* out) { *out << method.id; }
+const WeightOnlyMethod weight_only_methods[] = {{"int8_weight_only", 8, 0},
+                                                {"int8_weight_only_g32", 8, 32},
+                                                {"int4_weight_only_g32", 4, 32},
+                                                {"int4_weight_only_g64", 4, 64},
+                                                {"int4_weight_only_g128", 4, 128}};
 
-struct Weight {
+struct WeightOnlyWeight {
   int64_t n, k;
   DType dtype;
   std::vector<float> values;
@@ -41,7 +41,7 @@ struct Group {
 
 float at_least(float least, float value) { return value < least ? least : value; }  // what is no number stays so
 
-Group group_of(const Weight& weight, const Method& method, int64_t row, int64_t first) {
+Group group_of(const WeightOnlyWeight& weight, const WeightOnlyMethod& method, int64_t row, int64_t first) {
   float low = weight.at(row, first), high = low;
   for (int64_t l = first; l < first + method.group_of(weight.k); ++l) {
     const float value = weight.at(row, l);
@@ -58,7 +58,7 @@ Group group_of(const Weight& weight, const Method& method, int64_t row, int64_t 
   return {scale, zero, r(zero - r(scale * 8)), 0};
 }
 
-int code_of(const Weight& weight, const Method& method, const Group& group, float value) {
+int code_of(const WeightOnlyWeight& weight, const WeightOnlyMethod& method, const Group& group, float value) {
   const auto r = [&](float exact) { return weight.rounded(exact); };
   const float found = method.bits == 8 ? r(value * group.inverse) : r(r(value - group.least) / group.scale);
   if (std::isnan(found)) return 0;
@@ -66,14 +66,14 @@ int code_of(const Weight& weight, const Method& method, const Group& group, floa
   return static_cast<int>(std::min(std::max(std::nearbyint(found), low), high));
 }
 
-LayerSpec quantized(const Method& method, int64_t n, int64_t k, DType dtype) {
+LayerSpec weight_only_quantized(const WeightOnlyMethod& method, int64_t n, int64_t k, DType dtype) {
   LayerSpec spec = layer_of("column_parallel_linear", {{"in", k}, {"out", n}, {"bias", true}}, "x", dtype);
   spec.quant = method.id;
   return spec;
 }
 
-std::unique_ptr<Model> processed(const Method& method, const Weight& weight) {
-  std::unique_ptr<Model> model = build_model(model_of({quantized(method, weight.n, weight.k, weight.dtype)}), {});
+std::unique_ptr<Model> weight_only_processed(const WeightOnlyMethod& method, const WeightOnlyWeight& weight) {
+  std::unique_ptr<Model> model = build_model(model_of({weight_only_quantized(method, weight.n, weight.k, weight.dtype)}), {});
   const at::Tensor& to = tensor_at(*model, "x.weight");
   for (int64_t i = 0; i < to.numel(); ++i) {
     const float value = weight.values[static_cast<size_t>(i)];
@@ -89,7 +89,7 @@ std::unique_ptr<Model> processed(const Method& method, const Weight& weight) {
 }
 
 // Where the code of an element stands: the byte, and by how many bits it is shifted there.
-std::pair<int64_t, int> place_of(const Method& method, const Weight& weight, int64_t row, int64_t column) {
+std::pair<int64_t, int> place_of(const WeightOnlyMethod& method, const WeightOnlyWeight& weight, int64_t row, int64_t column) {
   if (method.bits == 8) return {row * weight.k + column, 0};
   const int64_t block = row / 32, rows = std::min<int64_t>(32, weight.n - block * 32), within = row % 32;
   return {block * 32 * weight.k / 2 + column * rows / 2 + within / 2, within % 2 == 0 ? 0 : 4};
@@ -97,8 +97,8 @@ std::pair<int64_t, int> place_of(const Method& method, const Weight& weight, int
 
 bool same(float a, float b) { return std::isnan(a) ? std::isnan(b) : a == b; }
 
-void expect_as_defined(const Method& method, const Weight& weight) {
-  const std::unique_ptr<Model> model = processed(method, weight);
+void expect_as_defined_weight_only(const WeightOnlyMethod& method, const WeightOnlyWeight& weight) {
+  const std::unique_ptr<Model> model = weight_only_processed(method, weight);
   const at::Tensor bytes = tensor_at(*model, "x.weight").view(at::kByte);
   const auto* data = bytes.const_data_ptr<uint8_t>();
   const int64_t g = method.group_of(weight.k), groups = weight.k / g;
@@ -121,8 +121,8 @@ void expect_as_defined(const Method& method, const Weight& weight) {
 }
 
 // Every bf16 there is, in the order of their bits or scattered, so that groups hold large and small ones; and as many of f32.
-Weight everything(DType dtype, bool scattered) {
-  Weight weight{256, 256, dtype, std::vector<float>(65536)};
+WeightOnlyWeight weight_only_everything(DType dtype, bool scattered) {
+  WeightOnlyWeight weight{256, 256, dtype, std::vector<float>(65536)};
   for (uint32_t i = 0; i < 65536; ++i) {
     const uint32_t bits = scattered ? i * 40503 & 0xffff : i;
     weight.values[i] = std::bit_cast<float>(bits << 16 | (dtype == DType::f32 ? i * 2654435761U >> 16 : 0));
@@ -131,36 +131,37 @@ Weight everything(DType dtype, bool scattered) {
 }
 
 // Those of at most this size; what is larger, or no number, gets the smallest exponent.
-Weight up_to(float size, DType dtype) {
-  Weight weight = everything(dtype, true);
+WeightOnlyWeight weight_only_up_to(float size, DType dtype) {
+  WeightOnlyWeight weight = weight_only_everything(dtype, true);
   for (float& value : weight.values)
     if (!(std::abs(value) <= size)) value = std::bit_cast<float>(std::bit_cast<uint32_t>(value) & 0x807fffff);
   return weight;
 }
 
-class WeightOnly : public ::testing::TestWithParam<std::tuple<Method, DType>> {
+class WeightOnly : public ::testing::TestWithParam<std::tuple<WeightOnlyMethod, DType>> {
  protected:
-  const Method& method() const { return std::get<0>(GetParam()); }
+  const WeightOnlyMethod& method() const { return std::get<0>(GetParam()); }
   DType dtype() const { return std::get<1>(GetParam()); }
 };
 
 TEST_P(WeightOnly, every_input_comes_out_as_defined) {
-  expect_as_defined(method(), everything(dtype(), false));
-  for (float size : {1.0F, 3.0F, 448.0F, 0.01F, 1e-5F, 1e-38F, 1e30F, 3e38F}) expect_as_defined(method(), up_to(size, dtype()));
+  expect_as_defined_weight_only(method(), weight_only_everything(dtype(), false));
+  for (float size : {1.0F, 3.0F, 448.0F, 0.01F, 1e-5F, 1e-38F, 1e30F, 3e38F})
+    expect_as_defined_weight_only(method(), weight_only_up_to(size, dtype()));
 }
 
 TEST_P(WeightOnly, a_last_block_of_fewer_rows_is_one_of_its_own) {
   for (int64_t n : {16, 48}) {
-    Weight weight{n, 128, dtype(), {}};
+    WeightOnlyWeight weight{n, 128, dtype(), {}};
     for (int64_t i = 0; i < n * 128; ++i) weight.values.push_back(to_bf16(static_cast<float>(i * 37 % 1009) / 64));
-    expect_as_defined(method(), weight);
+    expect_as_defined_weight_only(method(), weight);
   }
 }
 
 TEST_P(WeightOnly, forwards_compute_with_the_values_that_the_bytes_stand_for) {
-  Weight weight{48, 128, dtype(), {}};
+  WeightOnlyWeight weight{48, 128, dtype(), {}};
   for (int64_t i = 0; i < weight.n * weight.k; ++i) weight.values.push_back(to_bf16(static_cast<float>(i % 97) / 97 - 0.25F));
-  const std::unique_ptr<Model> model = processed(method(), weight);
+  const std::unique_ptr<Model> model = weight_only_processed(method(), weight);
   const at::Tensor value = logical(*model->find("x"), "weight");
   ASSERT_EQ(value.sizes().vec(), (Shape{48, 128}));
   const double most = (dtype() == DType::bf16 ? 2.2 : 1.1) / (method().bits == 8 ? 255 : 30);  // products are rounded as well
@@ -168,31 +169,32 @@ TEST_P(WeightOnly, forwards_compute_with_the_values_that_the_bytes_stand_for) {
     ASSERT_NEAR(value.const_data_ptr<float>()[i], weight.values[static_cast<size_t>(i)], most) << i;
 }
 
-INSTANTIATE_TEST_SUITE_P(all, WeightOnly, ::testing::Combine(::testing::ValuesIn(methods), ::testing::Values(DType::f32, DType::bf16)));
+INSTANTIATE_TEST_SUITE_P(all, WeightOnly,
+                         ::testing::Combine(::testing::ValuesIn(weight_only_methods), ::testing::Values(DType::f32, DType::bf16)));
 
-std::vector<LayerSpec> sizes() {
+std::vector<LayerSpec> weight_only_sizes() {
   std::vector<LayerSpec> all;
-  for (const Method& method : methods)
+  for (const WeightOnlyMethod& method : weight_only_methods)
     for (DType dtype : {DType::f32, DType::bf16})
       for (int64_t n : {1, 7, 16, 48, 160})
         for (int64_t k : {1, 3, 32, 64, 96, 384})
-          if (const LayerSpec spec = quantized(method, n, k, dtype); check_model(model_of({spec}), 1).ok()) all.push_back(spec);
+          if (const LayerSpec spec = weight_only_quantized(method, n, k, dtype); check_model(model_of({spec}), 1).ok()) all.push_back(spec);
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(WeightOnly, QuantStep, ::testing::ValuesIn(sizes()), quant_step_name);
+INSTANTIATE_TEST_SUITE_P(WeightOnly, QuantStep, ::testing::ValuesIn(weight_only_sizes()), quant_step_name);
 
 TEST(WeightOnlySizes, are_refused_where_groups_or_blocks_do_not_divide) {
-  const auto refusal = [](const Method& method, int64_t n, int64_t k, DType dtype) {
-    return check_model(model_of({quantized(method, n, k, dtype)}), 1).message();
+  const auto refusal = [](const WeightOnlyMethod& method, int64_t n, int64_t k, DType dtype) {
+    return check_model(model_of({weight_only_quantized(method, n, k, dtype)}), 1).message();
   };
-  EXPECT_EQ(refusal(methods[1], 16, 40, DType::bf16),
+  EXPECT_EQ(refusal(weight_only_methods[1], 16, 40, DType::bf16),
             "x: quantization int8_weight_only_g32 needs groups of 32 inputs, and the weight has 40");
-  EXPECT_EQ(refusal(methods[4], 16, 64, DType::bf16),
+  EXPECT_EQ(refusal(weight_only_methods[4], 16, 64, DType::bf16),
             "x: quantization int4_weight_only_g128 needs groups of 128 inputs, and the weight has 64");
-  EXPECT_EQ(refusal(methods[2], 24, 64, DType::bf16),
+  EXPECT_EQ(refusal(weight_only_methods[2], 24, 64, DType::bf16),
             "x: quantization int4_weight_only_g32 needs a multiple of 16 outputs on each rank, and the weight has 24");
-  EXPECT_EQ(refusal(methods[0], 16, 64, DType::i8), "x: quantization int8_weight_only needs a weight in f32 or bf16");
+  EXPECT_EQ(refusal(weight_only_methods[0], 16, 64, DType::i8), "x: quantization int8_weight_only needs a weight in f32 or bf16");
 }
 
 // As where one end of a tie was quantized, and comes again: half of the inputs, and here no group.
@@ -205,8 +207,8 @@ TEST(WeightOnlySizes, are_refused_of_what_is_packed_already) {
 }
 
 TEST(WeightOnlyTies, each_end_makes_its_own_from_the_shared_weight) {
-  for (const Method& method : methods) {
-    LayerSpec first = quantized(method, 16, 128, DType::bf16), second = first;
+  for (const WeightOnlyMethod& method : weight_only_methods) {
+    LayerSpec first = weight_only_quantized(method, 16, 128, DType::bf16), second = first;
     first.name = "a", second.name = "b";
     second.tied_to = "a.weight";
     std::unique_ptr<Model> model = cold(model_of({first, second}));

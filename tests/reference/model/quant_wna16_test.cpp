@@ -88,13 +88,13 @@ Table interleave(const Table& rows) {
   return to;
 }
 
-void fill(const at::Tensor& tensor, const Table& from) {
+void fill_wna16(const at::Tensor& tensor, const Table& from) {
   ASSERT_EQ(tensor.sizes().vec(), (Shape{from.rows, from.columns}));
   for (int64_t i = 0; i < from.rows; ++i)
     for (int64_t j = 0; j < from.columns; ++j) tensor.select(0, i).select(0, j).fill_(from.at(i, j));
 }
 
-void expect_equal(const at::Tensor& tensor, const Table& expected) {
+void expect_equal_wna16(const at::Tensor& tensor, const Table& expected) {
   ASSERT_EQ(tensor.sizes().vec(), (Shape{expected.rows, expected.columns}));
   const std::vector<double> values = values_of(tensor);
   for (size_t i = 0; i < values.size(); ++i) ASSERT_EQ(values[i], static_cast<double>(expected.values[i])) << i;
@@ -112,13 +112,13 @@ TEST(Wna16, puts_every_code_where_its_lane_looks_for_it) {
     const int64_t n = 128, k = 96;
     const Table codes = random_codes(n, k, 1), zeros = random_codes(n, groups, 2), scales = random_codes(n, groups, 3);
     std::unique_ptr<Model> model = build_model(model_of({packed(k, {64, 64}, k / groups, true)}), {});
-    fill(tensor_at(*model, "x.weight_packed"), packed_columns(codes));
-    fill(tensor_at(*model, "x.weight_zero_point"), transposed(packed_columns(transposed(zeros))));
-    fill(tensor_at(*model, "x.weight_scale"), scales);
+    fill_wna16(tensor_at(*model, "x.weight_packed"), packed_columns(codes));
+    fill_wna16(tensor_at(*model, "x.weight_zero_point"), transposed(packed_columns(transposed(zeros))));
+    fill_wna16(tensor_at(*model, "x.weight_scale"), scales);
     ASSERT_TRUE(process_model_after_loading(*model).ok());
-    expect_equal(tensor_at(*model, "x.weight_packed"), packed_columns(lanes_of(transposed(codes))));
-    expect_equal(tensor_at(*model, "x.weight_scale"), ordered(transposed(scales), groups == 1));
-    expect_equal(tensor_at(*model, "x.weight_zero_point"), packed_columns(interleave(ordered(transposed(zeros), false))));
+    expect_equal_wna16(tensor_at(*model, "x.weight_packed"), packed_columns(lanes_of(transposed(codes))));
+    expect_equal_wna16(tensor_at(*model, "x.weight_scale"), ordered(transposed(scales), groups == 1));
+    expect_equal_wna16(tensor_at(*model, "x.weight_zero_point"), packed_columns(interleave(ordered(transposed(zeros), false))));
     const std::vector<double> values = values_of(model->find("x")->quant_method->compute_value(*model->find("x"), "weight"));
     for (int64_t i = 0; i < n; ++i)
       for (int64_t l = 0; l < k; ++l) {
@@ -172,7 +172,7 @@ struct Group4 {
 };
 
 template <class Round>
-Group4 group_of(const float* values, int64_t count, float step, Round&& r) {
+Group4 wna16_group_of(const float* values, int64_t count, float step, Round&& r) {
   float least = 0, most = 0;
   for (int64_t l = 0; l < count; ++l) {
     least = std::isnan(values[l]) || std::isnan(least) ? NAN : std::min(least, values[l]);
@@ -182,15 +182,15 @@ Group4 group_of(const float* values, int64_t count, float step, Round&& r) {
   return {scale == 0 ? step : scale, to_integer(r(-8 - r(least / scale)))};
 }
 
-LayerSpec online(int64_t group, int64_t n, int64_t k, DType dtype) {
+LayerSpec wna16_online(int64_t group, int64_t n, int64_t k, DType dtype) {
   LayerSpec spec = layer_of("column_parallel_linear", {{"in", k}, {"out", n}, {"bias", true}}, "x", dtype);
   spec.quant = "wna16_online_g" + std::to_string(group);
   return spec;
 }
 
-void expect_as_defined(int64_t group, DType dtype, const std::vector<float>& values, int64_t n, int64_t k) {
+void expect_as_defined_wna16(int64_t group, DType dtype, const std::vector<float>& values, int64_t n, int64_t k) {
   const auto r = [&](float value) { return dtype == DType::bf16 ? to_bf16(value) : value; };
-  std::unique_ptr<Model> model = build_model(model_of({online(group, n, k, dtype)}), {});
+  std::unique_ptr<Model> model = build_model(model_of({wna16_online(group, n, k, dtype)}), {});
   const at::Tensor& to = tensor_at(*model, "x.weight");
   for (size_t i = 0; i < values.size(); ++i) {
     const auto upper = static_cast<uint16_t>(std::bit_cast<uint32_t>(values[i]) >> 16);
@@ -207,7 +207,7 @@ void expect_as_defined(int64_t group, DType dtype, const std::vector<float>& val
   for (int64_t i = 0; i < n; ++i)
     for (int64_t j = 0; j < k / group; ++j) {
       const float* first = values.data() + i * k + j * group;
-      const Group4 expected = group_of(first, group, dtype == DType::bf16 ? 0x1p-7F : 0x1p-23F, r);
+      const Group4 expected = wna16_group_of(first, group, dtype == DType::bf16 ? 0x1p-7F : 0x1p-23F, r);
       const float scale = scales.const_data_ptr<float>()[i * (k / group) + j];
       ASSERT_TRUE(std::isnan(expected.scale) ? std::isnan(scale) : scale == expected.scale) << i << ", " << j << ": " << scale;
       ASSERT_EQ(zeros.const_data_ptr<uint8_t>()[i * (k / group) + j], expected.zero + 8) << i << ", " << j;
@@ -231,15 +231,15 @@ TEST_P(Wna16Online, every_input_comes_out_as_defined) {
       if (most < INFINITY && !(std::abs(values[i]) <= most))
         values[i] = std::bit_cast<float>(std::bit_cast<uint32_t>(values[i]) & 0x807fffff);
     }
-    expect_as_defined(group, dtype, values, 256, 256);
+    expect_as_defined_wna16(group, dtype, values, 256, 256);
   }
 }
 
 TEST_P(Wna16Online, zeros_come_out_as_zeros) {
   const auto [group, dtype] = GetParam();
-  expect_as_defined(group, dtype, std::vector<float>(64 * 128), 64, 128);
+  expect_as_defined_wna16(group, dtype, std::vector<float>(64 * 128), 64, 128);
   std::vector<float> positive(64 * 128, 2.5F);
-  expect_as_defined(group, dtype, positive, 64, 128);
+  expect_as_defined_wna16(group, dtype, positive, 64, 128);
 }
 
 // -8 - least / scale is rounded to the weight's type before it is rounded to an integer, which matters where it is near -7.5.
@@ -251,12 +251,12 @@ TEST_P(Wna16Online, zero_points_near_ties_come_out_as_defined) {
       values[first] = -from_bf16(static_cast<uint16_t>(0x3d00 + row));
       values[first + 1] = 1;
     }
-  expect_as_defined(group, dtype, values, 64, 128);
+  expect_as_defined_wna16(group, dtype, values, 64, 128);
 }
 
 INSTANTIATE_TEST_SUITE_P(all, Wna16Online, ::testing::Combine(::testing::Values(32, 128), ::testing::Values(DType::f32, DType::bf16)));
 
-std::vector<LayerSpec> sizes() {
+std::vector<LayerSpec> wna16_sizes() {
   std::vector<LayerSpec> all;
   for (DType dtype : {DType::f32, DType::bf16})
     for (int64_t n : {64, 192})
@@ -265,12 +265,12 @@ std::vector<LayerSpec> sizes() {
           for (bool zero_points : {false, true})
             if (group == 0 || k % group == 0) all.push_back(packed(k, {n}, group, zero_points, dtype));
         for (int64_t group : {32, 128})
-          if (k % group == 0) all.push_back(online(group, n, k, dtype));
+          if (k % group == 0) all.push_back(wna16_online(group, n, k, dtype));
       }
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Wna16, QuantStep, ::testing::ValuesIn(sizes()), quant_step_name);
+INSTANTIATE_TEST_SUITE_P(Wna16, QuantStep, ::testing::ValuesIn(wna16_sizes()), quant_step_name);
 
 TEST(Wna16Sizes, are_refused_where_nothing_whole_comes_out) {
   const auto refusal = [](const LayerSpec& spec) { return check_model(model_of({spec}), 1).message(); };
@@ -281,11 +281,11 @@ TEST(Wna16Sizes, are_refused_where_nothing_whole_comes_out) {
   EXPECT_EQ(refusal(packed(12, {64}, 4, true)), "x: 12 inputs cannot be packed by 8");
   EXPECT_EQ(refusal(packed(16, {64}, 3, true)), "x: 16 inputs are no whole groups of 3");
   EXPECT_EQ(refusal(packed(16, {60}, 8, true)), "x: zero points of 60 outputs cannot be packed by 8");
-  EXPECT_EQ(refusal(online(32, 96, 64, DType::bf16)),
+  EXPECT_EQ(refusal(wna16_online(32, 96, 64, DType::bf16)),
             "x: quantization wna16_online_g32 needs tiles of 64 outputs on each rank, and the weight has 96");
-  EXPECT_EQ(refusal(online(128, 64, 64, DType::bf16)),
+  EXPECT_EQ(refusal(wna16_online(128, 64, 64, DType::bf16)),
             "x: quantization wna16_online_g128 needs groups of 128 inputs, and the weight has 64");
-  LayerSpec plain = online(32, 64, 64, DType::bf16);
+  LayerSpec plain = wna16_online(32, 64, 64, DType::bf16);
   plain.quant = "wna16";
   EXPECT_EQ(refusal(plain),
             "x: quantization wna16 needs a packed weight with its scales, as packed_column_parallel_linear and packed_row_parallel_linear "

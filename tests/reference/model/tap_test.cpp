@@ -12,8 +12,8 @@
 namespace reloadlab::model {
 namespace {
 
-struct Recorder : OpListener {
-  explicit Recorder(std::vector<std::string>& into, std::string prefix = {}) : log(into), name(std::move(prefix)) {}
+struct TapRecorder : OpListener {
+  explicit TapRecorder(std::vector<std::string>& into, std::string prefix = {}) : log(into), name(std::move(prefix)) {}
   void before(const c10::OperatorHandle& op, const torch::jit::Stack& stack) override {
     if (throws) throw std::runtime_error("not this one");
     EXPECT_GE(stack.size(), op.schema().arguments().size());
@@ -36,7 +36,7 @@ class Taps : public ::testing::TestWithParam<Tap> {
 };
 
 TEST_P(Taps, see_operators_while_the_guard_lives) {
-  Recorder recorder(log);
+  TapRecorder recorder(log);
   tensor.copy_(other);
   {
     TapGuard guard(GetParam(), recorder);
@@ -47,14 +47,14 @@ TEST_P(Taps, see_operators_while_the_guard_lives) {
 }
 
 TEST_P(Taps, do_not_see_operators_inside_operators) {
-  Recorder recorder(log);
+  TapRecorder recorder(log);
   TapGuard guard(GetParam(), recorder);
   (void)at::_to_copy(tensor, at::kDouble);
   EXPECT_EQ(log, (std::vector<std::string>{"+aten::_to_copy", "-aten::_to_copy"}));
 }
 
 TEST_P(Taps, call_the_innermost_listener_first) {
-  Recorder outer(log, "outer"), inner(log, "inner");
+  TapRecorder outer(log, "outer"), inner(log, "inner");
   TapGuard outer_guard(GetParam(), outer);
   {
     TapGuard inner_guard(GetParam(), inner);
@@ -66,7 +66,7 @@ TEST_P(Taps, call_the_innermost_listener_first) {
 }
 
 TEST_P(Taps, are_silent_while_paused_and_speak_again_afterwards) {
-  Recorder recorder(log);
+  TapRecorder recorder(log);
   TapGuard guard(GetParam(), recorder);
   {
     TapPause pause(GetParam());
@@ -81,13 +81,13 @@ TEST_P(Taps, are_silent_while_paused_and_speak_again_afterwards) {
 
 TEST_P(Taps, a_pause_without_listeners_switches_nothing_on) {
   { TapPause pause(GetParam()); }
-  Recorder recorder(log);
+  TapRecorder recorder(log);
   tensor.zero_();
   EXPECT_TRUE(log.empty());
 }
 
 TEST_P(Taps, survive_operators_that_throw) {
-  Recorder recorder(log);
+  TapRecorder recorder(log);
   TapGuard guard(GetParam(), recorder);
   EXPECT_ANY_THROW(tensor.copy_(at::ones({3})));
   log.clear();
@@ -96,7 +96,7 @@ TEST_P(Taps, survive_operators_that_throw) {
 }
 
 TEST_P(Taps, a_listener_that_throws_keeps_the_operator_from_running) {
-  Recorder recorder(log);
+  TapRecorder recorder(log);
   recorder.throws = true;
   {
     TapGuard guard(GetParam(), recorder);
@@ -106,7 +106,7 @@ TEST_P(Taps, a_listener_that_throws_keeps_the_operator_from_running) {
 }
 
 TEST_P(Taps, belong_to_their_thread) {
-  Recorder recorder(log);
+  TapRecorder recorder(log);
   TapGuard guard(GetParam(), recorder);
   std::thread([&] { at::zeros({2}).zero_(); }).join();
   EXPECT_TRUE(log.empty());
@@ -118,7 +118,7 @@ INSTANTIATE_TEST_SUITE_P(both, Taps, ::testing::Values(Tap::engine, Tap::harness
 // What an engine counts must not depend on whether the harness looks, nor the other way round.
 TEST(TapPair, both_taps_see_the_same_operator_the_harness_first) {
   std::vector<std::string> log;
-  Recorder engine(log, "engine"), harness(log, "harness");
+  TapRecorder engine(log, "engine"), harness(log, "harness");
   TapGuard engine_guard(Tap::engine, engine);
   TapGuard harness_guard(Tap::harness, harness);
   at::Tensor tensor = at::zeros({2});
@@ -129,7 +129,7 @@ TEST(TapPair, both_taps_see_the_same_operator_the_harness_first) {
 
 TEST(TapPair, pausing_the_harness_leaves_the_engine) {
   std::vector<std::string> log;
-  Recorder engine(log, "engine"), harness(log, "harness");
+  TapRecorder engine(log, "engine"), harness(log, "harness");
   TapGuard engine_guard(Tap::engine, engine);
   TapGuard harness_guard(Tap::harness, harness);
   at::Tensor tensor = at::zeros({2});

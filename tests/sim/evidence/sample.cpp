@@ -5,7 +5,7 @@
 namespace reloadlab::sim {
 namespace {
 
-BlobPtr blob(std::initializer_list<int> bytes) {
+BlobPtr sample_blob(std::initializer_list<int> bytes) {
   Bytes content;
   for (int byte : bytes) content.push_back(static_cast<std::byte>(byte));
   return make_blob(std::move(content));
@@ -64,19 +64,19 @@ RankRun full_run() {
   CensusEntry entry{
       .path = "fc.weight", .layer = "fc", .kind = CensusEntry::Kind::buffer, .persistent = false, .on_meta = true, .handle = 1};
   entry.storage = 2, entry.offset = 3, entry.shape = {2}, entry.strides = {1}, entry.dtype = DType::u8;
-  entry.tensor_class = "Buffer", entry.loader = "-", entry.attributes = "a=1", entry.content = blob({1, 255}), entry.host = 0.1;
+  entry.tensor_class = "Buffer", entry.loader = "-", entry.attributes = "a=1", entry.content = sample_blob({1, 255}), entry.host = 0.1;
   StepOutcome outcome{.step = 0, .status = Status(Code::rejected, "no"), .load_statuses = {Status(), Status(Code::failed, "x")}};
   outcome.crashed = outcome.unusable = true;
   outcome.extra_bytes_peak = 1, outcome.extra_bytes_after = 2, outcome.live_layers = 3, outcome.live_parameters = 4;
   outcome.live_allocations = 5, outcome.live_bytes = 6, outcome.peak_bytes = 9, outcome.copies = 10, outcome.copied_bytes = 11,
-  outcome.output = blob({7});
+  outcome.output = sample_blob({7});
   return {.events = {{EventKind::write_kernel, 0, 4, 0, 6, 7, "weight"}},
-          .censuses = {{0, {entry}, {{"fc.weight", {"fc.q"}, blob({7}), 0.25}}, "flag=1"}},
+          .censuses = {{0, {entry}, {{"fc.weight", {"fc.q"}, sample_blob({7}), 0.25}}, "flag=1"}},
           .outcomes = {outcome},
           .coverage = {{CoverageReport::Kind::unexpected, 0, "fc", "weight"}},
-          .at_post_load = {{0, "fc.weight", {1}, DType::boolean, blob({1})}},
-          .reads = {{0, 0, "weight", 5, 6, {1}, DType::u8, blob({7})}},
-          .graph_reads = {{0, 8, "fc", 11, blob({7})}},
+          .at_post_load = {{0, "fc.weight", {1}, DType::boolean, sample_blob({1})}},
+          .reads = {{0, 0, "weight", 5, 6, {1}, DType::u8, sample_blob({7})}},
+          .graph_reads = {{0, 8, "fc", 11, sample_blob({7})}},
           .races = {{.first = {"stream 1", "broadcast", "reach", 0, true},
                      .second = {"stream 2", "copy", "read", 0, false},
                      .turned = true,

@@ -11,7 +11,7 @@
 namespace reloadlab::sim {
 namespace {
 
-std::span<const std::byte> bytes_of(const std::vector<uint8_t>& octets) { return std::as_bytes(std::span(octets)); }
+std::span<const std::byte> store_bytes_of(const std::vector<uint8_t>& octets) { return std::as_bytes(std::span(octets)); }
 
 // Every field in one line: what is written out must not silently lose one.
 constexpr std::string_view kGolden =
@@ -78,7 +78,7 @@ TEST(Store, TextComesBackAsItWent) {
 
 TEST(Store, CborComesBackAsItWent) {
   const std::vector<uint8_t> cbor = to_cbor(sample_evidence());
-  const Result<Evidence> back = evidence_from_cbor(bytes_of(cbor));
+  const Result<Evidence> back = evidence_from_cbor(store_bytes_of(cbor));
   ASSERT_TRUE(back.ok()) << back.status().message();
   EXPECT_EQ(to_text(*back), golden());
 }
@@ -109,7 +109,7 @@ TEST(Store, NumbersThatJsonLacksSurvive) {
 TEST(Store, MessagesThatAreNoUtf8AreMended) {
   Evidence evidence = sample_evidence();
   evidence.executions[0].ranks[0].outcomes[0].status = Status(Code::failed, "bad \xff\xfe byte");
-  const Result<Evidence> back = evidence_from_cbor(bytes_of(to_cbor(evidence)));
+  const Result<Evidence> back = evidence_from_cbor(store_bytes_of(to_cbor(evidence)));
   ASSERT_TRUE(back.ok());
   EXPECT_EQ(back->executions[0].ranks[0].outcomes[0].status.message(), "bad ?? byte");
 }

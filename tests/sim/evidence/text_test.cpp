@@ -5,7 +5,7 @@
 namespace reloadlab::sim {
 namespace {
 
-std::vector<std::byte> bytes_of(std::string_view text) {
+std::vector<std::byte> text_bytes_of(std::string_view text) {
   std::vector<std::byte> bytes;
   for (char c : text) bytes.push_back(static_cast<std::byte>(c));
   return bytes;
@@ -15,8 +15,8 @@ TEST(Text, Base64MatchesItsDefinition) {
   const std::pair<std::string_view, std::string_view> pairs[] = {{"", ""},        {"f", "Zg=="},          {"fo", "Zm8="},
                                                                  {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"}, {"\xfb\xff", "+/8="}};
   for (const auto& [plain, coded] : pairs) {
-    EXPECT_EQ(base64(bytes_of(plain)), coded);
-    EXPECT_EQ(from_base64(coded), bytes_of(plain));
+    EXPECT_EQ(base64(text_bytes_of(plain)), coded);
+    EXPECT_EQ(from_base64(coded), text_bytes_of(plain));
   }
 }
 

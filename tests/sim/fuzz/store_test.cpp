@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Found found(uint64_t index = 0) {
+Found store_found(uint64_t index = 0) {
   Choices choices(seed_of(5, index));
   Result<Case> drawn = generate("layerwise", choices);
   EXPECT_TRUE(drawn.ok());
@@ -28,7 +28,7 @@ Found found(uint64_t index = 0) {
 
 // Of the same cause, the smaller one first.
 std::pair<Entry, Entry> small_and_large() {
-  Found one = found(0), other = found(1);
+  Found one = store_found(0), other = store_found(1);
   if (size_of(other.the_case) < size_of(one.the_case)) std::swap(one, other);
   return {entry_of(one), entry_of(other)};
 }
@@ -57,16 +57,16 @@ class Stores : public testing::Test {
 };
 
 TEST_F(Stores, KeepAScenarioThatSaysWhatItShows) {
-  const auto file = store.keep(entry_of(found()));
+  const auto file = store.keep(entry_of(store_found()));
   ASSERT_TRUE(file.ok()) << file.status().message();
   EXPECT_EQ(file->parent_path(), store.folder() / "failing");
   const std::string text = bytes_of(*file);
   EXPECT_EQ(candidate_in(text), "layerwise@seed");
-  EXPECT_TRUE(text.starts_with("# reloadlab replay " + write_token(found().token) + "\n")) << text;
+  EXPECT_TRUE(text.starts_with("# reloadlab replay " + write_token(store_found().token) + "\n")) << text;
   EXPECT_NE(text.find("#   of text\n"), std::string::npos) << text;
   const auto cases = parse_scenario(text, file->string(), {});
   ASSERT_TRUE(cases.ok()) << cases.status().message();
-  EXPECT_EQ(cases->front().steps.size(), found().the_case.steps.size());
+  EXPECT_EQ(cases->front().steps.size(), store_found().the_case.steps.size());
 }
 
 TEST_F(Stores, HaveOneEntryForACauseTheSmallestAndCountAllCases) {
@@ -82,11 +82,11 @@ TEST_F(Stores, HaveOneEntryForACauseTheSmallestAndCountAllCases) {
 }
 
 TEST_F(Stores, TellCausesAndCandidatesApart) {
-  Found other = found();
+  Found other = store_found();
   other.cause.execution = "fault";
-  Found theirs = found();
+  Found theirs = store_found();
   theirs.token.candidate = "layerwise@hardened";
-  for (const Found& one : {found(), other, theirs}) ASSERT_TRUE(store.keep(entry_of(one)).ok());
+  for (const Found& one : {store_found(), other, theirs}) ASSERT_TRUE(store.keep(entry_of(one)).ok());
   EXPECT_EQ(in(Shelf::failing).size(), 3U);
 }
 
@@ -122,16 +122,16 @@ TEST_F(Stores, DoNotPromoteWhatAnotherCampaignHasReplaced) {
 }
 
 TEST_F(Stores, AreReadAsTheyWereWritten) {
-  const Entry one = entry_of(found());
+  const Entry one = entry_of(store_found());
   const auto read = parse_entry(text(one), "x.yaml");
   ASSERT_TRUE(read.ok()) << read.status().message();
   EXPECT_EQ(text(*read), text(one));
-  EXPECT_EQ(read->cause, found().cause);
+  EXPECT_EQ(read->cause, store_found().cause);
   EXPECT_EQ(read->finding, one.finding);
 }
 
 TEST_F(Stores, SayWhichFileIsNoEntryAndWhere) {
-  const Entry one = entry_of(found());
+  const Entry one = entry_of(store_found());
   ASSERT_TRUE(store.keep(one).ok());
   std::ofstream(store.folder() / "failing/other.yaml") << "# reloadlab replay x\nreloadlab: 1\n";
   const auto all = store.entries(Shelf::failing);
@@ -144,16 +144,16 @@ TEST_F(Stores, SayWhichFileIsNoEntryAndWhere) {
 
 // A file that begins with a dot was being written by somebody who was killed.
 TEST_F(Stores, SweepWhatWasLeftHalfWritten) {
-  ASSERT_TRUE(store.keep(entry_of(found())).ok());
+  ASSERT_TRUE(store.keep(entry_of(store_found())).ok());
   std::ofstream(store.folder() / "failing/.other.yaml.12345") << "# reloadlab rep";
   EXPECT_EQ(in(Shelf::failing).size(), 1U);
-  ASSERT_TRUE(store.count(entry_of(found()), 1).ok());
+  ASSERT_TRUE(store.count(entry_of(store_found()), 1).ok());
   EXPECT_FALSE(fs::exists(store.folder() / "failing/.other.yaml.12345"));
 }
 
 TEST_F(Stores, AreSharedByWritersAndLoseNoCount) {
   constexpr int64_t times = 50;
-  const Entry one = entry_of(found());
+  const Entry one = entry_of(store_found());
   ASSERT_TRUE(store.keep(one).ok());
   const auto write = [&] {
     for (int64_t time = 0; time < times; ++time) EXPECT_TRUE(store.count(one, 1).ok());
@@ -165,9 +165,9 @@ TEST_F(Stores, AreSharedByWritersAndLoseNoCount) {
 }
 
 TEST_F(Stores, KeepTheFirstCaseThatIsInteresting) {
-  ASSERT_TRUE(store.note("a_probe", found(0).the_case).ok());
+  ASSERT_TRUE(store.note("a_probe", store_found(0).the_case).ok());
   const std::string first = bytes_of(store.folder() / "interesting/a_probe.yaml");
-  ASSERT_TRUE(store.note("a_probe", found(1).the_case).ok());
+  ASSERT_TRUE(store.note("a_probe", store_found(1).the_case).ok());
   EXPECT_EQ(bytes_of(store.folder() / "interesting/a_probe.yaml"), first);
   EXPECT_TRUE(parse_scenario(first, "x.yaml", {}).ok());
 }

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 const Cause kCause{"law_a", "warm", "reload", "unknown"};
 
-Found found() {
+Found stored_found() {
   Choices choices{Answers()};
   Found one{.cause = kCause, .the_case = *generate("layerwise", choices), .count = 1};
   one.token = {"layerwise", "planted@bug", WorldKind::cpu, choices.answers()};
@@ -42,7 +42,7 @@ class StoredCases : public testing::Test {
  protected:
   StoredCases() {
     fs::remove_all(store.folder());
-    EXPECT_TRUE(store.keep(entry_of(found())).ok());
+    EXPECT_TRUE(store.keep(entry_of(stored_found())).ok());
   }
   ~StoredCases() override { fs::remove_all(store.folder()); }
   Stored play(const Engine& engine, const std::string& candidate = "planted@bug") const {

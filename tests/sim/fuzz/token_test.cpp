@@ -8,14 +8,14 @@
 namespace reloadlab::sim::fuzz {
 namespace {
 
-Token sample(uint64_t index = 0) {
+Token token_sample(uint64_t index = 0) {
   Choices choices(seed_of(5, index));
   (void)generate("layerwise", choices);
   return {"layerwise", "layerwise@seed,unloaded=preserve", WorldKind::cpu, choices.answers()};
 }
 
 TEST(Token, SaysAllThatWasPutIntoIt) {
-  const Token token = sample();
+  const Token token = token_sample();
   const Result<Token> read = read_token(write_token(token));
   ASSERT_TRUE(read.ok()) << read.status().message();
   EXPECT_EQ(read->system, token.system);
@@ -28,12 +28,12 @@ TEST(Token, SaysAllThatWasPutIntoIt) {
 
 TEST(Token, IsOneWordThatAShellTakesAsItIs) {
   for (uint64_t index = 0; index < 50; ++index)
-    EXPECT_EQ(write_token(sample(index)).find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
+    EXPECT_EQ(write_token(token_sample(index)).find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
               std::string::npos);
 }
 
 TEST(Token, WithAnyLetterChangedOrLostIsRefused) {
-  const std::string text = write_token(sample());
+  const std::string text = write_token(token_sample());
   for (size_t at = 0; at < text.size(); ++at) {
     std::string other = text;
     other[at] = other[at] == 'A' ? 'B' : 'A';
@@ -52,14 +52,14 @@ TEST(Token, OfNonsenseIsRefused) {
 }
 
 TEST(Token, OfAnotherVersionIsRefusedAndSaysSo) {
-  std::string text = write_token(sample());
+  std::string text = write_token(token_sample());
   text[0] = 'B';  // the first six bits of the version
   EXPECT_NE(read_token(text).status().message().find("version"), std::string::npos) << read_token(text).status().message();
 }
 
 // The check is right, and the print is of a program that draws otherwise.
 TEST(Token, OfAnotherProgramIsForeign) {
-  const std::string text = write_token(sample(), generator_print("layerwise") ^ 1);
+  const std::string text = write_token(token_sample(), generator_print("layerwise") ^ 1);
   EXPECT_NE(read_token(text).status().message().find("foreign"), std::string::npos) << read_token(text).status().message();
 }
 

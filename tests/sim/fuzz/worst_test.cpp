@@ -11,9 +11,9 @@
 namespace reloadlab::sim::fuzz {
 namespace {
 
-const Engine& engine() {
-  static const Engine engine = built_in_engine();
-  return engine;
+const Engine& worst_engine() {
+  static const Engine worst_engine = built_in_engine();
+  return worst_engine;
 }
 
 Case small_model() {
@@ -33,7 +33,7 @@ Case small_ring() {
 }
 
 Worst searched(const Case& of, const std::string& name, const std::string& candidate, int64_t cases) {
-  const Result<Worst> worst = search_worst(of, **find_objective(name), {.candidate = candidate, .cases = cases}, engine(), {});
+  const Result<Worst> worst = search_worst(of, **find_objective(name), {.candidate = candidate, .cases = cases}, worst_engine(), {});
   EXPECT_TRUE(worst.ok()) << worst.status().message();
   return *worst;
 }
@@ -46,7 +46,7 @@ int64_t formula_most() {
       std::vector<uint32_t> answers{chunk};
       for (uint32_t count = 5, left = order; count > 1; left /= count--) answers.push_back(left % count);
       Choices choices(Answers{answers});
-      const Result<Evidence> evidence = engine().replay(draw_worse(small_model(), choices), "layerwise@hardened", {});
+      const Result<Evidence> evidence = worst_engine().replay(draw_worse(small_model(), choices), "layerwise@hardened", {});
       for (const RankPlan::Peak& peak : evidence->plan.front().peaks) most = std::max(most, peak.extra_bytes);
     }
   return most;

@@ -5,13 +5,13 @@
 namespace reloadlab::sim {
 namespace {
 
-constexpr std::string_view kLaw = "address_stable";
+constexpr std::string_view kAddressStable = "address_stable";
 
 template <class Fn>
 std::string after(Fn&& change) {
   Fixture fixture;
   change(fixture, fixture.entry(kToB, "fc.weight"));
-  return text(fixture.judge(kLaw));
+  return text(fixture.judge(kAddressStable));
 }
 
 TEST(AddressStable, ANewStorageIsAMove) {
@@ -40,7 +40,7 @@ TEST(AddressStable, ANameThatIsGoneLeavesADanglingAddress) {
 TEST(AddressStable, TiedParametersStayTiedAndOthersApart) {
   Fixture tied;
   tied.census(kLoadA).entries[1].handle = 0;
-  EXPECT_EQ(text(tied.judge(kLaw)), "fail: warm, rank 0, step 1, norm.weight: no longer is the same parameter as fc.weight");
+  EXPECT_EQ(text(tied.judge(kAddressStable)), "fail: warm, rank 0, step 1, norm.weight: no longer is the same parameter as fc.weight");
   EXPECT_EQ(after([](Fixture& fixture, CensusEntry&) { fixture.entry(kToB, "norm.weight").handle = 0; }),
             "fail: warm, rank 0, step 1, norm.weight: is now the same parameter as fc.weight");
 }
@@ -57,14 +57,14 @@ TEST(AddressStable, NamesThatComeLaterDoNotShiftTheOthers) {
     late.path = "fc.late", late.handle = late.storage = 5;
     fixture.census(step).entries.insert(fixture.census(step).entries.begin(), late);
   }
-  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  EXPECT_EQ(text(fixture.judge(kAddressStable)), "pass");
 }
 
 TEST(AddressStable, HostCopiesHaveNoAddress) {
   Fixture fixture;
   for (int step : {kLoadA, kToB})
     fixture.census(step).entries.push_back({.path = "norm.extra:scale", .kind = CensusEntry::Kind::extra_host});
-  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  EXPECT_EQ(text(fixture.judge(kAddressStable)), "pass");
 }
 
 TEST(AddressStable, ScratchThatIsRegisteredNowhereCounts) {
@@ -74,7 +74,7 @@ TEST(AddressStable, ScratchThatIsRegisteredNowhereCounts) {
     scratch.path = "norm.extra:scratch", scratch.kind = CensusEntry::Kind::extra_tensor, scratch.storage = step == kToA ? 8 : 7;
     fixture.census(step).entries.push_back(scratch);
   }
-  EXPECT_EQ(text(fixture.judge(kLaw)),
+  EXPECT_EQ(text(fixture.judge(kAddressStable)),
             "fail: warm, rank 0, step 2, norm.extra:scratch: is storage 8 at offset 0, was storage 7 at offset 0");
 }
 
@@ -87,15 +87,15 @@ TEST(AddressStable, AModelThatIsCalledUnusableIsNotCompared) {
     EXPECT_EQ(verdict, nothing) << law;
   }
   fixture.outcome(kToA).unusable = false;
-  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  EXPECT_EQ(text(fixture.judge(kAddressStable)), "pass");
 }
 
 TEST(AddressStable, OneStateIsNoComparison) {
   Fixture fixture;
   fixture.warm().ranks[0].censuses.resize(1);
-  EXPECT_EQ(text(fixture.judge(kLaw)), "inconclusive: no update leaves the model at rest");
+  EXPECT_EQ(text(fixture.judge(kAddressStable)), "inconclusive: no update leaves the model at rest");
   fixture.warm().steps.resize(1);
-  EXPECT_EQ(text(fixture.judge(kLaw)), "unsupported: the scenario updates nothing");
+  EXPECT_EQ(text(fixture.judge(kAddressStable)), "unsupported: the scenario updates nothing");
 }
 
 }  // namespace

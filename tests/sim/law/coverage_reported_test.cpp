@@ -6,10 +6,10 @@ namespace reloadlab::sim {
 namespace {
 
 using Kind = CoverageReport::Kind;
-constexpr std::string_view kLaw = "coverage_reported";
+constexpr std::string_view kCoverageReported = "coverage_reported";
 
 std::string what(const Fixture& fixture) {
-  const Verdict verdict = fixture.judge(kLaw);
+  const Verdict verdict = fixture.judge(kCoverageReported);
   return verdict.finding ? verdict.finding->tensor + ": " + verdict.finding->what : text(verdict);
 }
 
@@ -39,7 +39,7 @@ void report(Fixture& fixture, Kind kind, const std::string& layer, const std::st
 
 TEST(CoverageReported, SilenceAboutWhatIsMissingIsAFailure) {
   Fixture fixture = with_missing();
-  EXPECT_EQ(text(fixture.judge(kLaw)),
+  EXPECT_EQ(text(fixture.judge(kCoverageReported)),
             "fail: warm, rank 0, step 1, norm.weight: 2 elements never arrived, and nothing was reported (declared: warn)");
   report(fixture, Kind::missing, "norm", "weight");
   EXPECT_EQ(what(fixture), "pass");

@@ -5,7 +5,7 @@
 namespace reloadlab::sim {
 namespace {
 
-constexpr std::string_view kLaw = "derived_fresh";
+constexpr std::string_view kDerivedFresh = "derived_fresh";
 
 // The norm is derived from fc.weight: its post-load step runs at finish.
 Fixture deriving() {
@@ -15,7 +15,7 @@ Fixture deriving() {
   return fixture;
 }
 
-std::string judged(const Fixture& fixture) { return text(fixture.judge(kLaw)); }
+std::string judged(const Fixture& fixture) { return text(fixture.judge(kDerivedFresh)); }
 
 TEST(DerivedFresh, WhatEqualsItsRecomputationAndCameAfterItsSourcesPasses) { EXPECT_EQ(judged(deriving()), "pass"); }
 

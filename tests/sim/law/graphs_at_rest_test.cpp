@@ -7,7 +7,7 @@
 namespace reloadlab::sim {
 namespace {
 
-constexpr std::string_view kLaw = "graph_replay";
+constexpr std::string_view kGraphsAtRest = "graph_replay";
 constexpr int kReplay = 3;  // behind the fixture's last update, to A
 
 int64_t sum_of(const CensusEntry& entry) { return checksum(entry.content->bytes, static_cast<size_t>(dtype_size(entry.dtype))); }
@@ -34,23 +34,23 @@ class Replayed : public Fixture {
 
 TEST(GraphsAtRest, WhatAColdLoadHoldsPasses) {
   Replayed fixture;
-  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
-  EXPECT_TRUE(is_judged(*find_law(kLaw), fixture.evidence.the_case));
+  EXPECT_EQ(text(fixture.judge(kGraphsAtRest)), "pass");
+  EXPECT_TRUE(is_judged(*find_law(kGraphsAtRest), fixture.evidence.the_case));
 }
 
 TEST(GraphsAtRest, OtherBytesFailAndThePlaceIsToldWhereItMoved) {
   Replayed fixture;
   fixture.read("norm.weight", 4);
-  EXPECT_EQ(text(fixture.judge(kLaw)),
+  EXPECT_EQ(text(fixture.judge(kGraphsAtRest)),
             "fail: warm, rank 0, step 3, norm.weight: the graph of 8 tokens reads other bytes than a cold load of A holds");
 }
 
 TEST(GraphsAtRest, WhatWasReadBehindAnEarlierUpdateIsHeldAgainstThat) {
   Replayed fixture;
   fixture.warm().ranks[0].graph_reads.front().step = kToB;
-  EXPECT_TRUE(fixture.judge(kLaw).finding);
+  EXPECT_TRUE(fixture.judge(kGraphsAtRest).finding);
   fixture.warm().ranks[0].graph_reads.front().checksum = sum_of(fixture.entry(kToB, "fc.weight"));
-  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  EXPECT_EQ(text(fixture.judge(kGraphsAtRest)), "pass");
 }
 
 TEST(GraphsAtRest, OutputsAreThoseOfAGraphOfAColdModel) {
@@ -59,23 +59,23 @@ TEST(GraphsAtRest, OutputsAreThoseOfAGraphOfAColdModel) {
   fixture.read("norm", 0).output = right;
   for (int poison : {0, 1})
     fixture.run(Variation::Kind::cold, "A", poison).ranks[0].graph_reads = {{.step = 2, .size = 8, .path = "norm", .output = right}};
-  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  EXPECT_EQ(text(fixture.judge(kGraphsAtRest)), "pass");
   fixture.warm().ranks[0].graph_reads.back().output = wrong;
-  EXPECT_EQ(text(fixture.judge(kLaw)),
+  EXPECT_EQ(text(fixture.judge(kGraphsAtRest)),
             "fail: warm, rank 0, step 3, norm: the graph of 8 tokens computes something else with norm than one of a model that was loaded "
             "cold with A");
 }
 
 TEST(GraphsAtRest, WithoutReplaysThereIsNothingToJudge) {
   Fixture fixture;
-  EXPECT_FALSE(is_judged(*find_law(kLaw), fixture.evidence.the_case));
-  EXPECT_EQ(text(fixture.judge(kLaw)), "unsupported: the scenario replays no graph");
+  EXPECT_FALSE(is_judged(*find_law(kGraphsAtRest), fixture.evidence.the_case));
+  EXPECT_EQ(text(fixture.judge(kGraphsAtRest)), "unsupported: the scenario replays no graph");
 }
 
 TEST(GraphsAtRest, AReplayThatReadNothingProvesNothing) {
   Replayed fixture;
   fixture.warm().ranks[0].graph_reads.clear();
-  EXPECT_EQ(text(fixture.judge(kLaw)), "inconclusive: no graph was replayed on a model at rest");
+  EXPECT_EQ(text(fixture.judge(kGraphsAtRest)), "inconclusive: no graph was replayed on a model at rest");
 }
 
 }  // namespace

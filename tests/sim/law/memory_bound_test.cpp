@@ -7,21 +7,21 @@
 namespace reloadlab::sim {
 namespace {
 
-constexpr std::string_view kLaw = "memory_bound";
+constexpr std::string_view kMemoryBound = "memory_bound";
 
 TEST(MemoryBound, ThePeakMustNotPassTheFormula) {
   Fixture fixture;
   fixture.outcome(kToB).extra_bytes_peak = 4096;
   fixture.plan().peaks[1].extra_bytes = 8192;  // of another update
-  EXPECT_EQ(text(fixture.judge(kLaw)), "fail: warm, rank 0, step 1, : 4,096 extra bytes at the peak, the formula allows 32");
+  EXPECT_EQ(text(fixture.judge(kMemoryBound)), "fail: warm, rank 0, step 1, : 4,096 extra bytes at the peak, the formula allows 32");
 }
 
 TEST(MemoryBound, AScenariosLimitTakesTheFormulasPlace) {
   Fixture fixture;
   fixture.evidence.the_case.limits.extra_bytes = 16;
-  EXPECT_EQ(text(fixture.judge(kLaw)), "fail: warm, rank 0, step 1, : 32 extra bytes at the peak, the scenario's limit allows 16");
+  EXPECT_EQ(text(fixture.judge(kMemoryBound)), "fail: warm, rank 0, step 1, : 32 extra bytes at the peak, the scenario's limit allows 16");
   fixture.evidence.the_case.limits.extra_bytes = 64;
-  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  EXPECT_EQ(text(fixture.judge(kMemoryBound)), "pass");
 }
 
 PeakPair first_pair(const Fixture& fixture) { return memory_peaks(fixture.evidence).front(); }
@@ -51,7 +51,7 @@ TEST(MemoryBound, LoadsThatNeverCameNeedNothing) {
   fixture.outcome(kToB).load_statuses = {Status(), Status(Code::failed, "the second")};
   fixture.outcome(kToB).extra_bytes_peak = 25;
   EXPECT_EQ(first_pair(fixture).planned, 24);
-  EXPECT_EQ(text(fixture.judge(kLaw)), "fail: warm, rank 0, step 1, : 25 extra bytes at the peak, the formula allows 24");
+  EXPECT_EQ(text(fixture.judge(kMemoryBound)), "fail: warm, rank 0, step 1, : 25 extra bytes at the peak, the formula allows 24");
 }
 
 TEST(MemoryBound, AFinishThatFailsMayNeedWhatItCould) {
@@ -65,7 +65,7 @@ TEST(MemoryBound, AFinishThatFailsMayNeedWhatItCould) {
 TEST(MemoryBound, NothingIsKept) {
   Fixture fixture;
   fixture.outcome(kToA).extra_bytes_after = 8;
-  EXPECT_EQ(text(fixture.judge(kLaw)), "fail: warm, rank 0, step 2, : 8 extra bytes are kept after the update");
+  EXPECT_EQ(text(fixture.judge(kMemoryBound)), "fail: warm, rank 0, step 2, : 8 extra bytes are kept after the update");
 }
 
 TEST(MemoryBound, AnUpdateInPartsIsOneUpdate) {
@@ -74,7 +74,7 @@ TEST(MemoryBound, AnUpdateInPartsIsOneUpdate) {
   fixture.warm().steps[kToA].kind = StepKind::finish;
   fixture.outcome(kToA).extra_bytes_peak = 48;  // more than finish alone may need, less than the loads before it
   fixture.plan().peaks = {{kToB, 64}, {kToA, 0}};
-  EXPECT_EQ(text(fixture.judge(kLaw)), "pass");
+  EXPECT_EQ(text(fixture.judge(kMemoryBound)), "pass");
   const std::vector<PeakPair> pairs = memory_peaks(fixture.evidence);
   ASSERT_EQ(pairs.size(), 1u);
   EXPECT_EQ(pairs[0].seen, 48);
@@ -85,13 +85,13 @@ TEST(MemoryBound, AnUpdateInPartsIsOneUpdate) {
 TEST(MemoryBound, AScenarioWithoutUpdatesNeedsNothing) {
   Fixture fixture;
   fixture.warm().steps.resize(1);
-  EXPECT_EQ(text(fixture.judge(kLaw)), "unsupported: the scenario updates nothing");
+  EXPECT_EQ(text(fixture.judge(kMemoryBound)), "unsupported: the scenario updates nothing");
 }
 
 TEST(MemoryBound, AnUpdateThatWasNotMeasuredProvesNothing) {
   Fixture fixture;
   fixture.warm().ranks[0].outcomes.clear();
-  EXPECT_EQ(text(fixture.judge(kLaw)), "inconclusive: no update ran to its end");
+  EXPECT_EQ(text(fixture.judge(kMemoryBound)), "inconclusive: no update ran to its end");
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ std::vector<Case> every_case(const std::string& folder) {
   return cases;
 }
 
-Evidence evidence_of(Case the_case, const std::string& candidate) {
+Evidence peaks_evidence_of(Case the_case, const std::string& candidate) {
   the_case.laws = {"memory_bound"};  // the warm execution alone
   const auto info = find_candidate(candidate);
   EXPECT_TRUE(info.ok());
@@ -61,7 +61,7 @@ class MemoryPeaks : public testing::TestWithParam<Engine> {};
 TEST_P(MemoryPeaks, AreTheFormulasInEveryScenario) {
   int updates = 0, exact = 0;
   for (const Case& the_case : every_case(GetParam().folder)) {
-    const Evidence evidence = evidence_of(the_case, GetParam().candidate);
+    const Evidence evidence = peaks_evidence_of(the_case, GetParam().candidate);
     for (const PeakPair& pair : memory_peaks(evidence)) {
       if (!GetParam().recovers && !unspoiled(evidence, pair)) continue;
       SCOPED_TRACE(the_case.id() + ", rank " + std::to_string(pair.rank) + ", step " + std::to_string(pair.update.last));
@@ -105,7 +105,7 @@ TEST(ADroppedLoad, CountsWhileItIsInFlightUnlessTheTransportOwnsIt) {
   the_case.steps[1].plan.excess = {"a.q_proj.weight"};
   for (const int64_t chunk : {0, 1}) {
     the_case.steps[1].plan.chunk = chunk;
-    const PeakPair pair = memory_peaks(evidence_of(the_case, "layerwise@hardened"))[0];
+    const PeakPair pair = memory_peaks(peaks_evidence_of(the_case, "layerwise@hardened"))[0];
     EXPECT_EQ(pair.planned, qkv + count * small + (chunk ? small + small : q));
     EXPECT_EQ(pair.seen, pair.planned);
   }
@@ -124,7 +124,7 @@ TEST(AnAbandonedLoad, CountsWithWhatCopyingItTook) {
   for (const auto layout : {LoadPlan::Layout::dense, LoadPlan::Layout::transposed}) {
     the_case.steps[1].plan.layout = layout;
     the_case.steps[1].plan.chunk = 1;
-    const PeakPair pair = memory_peaks(evidence_of(the_case, "layerwise@hardened"))[0];
+    const PeakPair pair = memory_peaks(peaks_evidence_of(the_case, "layerwise@hardened"))[0];
     EXPECT_EQ(pair.planned, column + (layout == LoadPlan::Layout::transposed ? tile : 0));
     EXPECT_EQ(pair.seen, pair.planned);
   }

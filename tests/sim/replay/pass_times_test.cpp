@@ -70,7 +70,7 @@ steps:
                                collectives, series, before, after, steps));
 }
 
-Evidence played(const Case& the_case, const std::string& candidate = "shared_series@hardened") {
+Evidence timed_played(const Case& the_case, const std::string& candidate = "shared_series@hardened") {
   auto evidence = replay(the_case, *find_candidate(candidate));
   EXPECT_TRUE(evidence.ok()) << evidence.status().message();
   return *std::move(evidence);
@@ -136,7 +136,7 @@ TEST(PassTimes, AreThoseOfSeveralSeriesAndModelsThatFillTheirWindowsAgain) {
   };
   for (const auto& [series, between, times] : table)
     for (const char* candidate : {"shared_series@hardened", "shared_series@hardened,binding=static"}) {
-      Evidence evidence = played(rings(series, "  - pass: {}\n  - " + between + "\n"), candidate);
+      Evidence evidence = timed_played(rings(series, "  - pass: {}\n  - " + between + "\n"), candidate);
       const std::string about = fmt::format("{}, {}, {}", candidate, series, between);
       EXPECT_EQ(said(evidence), "pass") << about;
       if (std::string_view(candidate) == "shared_series@hardened") {
@@ -155,7 +155,7 @@ TEST(PassTimes, BeginWhenWhatComesBeforeThemHasEnded) {
                                      {"  - reload: {to: B}\n", 1600},
                                      {"  - reset: {}\n  - reload: {to: B, in_place: true}\n", 1000},
                                      {"  - pass: {}\n  - host_sync: {}\n", 800 + 630}}) {
-    Evidence evidence = played(rings(kTwoGroups, steps));
+    Evidence evidence = timed_played(rings(kTwoGroups, steps));
     EXPECT_EQ(said(evidence), "pass") << steps;
     EXPECT_EQ(last_pace(evidence).begin, 1000 * begin) << steps;
     last_pace(evidence).begin += 1;
@@ -172,20 +172,23 @@ TEST(PassTimes, AreKnownBehindAGraphWhereAllSeriesAreFilledAtOneTime) {
   const std::string in_place = "  - reload: {to: B, in_place: true}\n", reload = "  - reload: {to: B}\n";
   const std::string models = std::string(kOneSeries) + "models: 2\n";
   for (const std::string& series : {std::string(kOneGroup), std::string(kTwoGroups), models}) {
-    EXPECT_EQ(said(played(rings(series, graph + reset), "shared_series@hardened,binding=static")), kUnknown) << series;
-    EXPECT_EQ(said(played(rings(series, graph + reload), "shared_series@hardened,binding=static")), kUnknown) << series;
+    EXPECT_EQ(said(timed_played(rings(series, graph + reset), "shared_series@hardened,binding=static")), kUnknown) << series;
+    EXPECT_EQ(said(timed_played(rings(series, graph + reload), "shared_series@hardened,binding=static")), kUnknown) << series;
     for (const std::string& wait : {std::string("  - host_sync: {}\n"), std::string("  - drain: {}\n")}) {
-      EXPECT_EQ(said(played(rings(series, graph + reset + wait), "shared_series@hardened,binding=static")), kUnknown) << series << wait;
-      EXPECT_EQ(said(played(rings(series, graph + wait + reset), "shared_series@hardened,binding=static")), "pass") << series << wait;
-      EXPECT_EQ(said(played(rings(series, graph + wait + in_place), "shared_series@hardened,binding=static")), "pass") << series << wait;
+      EXPECT_EQ(said(timed_played(rings(series, graph + reset + wait), "shared_series@hardened,binding=static")), kUnknown)
+          << series << wait;
+      EXPECT_EQ(said(timed_played(rings(series, graph + wait + reset), "shared_series@hardened,binding=static")), "pass") << series << wait;
+      EXPECT_EQ(said(timed_played(rings(series, graph + wait + in_place), "shared_series@hardened,binding=static")), "pass")
+          << series << wait;
     }
   }
-  EXPECT_EQ(said(played(rings(kTwoGroups, graph + in_place), "shared_series@hardened,binding=static")), "pass");
-  EXPECT_EQ(said(played(rings(models, graph + in_place), "shared_series@hardened,binding=static")), kUnknown);
+  EXPECT_EQ(said(timed_played(rings(kTwoGroups, graph + in_place), "shared_series@hardened,binding=static")), "pass");
+  EXPECT_EQ(said(timed_played(rings(models, graph + in_place), "shared_series@hardened,binding=static")), kUnknown);
 }
 
 TEST(PassTimes, AreNotPredictedWhereACommunicatorHasSeveralWorkers) {
-  EXPECT_EQ(said(played(rings(kOneSeries, "", "gloo"))), "it is predicted where a communicator has one stream, and gloo has two workers");
+  EXPECT_EQ(said(timed_played(rings(kOneSeries, "", "gloo"))),
+            "it is predicted where a communicator has one stream, and gloo has two workers");
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 namespace reloadlab::sim {
 namespace {
 
-class InPlace final : public Reloader {
+class SessionInPlace final : public Reloader {
  public:
   Status record(model::Model&) override { return {}; }
   Status prepare(model::Model&) override { return {}; }
@@ -86,7 +86,7 @@ class HelperOnMeta final : public Reloader {
 };
 
 template <class Candidate>
-CandidateInfo candidate() {
+CandidateInfo session_candidate() {
   return {.name = "plain", .system = "layerwise", .make_reloader = [](const CandidateContext&) -> Result<std::unique_ptr<Reloader>> {
             return std::unique_ptr<Reloader>(std::make_unique<Candidate>());
           }};
@@ -103,7 +103,7 @@ int64_t count(const RankRun& run, EventKind kind) {
 TEST(Replay, WhatStandsBesideAModelFollowsBeforeMemoryIsCounted) {
   for (const bool follows : {false, true}) {
     follow_models_by(follows ? look_again : nullptr);
-    const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}), candidate<KeptBeside>());
+    const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}), session_candidate<KeptBeside>());
     follow_models_by(nullptr);
     ASSERT_TRUE(evidence.ok()) << evidence.status().message();
     const auto& outcomes = warm(*evidence).outcomes;
@@ -119,7 +119,7 @@ TEST(Replay, AForwardThatEndsOnMetaOnOneRankSaysNothing) {
   model::fill_defaults(attention);
   Case the_case = tiny_case({attention}, 2);
   the_case.steps.push_back({.kind = StepKind::forward});
-  CandidateInfo info = candidate<InPlace>();
+  CandidateInfo info = session_candidate<SessionInPlace>();
   const auto output_of = [&] {
     const Result<Evidence> evidence = replay(the_case, info);
     return evidence.ok() ? warm(*evidence).outcomes.back().output.has_value() : throw std::runtime_error(evidence.status().message());
@@ -132,7 +132,7 @@ TEST(Replay, AForwardThatEndsOnMetaOnOneRankSaysNothing) {
 }
 
 TEST(Replay, SeesTheColdLoadsBytesAfterAReloadInPlace) {
-  const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}, 2), candidate<InPlace>());
+  const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}, 2), session_candidate<SessionInPlace>());
   ASSERT_TRUE(evidence.ok()) << evidence.status().message();
   for (int rank = 0; rank < 2; ++rank) {
     const Execution* cold = evidence->find(Variation::Kind::cold, "B");
@@ -145,7 +145,7 @@ TEST(Replay, SeesTheColdLoadsBytesAfterAReloadInPlace) {
 }
 
 TEST(Replay, EveryLoadIntoKernelStorageIsAKernelWrite) {
-  const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}), candidate<InPlace>());
+  const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}), session_candidate<SessionInPlace>());
   ASSERT_TRUE(evidence.ok());
   EXPECT_EQ(count(warm(*evidence), EventKind::write_kernel), 6);  // three shards, two reloads
 }
@@ -154,7 +154,7 @@ TEST(Replay, AWriteIntoAKernelTensorThatOnlyTheCandidateStillHasIsSeen) {
   Case the_case = tiny_case({qkv_layer()});
   the_case.steps = {load_step("A"), {.kind = StepKind::prepare}, {.kind = StepKind::abort}, {.kind = StepKind::prepare}};
   the_case.steps.push_back({.kind = StepKind::finish});
-  const Result<Evidence> evidence = replay(the_case, candidate<LeavesPlaceholders>());
+  const Result<Evidence> evidence = replay(the_case, session_candidate<LeavesPlaceholders>());
   ASSERT_TRUE(evidence.ok());
   const auto write = std::ranges::find(warm(*evidence).events, EventKind::write_kernel, &Event::kind);
   ASSERT_NE(write, warm(*evidence).events.end());
@@ -172,7 +172,7 @@ TEST(Replay, WhatAFileHasBesideTheModelArrivesAsAnUnknownNameUnlessTheStepSaysWh
                                     .path = folder.write("b.safetensors", stored(header, 196))};
   the_case.steps = {load_step("A"), reload_step("B"), reload_step("B")};
   the_case.steps[2].plan.only = {"up.weight"};
-  const Result<Evidence> evidence = replay(the_case, candidate<InPlace>());
+  const Result<Evidence> evidence = replay(the_case, session_candidate<SessionInPlace>());
   ASSERT_TRUE(evidence.ok()) << evidence.status().message();
   std::vector<std::pair<int, std::string>> sent;
   for (const Event& event : warm(*evidence).events)
@@ -185,7 +185,7 @@ TEST(Replay, AFaultStrikesOnceAtItsChance) {
   Case the_case = tiny_case({qkv_layer()});
   the_case.steps = {load_step("A"), reload_step("B")};
   the_case.steps[1].fault = Fault{Fault::At::copy_back, 1};
-  const Result<Evidence> evidence = replay(the_case, candidate<InPlace>());
+  const Result<Evidence> evidence = replay(the_case, session_candidate<SessionInPlace>());
   ASSERT_TRUE(evidence.ok());
   EXPECT_EQ(count(warm(*evidence), EventKind::fault), 1);
   EXPECT_EQ(count(warm(*evidence), EventKind::write_kernel), 1);
@@ -193,7 +193,7 @@ TEST(Replay, AFaultStrikesOnceAtItsChance) {
 }
 
 TEST(Replay, AnExceptionThatCrossesTheBoundaryIsACrashOfTheCandidate) {
-  const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}), candidate<Throwing>());
+  const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}), session_candidate<Throwing>());
   ASSERT_TRUE(evidence.ok());
   EXPECT_TRUE(warm(*evidence).outcomes[2].crashed);
 }
@@ -213,7 +213,7 @@ class Spoiling final : public Reloader {
 TEST(Replay, ADeviceThatTheCandidateSpoiledIsTheCandidates) {
   Case the_case = tiny_case({qkv_layer()});
   the_case.world = WorldKind::sim;
-  const Status status = replay(the_case, candidate<Spoiling>()).status();
+  const Status status = replay(the_case, session_candidate<Spoiling>()).status();
   EXPECT_EQ(status.code(), Code::lost);
   EXPECT_TRUE(status.message().starts_with("warm: a kernel failed: aten::index_select on ")) << status.message();
 }
@@ -222,7 +222,7 @@ TEST(Replay, TheCandidateRecordsOnceUnlessTheCaseSaysNever) {
   for (const Record record : {Record::after_construction, Record::never}) {
     Case the_case = tiny_case({qkv_layer()});
     the_case.record = record;
-    const Result<Evidence> evidence = replay(the_case, candidate<Recording>());
+    const Result<Evidence> evidence = replay(the_case, session_candidate<Recording>());
     ASSERT_TRUE(evidence.ok());
     const bool told = record == Record::after_construction;
     EXPECT_EQ(count(warm(*evidence), EventKind::record), told ? 1 : 0);
@@ -234,13 +234,13 @@ TEST(Replay, TheCandidateRecordsOnceUnlessTheCaseSaysNever) {
 TEST(Replay, AnUnreadableCheckpointIsNoEvidence) {
   Case the_case = tiny_case({qkv_layer()});
   the_case.checkpoints[1].second = {.source = CheckpointSpec::Source::safetensors, .path = "/nonexistent/model.safetensors"};
-  const Result<Evidence> evidence = replay(the_case, candidate<InPlace>());
+  const Result<Evidence> evidence = replay(the_case, session_candidate<SessionInPlace>());
   ASSERT_FALSE(evidence.ok());
   EXPECT_EQ(evidence.status().code(), Code::data);
 }
 
 TEST(Replay, NothingOutlivesTheModelOnAnyRank) {
-  const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}, 2), candidate<InPlace>());
+  const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}, 2), session_candidate<SessionInPlace>());
   ASSERT_TRUE(evidence.ok());
   for (const RankRun& run : evidence->find(Variation::Kind::repeat, {}, 4)->ranks) {
     EXPECT_EQ(run.outcomes.back().live_layers, 0);
@@ -250,7 +250,7 @@ TEST(Replay, NothingOutlivesTheModelOnAnyRank) {
 }
 
 TEST(Replay, FreshMemoryHoldsTheExecutionsPoison) {
-  const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}), candidate<InPlace>());
+  const Result<Evidence> evidence = replay(tiny_case({qkv_layer()}), session_candidate<SessionInPlace>());
   ASSERT_TRUE(evidence.ok());
   const auto first_byte = [&](Variation::Kind kind, int index) {
     return evidence->find(kind, {}, index)->ranks[0].censuses.front().find("attn.qkv.weight")->content->bytes.front();
@@ -264,7 +264,7 @@ TEST(Replay, ASourceThatFailsCallsNoLoader) {
   the_case.steps = {load_step("A"), reload_step("B")};
   the_case.steps[1].fault = Fault{Fault::At::source, 1};
   the_case.steps[1].outcome = Step::Outcome::error;
-  const Result<Evidence> evidence = replay(the_case, candidate<InPlace>());
+  const Result<Evidence> evidence = replay(the_case, session_candidate<SessionInPlace>());
   ASSERT_TRUE(evidence.ok()) << evidence.status().message();
   const RankRun& run = warm(*evidence);
   EXPECT_EQ(run.outcomes.back().status.message(), "not abandoned: injected fault");
@@ -281,7 +281,7 @@ TEST(Replay, TwoSourcesAreLoadedColdTogether) {
   one.plan = {.checkpoint = "A", .only = {"attn.q_proj.weight"}};
   other.plan = {.checkpoint = "B", .omit = {"attn.q_proj.weight"}};
   the_case.steps = {load_step("B"), {.kind = StepKind::prepare}, one, other, {.kind = StepKind::finish}};
-  const Result<Evidence> evidence = replay(the_case, candidate<InPlace>());
+  const Result<Evidence> evidence = replay(the_case, session_candidate<SessionInPlace>());
   ASSERT_TRUE(evidence.ok()) << evidence.status().message();
   const auto content = [&](const Execution* execution, int step) {
     for (const Census& census : execution->ranks[0].censuses)
@@ -304,7 +304,7 @@ TEST(Replay, EachRankMayHaveAMixtureOfItsOwn) {
   one.plan = {.checkpoint = "A", .only = {"r.bias"}};
   other.plan = {.checkpoint = "B", .order = OrderKind::reversed};
   the_case.steps = {load_step("B"), {.kind = StepKind::prepare}, one, other, {.kind = StepKind::finish}};
-  const Result<Evidence> evidence = replay(the_case, candidate<InPlace>());
+  const Result<Evidence> evidence = replay(the_case, session_candidate<SessionInPlace>());
   ASSERT_TRUE(evidence.ok()) << evidence.status().message();
   EXPECT_EQ(evidence->plan[0].states.back().checkpoint, "B");
   ASSERT_EQ(evidence->plan[1].mixtures.size(), 1U);
@@ -317,9 +317,9 @@ TEST(Replay, AFirstLoadWithoutLoadersLeavesOutWhatTheyDo) {
   model::fill_defaults(mixer);
   Case the_case = tiny_case({mixer});
   the_case.steps = {load_step("A"), reload_step("B")};
-  const Result<Evidence> loaded = replay(the_case, candidate<InPlace>());
+  const Result<Evidence> loaded = replay(the_case, session_candidate<SessionInPlace>());
   the_case.steps[0].plan.direct = true;
-  const Result<Evidence> written = replay(the_case, candidate<InPlace>());
+  const Result<Evidence> written = replay(the_case, session_candidate<SessionInPlace>());
   ASSERT_TRUE(loaded.ok() && written.ok());
   const auto bytes = [](const Evidence& evidence, const std::string& path) {
     return warm(evidence).censuses[1].find(path)->content->bytes;

@@ -16,9 +16,9 @@ namespace {
 enum class Does { nothing, reads_in_prepare, moves_at_wake, refuses_asleep };
 
 // Loads straight into the live tensors, asleep or not.
-class Plain final : public Reloader {
+class SleepingPlain final : public Reloader {
  public:
-  explicit Plain(Does does) : does_(does) {}
+  explicit SleepingPlain(Does does) : does_(does) {}
   Status record(model::Model&) override { return {}; }
   Status prepare(model::Model& model) override {
     if (asleep_ && does_ == Does::refuses_asleep) return {Code::misuse, "asleep"};
@@ -42,9 +42,9 @@ class Plain final : public Reloader {
   bool asleep_ = false;
 };
 
-CandidateInfo candidate(Does does) {
+CandidateInfo sleeping_candidate(Does does) {
   return {.name = "plain", .system = "layerwise", .make_reloader = [does](const CandidateContext&) -> Result<std::unique_ptr<Reloader>> {
-            return std::unique_ptr<Reloader>(std::make_unique<Plain>(does));
+            return std::unique_ptr<Reloader>(std::make_unique<SleepingPlain>(does));
           }};
 }
 
@@ -74,8 +74,8 @@ void expect_kept(const Evidence& evidence) {
     }
 }
 
-Evidence played(const Case& the_case, Does does) {
-  Result<Evidence> evidence = replay(the_case, candidate(does), {});
+Evidence sleeping_played(const Case& the_case, Does does) {
+  Result<Evidence> evidence = replay(the_case, sleeping_candidate(does), {});
   EXPECT_TRUE(evidence.ok()) << evidence.status().message();
   return std::move(*evidence);
 }
@@ -90,12 +90,12 @@ INSTANTIATE_TEST_SUITE_P(Sleep, OfBoth, ::testing::Values(WorldKind::cpu, WorldK
 
 TEST_P(OfBoth, Level1BringsEverythingBackToItsPlace) {
   const Evidence evidence =
-      played(sleeping(GetParam(), {load_step("A"), asleep(1), awake(), reload_step("B"), asleep(1), awake()}), Does::nothing);
+      sleeping_played(sleeping(GetParam(), {load_step("A"), asleep(1), awake(), reload_step("B"), asleep(1), awake()}), Does::nothing);
   expect_kept(evidence);
 }
 
 TEST_P(OfBoth, Level2LosesAllButBuffersUntilAReload) {
-  const Evidence evidence = played(sleeping(GetParam(), {load_step("A"), asleep(2), awake(), reload_step("B")}), Does::nothing);
+  const Evidence evidence = sleeping_played(sleeping(GetParam(), {load_step("A"), asleep(2), awake(), reload_step("B")}), Does::nothing);
   expect_kept(evidence);
   const RankRun& run = evidence.find(Variation::Kind::warm)->ranks.front();
   const Census &before = *census_after(run, 0), &behind = *census_after(run, 2);
@@ -104,7 +104,7 @@ TEST_P(OfBoth, Level2LosesAllButBuffersUntilAReload) {
 }
 
 TEST_P(OfBoth, NobodyLooksWhileItSleeps) {
-  const Evidence evidence = played(sleeping(GetParam(), {load_step("A"), asleep(1), awake()}), Does::nothing);
+  const Evidence evidence = sleeping_played(sleeping(GetParam(), {load_step("A"), asleep(1), awake()}), Does::nothing);
   const RankRun& run = evidence.find(Variation::Kind::warm)->ranks.front();
   EXPECT_EQ(census_after(run, 1)->find("attn.qkv.weight")->content, nullptr);
   EXPECT_EQ(outcome_of(run, 1)->touched_asleep, "");
@@ -112,25 +112,25 @@ TEST_P(OfBoth, NobodyLooksWhileItSleeps) {
 
 TEST_P(OfBoth, AnUpdateMeanwhileIsFoundByItsWrites) {
   const Case the_case = sleeping(GetParam(), {load_step("A"), asleep(1), refused(reload_step("B")), awake()});
-  const Verdict verdict = of_law(played(the_case, Does::nothing), "failure_atomic");
+  const Verdict verdict = of_law(sleeping_played(the_case, Does::nothing), "failure_atomic");
   ASSERT_EQ(verdict.outcome, Outcome::fail);
   EXPECT_EQ(verdict.finding->step, 2);
   EXPECT_EQ(verdict.finding->what, GetParam() == WorldKind::cpu
                                        ? "touched memory that sleeps: attn.qkv.weight was written, at byte 0 of its storage"
                                        : "touched memory that sleeps: aten::copy_ on stream 0 of sim:0 writes attn.qkv.weight");
-  EXPECT_EQ(of_law(played(the_case, Does::refuses_asleep), "failure_atomic").outcome, Outcome::pass);
+  EXPECT_EQ(of_law(sleeping_played(the_case, Does::refuses_asleep), "failure_atomic").outcome, Outcome::pass);
 }
 
 TEST_P(OfBoth, WhatMovesAtWakeIsFound) {
-  const Verdict verdict =
-      of_law(played(sleeping(GetParam(), {load_step("A"), asleep(1), awake(), reload_step("B")}), Does::moves_at_wake), "address_stable");
+  const Verdict verdict = of_law(
+      sleeping_played(sleeping(GetParam(), {load_step("A"), asleep(1), awake(), reload_step("B")}), Does::moves_at_wake), "address_stable");
   ASSERT_EQ(verdict.outcome, Outcome::fail);
   EXPECT_EQ(verdict.finding->step, 2);
 }
 
 TEST(Sleep, ModelledDevicesSeeReadsToo) {
   const Case the_case = sleeping(WorldKind::sim, {load_step("A"), asleep(1), refused({.kind = StepKind::prepare}), awake()});
-  const Evidence evidence = played(the_case, Does::reads_in_prepare);
+  const Evidence evidence = sleeping_played(the_case, Does::reads_in_prepare);
   EXPECT_EQ(outcome_of(evidence.find(Variation::Kind::warm)->ranks.front(), 2)->touched_asleep,
             "aten::copy_ on stream 0 of sim:0 reads attn.qkv.weight");
 }
