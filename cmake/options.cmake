@@ -3,7 +3,7 @@ set(RELOADLAB_SANITIZE "" CACHE STRING "Sanitizers to build with, e.g. address;u
 set(RELOADLAB_LIBFUZZER OFF CACHE BOOL "Readers of foreign bytes as libFuzzer programs (tests/fuzz); with the sanitizers")
 
 # With LibTorch's headers most of a compilation is the same for every source, so that several at once take half the time.
-set(RELOADLAB_FILES_AT_ONCE 6 CACHE STRING "Sources of a target that are compiled as one; 1: each by itself")
+set(RELOADLAB_FILES_AT_ONCE 16 CACHE STRING "Sources of a target that are compiled as one; 1: each by itself")
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -33,6 +33,10 @@ endif()
 add_library(reloadlab_flags INTERFACE)
 target_compile_options(reloadlab_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror
                        -Wno-missing-field-initializers -fno-strict-aliasing -fpch-preprocess)
+# The compiler looks for what it can forget from 128 MB on, which each of our compilations exceeds many times: 9 % of its time.
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  target_compile_options(reloadlab_flags INTERFACE --param=ggc-min-heapsize=1500000)
+endif()
 target_include_directories(reloadlab_flags INTERFACE ${CMAKE_SOURCE_DIR})
 if(RELOADLAB_SANITIZE)
   list(JOIN RELOADLAB_SANITIZE "," sanitizers)
