@@ -31,7 +31,7 @@ if(MOLD_PROGRAM)
 endif()
 
 add_library(reloadlab_flags INTERFACE)
-target_compile_options(reloadlab_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror
+target_compile_options(reloadlab_flags INTERFACE -Wall -Wextra $<IF:$<CXX_COMPILER_ID:GNU>,-Wshadow=local,-Wshadow> -Wnon-virtual-dtor -Woverloaded-virtual -Werror
                        -Wno-missing-field-initializers -fno-strict-aliasing -fpch-preprocess)
 # The compiler looks for what it can forget from 128 MB on, which each of our compilations exceeds many times: 9 % of its time.
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)

@@ -16,7 +16,7 @@ namespace {
 constexpr int turn_ms = 20;
 
 // A rank gives up long before whoever waits for all of them, and says what it waited for.
-double patience(double silence_seconds) { return std::max(silence_seconds / 30, std::min(1.0, silence_seconds / 8)); }
+double party_patience(double silence_seconds) { return std::max(silence_seconds / 30, std::min(1.0, silence_seconds / 8)); }
 
 bool crashed(const Evidence& evidence) {
   return std::ranges::any_of(evidence.executions, [](const Execution& execution) {
@@ -107,7 +107,7 @@ void Party::deal(const Job& job, const EngineOptions& engine) {
       seat.ranks = static_cast<int>(members_.size());
       seat.port = place_->port();
       seat.round = round_;
-      seat.patience = patience(engine.silence_seconds);
+      seat.patience = party_patience(engine.silence_seconds);
     }
     member.process->send(FrameKind::job, job_text(message));
     member.process->pump();

@@ -33,9 +33,9 @@ bool leaves_weights_alone(const JsonNode& quantization) {
 }
 
 // Says what the section has at a place, and what was expected.
-class Refusal {
+class SectionRefusal {
  public:
-  Refusal(const JsonNode& quantization, const Origin& origin, std::string expected)
+  SectionRefusal(const JsonNode& quantization, const Origin& origin, std::string expected)
       : quantization_(quantization), origin_(origin), expected_(std::move(expected)) {}
   Status operator()(const JsonNode* at, std::string_view what) const {
     return origin_.error(at ? at->offset : quantization_.offset, fmt::format("quantization_config{}, expected {}", what, expected_));
@@ -47,7 +47,7 @@ class Refusal {
   std::string expected_;
 };
 
-Result<Values> blocks_of(const JsonNode& quantization, const Refusal& refuse) {
+Result<Values> blocks_of(const JsonNode& quantization, const SectionRefusal& refuse) {
   const JsonNode *format = quantization.member("fmt"), *size = quantization.member("weight_block_size");
   if (format && text_of(quantization, "fmt") != "e4m3") return refuse(format, " has a fmt that is not \"e4m3\"");
   if (!size) return refuse(nullptr, " has no weight_block_size");
@@ -69,7 +69,7 @@ const JsonNode* only_group(const JsonNode& quantization) {
   return weights && weights->kind == JsonNode::Kind::object ? weights : nullptr;
 }
 
-Result<Values> packed_of(const JsonNode& quantization, const Refusal& refuse) {
+Result<Values> packed_of(const JsonNode& quantization, const SectionRefusal& refuse) {
   if (!says(quantization, "format", "pack-quantized")) return refuse(quantization.member("format"), " is not pack-quantized");
   const JsonNode* weights = only_group(quantization);
   if (!weights) return refuse(quantization.member("config_groups"), " has not one group of weights");
@@ -99,7 +99,7 @@ Result<Values> weights_of(const JsonNode& quantization, const model::Architectur
                                     "others",
                                     architecture.id));
   const std::string blocks = fmt::format("fp8 with weight_block_size [{0}, {0}]", block);
-  const Refusal refuse(
+  const SectionRefusal refuse(
       quantization, origin,
       takes_packed(architecture) ? blocks + ", or compressed-tensors with int of 4 bits, pack-quantized in groups" : blocks);
   const JsonNode* method = quantization.member("quant_method");

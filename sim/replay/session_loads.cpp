@@ -28,12 +28,12 @@ Status RankSession::write_straight(const LoadPlan& plan) {
     if (sent.delivery < 0) continue;
     const model::Delivery& delivery = stage_.catalogue.deliveries()[loads_at(sent.delivery)];
     const int layer = stage_.catalogue.layer_of(sent.delivery);
-    const Result<loads_at::Tensor> values =
+    const Result<at::Tensor> values =
         stage_.world.has_bytes() ? stage_.checkpoints.at(plan.checkpoint)->read(delivery) : shape_only(delivery.shape, delivery.dtype);
     if (!values.ok()) return harness_error_ = values.status();
     for (const model::Placement& box :
          stage_.catalogue.kind(layer).placements(stage_.catalogue.layer(layer), delivery, stage_.the_case.parallel(rank_))) {
-      loads_at::Tensor from = values->view(model::aligned(delivery.shape, box.extent.size())), to = resolve(sent.delivery)->tensor;
+      at::Tensor from = values->view(model::aligned(delivery.shape, box.extent.size())), to = resolve(sent.delivery)->tensor;
       for (size_t dim = 0; dim < box.extent.size(); ++dim) {
         from = from.narrow(static_cast<int64_t>(dim), box.source_start[dim], box.extent[dim]);
         to = to.narrow(static_cast<int64_t>(dim), box.target_start[dim], box.extent[dim]);
@@ -107,7 +107,7 @@ Status RankSession::send_by(Transport& transport, const LoadPlan& plan, const st
 }
 
 // Where the transport reuses its buffers, loaded tensors are its own memory and not the candidate's.
-Result<loads_at::Tensor> RankSession::fetch(Transport& transport, size_t position) const {
+Result<at::Tensor> RankSession::fetch(Transport& transport, size_t position) const {
   AccountScope owner(reuses_buffers() ? nullptr : account_);
   return transport.fetch(position);
 }
@@ -126,7 +126,7 @@ Status RankSession::deliver_one(Transport& transport, size_t position) {
   say("arrival of", name);
   const int64_t peak_before = account_->peak_bytes();
   account_->hold_peak(true);
-  Result<loads_at::Tensor> loaded = fetch(transport, position);
+  Result<at::Tensor> loaded = fetch(transport, position);
   account_->hold_peak(false);
   const int64_t peak_with_it = account_->peak_bytes();
   if (!loaded.ok()) return harness_error_ = loaded.status();
@@ -139,7 +139,7 @@ Status RankSession::deliver_one(Transport& transport, size_t position) {
   return status;
 }
 
-Status RankSession::call_loader(const model::ParameterPtr& handle, const model::Delivery& delivery, const loads_at::Tensor& loaded) {
+Status RankSession::call_loader(const model::ParameterPtr& handle, const model::Delivery& delivery, const at::Tensor& loaded) {
   if (!handle) return Status(Code::failed, "layer " + delivery.layer + " has no tensor " + delivery.slot);
   const model::LoaderPtr loader = handle->loader ? handle->loader : model::default_weight_loader();
   const model::LoadArgs args{delivery.shard, delivery.expert, delivery.part};

@@ -8,14 +8,14 @@
 namespace reloadlab::sim {
 namespace {
 
-using Json = nlohmann::json;
+using ReadJson = nlohmann::json;
 
-std::string text_of(const Json& line, const char* key) { return line.contains(key) ? line[key].get<std::string>() : std::string(); }
-int64_t number_of(const Json& line, const char* key, int64_t otherwise = 0) {
+std::string text_of(const ReadJson& line, const char* key) { return line.contains(key) ? line[key].get<std::string>() : std::string(); }
+int64_t number_of(const ReadJson& line, const char* key, int64_t otherwise = 0) {
   return line.contains(key) ? line[key].get<int64_t>() : otherwise;
 }
 
-TracedStep step_of(const Json& line) {
+TracedStep step_of(const ReadJson& line) {
   return {.rank = static_cast<int>(number_of(line, "rank", -1)),
           .stream = text_of(line, "stream"),
           .operation = text_of(line, "operation"),
@@ -27,7 +27,7 @@ TracedStep step_of(const Json& line) {
           .point = number_of(line, "point", -1)};
 }
 
-TracedExecution execution_of(const Json& line) {
+TracedExecution trace_file_execution_of(const ReadJson& line) {
   TracedExecution one{.id = text_of(line, "case"),
                       .candidate = text_of(line, "candidate"),
                       .execution = text_of(line, "execution"),
@@ -35,7 +35,7 @@ TracedExecution execution_of(const Json& line) {
                       .model = number_of(line, "model"),
                       .models = number_of(line, "models", 1),
                       .steps = line.value("steps", std::vector<std::string>())};
-  for (const Json& each : line["series"])
+  for (const ReadJson& each : line["series"])
     one.series.push_back({text_of(each, "name"), number_of(each, "prefetch"), each.value("layers", std::vector<std::string>())});
   return one;
 }
@@ -47,7 +47,7 @@ class TraceReader {
   // Of a line that says whose the next ones are: they belong to none of the cases.
   bool passes_over() const { return !open_; }
 
-  void take(const Json& line) {
+  void take(const ReadJson& line) {
     if (line.contains("case")) return begin(line);
     if (!open_) return;
     if (line.contains("race")) {
@@ -63,17 +63,17 @@ class TraceReader {
   std::vector<TracedExecution> done() { return std::move(all_); }
 
  private:
-  void begin(const Json& line) {
+  void begin(const ReadJson& line) {
     const std::string id = text_of(line, "case"), candidate = text_of(line, "candidate"), execution = text_of(line, "execution");
     open_ = nullptr;
     if (!ids_.contains(id)) return;
-    if (line.contains("series")) all_.push_back(execution_of(line));
+    if (line.contains("series")) all_.push_back(trace_file_execution_of(line));
     if (all_.empty() || all_.back().candidate != candidate || all_.back().execution != execution) return;  // no trace of this program
     open_ = &all_.back();
     if (line.contains("rank")) open_->ranks.push_back({.number = static_cast<int>(number_of(line, "rank"))});
   }
 
-  static void take_of_rank(const Json& line, TracedRank& rank) {
+  static void take_of_rank(const ReadJson& line, TracedRank& rank) {
     const int64_t step = number_of(line, "step", -1);
     if (line.contains("outcome")) {
       rank.outcomes.push_back({step, text_of(line, "outcome"), number_of(line, "peak"), number_of(line, "live")});
@@ -104,11 +104,11 @@ Result<std::vector<TracedExecution>> read_trace(const std::filesystem::path& fil
   std::string text;
   for (int64_t number = 1; std::getline(in, text); ++number) {
     if (reader.passes_over() && !text.starts_with("{\"case\"")) continue;  // most lines of a long run
-    const Json line = Json::parse(text, nullptr, false);
+    const ReadJson line = ReadJson::parse(text, nullptr, false);
     if (!line.is_object()) return Status(Code::data, fmt::format("{}:{}: expected a JSON object", file.string(), number));
     try {
       reader.take(line);
-    } catch (const Json::exception& error) {
+    } catch (const ReadJson::exception& error) {
       return Status(Code::data, fmt::format("{}:{}: {}", file.string(), number, error.what()));
     }
   }

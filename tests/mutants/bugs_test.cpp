@@ -27,7 +27,7 @@ Bugs all_bugs() {
 }
 
 // Verdicts of every case of the file.
-std::vector<Verdict> verdicts(const Bug& bug, const std::string& candidate) {
+std::vector<Verdict> bugs_verdicts(const Bug& bug, const std::string& candidate) {
   sim::ParseOptions options;
   for (const sim::LawInfo& law : sim::laws()) options.known_laws.emplace_back(law.id);
   const auto cases = sim::read_scenario(bug.file().string(), options);
@@ -71,7 +71,7 @@ TEST_F(KnownBugs, EachIsShownByTheLawAndTheEvidenceThatItsFileNames) {
     SCOPED_TRACE(id + " " + bug.candidate);
     bool shown = false;
     std::string seen;
-    for (const Verdict& verdict : verdicts(bug, bug.candidate)) {
+    for (const Verdict& verdict : bugs_verdicts(bug, bug.candidate)) {
       if (verdict.law != bug.law || verdict.outcome != Outcome::fail) continue;
       seen += told(*verdict.finding);
       shown = shown || is_first(bug, *verdict.finding);
@@ -84,7 +84,7 @@ TEST_F(KnownBugs, TheHardenedProfilePassesThemAll) {
   for (const auto& [id, bug] : all_bugs()) {
     if (!bug.has_file()) continue;
     SCOPED_TRACE(id);
-    for (const Verdict& verdict : verdicts(bug, system_of(bug.candidate) + "@hardened"))
+    for (const Verdict& verdict : bugs_verdicts(bug, system_of(bug.candidate) + "@hardened"))
       EXPECT_TRUE(verdict.outcome == Outcome::pass || verdict.outcome == Outcome::unsupported)
           << verdict.law << ": " << (verdict.finding ? told(*verdict.finding) : verdict.reason);
   }

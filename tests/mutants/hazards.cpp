@@ -10,7 +10,7 @@
 namespace reloadlab::mutants {
 namespace {
 
-const std::filesystem::path folder = std::filesystem::path(RELOADLAB_SOURCE_DIR) / "scenarios/shared_series";
+const std::filesystem::path hazards_folder = std::filesystem::path(RELOADLAB_SOURCE_DIR) / "scenarios/shared_series";
 constexpr std::string_view kHazard = "# hazard: ", kKills = "# kills: ", kHardened = "shared_series@hardened";
 // Numbers that the list leaves out were about something else than a ring.
 constexpr int kLast = 44;
@@ -60,19 +60,19 @@ Result<HazardFile> read_file(const std::filesystem::path& path) {
   return file;
 }
 
-std::string told(const HazardOutcome& outcome) {
+std::string hazards_told(const HazardOutcome& outcome) {
   const auto word = std::ranges::find(kWords, outcome.kind, &std::pair<Kind, std::string_view>::first)->second;
   return outcome.by.empty() ? std::string(word) : fmt::format("{}`{}`", word, outcome.by);
 }
 
 // Of the hardened profile as it is, or with what stands behind it.
-std::string told(const std::vector<HazardOutcome>& outcomes, std::string_view behind) {
+std::string hazards_told(const std::vector<HazardOutcome>& outcomes, std::string_view behind) {
   for (const HazardOutcome& each : outcomes)
-    if (each.candidate == fmt::format("{}{}", kHardened, behind)) return told(each);
+    if (each.candidate == fmt::format("{}{}", kHardened, behind)) return hazards_told(each);
   return {};
 }
 
-std::string told(const std::vector<Kill>& kills) {
+std::string hazards_told(const std::vector<Kill>& kills) {
   std::vector<std::string> all;
   for (const Kill& each : kills) all.push_back(fmt::format("`{}` by `{}`", each.mutant.substr(each.mutant.find('@') + 1), each.law));
   return fmt::format("{}", fmt::join(all, ", "));
@@ -80,7 +80,7 @@ std::string told(const std::vector<Kill>& kills) {
 
 }  // namespace
 
-std::filesystem::path HazardFile::path() const { return folder / (name + ".yaml"); }
+std::filesystem::path HazardFile::path() const { return hazards_folder / (name + ".yaml"); }
 
 std::vector<std::string> hazard_ids() {
   std::vector<std::string> ids;
@@ -91,7 +91,7 @@ std::vector<std::string> hazard_ids() {
 
 Result<std::vector<HazardFile>> read_hazards() {
   std::vector<HazardFile> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+  for (const auto& entry : std::filesystem::directory_iterator(hazards_folder)) {
     if (entry.path().extension() != ".yaml") continue;
     RELOADLAB_ASSIGN(HazardFile file, read_file(entry.path()));
     if (!file.hazards.empty() || !file.kills.empty()) files.push_back(std::move(file));
@@ -105,8 +105,8 @@ std::string hazards_table(const std::vector<HazardFile>& files) {
   for (const std::string& id : hazard_ids())
     for (const HazardFile& file : files)
       if (const auto found = file.hazards.find(id); found != file.hazards.end())
-        text += fmt::format("| {} | [{}]({}.yaml) | {} | {} | {} |\n", id, file.name, file.name, told(found->second, ""),
-                            told(found->second, ",binding=static"), told(file.kills));
+        text += fmt::format("| {} | [{}]({}.yaml) | {} | {} | {} |\n", id, file.name, file.name, hazards_told(found->second, ""),
+                            hazards_told(found->second, ",binding=static"), hazards_told(file.kills));
   return text;
 }
 

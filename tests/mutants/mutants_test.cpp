@@ -246,7 +246,7 @@ steps:
 constexpr std::string_view kAll[] = {kShards, kGraphs, kOnce,    kTwoRanks,   kRepeatedShard, kOneLayer, kAttention, kSameAgain,
                                      kPadded, kLate,   kOmitted, kManyLayers, kDummyWeights,  kExperts,  kTable};
 
-std::vector<Verdict> verdicts(std::string_view scenario, const std::string& candidate) {
+std::vector<Verdict> mutants_verdicts(std::string_view scenario, const std::string& candidate) {
   sim::ParseOptions options;
   for (const sim::LawInfo& law : sim::laws()) options.known_laws.emplace_back(law.id);
   const auto cases = sim::parse_scenario(scenario, "mutants.yaml", options);
@@ -258,24 +258,24 @@ std::vector<Verdict> verdicts(std::string_view scenario, const std::string& cand
   return sim::judge(*evidence);
 }
 
-std::string told(const Verdict& verdict) {
+std::string mutants_told(const Verdict& verdict) {
   const sim::Finding& found = *verdict.finding;
   return verdict.law + ": " + found.execution + " step " + std::to_string(found.step) + " " + found.tensor + " " + found.what + " | " +
          found.first + " | " + found.why + "\n";
 }
 
-struct Kills {
+struct MutantsKills {
   std::set<std::string> laws;
   std::string text;
 };
 
-Kills kills(std::string_view scenario, std::string_view mutant) {
-  Kills killed;
-  for (const Verdict& verdict : verdicts(scenario, "mutant@" + std::string(mutant))) {
+MutantsKills mutants_kills(std::string_view scenario, std::string_view mutant) {
+  MutantsKills killed;
+  for (const Verdict& verdict : mutants_verdicts(scenario, "mutant@" + std::string(mutant))) {
     EXPECT_NE(verdict.outcome, Outcome::inconclusive) << verdict.law << ": " << verdict.reason;
     if (verdict.outcome != Outcome::fail) continue;
     killed.laws.insert(verdict.law);
-    killed.text += told(verdict);
+    killed.text += mutants_told(verdict);
   }
   return killed;
 }
@@ -290,7 +290,7 @@ class Mutants : public testing::Test {
 using Laws = std::set<std::string>;
 
 TEST_F(Mutants, TheControlPassesEveryLawEverywhere) {
-  for (std::string_view scenario : kAll) EXPECT_EQ(kills(scenario, "none").text, "");
+  for (std::string_view scenario : kAll) EXPECT_EQ(mutants_kills(scenario, "none").text, "");
 }
 
 TEST_F(Mutants, EachIsKilledByItsLawAlone) {
@@ -305,7 +305,7 @@ TEST_F(Mutants, EachIsKilledByItsLawAlone) {
   Laws covered;
   for (const auto& [name, scenario] : lone) {
     const auto mutant = std::ranges::find(all_mutants(), name, &Mutant::name);
-    const Kills killed = kills(scenario, name);
+    const MutantsKills killed = mutants_kills(scenario, name);
     EXPECT_EQ(killed.laws, Laws{std::string(mutant->law)}) << name << "\n" << killed.text;
     covered.insert(std::string(mutant->law));
   }
@@ -338,14 +338,15 @@ TEST_F(Mutants, OthersAreKilledBySeveralLaws) {
       {"nothing_received", kOnce, {"cold_load_equal", "failure_atomic", "memory_bound", "written_once"}},
   };
   for (const auto& [name, scenario, laws] : several) {
-    const Kills killed = kills(scenario, name);
+    const MutantsKills killed = mutants_kills(scenario, name);
     EXPECT_EQ(killed.laws, laws) << name << "\n" << killed.text;
   }
 }
 
 TEST_F(Mutants, TheReferencePassesWhereTheControlDoes) {
   for (std::string_view scenario : kAll)
-    for (const Verdict& verdict : verdicts(scenario, "layerwise@hardened")) EXPECT_NE(verdict.outcome, Outcome::fail) << told(verdict);
+    for (const Verdict& verdict : mutants_verdicts(scenario, "layerwise@hardened"))
+      EXPECT_NE(verdict.outcome, Outcome::fail) << mutants_told(verdict);
 }
 
 }  // namespace

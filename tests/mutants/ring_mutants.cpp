@@ -9,7 +9,7 @@ namespace {
 
 using enum RingWrong;
 
-constexpr RingMutant kMutants[] = {
+constexpr RingMutant kRingMutants[] = {
     {none, "ring_none", ""},
     {none, "ring_static", "", true},
     {no_wait, "ring_no_wait", "ring_happens_before"},
@@ -74,17 +74,17 @@ constexpr RingMutant kMutants[] = {
 
 }  // namespace
 
-std::span<const RingMutant> ring_mutants() { return kMutants; }
+std::span<const RingMutant> ring_mutants() { return kRingMutants; }
 
 std::string_view ring_control(std::string_view name) {
-  const auto found = std::ranges::find(kMutants, name, &RingMutant::name);
-  return found != std::end(kMutants) && found->fixed ? kMutants[1].name : kMutants[0].name;
+  const auto found = std::ranges::find(kRingMutants, name, &RingMutant::name);
+  return found != std::end(kRingMutants) && found->fixed ? kRingMutants[1].name : kRingMutants[0].name;
 }
 
 // What is in no series is reloaded by the hardened layerwise reload.
 Result<sim::CandidateInfo> make_ring(std::string_view name) {
-  const auto found = std::ranges::find(kMutants, name, &RingMutant::name);
-  if (found == std::end(kMutants)) return Status(Code::usage, fmt::format("no mutant is called \"{}\"", name));
+  const auto found = std::ranges::find(kRingMutants, name, &RingMutant::name);
+  if (found == std::end(kRingMutants)) return Status(Code::usage, fmt::format("no mutant is called \"{}\"", name));
   RELOADLAB_ASSIGN(sim::CandidateInfo info, sim::find_candidate("layerwise@hardened"));
   info.name = fmt::format("mutant@{}", name);
   info.system = "shared_series";

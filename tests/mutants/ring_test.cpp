@@ -26,10 +26,10 @@ class RingMutants : public testing::Test {
   }
 };
 
-std::filesystem::path folder() { return std::filesystem::path(RELOADLAB_SOURCE_DIR) / "scenarios/shared_series"; }
-std::string file(std::string_view name) { return (folder() / (std::string(name) + ".yaml")).string(); }
+std::filesystem::path ring_folder() { return std::filesystem::path(RELOADLAB_SOURCE_DIR) / "scenarios/shared_series"; }
+std::string file(std::string_view name) { return (ring_folder() / (std::string(name) + ".yaml")).string(); }
 
-std::string bug(std::string_view name) { return (folder().parent_path() / "bugs" / (std::string(name) + ".yaml")).string(); }
+std::string bug(std::string_view name) { return (ring_folder().parent_path() / "bugs" / (std::string(name) + ".yaml")).string(); }
 
 Laws laws_that_fail(std::string_view scenario, const std::string& candidate, std::string* text = nullptr) {
   Laws laws;
@@ -78,7 +78,7 @@ bool is_for_gpus(const std::string& path) {
 
 // Also where nothing is refused or outside the contract, and no file names the control.
 TEST_F(RingMutants, TheControlPassesWhereTheReferenceDoes) {
-  for (const auto& entry : std::filesystem::directory_iterator(folder())) {
+  for (const auto& entry : std::filesystem::directory_iterator(ring_folder())) {
     if (entry.path().extension() != ".yaml" || is_for_gpus(entry.path().string())) continue;
     const std::string name = entry.path().stem().string();
     for (const auto& [control, reference] : {std::pair("mutant@ring_none", "shared_series@hardened"),

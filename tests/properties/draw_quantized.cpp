@@ -24,7 +24,7 @@ LayerSpec draw_row(int ranks) {
                {{"in", widest * ranks}, {"out", tile * draw_between(1, 2)}, {"bias", flip()}, {"loader", draw_cutting_loader()}});
 }
 
-LayerSpec draw_replicated(int) {
+LayerSpec draw_quantized_replicated(int) {
   return layer("", "replicated_linear",
                {{"in", widest}, {"out", tile}, {"bias", flip()}, {"loader", draw_word({"bound", "free", "none"})}});
 }
@@ -35,18 +35,18 @@ Shape draw_parts_of_tiles(int ranks) {
   return flip() ? Shape{half, half} : Shape{half, half * 2, half};
 }
 
-LayerSpec draw_merged(int ranks) {
+LayerSpec draw_quantized_merged(int ranks) {
   return layer("", "merged_column_parallel_linear",
                {{"in", widest}, {"outs", draw_parts_of_tiles(ranks)}, {"bias", flip()}, {"loader", draw_cutting_loader()}});
 }
 
 // 64 rows a rank: queries half, keys and values a quarter each. One key-value head is what every rank has.
-LayerSpec draw_qkv(int ranks) {
+LayerSpec draw_quantized_qkv(int ranks) {
   return layer("", "qkv_parallel_linear",
                {{"hidden", widest}, {"heads", int64_t{2} * ranks}, {"kv_heads", flip() ? ranks : int64_t{1}}, {"head_dim", tile / 4}});
 }
 
-LayerSpec draw_packed(int ranks) {
+LayerSpec draw_quantized_packed(int ranks) {
   return layer("", "packed_column_parallel_linear",
                {{"in", tile},
                 {"outs", draw_parts_of_tiles(ranks)},
@@ -71,7 +71,7 @@ LayerSpec draw_scaled_blocks(int ranks) {
                {{"in", draw_between(1, widest + 9)}, {"outs", outs}, {"scales", std::string("block")}, {"loader", draw_cutting_loader()}});
 }
 
-LayerSpec draw_packed_rows(int ranks) {
+LayerSpec draw_quantized_packed_rows(int ranks) {
   return layer("", "packed_row_parallel_linear",
                {{"in", tile * ranks},
                 {"out", tile},
@@ -80,7 +80,7 @@ LayerSpec draw_packed_rows(int ranks) {
                 {"loader", draw_cutting_loader()}});
 }
 
-LayerSpec draw_scaled_rows(int ranks) {
+LayerSpec draw_quantized_scaled_rows(int ranks) {
   const bool blocks = flip();
   return layer("", "scaled_row_parallel_linear",
                {{"in", ranks == 1 ? draw_between(1, widest + 9)
@@ -92,7 +92,7 @@ LayerSpec draw_scaled_rows(int ranks) {
 }
 
 // Cut or dealt out, each with whole groups; second places need experts that ranks divide.
-Values draw_experts(int ranks, int64_t hidden, int64_t intermediate) {
+Values draw_quantized_experts(int ranks, int64_t hidden, int64_t intermediate) {
   const bool dealt = flip();
   const int64_t redundant = dealt && flip() ? ranks : 0;
   return {{"hidden", hidden},
@@ -104,18 +104,18 @@ Values draw_experts(int ranks, int64_t hidden, int64_t intermediate) {
           {"loader", draw_cutting_loader()}};
 }
 
-LayerSpec draw_wide_experts(int ranks) { return layer("", "fused_experts", draw_experts(ranks, widest, widest)); }
-LayerSpec draw_narrow_experts(int ranks) { return layer("", "fused_experts", draw_experts(ranks, tile, tile / 2)); }
+LayerSpec draw_wide_experts(int ranks) { return layer("", "fused_experts", draw_quantized_experts(ranks, widest, widest)); }
+LayerSpec draw_narrow_experts(int ranks) { return layer("", "fused_experts", draw_quantized_experts(ranks, tile, tile / 2)); }
 
 LayerSpec draw_packed_experts(int ranks) {
-  Values values = draw_experts(ranks, tile, tile / 2);
+  Values values = draw_quantized_experts(ranks, tile, tile / 2);
   values["packed"] = true;
   values["group"] = *rc::gen::elementOf(Shape{8, 16, 32});
   return layer("", "fused_experts", std::move(values));
 }
 
-LayerSpec draw_scaled_experts(int ranks) {
-  Values values = draw_experts(ranks, draw_between(1, widest), draw_between(1, 9));
+LayerSpec draw_quantized_scaled_experts(int ranks) {
+  Values values = draw_quantized_experts(ranks, draw_between(1, widest), draw_between(1, 9));
   values["scales"] = std::string("tensor");
   return layer("", "fused_experts", std::move(values));
 }
@@ -126,18 +126,18 @@ struct Home {
 };
 constexpr Home homes[] = {{draw_column},
                           {draw_row},
-                          {draw_replicated},
-                          {draw_merged},
-                          {draw_qkv},
-                          {draw_packed},
+                          {draw_quantized_replicated},
+                          {draw_quantized_merged},
+                          {draw_quantized_qkv},
+                          {draw_quantized_packed},
                           {draw_wide_experts},
                           {draw_narrow_experts},
                           {draw_packed_experts},
-                          {draw_packed_rows},
+                          {draw_quantized_packed_rows},
                           {draw_scaled_parts, true},
                           {draw_scaled_blocks, true},
-                          {draw_scaled_rows, true},
-                          {draw_scaled_experts, true}};
+                          {draw_quantized_scaled_rows, true},
+                          {draw_quantized_scaled_experts, true}};
 
 LayerSpec draw_home(const Home& home, int ranks) {
   LayerSpec spec = home.draw(ranks);

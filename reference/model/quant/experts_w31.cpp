@@ -21,7 +21,7 @@ bool is_swapped(std::string_view slot) { return std::ranges::count(w31_swapped, 
 
 class ExpertsW31 final : public QuantMethod {
  public:
-  std::string_view id() const override { return model::id; }
+  std::string_view id() const override { return w31_id; }
 
   at::Tensor checkpoint_layout(std::string_view slot, const at::Tensor& processed) const override {
     return is_swapped(slot) ? exchanged(processed) : processed;

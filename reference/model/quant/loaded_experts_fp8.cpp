@@ -29,7 +29,7 @@ constexpr int64_t parts = 2;
 
 class LoadedExpertsFp8 final : public QuantMethod {
  public:
-  std::string_view id() const override { return model::id; }
+  std::string_view id() const override { return loaded_fp8_id; }
 
  protected:
   Status process(Layer& layer) override {

@@ -61,7 +61,7 @@ struct Replaced {
 
 class LoadedExpertsWna16 final : public QuantMethod {
  public:
-  std::string_view id() const override { return model::id; }
+  std::string_view id() const override { return loaded_wna16_id; }
 
   at::Tensor compute_value(const Layer& layer, std::string_view slot) const override {
     if (slot != w13_name && slot != w2_name) return held(layer, slot);

@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::string_view per_tensor_id = "loaded_fp8_per_tensor";
 constexpr std::string_view scale_name = "weight_scale";
-constexpr double largest = 448;
+constexpr double largest_e4m3 = 448;
 
 class LoadedFp8PerTensor final : public QuantMethod {
  public:
@@ -49,7 +49,7 @@ class LoadedFp8PerTensor final : public QuantMethod {
     at::Tensor most = scale.view(at::IntArrayRef());
     at::amax_out(most, scales->tensor, {0});
     one_nan(most);
-    divide(scale_parts(single, scales->tensor, layer), scale, cut(single.size(0), single.size(1), 0, 0), largest);
+    divide(scale_parts(single, scales->tensor, layer), scale, cut(single.size(0), single.size(1), 0, 0), largest_e4m3);
     at::Tensor result = at::empty({single.size(1), single.size(0)}, old->tensor.options()).copy_(single.t());
     layer.assign(weight_name, replacement_of(old, result));
     RELOADLAB_TRY(post_load_middle(layer));

@@ -22,27 +22,30 @@
 namespace reloadlab::model {
 namespace {
 
-constexpr std::string_view wna16_id = "wna16", packed = "weight_packed", scale = "weight_scale", zero_point = "weight_zero_point";
+constexpr std::string_view wna16_id = "wna16", packed_name = "weight_packed", scale_name = "weight_scale",
+                           zero_point_name = "weight_zero_point";
 
 class Wna16 final : public QuantMethod {
  public:
-  std::string_view id() const override { return model::id; }
+  std::string_view id() const override { return wna16_id; }
 
   at::Tensor compute_value(const Layer& layer, std::string_view slot) const override {
     if (slot != weight_name) return held(layer, slot);
-    const ParameterPtr zero_points = layer.tensor(zero_point);
-    return dequantized(weight_of_tiles(held(layer, packed)), scales_of_tiles(held(layer, scale)),
+    const ParameterPtr zero_points = layer.tensor(zero_point_name);
+    return dequantized(weight_of_tiles(held(layer, packed_name)), scales_of_tiles(held(layer, scale_name)),
                        zero_points ? zero_points_of_tiles(zero_points->tensor) : at::Tensor());
   }
 
  protected:
   Status process(Layer& layer) override {
-    const ParameterPtr old_packed = layer.tensor(packed), old_scale = layer.tensor(scale), old_zero_point = layer.tensor(zero_point);
+    const ParameterPtr old_packed = layer.tensor(packed_name), old_scale = layer.tensor(scale_name),
+                       old_zero_point = layer.tensor(zero_point_name);
     if (!old_packed || !old_scale) return Status(Code::failed, fmt::format("layer {} has no packed weight with a scale", layer.path()));
-    layer.assign(packed, replacement_of(old_packed, tiled_weight(unpacked_columns(old_packed->tensor))));
+    layer.assign(packed_name, replacement_of(old_packed, tiled_weight(unpacked_columns(old_packed->tensor))));
     RELOADLAB_TRY(post_load_middle(layer));
-    layer.assign(scale, replacement_of(old_scale, tiled_scales(old_scale->tensor)));
-    if (old_zero_point) layer.assign(zero_point, replacement_of(old_zero_point, tiled_zero_points(unpacked_rows(old_zero_point->tensor))));
+    layer.assign(scale_name, replacement_of(old_scale, tiled_scales(old_scale->tensor)));
+    if (old_zero_point)
+      layer.assign(zero_point_name, replacement_of(old_zero_point, tiled_zero_points(unpacked_rows(old_zero_point->tensor))));
     return {};
   }
 };
@@ -50,23 +53,23 @@ class Wna16 final : public QuantMethod {
 std::vector<SlotSpec> wna16_results(const std::vector<SlotSpec>& before) {
   std::vector<SlotSpec> after = before;
   for (SlotSpec& slot : after) {
-    if (slot.name == packed) slot.shape = {slot.shape[1] * codes_per_word / tile_rows, slot.shape[0] * 2};
-    if (slot.name == scale || slot.name == zero_point) std::swap(slot.shape[0], slot.shape[1]);
+    if (slot.name == packed_name) slot.shape = {slot.shape[1] * codes_per_word / tile_rows, slot.shape[0] * 2};
+    if (slot.name == scale_name || slot.name == zero_point_name) std::swap(slot.shape[0], slot.shape[1]);
   }
   return after;
 }
 
 int64_t wna16_extra_bytes(const std::vector<SlotSpec>& before) {
-  const int64_t weight = storage_bytes(*find_slot(before, packed)), codes = weight * 2;
-  int64_t beside = storage_bytes(*find_slot(before, scale));
-  if (const SlotSpec* zero_points = find_slot(before, zero_point)) beside += storage_bytes(*zero_points) * 3;
+  const int64_t weight = storage_bytes(*find_slot(before, packed_name)), codes = weight * 2;
+  int64_t beside = storage_bytes(*find_slot(before, scale_name));
+  if (const SlotSpec* zero_points = find_slot(before, zero_point_name)) beside += storage_bytes(*zero_points) * 3;
   return weight + std::max(codes, beside);
 }
 
 Status check_wna16(const std::vector<SlotSpec>& before) {
   if (std::ranges::any_of(before, [](const SlotSpec& slot) { return slot.alias_of.has_value(); }))
     return refused(wna16_id, "cannot replace tensors that are tied or views");
-  const SlotSpec *weight = find_slot(before, packed), *scales = find_slot(before, scale);
+  const SlotSpec *weight = find_slot(before, packed_name), *scales = find_slot(before, scale_name);
   if (!weight || !scales || weight->dtype != DType::i32 || weight->shape.size() != 2 || scales->shape.size() != 2)
     return refused(wna16_id,
                    "needs a packed weight with its scales, as packed_column_parallel_linear and packed_row_parallel_linear have them");
@@ -84,7 +87,7 @@ QuantInfo wna16() {
           .make = []() -> std::shared_ptr<QuantMethod> { return std::make_shared<Wna16>(); },
           .results = wna16_results,
           .extra_bytes = wna16_extra_bytes,
-          .permutes = [](std::string_view slot) { return slot != packed && slot != scale && slot != zero_point; },
+          .permutes = [](std::string_view slot) { return slot != packed_name && slot != scale_name && slot != zero_point_name; },
           .permutation = identity_permutation,
           .check = check_wna16};
 }

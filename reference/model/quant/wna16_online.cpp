@@ -16,7 +16,7 @@
 namespace reloadlab::model {
 namespace {
 
-constexpr std::string_view online_scale_name = "weight_scale", zero_name = "weight_zero_point";
+constexpr std::string_view online_scale_name = "weight_scale", online_zero_name = "weight_zero_point";
 
 struct OnlineMethod {
   std::string_view id;
@@ -37,7 +37,7 @@ class Wna16Online final : public QuantMethod {
     const at::Tensor& value = held(layer, slot);
     if (slot != weight_name) return value;
     return dequantized(weight_of_tiles(value), scales_of_tiles(held(layer, online_scale_name)),
-                       zero_points_of_tiles(held(layer, zero_name)));
+                       zero_points_of_tiles(held(layer, online_zero_name)));
   }
 
  protected:
@@ -48,7 +48,7 @@ class Wna16Online final : public QuantMethod {
     layer.assign(weight_name, replacement_of(old, tiled_weight(codes_of(old->tensor, made))));
     RELOADLAB_TRY(post_load_middle(layer));
     layer.assign(online_scale_name, made_parameter(tiled_scales(made.scale), "GroupQuantScaleParameter"));
-    layer.assign(zero_name, made_parameter(tiled_zero_points(as_codes(made.zero.add_(code_of_zero))), "PackedvLLMParameter"));
+    layer.assign(online_zero_name, made_parameter(tiled_zero_points(as_codes(made.zero.add_(code_of_zero))), "PackedvLLMParameter"));
     return {};
   }
 
@@ -63,7 +63,7 @@ std::vector<SlotSpec> results(const OnlineMethod& method, const std::vector<Slot
   const int64_t n = weight.shape[0], k = weight.shape[1], groups = k / method.group;
   return with_weight(before, {k / tile_rows, n * 2}, DType::i32,
                      {{.name = std::string(online_scale_name), .shape = {groups, n}, .dtype = weight.dtype},
-                      {.name = std::string(zero_name), .shape = {groups, n / codes_per_word}, .dtype = DType::i32}});
+                      {.name = std::string(online_zero_name), .shape = {groups, n / codes_per_word}, .dtype = DType::i32}});
 }
 
 int64_t extra_bytes(const OnlineMethod& method, const std::vector<SlotSpec>& before) {
@@ -73,7 +73,7 @@ int64_t extra_bytes(const OnlineMethod& method, const std::vector<SlotSpec>& bef
 }
 
 std::span<const std::string_view> made_names(const OnlineMethod&) {
-  static constexpr std::string_view names[] = {online_scale_name, zero_name};
+  static constexpr std::string_view names[] = {online_scale_name, online_zero_name};
   return names;
 }
 

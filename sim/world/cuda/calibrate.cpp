@@ -40,18 +40,18 @@ void order(const CUDAStream& first, const CUDAStream& then) {
 }
 
 // Two events on a stream of GPU 0, and the milliseconds between them.
-class Span {
+class TimedSpan {
  public:
-  Span() {
+  TimedSpan() {
     C10_CUDA_CHECK(cudaEventCreate(&begin_));
     C10_CUDA_CHECK(cudaEventCreate(&end_));
   }
-  ~Span() {
+  ~TimedSpan() {
     cudaEventDestroy(begin_);
     cudaEventDestroy(end_);
   }
-  Span(const Span&) = delete;
-  Span& operator=(const Span&) = delete;
+  TimedSpan(const TimedSpan&) = delete;
+  TimedSpan& operator=(const TimedSpan&) = delete;
   void over(const CUDAStream& stream, const std::function<void()>& work) const {
     C10_CUDA_CHECK(cudaEventRecord(begin_, stream));
     work();
@@ -78,7 +78,7 @@ double best(const std::function<double()>& turn) {
 
 // Milliseconds that the work takes on a stream of GPU 0.
 double best(const CUDAStream& stream, const std::function<void()>& work) {
-  const Span span;
+  const TimedSpan span;
   return best([&] {
     span.over(stream, work);
     return span.milliseconds();
@@ -162,13 +162,13 @@ double rested_products(double rest_ms) {
   const CUDAStream stream = getCurrentCUDAStream();
   int kilohertz = 0;
   C10_CUDA_CHECK(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, 0));
-  const std::vector<Span> spans(layers);
+  const std::vector<TimedSpan> spans(layers);
   return best([&] {
-    for (const Span& span : spans) {
+    for (const TimedSpan& span : spans) {
       at::cuda::sleep(std::llround(rest_ms * kilohertz));
       span.over(stream, [&] { product(); });
     }
-    return std::accumulate(spans.begin(), spans.end(), 0.0, [](double sum, const Span& span) { return sum + span.milliseconds(); });
+    return std::accumulate(spans.begin(), spans.end(), 0.0, [](double sum, const TimedSpan& span) { return sum + span.milliseconds(); });
   });
 }
 

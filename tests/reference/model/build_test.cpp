@@ -5,8 +5,6 @@
 namespace reloadlab::model {
 namespace {
 
-using Integers = std::vector<int64_t>;
-
 ModelSpec tied_model() {
   ModelSpec spec = model_of({layer_of("vocab_parallel_embedding", {{"vocab", 10L}, {"hidden", 2L}}, "embed"),
                              layer_of("parallel_lm_head", {{"vocab", 10L}, {"hidden", 2L}}, "head")});

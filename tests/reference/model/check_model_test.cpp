@@ -4,8 +4,6 @@
 namespace reloadlab::model {
 namespace {
 
-using CheckedIntegers = std::vector<int64_t>;
-
 struct BadModel {
   std::string name;
   ModelSpec spec;
@@ -29,7 +27,7 @@ LayerSpec with_quant(LayerSpec spec) {
 }
 
 LayerSpec view(std::string of, int64_t size, std::string name = "v") {
-  return layer_of("buffers", {{"view_of", std::move(of)}, {"view_shape", CheckedIntegers{size}}}, std::move(name));
+  return layer_of("buffers", {{"view_of", std::move(of)}, {"view_shape", Integers{size}}}, std::move(name));
 }
 
 std::vector<BadModel> bad_models() {
@@ -59,19 +57,18 @@ std::vector<BadModel> bad_models() {
       "x: 6 kv heads can neither be split over nor replicated on 4 ranks", 4);
   add("default_loader", one("column_parallel_linear", {{"in", 4L}, {"out", 4L}, {"loader", text("none")}}),
       "x: the default loader (loader: none) can neither cut shards nor leave padding", 2);
-  add("part_names", one("merged_column_parallel_linear", {{"in", 4L}, {"outs", CheckedIntegers{2, 2}}, {"names", text("a")}}),
+  add("part_names", one("merged_column_parallel_linear", {{"in", 4L}, {"outs", Integers{2, 2}}, {"names", text("a")}}),
       "x: 1 names for 2 parts");
-  add("part_shards", one("merged_column_parallel_linear", {{"in", 4L}, {"outs", CheckedIntegers{2, 2}}, {"shards", text("q")}}),
+  add("part_shards", one("merged_column_parallel_linear", {{"in", 4L}, {"outs", Integers{2, 2}}, {"shards", text("q")}}),
       "x: 1 shards for 2 parts");
-  add("part_shard_twice", one("merged_column_parallel_linear", {{"in", 4L}, {"outs", CheckedIntegers{2, 2, 2}}, {"shards", text("q,k,q")}}),
+  add("part_shard_twice", one("merged_column_parallel_linear", {{"in", 4L}, {"outs", Integers{2, 2, 2}}, {"shards", text("q,k,q")}}),
       "x: two parts are shard q");
-  add("no_parts", one("merged_column_parallel_linear", {{"in", 4L}, {"outs", CheckedIntegers{}}}), "x: outs needs at least one part");
+  add("no_parts", one("merged_column_parallel_linear", {{"in", 4L}, {"outs", Integers{}}}), "x: outs needs at least one part");
   add("shape_deliveries", one("scalars", {{"rows", 4L}, {"columns", 2L}, {"shape_deliveries", 2L}}),
       "x: shape_deliveries is 2, expected 0, 1 or 3");
   add("composed_dtype", model_of({layer_of("composed", {{"size", 4L}}, "x", DType::i8)}), "x: the transform needs f64, f32, f16 or bf16");
   add("view_shape", one("buffers", {{"view_of", text("weight")}}), "x: view_of and view_shape go together");
-  add("strides", one("buffers", {{"shape", CheckedIntegers{4}}, {"strides", CheckedIntegers{8, 1}}}),
-      "x: strides and shape differ in length");
+  add("strides", one("buffers", {{"shape", Integers{4}}, {"strides", Integers{8, 1}}}), "x: strides and shape differ in length");
   add("tie_layer", changed({linear("a"), linear("b")}, [](ModelSpec& s) { s.layers[1].tied_to = "aa.weight"; }),
       "b: tied_to aa.weight: there is no layer \"aa\"; did you mean \"a\"?");
   add("tie_slot", changed({linear("a"), linear("b")}, [](ModelSpec& s) { s.layers[1].tied_to = "a.wieght"; }),
@@ -92,7 +89,7 @@ std::vector<BadModel> bad_models() {
   add("view_end", model_of({linear("a"), view("a.weight", 25)}), "v.view: view of a.weight: it reaches beyond the end");
   add("view_of_nothing", model_of({view("absent.weight", 2)}), "v.view: view of absent.weight: there is no layer \"absent\"");
   add("view_of_strided",
-      model_of({layer_of("buffers", {{"shape", CheckedIntegers{4, 4}}, {"strides", CheckedIntegers{8, 1}}}, "a"), view("a.weight", 2)}),
+      model_of({layer_of("buffers", {{"shape", Integers{4, 4}}, {"strides", Integers{8, 1}}}, "a"), view("a.weight", 2)}),
       "v.view: view of a.weight: that one is a view or has strides of its own");
   add("view_of_view", model_of({linear("a"), view("a.weight", 24, "u"), view("u.view", 2)}),
       "v.view: view of u.view: that one is a view or has strides of its own");

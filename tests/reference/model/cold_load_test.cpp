@@ -23,7 +23,6 @@ struct ColdCase {
 };
 
 std::vector<ColdCase> cases() {
-  using Integers = std::vector<int64_t>;
   const auto text = [](const char* word) { return std::string(word); };
   std::vector<ColdCase> all;
   const auto add = [&](std::string name, std::string kind, Values values) {

@@ -9,6 +9,8 @@
 
 namespace reloadlab::model {
 
+using Integers = std::vector<int64_t>;  // a list as a layer's value
+
 LayerSpec layer_of(std::string kind, Values values, std::string name = "x", DType dtype = DType::f32);
 ModelSpec model_of(std::vector<LayerSpec> layers);
 std::vector<Delivery> deliveries_of(const ModelSpec& spec);

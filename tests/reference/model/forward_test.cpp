@@ -170,7 +170,6 @@ TEST(Forward, a_captured_kernel_reads_the_tensors_of_its_first_forward) {
 
 // One layer of every kind.
 ModelSpec one_of_each() {
-  using Integers = std::vector<int64_t>;
   return model_of({
       layer_of("scaled_column_parallel_linear", {{"in", 4L}, {"outs", Integers{2, 4}}}, "u",
                DType::e4m3),  // first: e4m3 has no large numbers

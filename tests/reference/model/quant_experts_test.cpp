@@ -16,7 +16,7 @@ namespace reloadlab::model {
 namespace {
 
 struct Sizes {
-  int64_t hidden, intermediate, stack_experts;
+  int64_t hidden, intermediate, experts;
 };
 
 LayerSpec stack_experts(const std::string& quant, Sizes sizes, DType dtype = DType::bf16, Values more = {}) {
@@ -28,16 +28,16 @@ LayerSpec stack_experts(const std::string& quant, Sizes sizes, DType dtype = DTy
 
 // A stack of bf16 numbers: every bit pattern, scattered; with `most`, those above it get the smallest exponent.
 struct Stack {
-  int64_t stack_experts, rows, columns, parts;
+  int64_t experts, rows, columns, parts;
   std::vector<uint16_t> bits;
   float at(int64_t expert, int64_t row, int64_t column) const {
     return from_bf16(bits[static_cast<size_t>((expert * rows + row) * columns + column)]);
   }
 };
 
-Stack scattered(int64_t stack_experts, int64_t rows, int64_t columns, int64_t parts, float most) {
-  Stack stack{stack_experts, rows, columns, parts, {}};
-  for (int64_t i = 0; i < stack_experts * rows * columns; ++i) {
+Stack scattered(int64_t experts, int64_t rows, int64_t columns, int64_t parts, float most) {
+  Stack stack{experts, rows, columns, parts, {}};
+  for (int64_t i = 0; i < experts * rows * columns; ++i) {
     auto bits = static_cast<uint16_t>(i * 40503);
     if (!(std::abs(from_bf16(bits)) <= most)) bits &= 0x807f;
     stack.bits.push_back(bits);

@@ -23,10 +23,10 @@ struct ScaledMethod {
   std::string scale;
 };
 void PrintTo(const ScaledMethod& method, std::ostream* out) { *out << method.id; }
-const ScaledMethod methods[] = {{"fp8_per_tensor", 0, 0, false, true, "weight_scale"},
-                                {"fp8_per_channel", 1, 0, false, false, "weight_scale"},
-                                {"fp8_block", 128, 128, false, false, "weight_scale_inv"},
-                                {"int8_per_channel", 1, 0, true, false, "weight_scale"}};
+const ScaledMethod scaled_methods[] = {{"fp8_per_tensor", 0, 0, false, true, "weight_scale"},
+                                       {"fp8_per_channel", 1, 0, false, false, "weight_scale"},
+                                       {"fp8_block", 128, 128, false, false, "weight_scale_inv"},
+                                       {"int8_per_channel", 1, 0, true, false, "weight_scale"}};
 
 uint8_t to_int8(float value) {
   if (std::isnan(value)) return 0;
@@ -154,10 +154,10 @@ TEST_P(ScaledMethods, forwards_compute_with_the_values_that_the_bytes_stand_for)
   for (int64_t i = 0; i < value.numel(); ++i) ASSERT_NEAR(value.const_data_ptr<float>()[i], weight.at(i / 150, i % 150), most * 1.0) << i;
 }
 
-INSTANTIATE_TEST_SUITE_P(all, ScaledMethods, ::testing::ValuesIn(methods), [](const auto& each) { return each.param.id; });
+INSTANTIATE_TEST_SUITE_P(all, ScaledMethods, ::testing::ValuesIn(scaled_methods), [](const auto& each) { return each.param.id; });
 std::vector<LayerSpec> scaled_sizes() {
   std::vector<LayerSpec> all;
-  for (const ScaledMethod& method : methods)
+  for (const ScaledMethod& method : scaled_methods)
     for (DType dtype : {DType::f32, DType::bf16})
       for (int64_t n : {1, 7, 200})
         for (int64_t k : {1, 3, 300}) all.push_back(scaled_quantized(method, n, k, dtype));
@@ -167,7 +167,7 @@ std::vector<LayerSpec> scaled_sizes() {
 INSTANTIATE_TEST_SUITE_P(Scaled, QuantStep, ::testing::ValuesIn(scaled_sizes()), quant_step_name);
 
 TEST(ScaledTies, each_end_makes_its_own_from_the_shared_weight) {
-  LayerSpec first = scaled_quantized(methods[1], 6, 4), second = first;
+  LayerSpec first = scaled_quantized(scaled_methods[1], 6, 4), second = first;
   first.name = "a", second.name = "b";
   second.tied_to = "a.weight";
   std::unique_ptr<Model> model = cold(model_of({first, second}));

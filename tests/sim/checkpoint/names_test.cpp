@@ -19,13 +19,13 @@ constexpr NameRule moved[] = {{"layer.{i}.k.scale", "layer.{i}.attn.scale"},
                               {"layer.{i}.up.scale", "layer.{i}.a.scale"}};
 constexpr std::string_view other_parts[] = {"tower."};
 constexpr PartRule stacked[] = {{"up", "gate_up", "1"}};
-constexpr PartRule experts[] = {{"down", "w2", "w2"}};
+constexpr PartRule names_experts[] = {{"down", "w2", "w2"}};
 constexpr NameMap map{.id = "test", .prefixes = prefixes, .ignored = ignored, .renamed = renamed, .stacked = stacked};
 constexpr NameMap open_map{.id = "open",
                            .prefixes = prefixes,
                            .other_parts = other_parts,
                            .moved = moved,
-                           .experts = experts,
+                           .experts = names_experts,
                            .stacked = stacked,
                            .blocks = "layer."};
 

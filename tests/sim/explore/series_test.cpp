@@ -14,7 +14,7 @@ Exploration explored(const Program& program, Strategy::Kind kind = Strategy::Kin
   return *std::move(seen);
 }
 
-std::set<std::string> ends(const Exploration& exploration) {
+std::set<std::string> series_ends(const Exploration& exploration) {
   std::set<std::string> all;
   for (const Ending& ending : exploration.endings) all.insert(ending.verdict + " / " + ending.state);
   return all;
@@ -53,7 +53,7 @@ TEST(SeriesSchedules, TheUnreducedSearchAgreesAboutTheSeries) {
     SCOPED_TRACE(fmt::format("L={} waits {} hosts {}", shape.layers, shape.waits, shape.hosts));
     Exploration all = explored(series_program(shape), Strategy::Kind::unreduced), reduced = explored(series_program(shape));
     ASSERT_TRUE(all.coverage.exhausted && reduced.coverage.exhausted);
-    EXPECT_EQ(ends(all), ends(reduced));
+    EXPECT_EQ(series_ends(all), series_ends(reduced));
     EXPECT_EQ(all.coverage.traces, reduced.coverage.traces);
     EXPECT_EQ(reduced.coverage.traces.size() == 1, shape.waits);
   }

@@ -10,7 +10,7 @@ namespace {
 
 using Kind = Strategy::Kind;
 
-Exploration explored(const Program& program, const Strategy& strategy, Limits limits = {}) {
+Exploration strategy_explored(const Program& program, const Strategy& strategy, Limits limits = {}) {
   auto result = explore(program, strategy, limits);
   EXPECT_TRUE(result.ok()) << result.status().message();
   return *std::move(result);
@@ -44,7 +44,7 @@ std::set<std::string> states(const Exploration& exploration) {
 
 TEST(Strategy, BothAnswersOfAQuestionAreReached) {
   for (Kind kind : {Kind::exhaustive, Kind::unreduced}) {
-    Exploration once = explored(asking(false), {.kind = kind}), until = explored(asking(true), {.kind = kind});
+    Exploration once = strategy_explored(asking(false), {.kind = kind}), until = strategy_explored(asking(true), {.kind = kind});
     EXPECT_EQ(states(once), (std::set<std::string>{"no ", "yes "}));
     EXPECT_EQ(states(until), (std::set<std::string>{"no yes ", "yes "}));
     EXPECT_TRUE(once.coverage.exhausted && until.coverage.exhausted);
@@ -62,7 +62,7 @@ TEST(Strategy, AHostThatAsksForEverHangsInEverySchedule) {
     return Outcome{report.stopped, "", 2, {}};
   };
   for (Kind kind : {Kind::exhaustive, Kind::unreduced, Kind::random, Kind::round_robin}) {
-    Exploration seen = explored(program, {.kind = kind, .schedules = 5});
+    Exploration seen = strategy_explored(program, {.kind = kind, .schedules = 5});
     ASSERT_EQ(seen.endings.size(), 1u);
     EXPECT_EQ(seen.endings[0].verdict, "hang: hosts only ask whether something is done, and nothing else can go on");
   }
@@ -79,31 +79,31 @@ TEST(Strategy, AFaultStrikesEverywhereOnce) {
     });
     return Outcome{report.stopped, struck[0] + ", " + struck[1], 2, {}};
   };
-  Exploration seen = explored(program, {});
+  Exploration seen = strategy_explored(program, {});
   EXPECT_EQ(seen.endings.size(), 16u);
   EXPECT_EQ(seen.coverage.executions, 16);
-  EXPECT_EQ(states(explored(program, {.kind = Kind::round_robin})), std::set<std::string>{"nowhere, nowhere"});
-  EXPECT_EQ(states(explored(program, {.kind = Kind::timed})), std::set<std::string>{"nowhere, nowhere"});
+  EXPECT_EQ(states(strategy_explored(program, {.kind = Kind::round_robin})), std::set<std::string>{"nowhere, nowhere"});
+  EXPECT_EQ(states(strategy_explored(program, {.kind = Kind::timed})), std::set<std::string>{"nowhere, nowhere"});
 }
 
 TEST(Strategy, LimitsAreTold) {
   Program program = ring_program({.ranks = 2, .layers = 3, .lacks = Lacks::wait});
-  Exploration few = explored(program, {}, {.executions = 3});
+  Exploration few = strategy_explored(program, {}, {.executions = 3});
   EXPECT_FALSE(few.coverage.exhausted);
   EXPECT_EQ(few.coverage.limit, "3 executions");
-  int64_t count = explored(program, {}).coverage.executions;
-  EXPECT_TRUE(explored(program, {}, {.executions = count}).coverage.exhausted);
-  EXPECT_FALSE(explored(program, {}, {.executions = count - 1}).coverage.exhausted);
-  EXPECT_EQ(explored(program, {}, {.executions = 100, .seconds = 0}).coverage.limit, "0 s");
-  EXPECT_FALSE(explored(program, {.kind = Kind::random}).coverage.exhausted);
+  int64_t count = strategy_explored(program, {}).coverage.executions;
+  EXPECT_TRUE(strategy_explored(program, {}, {.executions = count}).coverage.exhausted);
+  EXPECT_FALSE(strategy_explored(program, {}, {.executions = count - 1}).coverage.exhausted);
+  EXPECT_EQ(strategy_explored(program, {}, {.executions = 100, .seconds = 0}).coverage.limit, "0 s");
+  EXPECT_FALSE(strategy_explored(program, {.kind = Kind::random}).coverage.exhausted);
 }
 
 // Whatever samples finds is among what the search finds, and enough of them find all.
 TEST(Strategy, SamplesReachWhatTheSearchReaches) {
   Program program = ring_program({.ranks = 2, .layers = 2, .lacks = Lacks::wait});
-  Exploration all = explored(program, {});
+  Exploration all = strategy_explored(program, {});
   for (const Strategy& strategy : {Strategy{.kind = Kind::random, .schedules = 200}, Strategy{.kind = Kind::pct, .schedules = 200}}) {
-    Exploration some = explored(program, strategy);
+    Exploration some = strategy_explored(program, strategy);
     EXPECT_EQ(states(some), states(all));
     EXPECT_EQ(some.coverage.traces, all.coverage.traces);
     EXPECT_NE(some.failing(), nullptr);
@@ -113,10 +113,10 @@ TEST(Strategy, SamplesReachWhatTheSearchReaches) {
 
 TEST(Strategy, AFailingScheduleFailsAgainWhenReplayed) {
   Program program = ring_program({.ranks = 2, .layers = 2, .lacks = Lacks::wait});
-  Exploration all = explored(program, {});
+  Exploration all = strategy_explored(program, {});
   const Ending* failing = all.failing();
   ASSERT_NE(failing, nullptr);
-  Exploration again = explored(program, {.kind = Kind::replay, .schedule = failing->schedule});
+  Exploration again = strategy_explored(program, {.kind = Kind::replay, .schedule = failing->schedule});
   ASSERT_EQ(again.endings.size(), 1u);
   EXPECT_EQ(again.endings[0].verdict, "a forward read something else than its layer");
   EXPECT_EQ(again.endings[0].state, failing->state);
@@ -137,13 +137,13 @@ TEST(Strategy, PctFindsWhatItPromises) {
     return ended(machine, cells, cells->reads[0] == 1 ? "" : "read too late");
   };
   for (int depth : {1, 2}) {
-    const Exploration seen = explored(program, {.kind = Kind::pct, .schedules = 1000, .depth = depth});
+    const Exploration seen = strategy_explored(program, {.kind = Kind::pct, .schedules = 1000, .depth = depth});
     ASSERT_TRUE(seen.chance);
     EXPECT_EQ(seen.chance->depth, depth);
     ASSERT_NE(seen.failing(), nullptr);
     EXPECT_GE(static_cast<double>(seen.failing()->runs), 1000 * seen.chance->of_one());
   }
-  EXPECT_FALSE(explored(program, {.kind = Kind::random}).chance);
+  EXPECT_FALSE(strategy_explored(program, {.kind = Kind::random}).chance);
 }
 
 TEST(Strategy, ChancesAreTold) {
@@ -156,7 +156,7 @@ TEST(Strategy, ChancesAreTold) {
 
 // One trace, which is run again and again.
 TEST(Strategy, RunsThatShowNothingNewAreRedundant) {
-  const Exploration seen = explored(ring_program({.ranks = 2, .layers = 3}), {.kind = Kind::random, .schedules = 7});
+  const Exploration seen = strategy_explored(ring_program({.ranks = 2, .layers = 3}), {.kind = Kind::random, .schedules = 7});
   EXPECT_EQ(seen.coverage.traces.size(), 1u);
   EXPECT_EQ(seen.coverage.redundant(), 6);
 }

@@ -48,8 +48,8 @@ std::string ring_said(const Evidence& evidence, std::string_view law) {
                                           : (verdict.outcome == Outcome::unsupported ? "unsupported: " : "inconclusive: ") + verdict.reason;
 }
 
-const Execution& warm_of(const Evidence& evidence) { return *evidence.find(Variation::Kind::warm); }
-Execution& warm_of(Evidence& evidence) {
+const Execution& ring_warm_of(const Evidence& evidence) { return *evidence.find(Variation::Kind::warm); }
+Execution& ring_warm_of(Evidence& evidence) {
   return *std::ranges::find(evidence.executions, Variation::Kind::warm, [](const Execution& each) { return each.variation.kind; });
 }
 
@@ -68,14 +68,14 @@ TEST(RingLookahead, DoesNotCallABroadcastMissingWhoseOwnerIsLost) {
 // Nor where the owner sends what lies elsewhere than the weight; a layer too few is still one too few.
 TEST(RingLookahead, CountsBroadcastsOfTensorsThatAreNoLayers) {
   Evidence evidence = ring_played("  - pass: {}\n");
-  Execution& warm = warm_of(evidence);
+  Execution& warm = ring_warm_of(evidence);
   const int layer = 2;
   for (RankRun& run : warm.ranks)
     for (Event& event : run.events)
       if (event.kind == EventKind::collective && event.step == 1 && event.layer == layer) event.layer = -1;
   EXPECT_EQ(ring_said(evidence, "ring_lookahead"), "pass");
   Evidence none = evidence;
-  for (RankRun& run : warm_of(none).ranks)
+  for (RankRun& run : ring_warm_of(none).ranks)
     for (Event& event : run.events)
       if (event.kind == EventKind::collective) event.layer = -1;
   EXPECT_EQ(ring_said(none, "ring_lookahead"),
@@ -106,7 +106,7 @@ TEST(RingSequence, CallsWhatAGraphIssuesAfterItsReplay) {
   const Evidence evidence = ring_played(capture + "  - replay: {}\n");
   EXPECT_EQ(ring_said(evidence, "ring_sequence"),
             "fail: operation 4 of all is broadcast root 1 of all of 32 bytes (b.1.o (index 1), step 2), on rank 0 it is nothing");
-  const std::vector<std::string>& waits = warm_of(evidence).waits;
+  const std::vector<std::string>& waits = ring_warm_of(evidence).waits;
   const auto of_reach = [](const std::string& wait) { return wait.ends_with("(step 2: replay of step 1: reach b.0.o)"); };
   EXPECT_TRUE(std::ranges::any_of(waits, of_reach)) << fmt::format("{}", fmt::join(waits, "\n"));
 }
@@ -115,7 +115,7 @@ TEST(RingSequence, CallsWhatAGraphIssuesAfterItsReplay) {
 TEST(RingSequence, KnowsTheLayersOfReplayedBroadcasts) {
   Evidence evidence = ring_played("  - capture: {}\n  - replay: {}\n  - replay: {}\n", "shared_series@hardened,binding=static");
   EXPECT_EQ(ring_said(evidence, "ring_sequence"), "pass");
-  std::vector<Event>& events = warm_of(evidence).ranks[2].events;
+  std::vector<Event>& events = ring_warm_of(evidence).ranks[2].events;
   std::erase_if(events, [](const Event& event) { return event.kind == EventKind::collective && event.step == 3; });
   EXPECT_EQ(ring_said(evidence, "ring_sequence"),
             "fail: operation 8 of all is nothing, on rank 0 it is broadcast root 1 of all of 32 bytes (b.1.o (index 1), step 3)");
@@ -138,7 +138,7 @@ TEST(RingLaws, SayWhatTheScenarioLacksThatEachOfThemJudges) {
 TEST(RingHappensBefore, IsNoPassWhereAccessesWentUnseen) {
   Evidence evidence = ring_played("  - pass: {}\n");
   EXPECT_EQ(ring_said(evidence, "ring_happens_before"), "pass");
-  RankRun& rank = warm_of(evidence).ranks[1];
+  RankRun& rank = ring_warm_of(evidence).ranks[1];
   rank.unseen = "what a kernel touches was not seen";
   EXPECT_EQ(ring_said(evidence, "ring_happens_before"), "unsupported: rank 1: what a kernel touches was not seen");
   rank.races.push_back({.first = {.stream = "a"}, .second = {.stream = "b"}});
@@ -155,7 +155,7 @@ TEST(NoResidue, BeginsBehindTheFirstLoad) {
 TEST(RankAgreement, RanksOfTheSameSeriesEndAnAbandonedReloadAlike) {
   Evidence evidence = ring_played("  - reload: A\n    abort_after: 1\n    outcome: unspecified\n");
   EXPECT_EQ(ring_said(evidence, "rank_agreement"), "pass");
-  for (StepOutcome& outcome : warm_of(evidence).ranks[1].outcomes)
+  for (StepOutcome& outcome : ring_warm_of(evidence).ranks[1].outcomes)
     if (outcome.step == 1) outcome.status = Status(Code::failed, "x");
   EXPECT_EQ(ring_said(evidence, "rank_agreement"), "fail: x; on rank 0: is ok");
 }
@@ -163,7 +163,7 @@ TEST(RankAgreement, RanksOfTheSameSeriesEndAnAbandonedReloadAlike) {
 // What fails behind everything that a law judges is no reason for it to have judged nothing.
 TEST(RingLaws, BlameFailedStepsForWhatComesAfterThemOnly) {
   Evidence evidence = ring_played("  - pass: {}\n  - drain: {}\n");
-  Execution& warm = warm_of(evidence);
+  Execution& warm = ring_warm_of(evidence);
   for (RankRun& run : warm.ranks) {
     run.reads.clear();
     std::erase_if(run.events, [](const Event& event) { return event.kind == EventKind::read; });

@@ -11,7 +11,7 @@ constexpr std::string_view kAny = "{any}";
 
 std::string path_of(const std::string& file) { return std::string(RELOADLAB_SOURCE_DIR) + "/tests/sim/report/golden/" + file; }
 
-std::string read(const std::string& path) {
+std::string golden_read(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return std::string(std::istreambuf_iterator<char>(in), {});
 }
@@ -41,7 +41,7 @@ bool matches(std::string_view text, std::string_view pattern) {
 }
 
 testing::AssertionResult is_golden(const std::string& text, const std::string& file) {
-  const std::string pattern = read(path_of(file));
+  const std::string pattern = golden_read(path_of(file));
   if (matches(text, pattern)) return testing::AssertionSuccess();
   if (std::getenv("RELOADLAB_UPDATE_GOLDEN")) std::ofstream(path_of(file), std::ios::binary) << text;
   return testing::AssertionFailure() << file << " says\n" << pattern << "but this came out\n" << text;

@@ -14,7 +14,7 @@ using namespace sim;
 TracedEvent lies(int layer, int64_t storage, int64_t step = 0) {
   return {.event = "lies", .layer = fmt::format("blocks.{}.o_proj", layer), .step = step, .value = storage};
 }
-TracedEvent read(int layer, int64_t storage, int64_t step = 1) {
+TracedEvent rings_read(int layer, int64_t storage, int64_t step = 1) {
   return {.event = "read", .layer = fmt::format("blocks.{}.o_proj", layer), .text = "weight", .step = step, .storage = storage};
 }
 TracedEvent step_end(int64_t step, const std::string& failed = {}) { return {.event = "step_end", .text = failed, .step = step}; }
@@ -35,10 +35,10 @@ void begin_with(std::vector<TracedEvent>& events, std::vector<TracedEvent> first
 TEST(Rings, HaveARowForEachReachAndAColumnForEachWindow) {
   TracedExecution run = ring(2, 3);
   std::vector<TracedEvent>& events = run.ranks[0].events;
-  events.insert(events.begin() + 6, read(1, 10));
+  events.insert(events.begin() + 6, rings_read(1, 10));
   begin_with(events, {lies(1, 10), step_end(0)});
-  events.push_back(read(2, 10));
-  events.push_back(read(2, 77));
+  events.push_back(rings_read(2, 10));
+  events.push_back(rings_read(2, 77));
   events.push_back(reach(0, 2));
   run.steps.push_back("pass");
   EXPECT_EQ(tables(run, {.ranks = {0}}),
@@ -70,12 +70,12 @@ TEST(Rings, KnowWhatLoadingPutIntoEachWindowOfEachSeries) {
   run.ranks = {{1, {lies(0, 20), lies(1, 21), q(lies(0, 30)), step_end(0), reach(0, 1)}}};
   std::vector<TracedEvent>& events = run.ranks[0].events;
   events.push_back({.event = "collective", .text = "broadcast root 0 of all", .step = 1, .numel = 8, .value = 22});
-  events.push_back(read(0, 20));
+  events.push_back(rings_read(0, 20));
   events.push_back(q(reach(0, 1)));
   events.push_back({.event = "collective", .text = "broadcast root 0 of all", .step = 1, .numel = 8, .value = 31});
-  events.push_back(q(read(0, 30)));
+  events.push_back(q(rings_read(0, 30)));
   events.push_back(reach(1, 1));
-  events.push_back(read(1, 21));
+  events.push_back(rings_read(1, 21));
   run.ranks.push_back({0,
                        {{.event = "collective", .layer = "blocks.2.o_proj", .text = "broadcast root 0 of all", .step = 1, .numel = 8},
                         {.event = "collective", .layer = "blocks.1.q_proj", .text = "broadcast root 0 of all", .step = 1, .numel = 8}}});
@@ -103,7 +103,7 @@ TEST(Rings, FollowPointersWhereAReloadFillsWindows) {
   std::vector<TracedEvent>& events = run.ranks[0].events;
   begin_with(events, {lies(1, 10), lies(0, 11), step_end(0)});
   for (const TracedEvent& event :
-       {lies(1, 11, 2), step_end(2), reach(0, 3), read(1, 11, 3), step_end(3), step_end(4), step_end(5, "refused")})
+       {lies(1, 11, 2), step_end(2), reach(0, 3), rings_read(1, 11, 3), step_end(3), step_end(4), step_end(5, "refused")})
     events.push_back(event);
   const std::string text = tables(run, {.ranks = {0}});
   EXPECT_NE(text.find("2 reload    | -     | 1 held | empty      |\n"), std::string::npos) << text;
@@ -173,7 +173,7 @@ TEST(Rings, OfManyLayersRanksAndWindowsSayWhatTheyLeaveOut) {
 TEST(Rings, OfGraphsTellNoTenants) {
   TracedExecution run = ring(2, 3);
   run.steps = {"load", "pass", "replay", "pass"};
-  run.ranks[0].events.push_back(read(1, 10, 2));
+  run.ranks[0].events.push_back(rings_read(1, 10, 2));
   run.ranks[0].events.push_back(reach(0, 3));
   const std::string text = rings_text(run, {.ranks = {0}});
   EXPECT_NE(text.find("2 replay | -     | ?          | fills and reads as it was captured\n3 pass   | 0     | ?          |\n"),

@@ -9,7 +9,7 @@ namespace {
 
 const std::filesystem::path root = RELOADLAB_SOURCE_DIR;
 
-ParseOptions options() {
+ParseOptions plain_options() {
   ParseOptions result{.seed = 0xfedcba9876543210, .cache_dir = "/cache"};
   for (const char* law :
        {"graph_replay",  "ring_content", "ring_tenancy",      "ring_happens_before", "ring_sequence",  "rank_agreement", "cold_load_equal",
@@ -26,10 +26,10 @@ TEST_P(RoundTrip, every_case_comes_back_as_it_was) {
   ASSERT_TRUE(files.ok()) << files.status().message();
   EXPECT_FALSE(files->empty());
   for (const auto& file : *files) {
-    const auto cases = read_scenario(file, options());
+    const auto cases = read_scenario(file, plain_options());
     ASSERT_TRUE(cases.ok()) << cases.status().message();
     for (const Case& one : *cases) {
-      const auto again = parse_scenario(emit(one), "emitted.yaml", options());
+      const auto again = parse_scenario(emit(one), "emitted.yaml", plain_options());
       ASSERT_TRUE(again.ok()) << one.id() << "\n" << again.status().message() << "\n" << emit(one);
       ASSERT_EQ(again->size(), 1u) << emit(one);
       EXPECT_EQ(difference(one, again->front()), "") << emit(one);

@@ -11,7 +11,7 @@
 namespace reloadlab::sim::modelled {
 namespace {
 
-const std::vector<Shape> shapes{{2, 5, 0, 0}, {3, 5, 1, 1}, {4, 8, 31, 2}, {2, 1, 0, 0}};
+const std::vector<Shape> reloaded_shapes{{2, 5, 0, 0}, {3, 5, 1, 1}, {4, 8, 31, 2}, {2, 1, 0, 0}};
 
 EngineOptions with(std::function<std::shared_ptr<model::QuantMethod>()> make) {
   return {.dress = [make](model::Layer& layer, int64_t) { layer.quant_method = make(); }};
@@ -21,7 +21,7 @@ EngineOptions with(std::function<std::shared_ptr<model::QuantMethod>()> make) {
 TEST(SeriesReload, AReloadAnywhereMakesEveryLaterReadTheNewVersion) {
   for (const SeriesPolicy& policy : {SeriesPolicy::hardened(), statically_bound()})
     for (Arrival arrival : {Arrival::in_place, Arrival::checkpoint})
-      for (const Shape& shape : shapes)
+      for (const Shape& shape : reloaded_shapes)
         for (int64_t stop = 0; stop <= shape.layers; ++stop) {
           Machine machine({.ranks = shape.ranks}, random_choices(static_cast<uint64_t>(stop)));
           on_engines(machine, policy, shape, [&](Engine& engine) {
@@ -41,7 +41,7 @@ TEST(SeriesReload, AReloadAnywhereMakesEveryLaterReadTheNewVersion) {
 }
 
 TEST(SeriesReload, PrimingCostsKBroadcastsAndNothingMore) {
-  for (const Shape& shape : shapes) {
+  for (const Shape& shape : reloaded_shapes) {
     auto issued = [&](Arrival arrival) {
       int64_t count = 0;
       Machine machine({.ranks = shape.ranks}, round_robin());

@@ -6,7 +6,7 @@
 namespace reloadlab::sim::modelled {
 namespace {
 
-std::vector<Shape> shapes(bool shifted) {
+std::vector<Shape> shapes_of(bool shifted) {
   std::vector<Shape> all;
   for (int ranks : {1, 2, 3})
     for (int64_t layers : {2, 3, 5})
@@ -18,7 +18,7 @@ std::vector<Shape> shapes(bool shifted) {
 
 TEST(SharedSeries, EveryReadIsItsLayersWhateverTheSchedule) {
   for (const SeriesPolicy& policy : {SeriesPolicy::seed(), SeriesPolicy::hardened()}) {
-    for (const Shape& shape : shapes(policy == SeriesPolicy::hardened())) {
+    for (const Shape& shape : shapes_of(policy == SeriesPolicy::hardened())) {
       for (uint64_t seed = 0; seed < 3; ++seed) {
         SCOPED_TRACE(fmt::format("{}: n={} L={} s={} k={} seed {}", spell_policy(policy), shape.ranks, shape.layers, shape.first,
                                  shape.prefetch, seed));
