@@ -12,15 +12,13 @@
 namespace reloadlab::sim {
 namespace {
 
-using State = Examined::State;
-
-std::string_view state_text(State state) {
+std::string_view state_text(Examined::State state) {
   constexpr std::string_view kTexts[] = {"ok", "none", "MISSING", "WRONG"};
   return kTexts[static_cast<size_t>(state)];
 }
 
 Examined wanted(bool there, std::string what, std::string says) {
-  return {there ? State::ok : State::missing, std::move(what), std::move(says)};
+  return {there ? Examined::State::ok : Examined::State::missing, std::move(what), std::move(says)};
 }
 
 // Mutants are many, and `mutants` tells them.

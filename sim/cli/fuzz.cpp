@@ -124,7 +124,7 @@ void add_stored(const fuzz::Stored& stored, fuzz::Summary& summary) {
       if (fuzz::Summary::Seen& seen = summary.causes[one.entry.cause]; seen.token.empty()) seen.token = one.entry.token;
 }
 
-Exit exit_of(const fuzz::Summary& summary) {
+Exit exit_of_summary(const fuzz::Summary& summary) {
   if (!summary.defect.empty()) return Exit::defect;
   if (!summary.causes.empty()) return Exit::failed;
   return summary.judged > 0 ? Exit::held : Exit::nothing_ran;
@@ -150,7 +150,7 @@ Result<Exit> fuzz_action(const FuzzTexts& texts, const Program& program) {
   RELOADLAB_ASSIGN(const fuzz::Summary summary, campaign(texts, options, program));
   if (!texts.summary.empty()) RELOADLAB_TRY(write_file(texts.summary, to_json(summary).dump(1) + "\n"));
   fmt::print(stderr, "{}", summary_text(summary));
-  return exit_of(summary);
+  return exit_of_summary(summary);
 }
 
 }  // namespace

@@ -65,26 +65,6 @@ steps:
                      system);
 }
 
-std::vector<Verdict> verdicts(const std::string& scenario, const std::string& candidate) {
-  return play(cases_of(scenario, "around.yaml"), candidate).front().verdicts;
-}
-
-struct Kills {
-  std::set<std::string> laws;
-  std::string text;
-};
-
-Kills kills(const std::string& scenario, std::string_view mutant) {
-  Kills killed;
-  for (const Verdict& verdict : verdicts(scenario, "mutant@" + std::string(mutant))) {
-    EXPECT_NE(verdict.outcome, Outcome::inconclusive) << verdict.law << ": " << verdict.reason;
-    if (verdict.outcome != Outcome::fail) continue;
-    killed.laws.insert(verdict.law);
-    killed.text += told(verdict) + "\n";
-  }
-  return killed;
-}
-
 class AroundMutants : public testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -103,7 +83,7 @@ TEST_F(AroundMutants, AreKilledByTheirLaws) {
 TEST_F(AroundMutants, TheLawOfEachPassesWhatItIsAround) {
   for (const Around& mutant : around_mutants()) {
     const std::string inner = fmt::format("{}@{}", mutant.system, mutant.profile);
-    for (const Verdict& verdict : verdicts(quantized(mutant.system, "fp8_per_channel", mutant.arrival), inner)) {
+    for (const Verdict& verdict : verdicts_of(quantized(mutant.system, "fp8_per_channel", mutant.arrival), inner)) {
       if (verdict.law != mutant.law) continue;
       EXPECT_EQ(verdict.outcome, Outcome::pass) << mutant.name << " for " << mutant.law;
     }
@@ -113,7 +93,7 @@ TEST_F(AroundMutants, TheLawOfEachPassesWhatItIsAround) {
 TEST_F(AroundMutants, TheReferencePassesWhatItsMutantsDoNot) {
   for (const char* system : {"layerwise", "online_quant"})
     for (const std::string& scenario : {quantized(system, "fp8_per_channel"), asleep(system)})
-      for (const Verdict& verdict : verdicts(scenario, std::string(system) + "@hardened"))
+      for (const Verdict& verdict : verdicts_of(scenario, std::string(system) + "@hardened"))
         EXPECT_NE(verdict.outcome, Outcome::fail) << system << ": " << told(verdict);
 }
 

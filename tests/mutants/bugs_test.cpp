@@ -58,7 +58,7 @@ class KnownBugs : public testing::Test {
   }
 };
 
-std::string told(const sim::Finding& finding) {
+std::string finding_told(const sim::Finding& finding) {
   return fmt::format("{}, step {}, {}: {} | {} | {}\n", finding.execution, finding.step, finding.tensor.empty() ? "-" : finding.tensor,
                      finding.what, finding.first, finding.why);
 }
@@ -73,7 +73,7 @@ TEST_F(KnownBugs, EachIsShownByTheLawAndTheEvidenceThatItsFileNames) {
     std::string seen;
     for (const Verdict& verdict : bugs_verdicts(bug, bug.candidate)) {
       if (verdict.law != bug.law || verdict.outcome != Outcome::fail) continue;
-      seen += told(*verdict.finding);
+      seen += finding_told(*verdict.finding);
       shown = shown || is_first(bug, *verdict.finding);
     }
     EXPECT_TRUE(shown) << bug.law << (seen.empty() ? " does not fail" : " fails for another reason: " + seen);
@@ -86,7 +86,7 @@ TEST_F(KnownBugs, TheHardenedProfilePassesThemAll) {
     SCOPED_TRACE(id);
     for (const Verdict& verdict : bugs_verdicts(bug, system_of(bug.candidate) + "@hardened"))
       EXPECT_TRUE(verdict.outcome == Outcome::pass || verdict.outcome == Outcome::unsupported)
-          << verdict.law << ": " << (verdict.finding ? told(*verdict.finding) : verdict.reason);
+          << verdict.law << ": " << (verdict.finding ? finding_told(*verdict.finding) : verdict.reason);
   }
 }
 

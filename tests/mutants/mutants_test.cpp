@@ -5,8 +5,7 @@
 #include <set>
 
 #include "sim/law/memory_bound.h"
-#include "sim/replay/replay.h"
-#include "sim/scenario/scenario.h"
+#include "tests/mutants/played.h"
 #include "tests/mutants/wrong.h"
 
 namespace reloadlab::mutants {
@@ -246,40 +245,6 @@ steps:
 constexpr std::string_view kAll[] = {kShards, kGraphs, kOnce,    kTwoRanks,   kRepeatedShard, kOneLayer, kAttention, kSameAgain,
                                      kPadded, kLate,   kOmitted, kManyLayers, kDummyWeights,  kExperts,  kTable};
 
-std::vector<Verdict> mutants_verdicts(std::string_view scenario, const std::string& candidate) {
-  sim::ParseOptions options;
-  for (const sim::LawInfo& law : sim::laws()) options.known_laws.emplace_back(law.id);
-  const auto cases = sim::parse_scenario(scenario, "mutants.yaml", options);
-  EXPECT_TRUE(cases.ok()) << cases.status().message();
-  const auto info = sim::find_candidate(candidate);
-  EXPECT_TRUE(info.ok()) << info.status().message();
-  const auto evidence = sim::replay((*cases)[0], *info);
-  EXPECT_TRUE(evidence.ok()) << evidence.status().message();
-  return sim::judge(*evidence);
-}
-
-std::string mutants_told(const Verdict& verdict) {
-  const sim::Finding& found = *verdict.finding;
-  return verdict.law + ": " + found.execution + " step " + std::to_string(found.step) + " " + found.tensor + " " + found.what + " | " +
-         found.first + " | " + found.why + "\n";
-}
-
-struct MutantsKills {
-  std::set<std::string> laws;
-  std::string text;
-};
-
-MutantsKills mutants_kills(std::string_view scenario, std::string_view mutant) {
-  MutantsKills killed;
-  for (const Verdict& verdict : mutants_verdicts(scenario, "mutant@" + std::string(mutant))) {
-    EXPECT_NE(verdict.outcome, Outcome::inconclusive) << verdict.law << ": " << verdict.reason;
-    if (verdict.outcome != Outcome::fail) continue;
-    killed.laws.insert(verdict.law);
-    killed.text += mutants_told(verdict);
-  }
-  return killed;
-}
-
 class Mutants : public testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -290,7 +255,7 @@ class Mutants : public testing::Test {
 using Laws = std::set<std::string>;
 
 TEST_F(Mutants, TheControlPassesEveryLawEverywhere) {
-  for (std::string_view scenario : kAll) EXPECT_EQ(mutants_kills(scenario, "none").text, "");
+  for (std::string_view scenario : kAll) EXPECT_EQ(kills(scenario, "none").text, "");
 }
 
 TEST_F(Mutants, EachIsKilledByItsLawAlone) {
@@ -305,7 +270,7 @@ TEST_F(Mutants, EachIsKilledByItsLawAlone) {
   Laws covered;
   for (const auto& [name, scenario] : lone) {
     const auto mutant = std::ranges::find(all_mutants(), name, &Mutant::name);
-    const MutantsKills killed = mutants_kills(scenario, name);
+    const Kills killed = kills(scenario, name);
     EXPECT_EQ(killed.laws, Laws{std::string(mutant->law)}) << name << "\n" << killed.text;
     covered.insert(std::string(mutant->law));
   }
@@ -338,15 +303,14 @@ TEST_F(Mutants, OthersAreKilledBySeveralLaws) {
       {"nothing_received", kOnce, {"cold_load_equal", "failure_atomic", "memory_bound", "written_once"}},
   };
   for (const auto& [name, scenario, laws] : several) {
-    const MutantsKills killed = mutants_kills(scenario, name);
+    const Kills killed = kills(scenario, name);
     EXPECT_EQ(killed.laws, laws) << name << "\n" << killed.text;
   }
 }
 
 TEST_F(Mutants, TheReferencePassesWhereTheControlDoes) {
   for (std::string_view scenario : kAll)
-    for (const Verdict& verdict : mutants_verdicts(scenario, "layerwise@hardened"))
-      EXPECT_NE(verdict.outcome, Outcome::fail) << mutants_told(verdict);
+    for (const Verdict& verdict : verdicts_of(scenario, "layerwise@hardened")) EXPECT_NE(verdict.outcome, Outcome::fail) << told(verdict);
 }
 
 }  // namespace

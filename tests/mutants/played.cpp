@@ -48,11 +48,26 @@ std::vector<Played> play(const std::vector<sim::Case>& cases, const std::string&
   return all;
 }
 
+std::vector<sim::Verdict> verdicts_of(std::string_view text, const std::string& candidate) {
+  return play(cases_of(text, "mutants.yaml"), candidate).at(0).verdicts;
+}
+
 std::string told(const sim::Verdict& verdict) {
   if (!verdict.finding) return fmt::format("{}: {}\n", verdict.law, verdict.reason);
   const sim::Finding& found = *verdict.finding;
   return fmt::format("{}: {} step {} {} {} | {} | {}\n", verdict.law, found.execution, found.step, found.tensor, found.what, found.first,
                      found.why);
+}
+
+Kills kills(std::string_view text, std::string_view mutant) {
+  Kills killed;
+  for (const sim::Verdict& verdict : verdicts_of(text, "mutant@" + std::string(mutant))) {
+    EXPECT_NE(verdict.outcome, sim::Outcome::inconclusive) << verdict.law << ": " << verdict.reason;
+    if (verdict.outcome != sim::Outcome::fail) continue;
+    killed.laws.insert(verdict.law);
+    killed.text += told(verdict);
+  }
+  return killed;
 }
 
 }  // namespace reloadlab::mutants

@@ -38,7 +38,7 @@ Names dense(const std::string& prefix, const Names& attention) {
   return names;
 }
 
-Names experts(const std::string& path, int count) {
+Names experts_at(const std::string& path, int count) {
   Names names = {path + "mlp.gate.weight"};
   for (int expert = 0; expert < count; ++expert) append(names, each(fmt::format("{}mlp.experts.{}.", path, expert), mlp));
   return names;
@@ -72,7 +72,7 @@ Family qwen2_moe() {
   for (const char* path : {"model.layers.0.", "model.layers.1."})
     for (const Names& part : {projections, biases, norms}) append(names, each(path, part));
   append(names, each("model.layers.0.mlp.", mlp));
-  append(names, experts("model.layers.1.", 12));
+  append(names, experts_at("model.layers.1.", 12));
   append(names, each("model.layers.1.mlp.shared_expert.", mlp));
   names.push_back("model.layers.1.mlp.shared_expert_gate.weight");
   return {"qwen2_moe", "qwen_moe", "qwen_moe", decoder_sizes(values), names, {}};
@@ -82,7 +82,7 @@ Family qwen3_moe() {
   Names names = ends("model.", true);
   for (const char* path : {"model.layers.0.", "model.layers.1."}) {
     for (const Names& part : {projections, head_norms, norms}) append(names, each(path, part));
-    append(names, experts(path, 12));
+    append(names, experts_at(path, 12));
   }
   return {"qwen3_moe", "qwen_moe", "qwen_moe", decoder_sizes(grouped_experts), names, {}};
 }
@@ -102,14 +102,14 @@ Family deepseek(std::string name, bool third) {
   for (const char* path : {"model.layers.0.", "model.layers.1."})
     for (const Names& part : {queries, latent, norms}) append(names, each(path, part));
   append(names, each("model.layers.0.mlp.", mlp));
-  append(names, experts("model.layers.1.", 12));
+  append(names, experts_at("model.layers.1.", 12));
   append(names, each("model.layers.1.mlp.shared_experts.", mlp));
   if (third) names.push_back("model.layers.1.mlp.gate.e_score_correction_bias");
   Names left_out;
   if (third) {
     left_out = each("model.layers.2.", {"eh_proj.weight", "enorm.weight", "hnorm.weight", "embed_tokens.weight", "shared_head.norm.weight",
                                         "shared_head.head.weight", "self_attn.q_a_proj.weight"});
-    append(left_out, experts("model.layers.2.", 12));
+    append(left_out, experts_at("model.layers.2.", 12));
   }
   return {std::move(name), "deepseek", "deepseek", decoder_sizes(values), names, left_out};
 }
