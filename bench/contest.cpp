@@ -35,6 +35,8 @@ bool tiny() { return std::getenv("RELOADLAB_BENCH_TINY") != nullptr; }
 
 int64_t allocations() { return news.load(std::memory_order_relaxed); }
 
+void check(const Status& outcome) { RELOADLAB_CHECK(outcome.ok(), outcome.message()); }
+
 double Contest::Entry::ns_per_load() const { return std::accumulate(best_ns.begin(), best_ns.end(), 0.0) / static_cast<double>(loads); }
 
 double Contest::pass(Entry& entry) {

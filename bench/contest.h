@@ -9,12 +9,16 @@
 #include <string>
 #include <vector>
 
+#include "reference/base/status.h"
+
 namespace reloadlab::bench {
 
 // True when the environment says RELOADLAB_BENCH_TINY: input so small that a run takes a second.
 bool tiny();
 // Calls of operator new in this process so far.
 int64_t allocations();
+// Ends the program where a part of what is measured has failed.
+void check(const Status& outcome);
 
 class Contest {
  public:

@@ -32,8 +32,6 @@ std::shared_ptr<Machine> machine_of(int ranks, bool bytes = true) {
   return std::make_shared<Machine>(sim::modelled::MachineConfig{.ranks = ranks, .bytes = bytes, .timeline = false}, round_robin());
 }
 
-void check(const Status& outcome) { RELOADLAB_CHECK(outcome.ok(), outcome.message()); }
-
 void run(Machine& machine, const std::function<void(int rank)>& body) {
   const RunReport report = machine.run(body);
   RELOADLAB_CHECK(report.stopped.empty(), report.stopped);

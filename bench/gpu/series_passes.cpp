@@ -10,15 +10,13 @@
 
 #include <cmath>
 
-#include "reference/base/check.h"
+#include "bench/contest.h"
 
 namespace reloadlab::bench {
 namespace {
 
 using c10::cuda::CUDAStreamGuard;
 using c10::cuda::getCurrentCUDAStream;
-
-void check(const Status& outcome) { RELOADLAB_CHECK(outcome.ok(), outcome.message()); }
 
 int64_t asked_for() {
   const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(c10::cuda::current_device());

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 
+#include "bench/contest.h"
 #include "reference/base/check.h"
 #include "reference/shared_series/series.h"
 #include "sim/world/modelled/device.h"
@@ -18,8 +19,6 @@ namespace {
 using namespace sim::modelled;
 
 constexpr double picoseconds_of_a_ms = 1e9;
-
-void check(const Status& outcome) { RELOADLAB_CHECK(outcome.ok(), outcome.message()); }
 
 struct ModelledRing {
   std::unique_ptr<shared_series::SharedSeries> series;

@@ -158,10 +158,10 @@ TEST(DeadHeaders, AHeaderIsIncludedByItsWholePath) {
 }
 
 const std::vector<std::string> mine = {"reloadlab: 1", "scenario: tied-head", "system: layerwise"};
-const std::vector<std::string> folders = {"Folders: `layerwise/` one file for each rule"};
+const std::vector<std::string> said = {"Folders: `layerwise/` one file for each rule"};
 
 TEST(Scenarios, OneIsRegisteredByItsNameAndItsFolder) {
-  Tree tree = {{"scenarios/README.md", folders}, {"scenarios/layerwise/tied_head.yaml", mine}};
+  Tree tree = {{"scenarios/README.md", said}, {"scenarios/layerwise/tied_head.yaml", mine}};
   EXPECT_EQ(only(check_scenarios(tree)), "none");
   tree["scenarios/layerwise/other.yaml"] = mine;
   EXPECT_EQ(only(check_scenarios(tree)),
@@ -185,7 +185,7 @@ TEST(Scenarios, TwoOfOneNameAndAFileThatNoRunFindsAreNamed) {
 }
 
 TEST(Scenarios, ExpectationsBelongToAScenarioOfTheirSystem) {
-  Tree tree = {{"scenarios/README.md", folders},
+  Tree tree = {{"scenarios/README.md", said},
                {"scenarios/layerwise/tied_head.yaml", mine},
                {"scenarios/expectations/README.md", {}},
                {"scenarios/expectations/layerwise/tied-head.yaml", {"scenario: tied-head"}}};
