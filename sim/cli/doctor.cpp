@@ -49,7 +49,7 @@ Result<Exit> doctor(const Engine& engine) {
   std::vector<std::vector<std::string>> rows;
   for (const Examined& one : all) rows.push_back({std::string(state_text(one.state)), one.what, one.says});
   fmt::print("{}", aligned(rows, "  "));
-  const bool fine = std::all_of(all.begin(), all.end(), [](const Examined& one) { return one.state <= State::none; });
+  const bool fine = std::all_of(all.begin(), all.end(), [](const Examined& one) { return one.state <= Examined::State::none; });
   return fine ? Exit::held : Exit::failed;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "sim/candidate/candidate.h"
 #include "sim/law/memory_bound.h"
 #include "tests/mutants/played.h"
 #include "tests/mutants/wrong.h"
