@@ -55,7 +55,7 @@ Status run_sealed(const model::Loader& loader, model::Parameter& destination, co
                                             call.layer().path(), call.slot));
 }
 
-Result<Counted> load_count(const Core& core, const LoadCall& call, const model::Loader& loader, model::Parameter& destination) {
+Result<Counted> count_load(const Core& core, const LoadCall& call, const model::Loader& loader, model::Parameter& destination) {
   if (!destination.tensor.is_meta())
     return Status(Code::failed, fmt::format("load of {}.{}: the destination is not a placeholder", call.layer().path(), call.slot));
   if (loader.nameless && core.policy.records == Records::lent)
@@ -81,7 +81,7 @@ std::optional<Result<Counted>> count_declared(const Core& core, const LoadCall& 
 
 Result<Counted> count_or_take_its_word(const Core& core, const LoadCall& call, const model::Loader& loader, model::Parameter& destination) {
   std::optional<Result<Counted>> known = count_declared(core, call, loader, destination);
-  return known ? *std::move(known) : load_count(core, call, loader, destination);
+  return known ? *std::move(known) : count_load(core, call, loader, destination);
 }
 
 // `copies`: the load lands.
@@ -131,7 +131,7 @@ Status take_load(Core& core, Update& update, const LoadCall& call, const model::
   const bool again = asks_first && counted->repeated > 0;
   group.loads.push_back({call.member, call.slot, keep(core, call.loaded), call.args, std::move(copies), again});
   group.buffered_bytes += bytes;
-  if (!asks_first) counted = load_count(core, call, loader, destination);
+  if (!asks_first) counted = count_load(core, call, loader, destination);
   Status status = counted.ok() ? admit(core, update, call, *counted, nullptr) : counted.status();
   if (status.ok() || core.policy.failed_load == FailedLoad::keep) return status;
   group.loads.pop_back();

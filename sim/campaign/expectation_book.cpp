@@ -22,7 +22,7 @@ std::string text_of(const Evidenced& first) {
   return fmt::format("{}, step {}{}", first.execution, first.step, first.tensor.empty() ? "" : ", " + first.tensor);
 }
 
-bool expectation_book_failed(const LawResult& law) { return law.state == State::fail || law.state == State::hang; }
+bool has_failed(const LawResult& law) { return law.state == State::fail || law.state == State::hang; }
 
 const Expectation* known_on_devices(std::string_view law, const ExpectationFile& file, const CaseResult& result, const Facts& facts) {
   if (result.world != world_name(WorldKind::cuda)) return nullptr;
@@ -38,7 +38,7 @@ void judge_quarantined(const Quarantine& quarantine, const std::string& today, C
   if (law.state == State::pass && over)
     result.notes.push_back(fmt::format("the quarantine of {} ended on {}, and it passes: take the entry out, or give it another day ({})",
                                        law.law, quarantine.until, quarantine.reason));
-  if (!expectation_book_failed(law) && law.state != State::flaky) return;
+  if (!has_failed(law) && law.state != State::flaky) return;
   if (over && law.state == State::flaky) law.state = State::fail;
   if (!over) law.state = State::quarantined;
   law.reason = with(fmt::format("{} {}: {}", over ? "its quarantine ended on" : "in quarantine until", quarantine.until, quarantine.reason),
@@ -48,18 +48,18 @@ void judge_quarantined(const Quarantine& quarantine, const std::string& today, C
 // Real devices decide for themselves who comes first: whether a known race does harm this time is chance. And so it is what lies by now
 // where a graph still reads, from where a tensor is known to have moved: their allocator has had the place back.
 bool is_chance(const LawResult& law, bool races, bool moves) {
-  return !expectation_book_failed(law) && (races || (moves && law.law == "graph_replay" && law.state == State::pass));
+  return !has_failed(law) && (races || (moves && law.law == "graph_replay" && law.state == State::pass));
 }
 
 // What a known race touches may sleep by then, and be no memory at all: its device is lost, and what the rank would have issued.
 bool is_lost_to_race(const CaseResult& result) {
   const auto alive = std::ranges::find(result.laws, kSurvives, &LawResult::law);
-  return alive != result.laws.end() && expectation_book_failed(*alive) && alive->finding &&
+  return alive != result.laws.end() && has_failed(*alive) && alive->finding &&
          alive->finding->what.find("illegal memory access") != std::string::npos;
 }
 
 void excuse_loss(const std::string& rule, LawResult& law) {
-  if (!expectation_book_failed(law) || (law.law != kSurvives && law.law != "ring_sequence")) return;
+  if (!has_failed(law) || (law.law != kSurvives && law.law != "ring_sequence")) return;
   law.state = State::known;
   law.rule = rule;
 }

@@ -15,10 +15,10 @@
 namespace reloadlab::sim {
 namespace {
 
-constexpr char trail_between = '\t';
+constexpr char field_end = '\t';
 
 std::string_view cut(std::string_view& line) {
-  const size_t end = std::min(line.find(trail_between), line.size());
+  const size_t end = std::min(line.find(field_end), line.size());
   const std::string_view word = line.substr(0, end);
   line.remove_prefix(std::min(end + 1, line.size()));
   return word;

@@ -56,7 +56,7 @@ std::string canary_of(const std::string& system, const Engine& engine) {
   return engine.candidate(name).ok() ? name : "";
 }
 
-Result<fuzz::HuntOptions> read_options_fuzz(const FuzzTexts& texts, const Program& program) {
+Result<fuzz::HuntOptions> read_fuzz_options(const FuzzTexts& texts, const Program& program) {
   fuzz::HuntOptions options = texts.options;
   const std::vector<std::string>& systems = fuzz::drawn_systems();
   if (options.candidate.empty() && options.system.empty())
@@ -144,7 +144,7 @@ Result<fuzz::Summary> campaign(const FuzzTexts& texts, const fuzz::HuntOptions& 
 }
 
 Result<Exit> fuzz_action(const FuzzTexts& texts, const Program& program) {
-  RELOADLAB_ASSIGN(const fuzz::HuntOptions options, read_options_fuzz(texts, program));
+  RELOADLAB_ASSIGN(const fuzz::HuntOptions options, read_fuzz_options(texts, program));
   RELOADLAB_TRY(host_candidates(program, {options.candidate}));
   if (texts.part) return fuzz_part(texts, options, program);
   RELOADLAB_ASSIGN(const fuzz::Summary summary, campaign(texts, options, program));

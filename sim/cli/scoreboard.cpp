@@ -21,7 +21,7 @@ Result<bool> by_events(const std::string& text) {
   return Status(Code::usage, fmt::format("--by: \"{}\" is neither verdicts nor events{}", text, did_you_mean(text, kNames)));
 }
 
-Result<CampaignOptions> read_options_scoreboard(const CandidatesTexts& texts, const Program& program) {
+Result<CampaignOptions> read_scoreboard_options(const CandidatesTexts& texts, const Program& program) {
   CampaignOptions options{.jobs = texts.jobs, .expectations = false, .quiet = true, .out = texts.out, .program = program.name};
   RELOADLAB_ASSIGN(options.selection, read_selection(texts.selection));
   if (options.selection.candidates.size() == 1)
@@ -65,7 +65,7 @@ bool tell_alone(const std::vector<Scoreboard>& boards) {
 
 Result<Exit> compare_candidates(const CandidatesTexts& texts, const Program& program) {
   RELOADLAB_ASSIGN(const bool events, by_events(texts.by));
-  RELOADLAB_ASSIGN(CampaignOptions options, read_options_scoreboard(texts, program));
+  RELOADLAB_ASSIGN(CampaignOptions options, read_scoreboard_options(texts, program));
   std::vector<KnownDifference> known;
   if (!texts.known.empty() && !events && texts.random == 0)
     return Status(Code::usage, "--known needs --by events: it is about what candidates do");

@@ -14,7 +14,7 @@ namespace {
 using Table = std::vector<std::vector<std::string>>;
 using Json = nlohmann::ordered_json;
 
-bool scoreboard_text_alike(const ScoreRow& row) {
+bool same_for_all(const ScoreRow& row) {
   return std::ranges::all_of(row.scores, [&](const Score& score) { return score == row.scores.front(); });
 }
 
@@ -22,7 +22,7 @@ Table law_rows(const Scoreboard& board, bool all_configurations) {
   Table table{{"law", "configuration"}};
   table[0].insert(table[0].end(), board.candidates.begin(), board.candidates.end());
   for (const ScoreRow& row : board.rows) {
-    if (!row.configuration.empty() && !all_configurations && scoreboard_text_alike(row)) continue;
+    if (!row.configuration.empty() && !all_configurations && same_for_all(row)) continue;
     if (std::ranges::all_of(row.scores, [](const Score& score) { return score == Score(); })) continue;
     std::vector<std::string> cells{row.law, row.configuration.empty() ? "all" : row.configuration};
     for (const Score& score : row.scores) cells.push_back(score_text(score));

@@ -9,15 +9,15 @@
 namespace reloadlab::sim {
 namespace {
 
-size_t compare_at(int64_t index) { return static_cast<size_t>(index); }
+size_t as_size(int64_t index) { return static_cast<size_t>(index); }
 
 // Flat indices of elements that differ, those aside that differ between `expected` and `other`.
 std::vector<int64_t> differing(const Bytes& got, const Bytes& want, const Bytes* other, int64_t size) {
   std::vector<int64_t> flats;
   if (got == want) return flats;
-  for (size_t byte = 0; byte + compare_at(size) <= want.size(); byte += compare_at(size)) {
-    if (std::memcmp(&got[byte], &want[byte], compare_at(size)) == 0) continue;
-    if (other && std::memcmp(&(*other)[byte], &want[byte], compare_at(size)) != 0) continue;
+  for (size_t byte = 0; byte + as_size(size) <= want.size(); byte += as_size(size)) {
+    if (std::memcmp(&got[byte], &want[byte], as_size(size)) == 0) continue;
+    if (other && std::memcmp(&(*other)[byte], &want[byte], as_size(size)) != 0) continue;
     flats.push_back(static_cast<int64_t>(byte) / size);
   }
   return flats;
@@ -39,7 +39,7 @@ std::string count_of(const CensusEntry& entry, const std::vector<int64_t>& flats
                      count_text(numel(entry.shape)), verb, extent_text(entry.shape, flats));
 }
 
-std::string compare_index_text(const Shape& shape, int64_t flat) { return list_text(unflatten(shape, flat)); }
+std::string place_text(const Shape& shape, int64_t flat) { return list_text(unflatten(shape, flat)); }
 
 bool is_empty_slot(const CensusEntry& entry) {
   return entry.kind == CensusEntry::Kind::empty_parameter || entry.kind == CensusEntry::Kind::empty_buffer;
@@ -57,13 +57,13 @@ std::optional<Difference> compare_bytes(const CensusEntry& entry, const Bytes& g
   const std::vector<int64_t> flats = differing(got, want, other, size);
   if (flats.empty()) return std::nullopt;
   const int64_t flat = flats.front();
-  const std::byte* is = &got[compare_at(flat * size)];
-  const std::byte* should = &want[compare_at(flat * size)];
+  const std::byte* is = &got[as_size(flat * size)];
+  const std::byte* should = &want[as_size(flat * size)];
   std::string is_text = told_value(entry.dtype, is), should_text = value_text(entry.dtype, should);
   if (is_text == should_text) is_text = raw_text(is, size), should_text = raw_text(should, size);
   const std::string origin = expected.origin ? expected.origin(flat) : std::string();
   return Difference{count_of(entry, flats, "differ"),
-                    fmt::format("{} is {}, should be {}{}", compare_index_text(entry.shape, flat), is_text, should_text, origin)};
+                    fmt::format("{} is {}, should be {}{}", place_text(entry.shape, flat), is_text, should_text, origin)};
 }
 
 std::optional<Difference> compare(const CensusEntry* got, const Expected& expected) {
@@ -107,8 +107,8 @@ std::optional<Difference> compare_poison(const CensusEntry& first, const CensusE
   if (flats.empty()) return std::nullopt;
   const int64_t byte = flats.front() * size;
   return Difference{count_of(first, flats, "are uninitialized"),
-                    fmt::format("{} is {} or {}, by what fresh memory held", compare_index_text(first.shape, flats.front()),
-                                raw_text(&one[compare_at(byte)], size), raw_text(&two[compare_at(byte)], size))};
+                    fmt::format("{} is {} or {}, by what fresh memory held", place_text(first.shape, flats.front()),
+                                raw_text(&one[as_size(byte)], size), raw_text(&two[as_size(byte)], size))};
 }
 
 }  // namespace reloadlab::sim

@@ -11,17 +11,17 @@
 namespace reloadlab::sim {
 namespace {
 
-using CoverageReportedKind = CoverageReport::Kind;
+using DebtKind = CoverageReport::Kind;
 
 // One thing that the candidate owes a word about.
 struct Debt {
-  CoverageReportedKind kind;
+  DebtKind kind;
   int step;
   std::string layer, slot, what;
 };
 
-std::string_view policy_key(CoverageReportedKind kind) {
-  return kind == CoverageReportedKind::missing ? "missing" : kind == CoverageReportedKind::excess ? "excess" : "unexpected";
+std::string_view policy_key(DebtKind kind) {
+  return kind == DebtKind::missing ? "missing" : kind == DebtKind::excess ? "excess" : "unexpected";
 }
 
 class CoverageReported {
@@ -38,7 +38,7 @@ class CoverageReported {
       if (refused) continue;  // the update did not take effect, and its failure was returned
       if (policy == "reject")
         return finding(debt.step, debt, fmt::format("{}, and it was taken although the candidate declares to reject it", debt.what));
-      const bool harmless = policy == "accept" && debt.kind == CoverageReportedKind::excess;
+      const bool harmless = policy == "accept" && debt.kind == DebtKind::excess;
       if (!harmless && !reported(update, debt))
         return finding(debt.step, debt, fmt::format("{}, and nothing was reported (declared: {})", debt.what, policy));
     }
@@ -51,13 +51,13 @@ class CoverageReported {
     for (const PlannedLoad& load : plan_.loads) {
       if (!update.has(load.step) || !was_called(load)) continue;
       if (load.layer.empty())
-        owed.push_back({CoverageReportedKind::unexpected, load.step, load.delivery, "", fmt::format("no layer takes {}", load.delivery)});
+        owed.push_back({DebtKind::unexpected, load.step, load.delivery, "", fmt::format("no layer takes {}", load.delivery)});
       else if (load.excess)
-        owed.push_back({CoverageReportedKind::excess, load.step, load.layer, load.slot, fmt::format("{} arrived again", load.delivery)});
+        owed.push_back({DebtKind::excess, load.step, load.layer, load.slot, fmt::format("{} arrived again", load.delivery)});
     }
     for (const RankPlan::Missing& missing : plan_.missing)
       if (update.has(missing.step))
-        owed.push_back({CoverageReportedKind::missing, missing.step, missing.layer, missing.slot,
+        owed.push_back({DebtKind::missing, missing.step, missing.layer, missing.slot,
                         fmt::format("{} elements never arrived", count_text(missing.elements))});
     return owed;
   }
@@ -74,7 +74,7 @@ class CoverageReported {
     });
   }
 
-  std::string policy_of(CoverageReportedKind kind) const {
+  std::string policy_of(DebtKind kind) const {
     const auto declared = evidence_.declared.find(std::string(policy_key(kind)));
     return declared == evidence_.declared.end() ? "nothing" : declared->second;
   }
@@ -104,8 +104,8 @@ class CoverageReported {
     const bool own_deliveries = std::ranges::any_of(evidence_.deliveries, [&](const model::Delivery& delivery) {
       return delivery.layer == report.layer && (report.slot.empty() || delivery.slot == report.slot);
     });
-    if (report.kind != CoverageReportedKind::unexpected && !own_deliveries) return true;
-    if (report.kind == CoverageReportedKind::excess && wrote_twice(update, report.layer)) return true;
+    if (report.kind != DebtKind::unexpected && !own_deliveries) return true;
+    if (report.kind == DebtKind::excess && wrote_twice(update, report.layer)) return true;
     if (padding_came_so(update, report)) return true;
     return std::ranges::any_of(owed, [&](const Debt& debt) {
       const bool slot = report.slot.empty() || debt.slot.empty() || debt.slot == report.slot;
@@ -124,7 +124,7 @@ class CoverageReported {
       ++times;
       for (const model::Placement& box : load.placements) elements += numel(box.extent);
     }
-    return elements == 0 && (report.kind == CoverageReportedKind::excess ? times > 1 : times == 0);
+    return elements == 0 && (report.kind == DebtKind::excess ? times > 1 : times == 0);
   }
 
   bool wrote_twice(StepRange update, const std::string& layer) const {

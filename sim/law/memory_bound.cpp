@@ -17,9 +17,9 @@ enum class Came {
 };
 
 // How far a step came with its loads. There may be tens of thousands, so the first that failed is looked for once.
-class MemoryBoundProgress {
+class PeakProgress {
  public:
-  explicit MemoryBoundProgress(const StepOutcome& outcome)
+  explicit PeakProgress(const StepOutcome& outcome)
       : outcome_(outcome),
         first_failed_(std::ranges::find_if(outcome.load_statuses, [](const Status& status) { return !status.ok(); }) -
                       outcome.load_statuses.begin()) {}
@@ -46,7 +46,7 @@ std::optional<PeakPair> peak_of(const Evidence& evidence, const RankRun& run, si
     if (!outcome) return std::nullopt;
     pair.seen = std::max(pair.seen, outcome->extra_bytes_peak);
   }
-  std::optional<MemoryBoundProgress> progress;  // of the last peak's step
+  std::optional<PeakProgress> progress;  // of the last peak's step
   for (const RankPlan::Peak& peak : evidence.plan[rank].peaks) {
     if (!update.has(peak.step)) continue;
     if (!progress || progress->step() != peak.step) progress.emplace(*outcome_of(run, peak.step));
@@ -57,7 +57,7 @@ std::optional<PeakPair> peak_of(const Evidence& evidence, const RankRun& run, si
   return progress ? std::optional(pair) : std::nullopt;
 }
 
-Finding memory_bound_finding_of(const PeakPair& pair, std::string what) {
+Finding peak_finding(const PeakPair& pair, std::string what) {
   return {.execution = "warm", .rank = pair.rank, .step = pair.update.last, .what = std::move(what)};
 }
 
@@ -83,14 +83,13 @@ Verdict judge_memory_bound(const Evidence& evidence) {
     const int64_t bound = limit.value_or(pair.planned);
     tally.check();
     if (pair.seen > bound)
-      return tally.fail(memory_bound_finding_of(pair, fmt::format("{} extra bytes at the peak, {} allows {}", count_text(pair.seen),
-                                                                  limit ? "the scenario's limit" : "the formula", count_text(bound))));
+      return tally.fail(peak_finding(pair, fmt::format("{} extra bytes at the peak, {} allows {}", count_text(pair.seen),
+                                                       limit ? "the scenario's limit" : "the formula", count_text(bound))));
     const StepOutcome* end = outcome_of(warm->ranks[static_cast<size_t>(pair.rank)], pair.update.last);
     if (!end->status.ok()) continue;
     tally.check();
     if (end->extra_bytes_after > 0)
-      return tally.fail(
-          memory_bound_finding_of(pair, fmt::format("{} extra bytes are kept after the update", count_text(end->extra_bytes_after))));
+      return tally.fail(peak_finding(pair, fmt::format("{} extra bytes are kept after the update", count_text(end->extra_bytes_after))));
   }
   return tally.done("no update ran to its end");
 }

@@ -37,7 +37,7 @@ bool processes(const RankRun& run, const PlannedLoad& load) {
   return false;
 }
 
-std::optional<Finding> judge_rank_work_bound(const Evidence& evidence, size_t rank, Tally& tally) {
+std::optional<Finding> judge_work(const Evidence& evidence, size_t rank, Tally& tally) {
   const Costs costs = cold_costs(evidence, rank);
   const RankRun& run = warm_of(evidence)->ranks[rank];
   for (const PlannedLoad& load : evidence.plan[rank].loads) {
@@ -66,7 +66,7 @@ Verdict judge_work_bound(const Evidence& evidence) {
   if (!warm) return tally.done("the scenario's own execution is missing");
   if (!has_bytes(evidence)) return tally.unsupported("this world has no cold load to compare with");
   for (size_t rank = 0; rank < warm->ranks.size(); ++rank)
-    if (auto finding = judge_rank_work_bound(evidence, rank, tally)) return tally.fail(*std::move(finding));
+    if (auto finding = judge_work(evidence, rank, tally)) return tally.fail(*std::move(finding));
   const Verdict verdict = tally.done({});
   return verdict.outcome == Outcome::pass ? verdict : tally.unsupported("no load call of this case can be compared with a cold load");
 }

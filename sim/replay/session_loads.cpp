@@ -14,7 +14,7 @@ bool transport_reuses(const std::vector<Step>& steps) {
   return false;
 }
 
-size_t loads_at(int index) { return static_cast<size_t>(index); }
+size_t as_size(int index) { return static_cast<size_t>(index); }
 
 }  // namespace
 
@@ -26,7 +26,7 @@ Status RankSession::write_straight(const LoadPlan& plan) {
   AccountScope nobody(nullptr);
   for (const Sent& sent : sequence(stage_.catalogue, plan)) {
     if (sent.delivery < 0) continue;
-    const model::Delivery& delivery = stage_.catalogue.deliveries()[loads_at(sent.delivery)];
+    const model::Delivery& delivery = stage_.catalogue.deliveries()[as_size(sent.delivery)];
     const int layer = stage_.catalogue.layer_of(sent.delivery);
     const Result<at::Tensor> values =
         stage_.world.has_bytes() ? stage_.checkpoints.at(plan.checkpoint)->read(delivery) : shape_only(delivery.shape, delivery.dtype);
@@ -45,8 +45,8 @@ Status RankSession::write_straight(const LoadPlan& plan) {
 }
 
 model::ParameterPtr RankSession::resolve(int delivery) const {
-  const model::Layer* layer = layers_[loads_at(stage_.catalogue.layer_of(delivery))];
-  return layer->tensor(stage_.catalogue.deliveries()[loads_at(delivery)].slot);
+  const model::Layer* layer = layers_[as_size(stage_.catalogue.layer_of(delivery))];
+  return layer->tensor(stage_.catalogue.deliveries()[as_size(delivery)].slot);
 }
 
 void RankSession::resolve_all() {
@@ -59,8 +59,8 @@ void RankSession::resolve_batch(const std::vector<Sent>& sent, size_t first, siz
     for (size_t i = from; i < std::min(to, sent.size()); ++i)
       if (sent[i].delivery >= 0) fn(sent[i].delivery);
   };
-  each(first - std::min(first, count), first, [&](int delivery) { resolved_[loads_at(delivery)] = nullptr; });  // the batch before
-  each(first, first + count, [&](int delivery) { resolved_[loads_at(delivery)] = resolve(delivery); });
+  each(first - std::min(first, count), first, [&](int delivery) { resolved_[as_size(delivery)] = nullptr; });  // the batch before
+  each(first, first + count, [&](int delivery) { resolved_[as_size(delivery)] = resolve(delivery); });
 }
 
 Status RankSession::deliver(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source) {
@@ -95,7 +95,7 @@ Status RankSession::send_by(Transport& transport, const LoadPlan& plan, const st
     watch_.at_load(static_cast<int>(i));
     watch_.take_operators();
     watch_.event(EventKind::load_begin, layer, 0,
-                 sent.delivery < 0 ? sent.unknown : stage_.catalogue.deliveries()[loads_at(sent.delivery)].name);
+                 sent.delivery < 0 ? sent.unknown : stage_.catalogue.deliveries()[as_size(sent.delivery)].name);
     Status status = watch_.source_fails() ? Status(Code::failed, "injected fault") : deliver_one(transport, i);
     watch_.event(EventKind::load_end, layer, 0, status.message());
     outcome_.load_statuses.push_back(status);
@@ -122,7 +122,7 @@ Status RankSession::deliver_one(Transport& transport, size_t position) {
   if (sent.delivery < 0) {
     return supervised([&] { return model_->on_unexpected_name ? model_->on_unexpected_name(sent.unknown) : Status(); });
   }
-  const std::string& name = stage_.catalogue.deliveries()[loads_at(sent.delivery)].name;
+  const std::string& name = stage_.catalogue.deliveries()[as_size(sent.delivery)].name;
   say("arrival of", name);
   const int64_t peak_before = account_->peak_bytes();
   account_->hold_peak(true);
@@ -132,8 +132,8 @@ Status RankSession::deliver_one(Transport& transport, size_t position) {
   if (!loaded.ok()) return harness_error_ = loaded.status();
   watch_.handed_over(*loaded, name);
   say("load of", name);
-  Status status = call_loader(resolved_.empty() ? resolve(sent.delivery) : resolved_[loads_at(sent.delivery)],
-                              stage_.catalogue.deliveries()[loads_at(sent.delivery)], *loaded);
+  Status status = call_loader(resolved_.empty() ? resolve(sent.delivery) : resolved_[as_size(sent.delivery)],
+                              stage_.catalogue.deliveries()[as_size(sent.delivery)], *loaded);
   // A tensor that was refused at once was the transport's all the time; one for which memory was taken first had been accepted.
   if (!status.ok() && account_->peak_bytes() == peak_with_it) account_->forget_peak_since(peak_before);
   return status;

@@ -10,7 +10,7 @@ namespace reloadlab::sim {
 namespace {
 
 // The bytes between a tensor's first and last element, whatever its strides.
-at::Tensor sleep_bytes_of(const at::Tensor& tensor) {
+at::Tensor as_bytes(const at::Tensor& tensor) {
   const auto item = static_cast<int64_t>(tensor.itemsize());
   const auto size = static_cast<int64_t>(at::detail::computeStorageNbytes(tensor.sizes(), tensor.strides(), tensor.itemsize(), 0));
   return at::empty({0}, tensor.options().dtype(at::kByte)).set_(tensor.storage(), tensor.storage_offset() * item, {size}, {1});
@@ -67,7 +67,7 @@ void RankSession::save_buffers() {
   for (const model::LayerPtr& layer : model_->layers())
     for (const model::Slot& slot : layer->buffers)
       if (has_bytes(slot.handle))
-        saved_.push_back({layer->path() + "." + slot.name, sleep_bytes_of(slot.handle->tensor).to(at::kCPU, false, true)});
+        saved_.push_back({layer->path() + "." + slot.name, as_bytes(slot.handle->tensor).to(at::kCPU, false, true)});
 }
 
 void RankSession::bring_buffers_back() {
@@ -75,7 +75,7 @@ void RankSession::bring_buffers_back() {
   for (const model::LayerPtr& layer : model_->layers())
     for (const model::Slot& slot : layer->buffers) {
       if (next == saved_.end() || next->path != layer->path() + "." + slot.name || !has_bytes(slot.handle)) continue;
-      at::Tensor bytes = sleep_bytes_of(slot.handle->tensor);
+      at::Tensor bytes = as_bytes(slot.handle->tensor);
       if (bytes.sizes() == next->bytes.sizes()) bytes.copy_(next->bytes);
       ++next;
     }

@@ -12,7 +12,7 @@ using model::SlotSpec;
 
 bool holds_parameter(const SlotSpec& slot) { return slot.kind == SlotSpec::Kind::parameter; }
 
-int64_t whole_bytes_of(const SlotSpec& slot) { return numel(slot.shape) * dtype_size(slot.dtype); }
+int64_t slot_bytes(const SlotSpec& slot) { return numel(slot.shape) * dtype_size(slot.dtype); }
 
 const model::QuantInfo& quant_of(const Catalogue& catalogue, int layer) { return *model::find_quant_method(catalogue.layer(layer).quant); }
 
@@ -48,7 +48,7 @@ void WholeModelMemory::restore(int layer) {
     if (!is_restored(slot) || !model::find_slot(now, slot.name)) continue;
     Fresh& fresh = fresh_[first_name(layer, slot)];
     if (fresh.names++ > 0) continue;
-    fresh.bytes = whole_bytes_of(slot);
+    fresh.bytes = slot_bytes(slot);
     restored_ += fresh.bytes;
   }
 }

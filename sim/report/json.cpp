@@ -12,17 +12,17 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // Absent and empty are the same thing in a result, and what is empty is not written.
-void json_put(Json& json, const char* key, const std::string& text) {
+void put_text(Json& json, const char* key, const std::string& text) {
   if (!text.empty()) json[key] = text;
 }
 std::string take(const Json& json, const char* key) { return json.value(key, std::string()); }
 
 Json finding_to_json(const Finding& finding) {
   Json json{{"execution", finding.execution}, {"rank", finding.rank}, {"step", finding.step}};
-  json_put(json, "tensor", finding.tensor);
-  json_put(json, "what", finding.what);
-  json_put(json, "first", finding.first);
-  json_put(json, "why", finding.why);
+  put_text(json, "tensor", finding.tensor);
+  put_text(json, "what", finding.what);
+  put_text(json, "first", finding.first);
+  put_text(json, "why", finding.why);
   return json;
 }
 
@@ -39,10 +39,10 @@ Finding finding_from_json(const Json& json, const std::string& law) {
 
 Json law_to_json(const LawResult& law) {
   Json json{{"law", law.law}, {"state", std::string(state_name(law.state))}, {"checks", law.checks}};
-  json_put(json, "reason", law.reason);
-  json_put(json, "rule", law.rule);
+  put_text(json, "reason", law.reason);
+  put_text(json, "rule", law.rule);
   if (law.finding) json["finding"] = finding_to_json(*law.finding);
-  json_put(json, "step_text", law.step_text);
+  put_text(json, "step_text", law.step_text);
   if (law.at) json["at"] = {law.at->line, law.at->column};
   for (const RankTail& tail : law.tail) json["tail"].push_back({{"rank", tail.rank}, {"events", tail.events}});
   return json;
@@ -123,8 +123,8 @@ Json summary(const RunResult& result) {
 Json run_to_json(const RunResult& result) {
   Json json{{"started", result.run.started}, {"seconds", result.run.seconds}, {"host", result.run.host},      {"folder", result.run.folder},
             {"jobs", result.run.jobs},       {"program", result.run.program}, {"case_seconds", Json::array()}};
-  json_put(json, "options", result.run.options);
-  json_put(json, "shard", result.run.shard);
+  put_text(json, "options", result.run.options);
+  put_text(json, "shard", result.run.shard);
   if (!result.run.left_on_gpus.empty()) json["left_on_gpus"] = result.run.left_on_gpus;
   for (const CaseResult& one : result.cases) json["case_seconds"].push_back(one.seconds);
   return json;
@@ -154,21 +154,21 @@ RunResult parse_all(const Json& json) {
 
 Json result_to_json(const CaseResult& one) {
   Json json{{"case", one.id()}, {"scenario", one.scenario}};
-  json_put(json, "variant", one.variant);
-  json_put(json, "file", one.file);
-  json_put(json, "system", one.system);
+  put_text(json, "variant", one.variant);
+  put_text(json, "file", one.file);
+  put_text(json, "system", one.system);
   json["candidate"] = one.candidate;
-  json_put(json, "world", one.world);
+  put_text(json, "world", one.world);
   json["ranks"] = one.ranks;
   json["tags"] = one.tags;
   json["end"] = std::string(end_name(one.end));
-  json_put(json, "reason", one.reason);
+  put_text(json, "reason", one.reason);
   json["laws"] = Json::array();
   for (const LawResult& law : one.laws) json["laws"].push_back(law_to_json(law));
   if (!one.notes.empty()) json["notes"] = one.notes;
   if (one.costs) json["costs"] = costs_to_json(*one.costs);
   if (!one.probes.empty()) json["probes"] = one.probes;
-  json_put(json, "failing", one.failing);
+  put_text(json, "failing", one.failing);
   return json;
 }
 

@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string sarif_message_of(const CaseResult& one, const LawResult& law) {
+std::string result_message(const CaseResult& one, const LawResult& law) {
   std::string text =
       fmt::format("{}, {}\n{}", one.candidate, one.id(), law.finding || law.reason.empty() ? finding_text(law) : law.reason + "\n");
   if (law.state == State::unexpected_pass) text += unexpected_pass_text(law) + "\n";
@@ -40,7 +40,7 @@ Json result_of(const CaseResult& one, const LawResult& law) {
   const std::string place = law.finding ? fmt::format("/{}/{}/{}", law.finding->execution, law.finding->step, law.finding->tensor) : "";
   Json json{{"ruleId", law.law},
             {"level", level_of(law.state)},
-            {"message", {{"text", sarif_message_of(one, law)}}},
+            {"message", {{"text", result_message(one, law)}}},
             {"locations", Json::array({location(one, law)})},
             {"partialFingerprints", {{"evidence/v1", fmt::format("{}/{}/{}{}", one.candidate, one.id(), law.law, place)}}}};
   if (is_suppressed(law.state)) json["suppressions"] = Json::array({{{"kind", "external"}, {"justification", justification(law)}}});

@@ -50,9 +50,9 @@ std::string short_name(const std::string& path) {
 }
 
 // Load names as short as tells those of one rank apart.
-class StepsNames {
+class StepNames {
  public:
-  explicit StepsNames(const RankRun& rank) {
+  explicit StepNames(const RankRun& rank) {
     for (const Event& event : rank.events)
       if (event.kind == EventKind::load_begin) full_[short_name(event.text)].insert(event.text);
   }
@@ -76,7 +76,7 @@ struct Word {
   bool opens = false;
 };
 
-Word word_of(const Evidence& evidence, const StepsNames& names, const Event& event) {
+Word word_of(const Evidence& evidence, const StepNames& names, const Event& event) {
   switch (event.kind) {
     case EventKind::load_begin:
       return {names(event.text), true};
@@ -132,7 +132,7 @@ struct Cell {
 };
 
 std::vector<Cell> cells_of(const Evidence& evidence, const RankRun& rank, StepRange steps, const std::string& layer) {
-  const StepsNames names(rank);
+  const StepNames names(rank);
   std::vector<Cell> cells;
   int step = -1;  // of the last cell
   for (const Event& event : rank.events) {

@@ -27,7 +27,7 @@ TracedStep step_of(const ReadJson& line) {
           .point = number_of(line, "point", -1)};
 }
 
-TracedExecution trace_file_execution_of(const ReadJson& line) {
+TracedExecution read_execution(const ReadJson& line) {
   TracedExecution one{.id = text_of(line, "case"),
                       .candidate = text_of(line, "candidate"),
                       .execution = text_of(line, "execution"),
@@ -67,7 +67,7 @@ class TraceReader {
     const std::string id = text_of(line, "case"), candidate = text_of(line, "candidate"), execution = text_of(line, "execution");
     open_ = nullptr;
     if (!ids_.contains(id)) return;
-    if (line.contains("series")) all_.push_back(trace_file_execution_of(line));
+    if (line.contains("series")) all_.push_back(read_execution(line));
     if (all_.empty() || all_.back().candidate != candidate || all_.back().execution != execution) return;  // no trace of this program
     open_ = &all_.back();
     if (line.contains("rank")) open_->ranks.push_back({.number = static_cast<int>(number_of(line, "rank"))});

@@ -33,11 +33,11 @@ bool is_of_series(StepKind kind) {
 }
 
 bool is_of_sleep(StepKind kind) { return kind == StepKind::sleep || kind == StepKind::wake; }
-bool bind_steps_is_of_graphs(StepKind kind) { return kind == StepKind::capture || kind == StepKind::replay; }
+bool needs_graphs(StepKind kind) { return kind == StepKind::capture || kind == StepKind::replay; }
 
 // What a case with series may do beside the steps that are about them.
 bool goes_with_series(StepKind kind) {
-  return is_of_series(kind) || bind_steps_is_of_graphs(kind) || is_of_sleep(kind) || kind == StepKind::load || kind == StepKind::reload ||
+  return is_of_series(kind) || needs_graphs(kind) || is_of_sleep(kind) || kind == StepKind::load || kind == StepKind::reload ||
          kind == StepKind::repeat || kind == StepKind::destroy;
 }
 

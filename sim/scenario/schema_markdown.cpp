@@ -33,7 +33,7 @@ void add_rows(std::string& text, const std::vector<Key>& keys) {
     fmt::format_to(std::back_inserter(text), "| `{}` | {} | {} | {} |\n", key.name, cell(expected(key)), default_of(key), cell(key.about));
 }
 
-void schema_markdown_add_kinds(std::string& text) {
+void describe_kinds(std::string& text) {
   text += "\n### Layer kinds and their keys\n";
   for (const model::LayerKind* kind : model::layer_kinds()) {
     fmt::format_to(std::back_inserter(text), "\n#### `{}`: {}\n", kind->id(), kind->about());
@@ -76,7 +76,7 @@ std::string schema_markdown() {
     fmt::format_to(std::back_inserter(text), "{}### {}\n", text.empty() ? "" : "\n", object.title);
     add_rows(text, own);
   }
-  schema_markdown_add_kinds(text);
+  describe_kinds(text);
   add_architectures(text);
   add_quant(text);
   add_limits(text);

@@ -180,7 +180,7 @@ std::string describe(const Node& node) {
 
 namespace {
 
-Position tree_place_of(std::string_view text, size_t at) {
+Position mark_of(std::string_view text, size_t at) {
   const std::string_view before = text.substr(0, at);
   const size_t line_start = before.rfind('\n') + 1;  // 0 in the first line
   return {1 + static_cast<int>(std::count(before.begin(), before.end(), '\n')), 1 + static_cast<int>(at - line_start)};
@@ -210,7 +210,7 @@ NodePtr load_tree(std::string_view text, Diagnostics& diagnostics) {
     return nullptr;
   }
   if (const size_t broken = utf8_until(text); broken != text.size()) {
-    diagnostics.error(tree_place_of(text, broken), "a byte that is no UTF-8, expected text");
+    diagnostics.error(mark_of(text, broken), "a byte that is no UTF-8, expected text");
     return nullptr;
   }
   try {

@@ -9,7 +9,7 @@ namespace reloadlab::sim::cuda {
 namespace {
 
 constexpr int64_t trial_cycles = 4'000'000;
-constexpr double times_picoseconds_of_a_ms = 1e9;
+constexpr double ps_of_a_ms = 1e9;
 
 }  // namespace
 
@@ -40,7 +40,7 @@ int64_t Times::of(int64_t mark) const {
   float taken = 0;
   const cudaError_t known = cudaEventElapsedTime(&taken, marks_.front(), marks_.at(static_cast<size_t>(mark)));
   if (known != cudaSuccess) (void)cudaGetLastError();  // nobody else's
-  return known == cudaSuccess ? static_cast<int64_t>(static_cast<double>(taken) * times_picoseconds_of_a_ms) : -1;
+  return known == cudaSuccess ? static_cast<int64_t>(static_cast<double>(taken) * ps_of_a_ms) : -1;
 }
 
 }  // namespace reloadlab::sim::cuda

@@ -149,7 +149,7 @@ void check_overlap(const OperatorFacts& facts, const Stack& arguments) {
     if (facts.writes[i]) each_tensor(arguments[i], [](const Tensor& tensor) { at::assert_no_internal_overlap(tensor); });
 }
 
-int64_t kernels_bytes_of(const std::vector<Access>& accesses) {
+int64_t kernel_bytes(const std::vector<Access>& accesses) {
   int64_t bytes = 0;
   for (const Access& access : accesses) bytes += access.region.end() - access.region.begin();
   return bytes;
@@ -183,7 +183,7 @@ void queue(const c10::OperatorHandle& op, const OperatorFacts& facts, Stack& arg
     int argument = facts.returns[i];
     results.push_back(argument >= 0 ? arguments[static_cast<size_t>(argument)] : promise(shapes.results[i], i, device, call, kernel));
   }
-  kernel.cost = kernel_cost(Machine::required().config().rates, kernels_bytes_of(kernel.accesses), flop_of(op, arguments));
+  kernel.cost = kernel_cost(Machine::required().config().rates, kernel_bytes(kernel.accesses), flop_of(op, arguments));
   if (bytes) kernel.run = std::move(call);
   Machine::required().issue(stream_here(device), std::move(kernel));
 }
@@ -198,7 +198,7 @@ void wait_for(const c10::OperatorHandle& op, const OperatorFacts& facts, const S
   TORCH_CHECK(!stream.capture, op.schema().name(), " makes the host wait while ", stream.name(), " is capturing");
   auto answer = std::make_shared<Stack>(aliases(arguments));
   Kernel kernel{.name = op.schema().name(), .accesses = accesses(facts, arguments)};
-  kernel.cost = kernel_cost(machine.config().rates, kernels_bytes_of(kernel.accesses), 0);
+  kernel.cost = kernel_cost(machine.config().rates, kernel_bytes(kernel.accesses), 0);
   kernel.run = [op, answer] { op.callBoxed(answer.get()); };
   machine.issue(stream, std::move(kernel));
   machine.host_wait(machine.record(stream, "the value of " + op.schema().name()));

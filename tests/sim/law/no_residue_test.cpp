@@ -8,25 +8,25 @@ namespace {
 constexpr std::string_view kNoResidue = "no_residue";
 
 template <class Fn>
-std::string no_residue_after(Fn&& change) {
+std::string kept_after(Fn&& change) {
   Fixture fixture;
   change(fixture.entry(kToB, "fc.weight"));
   return text(fixture.judge(kNoResidue));
 }
 
 TEST(NoResidue, PlaceholdersAndWrappersMustGo) {
-  EXPECT_EQ(no_residue_after([](CensusEntry& entry) { entry.on_meta = true; }),
+  EXPECT_EQ(kept_after([](CensusEntry& entry) { entry.on_meta = true; }),
             "fail: warm, rank 0, step 1, fc.weight: is on meta: a placeholder was left");
-  EXPECT_EQ(no_residue_after([](CensusEntry& entry) { entry.loader = "online_process_loader(wraps weight_loader)"; }),
+  EXPECT_EQ(kept_after([](CensusEntry& entry) { entry.loader = "online_process_loader(wraps weight_loader)"; }),
             "fail: warm, rank 0, step 1, fc.weight: has loader online_process_loader(wraps weight_loader), had weight_loader(bound)");
 }
 
 TEST(NoResidue, AttributesPersistenceAndKindsStay) {
-  EXPECT_EQ(no_residue_after([](CensusEntry& entry) { entry.attributes = ""; }),
+  EXPECT_EQ(kept_after([](CensusEntry& entry) { entry.attributes = ""; }),
             "fail: warm, rank 0, step 1, fc.weight: has attributes \"\", had \"output_dim=0\"");
-  EXPECT_EQ(no_residue_after([](CensusEntry& entry) { entry.persistent = false; }),
+  EXPECT_EQ(kept_after([](CensusEntry& entry) { entry.persistent = false; }),
             "fail: warm, rank 0, step 1, fc.weight: is no longer persistent");
-  EXPECT_EQ(no_residue_after([](CensusEntry& entry) { entry.kind = CensusEntry::Kind::buffer; }),
+  EXPECT_EQ(kept_after([](CensusEntry& entry) { entry.kind = CensusEntry::Kind::buffer; }),
             "fail: warm, rank 0, step 1, fc.weight: is registered as buffer, was parameter");
 }
 

@@ -110,7 +110,7 @@ TEST(WrittenOnce, ALoadersTransformIsUndone) {
 }
 
 // The layer fc gets a post-load step: what it was given is judged there, not what it made of it.
-Fixture written_once_with_post_load() {
+Fixture post_loaded() {
   Fixture fixture;
   fixture.evidence.the_case.model.layers[0].quant = "tile_permute";
   for (const char* name : {"A", "B"})
@@ -127,7 +127,7 @@ Fixture written_once_with_post_load() {
 }
 
 TEST(WrittenOnce, ProvenanceIsReadAtTheEntryOfThePostLoadStep) {
-  Fixture fixture = written_once_with_post_load();
+  Fixture fixture = post_loaded();
   EXPECT_EQ(text(fixture.judge(kWrittenOnce)), "pass");
   CensusEntry given = fixture.entry(kToB, "fc.weight");
   given.content = fixture.run(Variation::Kind::digit).ranks[0].at_post_load[0].content;

@@ -37,24 +37,24 @@ void expect_scaled(Engine& engine, const std::vector<int>& versions) {
     for (float each : values(engine.outputs[i])) EXPECT_NEAR(each, wanted[i], wanted[i] / 100) << i;
 }
 
-EngineOptions shared_series_weights_with(std::function<std::shared_ptr<model::QuantMethod>()> make) {
+EngineOptions weights_with(std::function<std::shared_ptr<model::QuantMethod>()> make) {
   return {.dress = [make](model::Layer& layer, int64_t) { layer.quant_method = make(); }};
 }
 
 std::shared_ptr<model::QuantMethod> registered(std::string_view id) { return model::find_quant_method(id)->make(); }
 
-const std::vector<std::pair<std::string, EngineOptions>>& shared_series_weights_steps() {
+const std::vector<std::pair<std::string, EngineOptions>>& weight_steps() {
   static const std::vector<std::pair<std::string, EngineOptions>> all{
-      {"halving", shared_series_weights_with(halving)},
-      {"transposing", shared_series_weights_with(transposing)},
-      {"fp8_per_tensor", shared_series_weights_with([] { return registered("fp8_per_tensor"); })},
-      {"fp8_per_channel", shared_series_weights_with([] { return registered("fp8_per_channel"); })},
-      {"int8_per_channel", shared_series_weights_with([] { return registered("int8_per_channel"); })}};
+      {"halving", weights_with(halving)},
+      {"transposing", weights_with(transposing)},
+      {"fp8_per_tensor", weights_with([] { return registered("fp8_per_tensor"); })},
+      {"fp8_per_channel", weights_with([] { return registered("fp8_per_channel"); })},
+      {"int8_per_channel", weights_with([] { return registered("int8_per_channel"); })}};
   return all;
 }
 
 TEST(SeriesWeights, EveryStepsResultsReachEveryRank) {
-  for (const auto& [name, options] : shared_series_weights_steps())
+  for (const auto& [name, options] : weight_steps())
     for (const SeriesPolicy& policy : {SeriesPolicy::hardened(), statically_bound()})
       for (const Shape& shape : {Shape{2, 5, 1, 1}, Shape{3, 4, 0, 2}}) {
         SCOPED_TRACE(name);
@@ -82,7 +82,7 @@ TEST(SeriesWeights, ResidentBytesAreThoseOfProcessedWeights) {
           machine.synchronize_device(engine.rank);
           bytes[static_cast<size_t>(engine.rank)] = machine.memory().account(engine.rank)->live_bytes();
         },
-        shared_series_weights_with([&] { return registered(id); }));
+        weights_with([&] { return registered(id); }));
     return bytes;
   };
   const int64_t processed = width * width, input = 4 * width, scales = 6 * 4;
@@ -107,7 +107,7 @@ TEST(SeriesWeights, SeedReadsCopiesWhereAStepReplacesTheParameter) {
         EXPECT_EQ(engine.weight(4).scalar_type(), at::kFloat8_e4m3fn);
         EXPECT_EQ(engine.weight(4).numel(), width * width);  // on every rank
       },
-      shared_series_weights_with([] { return registered("fp8_per_tensor"); }));
+      weights_with([] { return registered("fp8_per_tensor"); }));
 }
 
 TEST(SeriesWeights, WindowsHaveTheStridesOfTheWeight) {
@@ -118,7 +118,7 @@ TEST(SeriesWeights, WindowsHaveTheStridesOfTheWeight) {
         engine.pass();
         for (int64_t index = 0; index < 4; ++index) EXPECT_EQ(engine.weight(index).strides(), (std::vector<int64_t>{1, width}));
       },
-      shared_series_weights_with(transposing));
+      weights_with(transposing));
 }
 
 // What finish_loading() says, the same on all ranks; null where ranks differ.
@@ -143,21 +143,21 @@ TEST(SeriesWeights, LayersThatDifferAreRefusedOnEveryRank) {
 }
 
 TEST(SeriesWeights, WeightsThatWindowsCannotStandForAreRefused) {
-  const EngineOptions gaps = shared_series_weights_with([] {
+  const EngineOptions gaps = weights_with([] {
     return method([](model::Layer&, at::Tensor& weight) {
       weight = at::empty_strided({width, width}, {2 * width, 1}, weight.options());
       return Status();
     });
   });
   EXPECT_NE(refusal(SeriesPolicy::hardened(), gaps).find("has gaps after its post-load step"), std::string::npos);
-  const EngineOptions view = shared_series_weights_with([] {
+  const EngineOptions view = weights_with([] {
     return method([](model::Layer& layer, at::Tensor& weight) {
       layer.extra.tensors["half"] = weight.narrow(0, 0, width / 2);
       return Status();
     });
   });
   EXPECT_NE(refusal(SeriesPolicy::hardened(), view).find("half of layer0 is a view into the weight"), std::string::npos);
-  const EngineOptions gone = shared_series_weights_with([] {
+  const EngineOptions gone = weights_with([] {
     return method([](model::Layer& layer, at::Tensor&) {
       layer.erase("weight");
       return Status();
@@ -207,7 +207,7 @@ TEST(SeriesWeights, ASharedMethodRunsForTheFirstLayerOnlyUnderSeed) {
     Machine machine({.ranks = 2}, round_robin());
     expect_clean(machine.run([&](int rank) {
       const std::shared_ptr<model::QuantMethod> shared = adding(0.5);
-      Engine engine(policy, {2, 4, 0, 1}, rank, shared_series_weights_with([&] { return shared; }));
+      Engine engine(policy, {2, 4, 0, 1}, rank, weights_with([&] { return shared; }));
       EXPECT_TRUE(engine.layer(3).quant_method->process_weights_after_loading(engine.layer(3)).ok());  // nobody else's any more
       engine.pass();
       EXPECT_TRUE(engine.status.ok()) << engine.status.message();
