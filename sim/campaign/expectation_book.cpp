@@ -174,14 +174,24 @@ std::vector<std::string> ExpectationBook::unexplained() const {
   return found;
 }
 
+std::vector<std::string> ExpectationBook::misnamed(const std::function<std::string(const std::string&)>& why_not) const {
+  std::vector<std::string> found;
+  for (const auto& [file, page] : pages_)
+    for (const Expectation& one : page.file.known)
+      if (const std::string why = why_not(one.candidate); !why.empty()) found.push_back(fmt::format("{}: {}", one.place(page.path), why));
+  return found;
+}
+
 std::vector<std::string> lint_expectations(std::span<const Case> cases, const std::vector<std::string>& law_ids,
-                                           std::span<const std::string> paths, const std::string& today) {
+                                           std::span<const std::string> paths, const std::string& today,
+                                           const std::function<std::string(const std::string&)>& why_not) {
   std::vector<std::string> found;
   const auto book = ExpectationBook::open(cases, law_ids, {.facts = {}, .today = today});
   if (book.ok())
     found = book->unexplained();
   else
     found.push_back(book.status().message());
+  if (book.ok() && why_not) std::ranges::move(book->misnamed(why_not), std::back_inserter(found));
   std::set<fs::path> roots, owned;
   for (const Case& one : cases) {
     const fs::path place = place_expectations(one);

@@ -1,6 +1,7 @@
 #pragma once
 // The expectation files of a campaign: read once per scenario, compared with what came out, rewritten on demand.
 #include <array>
+#include <functional>
 #include <map>
 #include <set>
 #include <span>
@@ -37,6 +38,7 @@ class ExpectationBook {
   Result<std::vector<std::string>> save();
   // A line for every rule that is still `"?"`, and for every quarantine that is over.
   std::vector<std::string> unexplained() const;
+  std::vector<std::string> misnamed(const std::function<std::string(const std::string&)>& why_not) const;
 
   const ExpectationFile* file_of(const std::string& scenario_file) const;
 
@@ -65,8 +67,9 @@ class ExpectationBook {
 Evidenced evidenced_by(const Finding& finding);
 
 // For lint: what is wrong or left open in the expectation files of the cases, and, beside folders given whole in `paths`, files that no
-// scenario owns.
+// scenario owns. `why_not` says what is wrong with a candidate's name; empty: nothing.
 std::vector<std::string> lint_expectations(std::span<const Case> cases, const std::vector<std::string>& law_ids,
-                                           std::span<const std::string> paths, const std::string& today = {});
+                                           std::span<const std::string> paths, const std::string& today = {},
+                                           const std::function<std::string(const std::string& candidate)>& why_not = {});
 
 }  // namespace reloadlab::sim

@@ -139,6 +139,7 @@ Result<CandidateInfo> made_by(const ReloadlabCandidate& said, const std::string&
 
 Result<CandidateInfo> find_plugin(const std::string& spelling) {
   const auto [path, profile] = split_plugin(spelling);
+  if (spelling.ends_with('@')) return Status(Code::usage, "no profile is behind the @").within(spelling);
   const Result<const ReloadlabCandidate*> known = opened(path);
   if (!known.ok()) return known.status().within(path);
   const ReloadlabCandidate& said = **known;

@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <set>
@@ -120,6 +123,25 @@ Exit exit_of(const Status& failure) {
 
 namespace {
 
+std::atomic<pid_t> at_work = 0;  // the process, for what it forks ends otherwise
+
+// A candidate that is played in this process may end it, with the exit code 0 at that, and a gate would be open.
+void end_as_broken() {
+  if (at_work != ::getpid()) return;
+  say(Exit::defect, "reloadlab: a candidate has ended this process by exit(): leave out --isolate=none, and its case is known");
+  std::_Exit(static_cast<int>(Exit::defect));
+}
+
+class AtWork {
+ public:
+  // Whoever waits for a worker sees how that ends.
+  explicit AtWork(bool for_others) {
+    static const int registered = std::atexit(end_as_broken);
+    if (registered == 0 && !for_others) at_work = ::getpid();
+  }
+  ~AtWork() { at_work = 0; }
+};
+
 // What was printed may still be on its way: a full disk shows here.
 int with_all_printed(int code) {
   errno = 0;
@@ -130,10 +152,11 @@ int with_all_printed(int code) {
 }  // namespace
 
 int run_program(int argc, const char* const* argv, const Engine& engine) {
+  const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  const AtWork here(!words.empty() && (words[0] == "worker" || words[0] == "holder"));
   try {
     const Engine whole = with_rank_processes(engine, worker_words());
-    return with_all_printed(
-        dispatch(argc, argv, {whole, argc > 0 ? argv[0] : "reloadlab", std::vector<std::string>(argv + std::min(argc, 1), argv + argc)}));
+    return with_all_printed(dispatch(argc, argv, {whole, argc > 0 ? argv[0] : "reloadlab", words}));
   } catch (const std::system_error& error) {  // as fmt says that it cannot print
     return say(Exit::defect, fmt::format("reloadlab: {}", error.what()));
   } catch (const std::exception& error) {

@@ -4,6 +4,8 @@
 #include <set>
 
 #include "sim/campaign/expectation_book.h"
+#include "sim/candidate/candidate.h"
+#include "sim/candidate/python.h"
 #include "sim/cli/commands.h"
 #include "sim/report/list.h"
 #include "sim/report/run_folder.h"
@@ -33,6 +35,13 @@ std::string counted(const std::vector<Case>& cases) {
                      plural(static_cast<int64_t>(cases.size()), "case"));
 }
 
+// Whose library or release need not be here cannot be asked for.
+std::string why_no_candidate(const std::string& name) {
+  if (is_foreign(name)) return "";
+  const Result<CandidateInfo> info = find_candidate(name);
+  return info.ok() ? "" : info.status().message();
+}
+
 Result<Exit> check(const ListTexts& texts, const Program& program) {
   RELOADLAB_ASSIGN(const Selection selection, read_selection(texts.selection));
   RELOADLAB_ASSIGN(const Selected selected, select_cases(selection, program.engine));
@@ -40,7 +49,8 @@ Result<Exit> check(const ListTexts& texts, const Program& program) {
   std::vector<std::string> laws = program.engine.law_ids();
   laws.insert(laws.end(), {std::string(kSurvives), std::string(kSameAgain)});
   std::vector<std::string> found = lint(selected.cases);
-  for (std::string& line : lint_expectations(selected.all, laws, selection.paths, today)) found.push_back(std::move(line));
+  for (std::string& line : lint_expectations(selected.all, laws, selection.paths, today, why_no_candidate))
+    found.push_back(std::move(line));
   for (const std::string& line : found) fmt::print("{}\n", line);
   if (found.empty()) fmt::print(stderr, "{}: no complaint\n", counted(selected.cases));
   return found.empty() ? Exit::held : Exit::bad_scenario;

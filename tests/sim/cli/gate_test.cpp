@@ -91,6 +91,20 @@ TEST_F(Gating, AQuarantineEndsWithItsDay) {
   expect(reloadlab("lint --today 2026-02-29"), 64, "is no day");
 }
 
+TEST_F(Gating, AMisspeltCandidateIsNoExpectation) {
+  const auto expected = [&](const std::string& candidate) {
+    write(kExpected, "reloadlab: 1\nscenario: small\nknown:\n  - {candidate: " + candidate +
+                         ", law: written_once, rule: LW5, execution: warm, step: 1}\n");
+    return reloadlab("lint");
+  };
+  const Ran ran = expected("layerwise@sed");
+  EXPECT_EQ(ran.exit_code, 65);
+  EXPECT_NE(ran.out.find("small.yaml:4:"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("did you mean \"seed\"?"), std::string::npos) << ran.out;
+  for (const char* fine : {"\"layerwise@hardened,abort=unusable\"", "./libmine.so@fast", "vllm@0.99.0"})
+    expect(expected(fine), 0, "no complaint");
+}
+
 TEST_F(Gating, ConditionsAreAboutTheLibTorchThatIsThere) {
   const auto law = [&](const std::string& version) {
     const auto found = nlohmann::json::parse(

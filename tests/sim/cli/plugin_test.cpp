@@ -41,6 +41,7 @@ TEST_F(Plugin, OneThatBehavesIsJudgedInAWorkerAndNamedAsItWasAskedFor) {
 TEST_F(Plugin, WhatItDoesIsAVerdict) {
   const std::tuple<const char*, const char*, int, const char*> ways[] = {
       {"crashes", "survives", 1, "fail: killed by signal 11 (SIGSEGV)"},
+      {"exits", "survives", 1, "fail: ended with exit code 0"},
       {"throws", "survives", 1, "fail: an exception crossed the boundary: boom"},
       {"throws_a_number", "survives", 1, "fail: an exception crossed the boundary: an exception that is no std::exception"},
       {"hangs", "survives", 6, "hang: no step began for 3 s"},
@@ -71,6 +72,9 @@ TEST_F(Plugin, WithoutIsolationItRunsInTheProgram) {
   EXPECT_EQ(ran.exit_code, 1) << ran.err;
   EXPECT_TRUE(again(ran).ends_with("wayward.so@throws --isolate=none")) << ran.err;
   EXPECT_EQ(with("wayward.so@crashes", "--isolate=none --law cold_load_equal").exit_code, 128 + 11);
+  const Ran exited = with("wayward.so@exits", "--isolate=none --law cold_load_equal");
+  EXPECT_EQ(exited.exit_code, 70) << exited.err;
+  EXPECT_NE(exited.err.find("a candidate has ended this process by exit()"), std::string::npos) << exited.err;
 }
 
 TEST_F(Plugin, OthersThatNameCandidatesTakeItToo) {
@@ -98,7 +102,8 @@ TEST_F(Plugin, WhatIsNoneOrWasBuiltOtherwiseIsRefusedAndSaysWhy) {
   const std::tuple<std::string, int, const char*> refusals[] = {
       {"nowhere.so", 64, "nowhere.so: there is no such file\n"},
       {"wayward.so", 64, "it needs a profile: "},
-      {"wayward.so@crash", 64, "no profile is called \"crash\", expected behaves, crashes,"},
+      {"wayward.so@", 64, "no profile is behind the @"},
+      {"wayward.so@crash", 64, "no profile is called \"crash\", expected behaves, crashes, exits,"},
       {"wayward.so@crashe", 64, "did you mean \"crashes\"?\n"},
       {"wayward.so@makes_none", 65, "wayward.so@makes_none: not today\n"},
       {"wayward.so@throws_early", 65, "wayward.so@throws_early: boom\n"},

@@ -21,6 +21,7 @@ class Wayward : public sim::Reloader {
     if (way_ == "leaks") kept().push_back(model.layers().front()->tensor("weight")->tensor.clone());
     if (++finished_ < 2) return {};
     if (way_ == "crashes") std::raise(SIGSEGV);
+    if (way_ == "exits") std::exit(0);
     if (way_ == "throws") throw std::runtime_error("boom");
     if (way_ == "throws_a_number") throw 7;
     if (way_ == "hangs")
@@ -58,5 +59,6 @@ Result<sim::CandidateInfo> make(const std::string& way) {
 }  // namespace reloadlab::tests
 
 RELOADLAB_CANDIDATE(
-    "layerwise", "behaves crashes throws throws_a_number hangs leaks makes_none throws_early crashes_early exits_early hangs_early empty",
+    "layerwise",
+    "behaves crashes exits throws throws_a_number hangs leaks makes_none throws_early crashes_early exits_early hangs_early empty",
     reloadlab::tests::make)
