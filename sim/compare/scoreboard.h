@@ -25,8 +25,9 @@ struct ScoreRow {
 struct Turn {
   std::string id, law, candidate;
   std::string before, after;  // names of states; "not run" where the case has no verdict of the law
-  bool green() const { return before != "pass" && after == "pass"; }
-  bool red() const { return before == "pass" && (after == "fail" || after == "hang"); }
+  bool green() const { return is_broken(before) && after == "pass"; }
+  bool red() const { return before == "pass" && is_broken(after); }
+  static bool is_broken(std::string_view state) { return state == "fail" || state == "hang"; }
 };
 
 // Of the cases that all candidates have played to their end.

@@ -45,6 +45,8 @@ TEST(Scoreboard, SaysWhatTurnedGreenAndWhatRed) {
   EXPECT_TRUE(turns[1].red() && !turns[1].green());
   EXPECT_FALSE(turns[2].red() || turns[2].green());
   EXPECT_TRUE(turned_red(boards));
+  const Turn heard_first_now{.id = "w", .law = "law_a", .candidate = "new@2", .before = "not run", .after = "pass"};
+  EXPECT_FALSE(heard_first_now.green());
   RunResult mended = two_versions();
   mended.cases[3].laws[0].state = State::pass;
   EXPECT_FALSE(turned_red(scoreboards(mended)));
