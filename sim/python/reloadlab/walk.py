@@ -1,8 +1,8 @@
 """What a live model holds at a moment: every name, and everything that is reachable from it.
 
 A model is more than its parameters. Engines keep kernel helpers, closures with scales in them, lazily made scratch and tables of the process
-beside it, and a reload has to think of all of these. The walk follows attributes, slots, containers, closures, partials, bound methods, caches
-of functions, and the globals of the modules that the classes it meets were defined in.
+beside it, and a reload has to think of all of these. The walk follows attributes, slots, containers, closures, partials, bound methods,
+iterators, generators, caches of functions, and the globals of the modules that the classes it meets were defined in.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OF_MODULES = frozenset(torch.nn.Module().__dict__)
 _HOOKS = tuple(name for name in torch.nn.Module().__dict__ if name.endswith("_hooks"))
 # Nobody's state: a walk that entered these would see the whole process.
 _FOREIGN = ("torch", "numpy", "builtins", "reloadlab", "_pytest", "pytest", *sys.stdlib_module_names)
-_CLOSED = (types.ModuleType, types.FrameType, types.TracebackType, types.CodeType, types.GeneratorType, weakref.ref, bytes, bytearray, str,
+_CLOSED = (types.ModuleType, types.FrameType, types.TracebackType, types.CodeType, weakref.ref, bytes, bytearray, str,
            int, complex, bool, torch.dtype, torch.device, torch.Size, torch.layout, range, slice)
 _CONTAINERS = (dict, list, set, frozenset, deque, torch.Tensor)
 
@@ -206,6 +206,8 @@ class Walk:
         elif isinstance(value, types.MethodType):
             yield value.__self__, f"{path}.self"
             yield value.__func__, path
+        elif isinstance(value, types.BuiltinMethodType):
+            yield value.__self__, f"{path}.self"
         elif isinstance(value, types.FunctionType):
             yield from self._inside_function(value, path)
         elif isinstance(value, functools._lru_cache_wrapper):
@@ -216,6 +218,12 @@ class Walk:
         elif type(value).__name__ == "_lru_list_elem":
             for index, each in enumerate(gc.get_referents(value)):
                 yield each, f"{path}[{index}]"
+        elif isinstance(value, types.GeneratorType):
+            yield from ((each, f"{path}.{name}") for name, each in (value.gi_frame.f_locals if value.gi_frame else {}).items())
+            yield value.gi_yieldfrom, f"{path}.from"
+        elif isinstance(value, Iterator) and type(value).__module__ in ("builtins", "itertools"):
+            for index, each in enumerate(gc.get_referents(value)):
+                yield each, f"{path}.of[{index}]"
         elif isinstance(value, torch.nn.Module):
             yield from ((each, f"{path}.{name}") for name, each in value._parameters.items())
             yield from ((each, f"{path}.{name}") for name, each in value._buffers.items())

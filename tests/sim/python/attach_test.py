@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import unittest
 
 import torch
@@ -91,6 +92,25 @@ class Attach(unittest.TestCase):
         report = attach(load)
         self.assertEqual(broken(report), ["cold_load_equal"])
         self.assertEqual(report["cold_load_equal"].tensor, "layers.0.extra:run.closure:host")
+
+    def test_tensors_that_iterators_and_generators_hold(self):
+        def batches(table):
+            yield from zip(itertools.repeat(table), ())
+            yield table
+
+        for held, tensor in (
+            (lambda table: iter([table]), "extra:rows.of[0][0]"),
+            (lambda table: map(table.add, [1]), "extra:rows.of[1].self"),
+            (batches, "extra:rows.table"),
+        ):
+            def cold(value, held=held):
+                model = Model(value)
+                model.head.rows = held(torch.full((2,), value))
+                return model
+
+            report = reloadlab.attach(cold(1.0), in_place, (1.0, 2.0), cold)
+            self.assertEqual(broken(report), ["cold_load_equal"])
+            self.assertEqual(report["cold_load_equal"].tensor, f"head.{tensor}")
 
     def test_a_parameter_that_is_another_one(self):
         def load(model, value):
