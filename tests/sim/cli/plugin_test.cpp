@@ -41,7 +41,7 @@ TEST_F(Plugin, OneThatBehavesIsJudgedInAWorkerAndNamedAsItWasAskedFor) {
 TEST_F(Plugin, WhatItDoesIsAVerdict) {
   const std::tuple<const char*, const char*, int, const char*> ways[] = {
       {"crashes", "survives", 1, "fail: killed by signal 11 (SIGSEGV)"},
-      {"exits", "survives", 1, "fail: ended with exit code 0"},
+      {"exits", "survives", 1, "fail: left with exit code 0"},
       {"throws", "survives", 1, "fail: an exception crossed the boundary: boom"},
       {"throws_a_number", "survives", 1, "fail: an exception crossed the boundary: an exception that is no std::exception"},
       {"hangs", "survives", 6, "hang: no step began for 3 s"},
