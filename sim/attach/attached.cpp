@@ -202,12 +202,15 @@ void Attached::repeat_updates() {
   const Execution& warm = execution(Variation::Kind::warm);
   std::vector<Step> steps = warm.steps;
   std::vector<StepOutcome> outcomes;
-  if (first_) outcomes.push_back(*first_);
-  std::ranges::copy_if(warm.ranks.front().outcomes, std::back_inserter(outcomes),
-                       [&](const StepOutcome& outcome) { return warm.steps[static_cast<size_t>(outcome.step)].kind == StepKind::reload; });
-  for (StepOutcome& outcome : outcomes) {
+  const auto again = [&](StepOutcome outcome, const Step& step) {
     outcome.step = static_cast<int>(steps.size());
-    steps.push_back(step_of(StepKind::reload, {}));
+    outcomes.push_back(std::move(outcome));
+    steps.push_back(step);
+  };
+  if (first_) again(first_->outcome, first_->step);
+  for (const StepOutcome& outcome : warm.ranks.front().outcomes) {
+    const Step& step = warm.steps[static_cast<size_t>(outcome.step)];
+    if (step.kind == StepKind::reload) again(outcome, step);
   }
   Execution& repeat = execution(Variation::Kind::repeat);
   repeat.variation.index = static_cast<int>(outcomes.size());
@@ -221,9 +224,11 @@ void Attached::forget(bool growth) {
   RELOADLAB_CHECK(!run.censuses.empty(), "forget() before begin()");
   const auto updated = [&](const StepOutcome& outcome) { return warm.steps[static_cast<size_t>(outcome.step)].kind == StepKind::reload; };
   const auto first = std::ranges::find_if(run.outcomes, updated);
-  if (growth) first_ = updated(run.outcomes.back()) ? std::optional(run.outcomes.back()) : std::nullopt;
-  if (!first_ && first != run.outcomes.end()) first_ = *first;
-  if (first_) first_->status = {}, first_->crashed = false;  // what was wrong with it has been judged: what it held is what counts
+  const auto with_step = [&](const StepOutcome& outcome) { return First{outcome, warm.steps[static_cast<size_t>(outcome.step)]}; };
+  if (growth) first_ = updated(run.outcomes.back()) ? std::optional(with_step(run.outcomes.back())) : std::nullopt;
+  if (!first_ && first != run.outcomes.end()) first_ = with_step(*first);
+  // What was wrong with it has been judged: what it held is what counts.
+  if (first_) first_->outcome.status = {}, first_->outcome.crashed = false;
   Census last = std::move(run.censuses.back());
   last.step = 0;
   const std::string checkpoint = evidence_.plan.front().states.back().checkpoint;

@@ -72,7 +72,11 @@ class Attached {
   Evidence evidence_;
   std::unique_ptr<BlobStore> blobs_;
   Places places_;
-  std::optional<StepOutcome> first_;  // of the updates, where it is forgotten
+  struct First {
+    StepOutcome outcome;
+    Step step;
+  };
+  std::optional<First> first_;  // of the updates, where it is forgotten
 };
 
 // The laws that judge() asks of such evidence.

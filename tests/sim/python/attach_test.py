@@ -146,6 +146,7 @@ class Attach(unittest.TestCase):
 
         report = attach(load)
         self.assertEqual(broken(report), ["no_leak"])
+        self.assertRegex(str(report), "reload to [AB]")
 
     def test_memory_beside_the_model(self):
         def load(model, value):
@@ -229,7 +230,7 @@ class Watch(unittest.TestCase):
         watched = reloadlab.watch(model)
         with watched:
             kept.append(torch.zeros(10))
-        with self.assertRaisesRegex(reloadlab.LawBroken, "40 more bytes"):
+        with self.assertRaisesRegex(reloadlab.LawBroken, "reload to update 2\n.*40 more bytes"):
             with watched:
                 kept.append(torch.zeros(10))
 
