@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import gc
+import operator
 import sys
 import types
 import weakref
@@ -22,10 +23,12 @@ import torch
 # What every module has, and what is walked in other ways.
 _OF_MODULES = frozenset(torch.nn.Module().__dict__)
 _HOOKS = tuple(name for name in torch.nn.Module().__dict__ if name.endswith("_hooks"))
+_hooks_of = operator.itemgetter(*_HOOKS)
 # Nobody's state: a walk that entered these would see the whole process.
 _FOREIGN = ("torch", "numpy", "builtins", "reloadlab", "_pytest", "pytest", *sys.stdlib_module_names)
 _CLOSED = (types.ModuleType, types.FrameType, types.TracebackType, types.CodeType, weakref.ref, bytes, bytearray, str,
            int, complex, bool, torch.dtype, torch.device, torch.Size, torch.layout, range, slice)
+_PLAIN = frozenset((int, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size))  # what is not followed, by its very class
 _CONTAINERS = (dict, list, set, frozenset, deque, torch.Tensor)
 
 
@@ -104,6 +107,7 @@ class Walk:
         self._held: list[Held] = []
         self._flags: list[str] = []
         self._visited: dict[int, Any] = {}  # and so kept: an id means something only as long as its object lives
+        self._noted: set[type] = set()
         self._classes: dict[type, None] = {}
         self._globals: dict[str, None] = {}
 
@@ -125,14 +129,16 @@ class Walk:
             self._slot(prefix + name, path, "buffer", buffer, name not in module._non_persistent_buffers_set)
         self._note_class(type(module))
         own = module.__dict__
-        for name in _HOOKS:
-            if own.get(name):
-                self._follow(own[name], f"{prefix}extra:{name}", path)
+        if _is_hooked(own):
+            for name in _HOOKS:
+                self._follow(own.get(name), f"{prefix}extra:{name}", path)
         if not own.keys() <= _OF_MODULES:
             for name, value in own.items():
-                if isinstance(value, bool) and name not in _OF_MODULES:
+                if name in _OF_MODULES or type(value) in _PLAIN:
+                    continue
+                if type(value) is bool:
                     self._flags.append(f"{prefix}{name}={int(value)}")
-                elif name not in _OF_MODULES:
+                else:
                     self._follow(value, f"{prefix}extra:{name}", path)
         if module.training:
             self._flags.append(f"{prefix}training=1")
@@ -161,6 +167,9 @@ class Walk:
                         self._follow(value, f"process:{module}.{name}", "")
 
     def _note_class(self, kind: type) -> None:
+        if kind in self._noted:
+            return
+        self._noted.add(kind)
         for base in kind.__mro__:
             if base not in self._classes and not _is_foreign(base.__module__):
                 self._classes[base] = None
@@ -267,6 +276,13 @@ def _modules(root: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
         for name, child in reversed(list(module._modules.items())):
             if child is not None and id(child) not in inner:
                 stack.append((f"{path}.{name}" if path else name, child, inner))
+
+
+def _is_hooked(own: dict[str, Any]) -> bool:
+    try:
+        return any(_hooks_of(own))
+    except KeyError:  # made without torch's __init__
+        return True
 
 
 def _slots(kind: type) -> Iterator[str]:
