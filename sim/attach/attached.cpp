@@ -161,6 +161,25 @@ void Attached::cold(const std::string& checkpoint, const Moment& moment, const s
   add_reads(outputs, 1, run);
 }
 
+namespace {
+
+bool same_contents(const CensusEntry& one, const CensusEntry& other) {
+  return one.path == other.path && one.content == other.content && one.host == other.host;  // equal content shares one blob
+}
+
+}  // namespace
+
+std::string Attached::twin(const std::string& checkpoint) const {
+  const Census* mine = nullptr;
+  for (const Execution& each : evidence_.executions)
+    if (each.variation.kind == Variation::Kind::cold && each.variation.name == checkpoint) mine = &each.ranks.front().censuses.front();
+  for (const Execution& each : evidence_.executions) {
+    if (!mine || each.variation.kind != Variation::Kind::cold || each.variation.name == checkpoint) continue;
+    if (std::ranges::equal(mine->entries, each.ranks.front().censuses.front().entries, same_contents)) return each.variation.name;
+  }
+  return {};
+}
+
 void Attached::begin(const std::string& checkpoint, const Moment& moment) {
   const int step = add_step(step_of(StepKind::load, checkpoint));
   Census census = this->census(moment, step);

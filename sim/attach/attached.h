@@ -52,6 +52,8 @@ class Attached {
   void begin(const std::string& checkpoint, const Moment& moment);
   // REQUIRES begin().
   void update(const Update& update, const Moment& moment);
+  // An earlier cold checkpoint with the same contents in all that a model holds; empty: there is none. A reload would change nothing.
+  std::string twin(const std::string& checkpoint) const;
   void graphs(const std::vector<GraphOutput>& outputs);
 
   // What was seen up to now.

@@ -120,6 +120,7 @@ void add_attach(py::module_& module) {
            py::arg("on_gpu"), py::arg("rank"), py::arg("ranks"))
       .def("cold", [](Attached& self, const std::string& checkpoint, const py::object& moment,
                       const Outputs& outputs) { self.cold(checkpoint, moment_from(moment), outputs_from(outputs)); })
+      .def("twin", &Attached::twin, py::arg("checkpoint"))
       .def("begin",
            [](Attached& self, const std::string& checkpoint, const py::object& moment) { self.begin(checkpoint, moment_from(moment)); })
       .def("update", &update)

@@ -71,6 +71,11 @@ Status call(Mirror& mirror, c10::function_ref<void()> fn) {
   return called(mirror.candidate, fn);
 }
 
+Status call(const py::object& candidate, c10::function_ref<void()> fn) {
+  const Gil gil;
+  return called(candidate, fn);
+}
+
 void raise(const Status& failure) {
   if (failure.ok()) return;
   helpers().attr("raise_failure")(std::string(code_name(failure.code())), failure.message());

@@ -1,5 +1,7 @@
 #include "sim/python/instance.h"
 
+#include <stdexcept>
+
 #include "sim/python/calls.h"
 
 namespace reloadlab::python {
@@ -25,7 +27,11 @@ Status Instance::on_mirror(model::Model& model, const std::function<void(const M
 
 bool Instance::unusable() const {
   const Gil gil;
-  return object_ && object_.attr("unusable")().cast<bool>();
+  bool says = false;
+  if (!object_) return says;
+  const Status asked = call(object_, [&] { says = static_cast<bool>(py::bool_(object_.attr("unusable")())); });
+  if (!asked.ok()) throw std::runtime_error(asked.message());  // a refusal is no answer
+  return says;
 }
 
 }  // namespace reloadlab::python

@@ -132,6 +132,17 @@ Status RankSession::supervised(c10::function_ref<Status()> fn) {
   }
 }
 
+// An exception instead of an answer is the step's outcome, like any other that comes out of a candidate.
+bool RankSession::says_unusable() {
+  bool unusable = false;
+  const Status answered = !reloader_ ? Status() : supervised([&] {
+    unusable = reloader_->unusable();
+    return Status();
+  });
+  if (!answered.ok()) outcome_.status = answered;
+  return unusable;
+}
+
 void RankSession::begin_outcome(int number) {
   outcome_ = {};
   update_seen_ = update_open_;
@@ -148,7 +159,7 @@ void RankSession::end_outcome(Status status, std::optional<StepKind> kind) {
     outcome_.extra_bytes_after = account_->live_bytes() - baseline_bytes_;
   }
   if (asleep_) look_for_touches();
-  outcome_.unusable = reloader_ && reloader_->unusable();
+  outcome_.unusable = says_unusable();
   count_living(outcome_);
   outcome_.peak_bytes = account_->peak_bytes();
   const Copied copied = watch_.take_copies();
@@ -364,7 +375,7 @@ Status RankSession::replay(const Step& step) {
   return graphs_->replay(step.graphs, outcome_.step, run_.graph_reads);
 }
 
-model::Model* RankSession::usable_model() { return model_ && !asleep_ && !(reloader_ && reloader_->unusable()) ? model_.get() : nullptr; }
+model::Model* RankSession::usable_model() { return model_ && !asleep_ && !says_unusable() ? model_.get() : nullptr; }
 
 void RankSession::note_forward(int number, Status status, const at::Tensor* output) {
   watch_.at_step(number, std::nullopt);

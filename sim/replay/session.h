@@ -71,6 +71,7 @@ class RankSession {
 
  private:
   Status supervised(c10::function_ref<Status()> fn);
+  bool says_unusable();
   bool reuses_buffers() const;
   Status record();
   Status act(const Step& step);

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import gc
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -188,7 +189,7 @@ def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], 
 
     model: live, and holding the first checkpoint.
     load: `load(model, checkpoint)` puts a checkpoint into it, the way that is to be judged.
-    checkpoints: two, or more, in whatever form `load` and `cold` take them; by name, or called A, B, …
+    checkpoints: two, or more, in whatever form `load` and `cold` take them; by name, or called as texts and paths are, or A, B, …
     cold: `cold(checkpoint)` makes a fresh model that was started with that checkpoint. It is looked at, and let go.
     laws: some of cold_load_equal, return_exact, address_stable, no_residue, no_leak, memory_bound, graph_replay. Without them all for
         which there is evidence.
@@ -199,7 +200,7 @@ def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], 
     bytes: False leaves contents alone, and laws about them out.
     rank, ranks: in a process group every rank attaches, and `merge` puts their reports together.
 
-    What `load` raises breaks the law `survives`. ValueError: wrong arguments.
+    What `load` raises breaks the law `survives`. ValueError: wrong arguments, or two checkpoints with the same contents.
     """
     named = _named(checkpoints)
     if len(named) < 2:
@@ -225,12 +226,18 @@ def _named(checkpoints: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:
         return dict(checkpoints)
     if len(checkpoints) > 26:
         raise ValueError("more than 26 checkpoints need names: pass a mapping")
+    if all(isinstance(each, (str, os.PathLike)) for each in checkpoints) and len(set(map(str, checkpoints))) == len(checkpoints):
+        return {str(each): each for each in checkpoints}
     return {chr(ord("A") + index): each for index, each in enumerate(checkpoints)}
 
 
 def _take_cold(session: _Session, name: str, model: torch.nn.Module, graphs: Mapping[str, Graph]) -> None:
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError(f"cold() has to give a torch.nn.Module, and gave {model!r:.80} for checkpoint {name}")
     moment = walk(model, Handles(), process=False)
     session.seen.cold(name, moment, [(each, graph.cold(model).detach().clone()) for each, graph in graphs.items()])
+    if twin := session.seen.twin(name):
+        raise ValueError(f"checkpoints {twin} and {name} are the same in all that the model holds: a reload would change nothing")
 
 
 class watch(contextlib.AbstractContextManager["watch"]):

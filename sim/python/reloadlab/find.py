@@ -13,6 +13,10 @@ from types import ModuleType
 from .candidate import Reloader, WeightSeries
 
 SYSTEMS = ("layerwise", "online_quant", "shared_series")
+ROLES: dict[type, tuple[str, ...]] = {
+    Reloader: ("prepare", "finish"),
+    WeightSeries: ("register_layer", "finish_loading", "reach", "wait"),
+}
 DEFAULTS = {
     "abort": "none",
     "buffering": "by_reference",
@@ -72,6 +76,17 @@ def _class(module: ModuleType, name: str) -> type[Reloader | WeightSeries]:
     return found
 
 
+def _check_methods(found: type[Reloader | WeightSeries], where: str) -> None:
+    """What has to be there: a misspelt one would be found where an update needs it, as an exception among many."""
+    role: type[Reloader | WeightSeries] = WeightSeries if issubclass(found, WeightSeries) else Reloader
+    for name in ROLES[role]:
+        if getattr(found, name) is getattr(role, name):
+            own = [each for each in dir(found) if not hasattr(role, each)]
+            near = difflib.get_close_matches(name, own, 1)
+            hint = f'; did you mean that by "{near[0]}"?' if near else ""
+            raise Refusal("data", f"{where} has no {name}(){hint}")
+
+
 def _describe(found: type[Reloader | WeightSeries]) -> Found:
     where = f"{found.__module__}.{found.__qualname__}"
     series = found if issubclass(found, WeightSeries) else None
@@ -82,6 +97,9 @@ def _describe(found: type[Reloader | WeightSeries]) -> Found:
         raise Refusal("data", f'{where}: system "{system}" is none of {", ".join(SYSTEMS)}{hint}')
     if not isinstance(found.declared, dict) or not all(isinstance(k, str) and isinstance(v, str) for k, v in found.declared.items()):
         raise Refusal("data", f"{where}: declared has to be a dict of names and values, both texts")
+    if not isinstance(found.errors, tuple) or not all(inspect.isclass(each) and issubclass(each, BaseException) for each in found.errors):
+        raise Refusal("data", f"{where}: errors has to be a tuple of exception classes")
+    _check_methods(found, where)
     reloader = getattr(found, "beside", None) if series else found
     return Found(system, DEFAULTS | found.declared, reloader, series)
 

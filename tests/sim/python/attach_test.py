@@ -208,6 +208,18 @@ class Attach(unittest.TestCase):
             reloadlab.attach(Model(1.0), in_place, (1.0,), Model)
         with self.assertRaisesRegex(ValueError, "there is no rank 3 of 2"):
             attach(in_place, rank=3, ranks=2)
+        with self.assertRaisesRegex(ValueError, "checkpoints A and B are the same"):
+            reloadlab.attach(Model(1.0), in_place, (1.0, 1.0), Model)
+        with self.assertRaisesRegex(TypeError, "has to give a torch.nn.Module, and gave None for checkpoint A"):
+            reloadlab.attach(Model(1.0), in_place, (1.0, 2.0), lambda checkpoint: None)
+
+    def test_checkpoints_are_called_as_paths_are(self):
+        def load(model, path):
+            in_place(model, float(path))
+            TABLES[len(TABLES)] = torch.zeros(3)
+
+        report = reloadlab.attach(Model(1.0), load, ("1.0", "2.0"), lambda path: Model(float(path)))
+        self.assertRegex(str(report), r"reload to [12]\.0\n")
 
 
 class Watch(unittest.TestCase):

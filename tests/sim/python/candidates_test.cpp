@@ -37,6 +37,8 @@ TEST_F(Python, OneThatReloadsInPlaceKeepsTheLaws) {
 TEST_F(Python, WhatItDoesIsAVerdict) {
   const std::tuple<const char*, const char*, int, const char*> ways[] = {
       {"wayward:Raises", "survives", 1, "fail: an exception crossed the boundary: ValueError: boom (wayward.py:"},
+      {"wayward:RaisesWhenAsked", "survives", 1,
+       "fail: an exception crossed the boundary: AttributeError: 'RaisesWhenAsked' object has no attribute 'spoiled' (wayward.py:"},
       {"wayward:RaisesInLoader", "survives", 1, "fail: an exception crossed the boundary: not abandoned: KeyError: 'q' (wayward.py:"},
       {"wayward:Crashes", "survives", 1, "fail: killed by signal 11 (SIGSEGV)"},
       {"wayward:Hangs", "survives", 6, "hang: no step began for 1 s"},

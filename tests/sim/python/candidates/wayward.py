@@ -26,6 +26,11 @@ class Raises(Behaves):
         raise ValueError("boom")
 
 
+class RaisesWhenAsked(Behaves):
+    def unusable(self):
+        return self.spoiled
+
+
 class RaisesInLoader(Behaves):
     def prepare(self, model):
         def bad(param, loaded_weight, **named):
@@ -166,3 +171,15 @@ class HoldsItself(Behaves):
         for module, name, param in self.live:
             setattr(module, name, param)
         self.live.clear()
+
+
+class NoExceptions(Behaves):
+    errors = ["RuntimeError"]
+
+
+class Misspelt(reloadlab.Reloader):
+    def prepare(self, model):
+        pass
+
+    def finnish(self, model, dtype):
+        pass
