@@ -97,7 +97,7 @@ Command add_list(const Parser& app, const Program& program) {
 }
 
 Command add_lint(const Parser& app, const Program& program) {
-  const Parser parser = app.add_subcommand("lint", "Check scenario and expectation files without running them");
+  const Parser parser = app.add_subcommand("lint", "Check scenario files, and the expectation files beside them, without running them");
   auto texts = std::make_shared<ListTexts>();
   add_selection(parser, texts->selection);
   parser.add_option("--today", texts->today, "The day that quarantines are held against (default: the clock's, UTC)")

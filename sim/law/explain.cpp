@@ -37,6 +37,12 @@ struct Story {
       return kind == EventKind::completed || kind == EventKind::post_load_begin || kind == EventKind::write_kernel;
     });
   }
+  // Whether its call went through: an update ends with a load that fails.
+  bool arrived(const PlannedLoad& load) const {
+    return std::ranges::none_of(run.events, [&](const Event& event) {
+      return event.kind == EventKind::load_end && !event.text.empty() && event.step == load.step && event.load <= load.index;
+    });
+  }
   int64_t counted(const Place& until) const {
     int64_t sum = 0;
     for (const Event& event : run.events)
@@ -73,7 +79,7 @@ std::string completion(const Story& story, int64_t total) {
   int64_t arrived = 0, position = 0, distinct = 0;
   const Place until = event ? Place{event->step, event->load} : Place{story.update.last, -1};
   for (const PlannedLoad* load : story.loads) {
-    arrived += load->fresh;
+    if (story.arrived(*load)) arrived += load->fresh;
     if (!until.reached(*load)) continue;
     ++position;
     distinct += load->fresh;

@@ -48,6 +48,17 @@ TEST(Explain, ALayerThatSharesTheStorageAndWasProcessedWithoutALoad) {
   EXPECT_EQ(why(fixture, "fc"), "norm, which shares its storage: processed without a load of its own");
 }
 
+TEST(Explain, WhatAFailedLoadAndThoseBehindItWouldHaveBroughtHasNotArrived) {
+  Fixture fixture;
+  std::erase_if(fixture.events(), [](const Event& event) {
+    return event.step == kToB && event.layer == 1 && (event.kind == EventKind::completed || event.kind == EventKind::write_kernel);
+  });
+  EXPECT_EQ(why(fixture, "norm"), "never processed: 2 of 2 elements arrived");
+  const PlannedLoad& last = fixture.plan().loads.back();
+  fixture.events().push_back({.kind = EventKind::load_end, .step = kToB, .load = last.index, .layer = 1, .text = "out of room"});
+  EXPECT_EQ(why(fixture, "norm"), "never processed: 0 of 2 elements arrived");
+}
+
 TEST(Explain, ElementsThatNoLoadWrites) {
   Fixture fixture;
   fixture.plan().totals[0].loadable = 6;
