@@ -63,14 +63,14 @@ constexpr Exception exceptions[] = {
 constexpr size_t file_lines_max = 400;
 constexpr size_t line_columns_max = 140;
 
-bool words_is_word_character(char c) { return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_letter(char c) { return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 // Whole words only: "time(" is not in "run_time(". A word that ends in '_' is a beginning.
 bool has_word(std::string_view text, std::string_view word) {
   for (size_t at = text.find(word); at != text.npos; at = text.find(word, at + 1)) {
     size_t end = at + word.size();
-    bool starts = at == 0 || !words_is_word_character(text[at - 1]);
-    bool ends = !words_is_word_character(word.back()) || word.back() == '_' || end == text.size() || !words_is_word_character(text[end]);
+    bool starts = at == 0 || !is_letter(text[at - 1]);
+    bool ends = !is_letter(word.back()) || word.back() == '_' || end == text.size() || !is_letter(text[end]);
     if (starts && ends) return true;
   }
   return false;
@@ -82,14 +82,14 @@ std::string_view unordered_name(std::string_view line) {
   size_t close = at == line.npos ? at : line.rfind('>');
   if (close == line.npos || close < at) return {};
   std::string_view rest = line.substr(std::min(line.find_first_not_of("> &*", close), line.size()));
-  return rest.substr(0, static_cast<size_t>(std::find_if_not(rest.begin(), rest.end(), words_is_word_character) - rest.begin()));
+  return rest.substr(0, static_cast<size_t>(std::find_if_not(rest.begin(), rest.end(), is_letter) - rest.begin()));
 }
 
 // A loop over the container, or the start of one: its order is the machine's.
 bool walks(std::string_view line, std::string_view name) {
   for (size_t at = line.find(name); at != line.npos; at = line.find(name, at + 1)) {
     std::string_view before = line.substr(0, at), after = line.substr(at + name.size());
-    if (!before.empty() && words_is_word_character(before.back())) continue;
+    if (!before.empty() && is_letter(before.back())) continue;
     if (after.starts_with(".begin(") || (after.starts_with(")") && before.ends_with(": "))) return true;
   }
   return false;
