@@ -9,7 +9,7 @@
 namespace reloadlab::sim {
 namespace {
 
-using RatesJson = nlohmann::ordered_json;
+using Json = nlohmann::ordered_json;
 using modelled::Rates;
 
 struct Field {
@@ -27,7 +27,7 @@ constexpr Field fields[] = {
     {"rested_percent", &Rates::rested_percent},
 };
 
-Result<Rates> rates_in(const RatesJson& json, const std::string& file) {
+Result<Rates> rates_in(const Json& json, const std::string& file) {
   const auto bad = [&](const std::string& what) { return Status(Code::data, fmt::format("{}: {}", file, what)); };
   if (!json.is_object() || json.value("kind", "") != "rates" || !json.contains("rates"))
     return bad("expected what `reloadlab calibrate` writes");
@@ -48,10 +48,10 @@ Result<Rates> rates_in(const RatesJson& json, const std::string& file) {
 }  // namespace
 
 std::string rates_json(const Gpus& gpus, const Calibration& measured) {
-  RatesJson json{{"reloadlab", 1}, {"kind", "rates"}, {"device", gpus.here.front().name}, {"gpus", measured.gpus}, {"driver", gpus.driver}};
+  Json json{{"reloadlab", 1}, {"kind", "rates"}, {"device", gpus.here.front().name}, {"gpus", measured.gpus}, {"driver", gpus.driver}};
   for (const Field& field : fields) json["rates"][field.name] = measured.rates.*field.value;
-  json["of_the_table"] = measured.gpus > 1 ? RatesJson::array() : RatesJson{"link_bytes_per_s", "collective_start_ps", "beside_percent"};
-  return json.dump(1, ' ', false, RatesJson::error_handler_t::replace) + "\n";
+  json["of_the_table"] = measured.gpus > 1 ? Json::array() : Json{"link_bytes_per_s", "collective_start_ps", "beside_percent"};
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 Result<Rates> read_rates(const std::string& name_or_file) {
@@ -60,7 +60,7 @@ Result<Rates> read_rates(const std::string& name_or_file) {
   std::ifstream in(name_or_file);
   if (!in || std::filesystem::is_directory(name_or_file, error))
     return Status(Code::usage, fmt::format("--rates: \"{}\" is neither h100, h200 nor free, nor a file that can be read", name_or_file));
-  const RatesJson json = RatesJson::parse(in, nullptr, false);
+  const Json json = Json::parse(in, nullptr, false);
   return rates_in(json, name_or_file);
 }
 

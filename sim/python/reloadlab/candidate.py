@@ -66,9 +66,8 @@ class Reloader:
     ``declared``  what it says of itself, by which laws judge: ``abort`` none, backup or unusable; ``excess``, ``missing`` and ``unexpected``
                   silent, accept, warn or reject; ``buffering`` by_reference or owned; ``misuse`` undefined or error; ``reports`` yes where it
                   reports coverage. What is left out is none, silent, by_reference and undefined. ``landing`` direct where loads go straight
-                  into the live tensors; ``completion`` finish where nothing is processed before ``finish``, elements where a layer is
-                  complete with the load that brings the last of its elements, and numel, or nothing, where loaded elements are only
-                  counted, those that come again too.
+                  into the live tensors; ``completion`` finish where nothing is processed before ``finish``; with elements, numel or
+                  nothing a layer is complete with the load that brings its last element.
     ``errors``    exceptions that are its way to refuse a call. Any other that leaves it breaks the law ``survives``.
     """
 
