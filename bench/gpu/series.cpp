@@ -34,7 +34,7 @@ namespace reloadlab::bench {
 namespace {
 
 constexpr int ranks = 2;
-constexpr int64_t most_ahead = 2, tokens_step = 64, small_bytes = 1 << 10;
+constexpr int64_t most_ahead = 2, tokens_step = 512, small_bytes = 1 << 10;
 constexpr double most_slowed = 10;
 
 double median(std::vector<double> values) {
@@ -67,7 +67,7 @@ double waited_for(const std::vector<Interval>& waits, const std::vector<Interval
   return waited;
 }
 
-int turns() { return tiny() ? 1 : 9; }
+int turns() { return tiny() ? 1 : 10; }
 
 std::string ring_name(int64_t prefetch) { return fmt::format("k{}", prefetch); }
 
@@ -87,7 +87,8 @@ class Passes {
     small_ms_ = lone(small_bytes);
   }
 
-  // As rank 0 says: so many tokens that a layer is `ratio` times as long as its broadcast.
+  // As rank 0 says: so many tokens that a layer is about `ratio` times as long as its broadcast. In large steps, so that runs multiply the
+  // same shapes: how GEMMs share a GPU with broadcasts depends on how full their last wave of tiles is.
   void choose_tokens(double ratio) {
     int64_t tokens = 4096;
     for (int again = 0; again < 2; ++again) {
