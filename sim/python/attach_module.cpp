@@ -26,25 +26,26 @@ CensusEntry::Kind kind_named(const std::string& name) {
   throw py::value_error("no kind of name is called " + name);
 }
 
-Held held_from(const py::handle& object) {
+// Of a walk's `Held`, in its order.
+Held held_from(const py::tuple& named) {
   Held held;
   CensusEntry& entry = held.entry;
-  entry.path = object.attr("path").cast<std::string>();
-  entry.layer = object.attr("layer").cast<std::string>();
-  entry.kind = kind_named(object.attr("kind").cast<std::string>());
-  entry.persistent = object.attr("persistent").cast<bool>();
-  entry.handle = object.attr("handle").cast<int64_t>();
-  entry.tensor_class = object.attr("tensor_class").cast<std::string>();
-  entry.loader = object.attr("loader").cast<std::string>();
-  entry.attributes = object.attr("attributes").cast<std::string>();
-  entry.host = object.attr("host").cast<double>();
-  if (const py::object tensor = object.attr("tensor"); !tensor.is_none()) held.tensor = tensor.cast<at::Tensor>();
+  entry.path = named[0].cast<std::string>();
+  entry.layer = named[1].cast<std::string>();
+  entry.kind = kind_named(named[2].cast<std::string>());
+  if (const py::object tensor = named[3]; !tensor.is_none()) held.tensor = tensor.cast<at::Tensor>();
+  entry.persistent = named[4].cast<bool>();
+  entry.handle = named[5].cast<int64_t>();
+  entry.tensor_class = named[6].cast<std::string>();
+  entry.loader = named[7].cast<std::string>();
+  entry.attributes = named[8].cast<std::string>();
+  entry.host = named[9].cast<double>();
   return held;
 }
 
 Moment moment_from(const py::object& object) {
   Moment moment;
-  for (const py::handle each : object.attr("held")) moment.held.push_back(held_from(each));
+  for (const py::handle each : object.attr("held")) moment.held.push_back(held_from(py::cast<py::tuple>(each)));
   moment.flags = object.attr("flags").cast<std::string>();
   return moment;
 }

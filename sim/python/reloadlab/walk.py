@@ -16,7 +16,7 @@ import types
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -32,9 +32,9 @@ _PLAIN = frozenset((int, complex, str, bytes, type(None), torch.dtype, torch.dev
 _CONTAINERS = (dict, list, set, frozenset, deque, torch.Tensor)
 
 
-@dataclasses.dataclass(slots=True)
-class Held:
-    """One name that a model holds. `kind` is of: parameter, buffer, empty_parameter, empty_buffer, extra_tensor, extra_host."""
+class Held(NamedTuple):
+    """One name that a model holds. `kind` is of: parameter, buffer, empty_parameter, empty_buffer, extra_tensor, extra_host. A tuple, for a
+    watch makes and reads one for each name twice an update; attach_module.cpp reads it by position."""
 
     path: str
     layer: str
@@ -46,6 +46,9 @@ class Held:
     loader: str = "-"
     attributes: str = ""
     host: float = 0.0
+
+
+_made = functools.partial(tuple.__new__, Held)  # by all of its values: less than half of what its names cost
 
 
 @dataclasses.dataclass
@@ -110,6 +113,7 @@ class Walk:
         self._noted: set[type] = set()
         self._classes: dict[type, None] = {}
         self._globals: dict[str, None] = {}
+        self._own: dict[tuple[str, ...], list[str]] = {}  # of a module's attributes those that torch does not give it; few modules differ
 
     def take(self) -> Moment:
         modules = list(_modules(self._model))
@@ -132,24 +136,33 @@ class Walk:
         if _is_hooked(own):
             for name in _HOOKS:
                 self._follow(own.get(name), f"{prefix}extra:{name}", path)
-        if not own.keys() <= _OF_MODULES:
-            for name, value in own.items():
-                if name in _OF_MODULES or type(value) in _PLAIN:
-                    continue
-                if type(value) is bool:
-                    self._flags.append(f"{prefix}{name}={int(value)}")
-                else:
-                    self._follow(value, f"{prefix}extra:{name}", path)
+        for name in self._own_names(tuple(own)):
+            value = own[name]
+            if type(value) in _PLAIN:
+                continue
+            if type(value) is bool:
+                self._flags.append(f"{prefix}{name}={int(value)}")
+            else:
+                self._follow(value, f"{prefix}extra:{name}", path)
         if module.training:
             self._flags.append(f"{prefix}training=1")
 
+    def _own_names(self, names: tuple[str, ...]) -> list[str]:
+        own = self._own.get(names)
+        if own is None:
+            own = self._own[names] = [name for name in names if name not in _OF_MODULES]
+        return own
+
     def _slot(self, path: str, layer: str, kind: str, tensor: torch.Tensor | None, persistent: bool) -> None:
         if tensor is None:
-            self._held.append(Held(path, layer, "empty_" + kind, persistent=persistent))
+            self._held.append(_made((path, layer, "empty_" + kind, None, persistent, -1, "", "-", "", 0.0)))
             return
-        own = vars(tensor)
-        loader, attributes = (loader_text(own.get("weight_loader")), _attributes_text(tensor)) if own else ("-", "")
-        self._held.append(Held(path, layer, kind, tensor, persistent, self._handles.number(tensor), type(tensor).__name__, loader, attributes))
+        own, number, tensor_class = tensor.__dict__, self._handles.number(tensor), type(tensor).__name__
+        if not own:
+            self._held.append(_made((path, layer, kind, tensor, persistent, number, tensor_class, "-", "", 0.0)))
+            return
+        loader, attributes = loader_text(own.get("weight_loader")), _attributes_text(tensor)
+        self._held.append(Held(path, layer, kind, tensor, persistent, number, tensor_class, loader, attributes))
         for name, value in own.items():
             self._follow(value, f"{path}.extra:{name}", layer)
 
@@ -272,6 +285,8 @@ def _modules(root: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
     while stack:
         path, module, above = stack.pop()
         yield path, module
+        if not module._modules:
+            continue
         inner = (*above, id(module))
         for name, child in reversed(list(module._modules.items())):
             if child is not None and id(child) not in inner:
