@@ -59,6 +59,8 @@ struct Engine {
   std::function<std::map<std::string, std::string>()> facts;
   // What is told before the process is ended because a candidate holds a rank for so long that it will not come back. For workers.
   std::function<void(double seconds, std::function<void(const std::string& picture)> told)> watch_hangs;
+  // Where a candidate stands that has not come back, in one line. Called from a thread of its own. May be empty.
+  std::function<std::string()> stands;
   std::vector<LawText> laws;  // in registry order
 
   std::vector<std::string> law_ids() const;

@@ -8,13 +8,15 @@
 #include "sim/campaign/messages.h"
 #include "sim/campaign/party.h"
 #include "sim/campaign/runner.h"
+#include "sim/campaign/worker.h"
 #include "sim/campaign/worker_process.h"
 
 namespace reloadlab::sim {
 namespace {
 
 constexpr int kPollMs = 50;
-constexpr double kStartSeconds = 60;  // a worker may have an interpreter to bring up, from a cold disk
+constexpr double kGraceSeconds = 0.5;  // for a worker to say it first
+constexpr double kStartSeconds = 60;   // a worker may have an interpreter to bring up, from a cold disk
 constexpr int kStartsInVainMax = 3;
 
 struct Desk {
@@ -111,9 +113,10 @@ class Pool : public Runner {
       if (!desk.worker) return {};
     }
     if (desk.worker->gone()) return lose(desk, State::fail, {});
+    // A worker that still can says so itself, and where its candidate stands.
     const double patience = desk.ready ? options_.silence_seconds : std::max(options_.silence_seconds, kStartSeconds);
-    if ((desk.job || !desk.ready) && desk.worker->silent_seconds() > patience)
-      return lose(desk, State::hang, fmt::format("no step began for {} s", patience));
+    if ((desk.job || !desk.ready) && desk.worker->silent_seconds() > patience + kGraceSeconds)
+      return lose(desk, State::hang, no_step_began(patience));
     return {};
   }
 

@@ -10,8 +10,11 @@ inline constexpr int kWorkerSocket = 3;
 inline constexpr int kWorkerTrail = 4;
 
 // Returns the process's exit code.
-// `silence_seconds`: after which the campaign calls it a hang.
+// `silence_seconds`: after which it tells the campaign that the candidate hangs, and where that stands.
 int serve_jobs(int socket, const Engine& engine, double silence_seconds = 60);
+
+// How both say it.
+std::string no_step_began(double seconds);
 
 // A process that a campaign has started (worker_process.h) does not outlive it, whatever the candidate is doing. False where the campaign
 // is dead already: of that no signal comes.

@@ -54,8 +54,13 @@ int run_main(const std::string& name, std::vector<std::string> words, const std:
   no_native_traces();
   sim::modelled::give_away_while_waiting({leave_python, come_back_to_python});
   mutants::register_mutants();
+  sim::Engine engine = sim::built_in_engine();
+  engine.stands = [] {
+    const Gil gil;
+    return py::module_::import("reloadlab.stands").attr("where")().cast<std::string>();
+  };
   const py::gil_scoped_release released;
-  return sim::run_program(static_cast<int>(words.size()), argv.data(), sim::built_in_engine());
+  return sim::run_program(static_cast<int>(words.size()), argv.data(), engine);
 }
 
 // A layer whose model is gone has nothing to run.

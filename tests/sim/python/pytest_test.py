@@ -108,7 +108,7 @@ def test_who_dies_costs_its_case(project):
 def test_who_hangs_is_ended(project):
     result = project("Hangs", "-k", "ranks-1", ini="reloadlab_scenarios = small.yaml\nreloadlab_hang_after = 1")
     result.assert_outcomes(failed=1, deselected=1)
-    result.stdout.fnmatch_lines(["HANG  survives *", "  no step began for 1 s"])
+    result.stdout.fnmatch_lines(["HANG  survives *", "  no step began for 1 s; Python is at *.py:* in *"])
 
 
 @pytest.mark.parametrize("asked, kept", [("ranks-2", 1), ("quick", 2), ("no_such_tag", 0)])
