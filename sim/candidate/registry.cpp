@@ -67,6 +67,7 @@ Status unknown(const std::string& spelling) {
   std::vector<std::string> names = candidate_names();
   const size_t at = std::min(spelling.find('@'), spelling.size());
   for (const std::string_view peer : kPeers) names.push_back(std::string(peer) + spelling.substr(at));
+  if (const size_t colon = spelling.find(':'); colon != std::string::npos) names.push_back("python" + spelling.substr(colon));
   return {Code::usage, fmt::format("no candidate is called \"{}\"{}", spelling, did_you_mean(spelling, names))};
 }
 
@@ -75,7 +76,7 @@ Result<CandidateInfo> find_registered(const std::string& spelling) {
   const size_t at = spelling.find('@');
   const Family* family = find_family(spelling.substr(0, at));
   if (!family) return unknown(spelling);
-  if (at == std::string::npos && !family->profiles.empty())
+  if (at >= spelling.size() - 1 && !family->profiles.empty())
     return Status(Code::usage, fmt::format("candidate {} needs a profile: {}", spelling, fmt::join(names_of(*family), ", ")));
   Result<CandidateInfo> info = family->make(at == std::string::npos ? spelling : spelling.substr(at + 1));
   return info.ok() ? info : info.status().within(spelling);

@@ -105,7 +105,8 @@ class Completion {
     const std::string& layer = evidence_.layers[static_cast<size_t>(event.layer)];
     const std::string due = completing ? fmt::format("its last missing element arrives with {}", completing->delivery)
                                        : fmt::format("it is due at finish, after {}", touching.delivery);
-    return finding(update, layer, fmt::format("processed {}, {}", when(event, in_finish), due));
+    const char* hint = completing && in_finish ? " (who means that declares completion=finish)" : "";
+    return finding(update, layer, fmt::format("processed {}, {}{}", when(event, in_finish), due, hint));
   }
 
   std::string when(const Event& event, bool in_finish) const {

@@ -29,6 +29,12 @@ class FileParser {
                          fmt::format("{}, expected a scenario: a map that begins with `reloadlab: {}`", describe(*root), schema_version));
       return {};
     }
+    if (root->find("known") && !root->find("steps")) {
+      diagnostics_.error(
+          root->find("known")->at,
+          "an expectation file, expected a scenario: expectations are read with theirs, from expectations/<system>/ beside it");
+      return {};
+    }
     if (good(*root, "world") && good(*root, "vary")) variants_ = expand_matrix(root, diagnostics_);
     if (variants_.empty()) variants_.push_back({.tree = root}), world_known_ = false;
     if (variants_.size() > 1 && root->find("variant"))

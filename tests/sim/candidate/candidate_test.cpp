@@ -57,7 +57,9 @@ TEST(Candidate, WhatIsMisspeltIsAnsweredWithTheNearestSpelling) {
   const std::pair<const char*, const char*> wrong[] = {{"layerwis@seed", "did you mean \"layerwise@seed\"?"},
                                                        {"layerwise@hardend", "did you mean \"hardened\"?"},
                                                        {"layerwise@seed,unloaded=preserv", "did you mean \"preserve\"?"},
-                                                       {"layerwise", "needs a profile: layerwise@seed, layerwise@hardened"}};
+                                                       {"layerwise", "needs a profile: layerwise@seed, layerwise@hardened"},
+                                                       {"pyton:mine:Mine", "did you mean \"python:mine:Mine\"?"},
+                                                       {"layerwise@", "needs a profile: layerwise@seed, layerwise@hardened"}};
   for (const auto& [spelling, answer] : wrong) {
     Result<CandidateInfo> info = find_candidate(spelling);
     ASSERT_FALSE(info.ok()) << spelling;

@@ -149,7 +149,8 @@ TEST(WrittenOnce, CompletionAfterTheLastMissingElementIsTooLate) {
   Fixture fixture;
   fixture.erase(event_at(kToB, EventKind::write_kernel, 1));
   fixture.insert_after(event_at(kToB, EventKind::finish_begin), {EventKind::write_kernel, kToB, -1, 1, 2, 0, "weight aten::copy_"});
-  EXPECT_EQ(fixture.judge(kWrittenOnce).finding->what, "processed at finish, its last missing element arrives with norm.weight");
+  EXPECT_EQ(fixture.judge(kWrittenOnce).finding->what,
+            "processed at finish, its last missing element arrives with norm.weight (who means that declares completion=finish)");
 }
 
 TEST(WrittenOnce, ACompleteLayerMustBeProcessed) {
@@ -209,7 +210,8 @@ TEST(WrittenOnce, LoadsThatLandAsTheyComeAreAllThereWhenTheirLayerIsComplete) {
   EXPECT_EQ(late.judge(kWrittenOnce).finding->what, "processed with norm.weight, its last missing element arrives with fc.k");
   LandsAsItComes at_finish;
   at_finish.insert_after(event_at(kToB, EventKind::finish_begin), write_of_fc(-1));
-  EXPECT_EQ(at_finish.judge(kWrittenOnce).finding->what, "processed at finish, its last missing element arrives with fc.k");
+  EXPECT_EQ(at_finish.judge(kWrittenOnce).finding->what,
+            "processed at finish, its last missing element arrives with fc.k (who means that declares completion=finish)");
 }
 
 TEST(WrittenOnce, WhatLandsAsItComesLandsNeitherBeforeItNorOutsideOfLoads) {
