@@ -29,13 +29,14 @@ Status call_hung(const std::weak_ptr<Mirror>& weak, model::Parameter& destinatio
   });
 }
 
-model::LoaderPtr hung_loader(const py::object& callable, const std::weak_ptr<Mirror>& mirror) {
+// `ours`: a function of the substrate, bound to what it is no method of, which wraps nothing.
+model::LoaderPtr hung_loader(const py::object& callable, const std::weak_ptr<Mirror>& mirror, bool ours = false) {
   const py::object inner = py::getattr(callable, "__wrapped__", py::none());
   model::Loader loader{.name = helpers().attr("name_of_callable")(callable).cast<std::string>()};
   loader.function = [mirror](model::Layer*, model::Parameter& destination, const at::Tensor& loaded, const model::LoadArgs& args) {
     return call_hung(mirror, destination, loaded, args);
   };
-  if (!inner.is_none()) loader.wrapped = read_loader(inner, mirror);
+  if (!ours) loader.wrapped = inner.is_none() ? model::default_weight_loader() : read_loader(inner, mirror);
   return std::make_shared<const model::Loader>(std::move(loader));
 }
 
@@ -73,7 +74,8 @@ model::LoaderPtr read_loader(const py::object& callable, const std::weak_ptr<Mir
   if (const model::LoaderPtr native = native_of(callable)) return native;
   if (PyMethod_Check(callable.ptr()))
     if (const model::LoaderPtr native = native_of(PyMethod_GET_FUNCTION(callable.ptr())))
-      if (native->is_method) return model::bind_loader(native, layer_of(PyMethod_GET_SELF(callable.ptr())));
+      return native->is_method ? model::bind_loader(native, layer_of(PyMethod_GET_SELF(callable.ptr())))
+                               : hung_loader(callable, mirror, true);
   return hung_loader(callable, mirror);
 }
 
