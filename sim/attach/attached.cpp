@@ -4,6 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <functional>
+#include <ranges>
+#include <set>
 
 #include "reference/base/check.h"
 #include "reference/base/nearest.h"
@@ -59,31 +62,6 @@ Step step_of(StepKind kind, const std::string& checkpoint) {
   return step;
 }
 
-std::optional<DType> named(at::ScalarType type) {
-  for (const DType dtype : all_dtypes())
-    if (model::to_torch(dtype) == type) return dtype;
-  return std::nullopt;
-}
-
-// Element types that laws have no name for are bytes to them.
-at::Tensor nameable(const at::Tensor& tensor) { return named(tensor.scalar_type()) ? tensor : tensor.contiguous().view(at::kByte); }
-
-void describe(const at::Tensor& tensor, CensusEntry& entry) {
-  const bool own = named(tensor.scalar_type()).has_value();
-  entry.shape.assign(tensor.sizes().begin(), tensor.sizes().end());
-  entry.strides.assign(tensor.strides().begin(), tensor.strides().end());
-  entry.offset = tensor.storage_offset();
-  entry.dtype = named(tensor.scalar_type()).value_or(DType::u8);
-  entry.on_meta = tensor.is_meta();
-  if (own) return;
-  const auto size = static_cast<int64_t>(tensor.itemsize());
-  entry.tensor_class += fmt::format(" of {}", c10::toString(tensor.scalar_type()));
-  entry.shape.push_back(size);
-  for (int64_t& stride : entry.strides) stride *= size;
-  entry.strides.push_back(1);
-  entry.offset *= size;
-}
-
 }  // namespace
 
 std::vector<std::string> attachable_laws() {
@@ -129,8 +107,8 @@ Census Attached::census(const Moment& moment, int step) {
   for (const Held& held : moment.held) {
     CensusEntry& entry = census.entries.emplace_back(held.entry);
     if (!held.tensor.defined()) continue;
-    describe(held.tensor, entry);
-    if (entry.on_meta || !held.tensor.has_storage()) continue;
+    describe_layout(held.tensor, entry);
+    if (entry.on_meta || !has_plain_memory(held.tensor)) continue;
     entry.storage = places_.serial_of(held.tensor);
     if (options_.bytes) entry.content = blobs_->keep(nameable(held.tensor.detach()));
   }
@@ -163,6 +141,10 @@ void Attached::cold(const std::string& checkpoint, const Moment& moment, const s
 
 namespace {
 
+bool is_of_process(const CensusEntry& entry) { return entry.path.starts_with("process:"); }
+
+auto of_model(const Census& census) { return census.entries | std::views::filter(std::not_fn(is_of_process)); }
+
 bool same_contents(const CensusEntry& one, const CensusEntry& other) {
   return one.path == other.path && one.content == other.content && one.host == other.host;  // equal content shares one blob
 }
@@ -175,12 +157,39 @@ std::string Attached::twin(const std::string& checkpoint) const {
     if (each.variation.kind == Variation::Kind::cold && each.variation.name == checkpoint) mine = &each.ranks.front().censuses.front();
   for (const Execution& each : evidence_.executions) {
     if (!mine || each.variation.kind != Variation::Kind::cold || each.variation.name == checkpoint) continue;
-    if (std::ranges::equal(mine->entries, each.ranks.front().censuses.front().entries, same_contents)) return each.variation.name;
+    if (std::ranges::equal(of_model(*mine), of_model(each.ranks.front().censuses.front()), same_contents)) return each.variation.name;
   }
   return {};
 }
 
+namespace {
+
+// Whether another cold load leaves other contents there.
+bool differs(const std::vector<Census*>& colds, const CensusEntry& entry) {
+  return std::ranges::any_of(colds, [&](const Census* cold) {
+    const CensusEntry* other = cold->find(entry.path);
+    return other && other->content && entry.content && other->content != entry.content;
+  });
+}
+
+}  // namespace
+
+// What the process holds beside the models is compared with cold loads where these tell checkpoints apart by it: other code may use it,
+// too.
+void Attached::forget_what_is_not_of_weights() {
+  std::vector<Census*> colds;
+  for (Execution& each : evidence_.executions)
+    if (each.variation.kind == Variation::Kind::cold) colds.push_back(&each.ranks.front().censuses.front());
+  std::set<std::string> made_of_weights;
+  for (const Census* cold : colds)
+    for (const CensusEntry& entry : cold->entries)
+      if (is_of_process(entry) && differs(colds, entry)) made_of_weights.insert(entry.path);
+  for (Census* cold : colds)
+    std::erase_if(cold->entries, [&](const CensusEntry& entry) { return is_of_process(entry) && !made_of_weights.contains(entry.path); });
+}
+
 void Attached::begin(const std::string& checkpoint, const Moment& moment) {
+  forget_what_is_not_of_weights();
   const int step = add_step(step_of(StepKind::load, checkpoint));
   Census census = this->census(moment, step);
   for (const CensusEntry& entry : census.entries) {

@@ -69,6 +69,7 @@ class Attached {
   int add_step(Step step);
   void add_reads(const std::vector<GraphOutput>& outputs, int step, RankRun& run);
   void repeat_updates();
+  void forget_what_is_not_of_weights();
 
   AttachOptions options_;
   Evidence evidence_;

@@ -1,6 +1,9 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
+#include <sstream>
 
 #include "sim/evidence/enums.h"
 #include "sim/law/laws.h"
@@ -31,6 +34,24 @@ std::optional<std::string> residue(const CensusEntry& now, const CensusEntry& wa
   return std::nullopt;
 }
 
+// Of two lists of words those that the other has not.
+std::string beyond(const std::string& one, const std::string& other) {
+  const auto words = [](const std::string& text) {
+    std::istringstream stream(text);
+    return std::vector<std::string>(std::istream_iterator<std::string>(stream), {});
+  };
+  const std::vector<std::string> others = words(other);
+  std::vector<std::string> left = words(one);
+  std::erase_if(left, [&](const std::string& word) { return std::ranges::find(others, word) != others.end(); });
+  return fmt::format("{}", fmt::join(left, " "));
+}
+
+std::string difference_of_flags(const std::string& now, const std::string& was) {
+  const std::string here = beyond(now, was), there = beyond(was, now);
+  if (here.empty() && there.empty()) return fmt::format("the model's flags are {}, were {}", quoted(now), quoted(was));  // in another order
+  return fmt::format("the model's flags are {}, were {}", quoted(here), quoted(there));
+}
+
 struct Left {
   std::string tensor, what;
 };
@@ -49,7 +70,7 @@ std::optional<Left> first_left(const Census& now, const Census& before, Tally& t
     if (auto what = residue(*slots_now[i], *slots_before[i])) return Left{path, *what};
   }
   tally.check();
-  if (now.flags != before.flags) return Left{"", fmt::format("the model's flags are {}, were {}", quoted(now.flags), quoted(before.flags))};
+  if (now.flags != before.flags) return Left{"", difference_of_flags(now.flags, before.flags)};
   return std::nullopt;
 }
 

@@ -34,7 +34,38 @@ std::string describe_flags(const model::Model& model) {
   return fmt::format("{}", fmt::join(words, " "));
 }
 
+std::optional<DType> named(at::ScalarType type) {
+  for (const DType dtype : all_dtypes())
+    if (model::to_torch(dtype) == type) return dtype;
+  return std::nullopt;
+}
+
 }  // namespace
+
+bool has_plain_memory(const at::Tensor& tensor) {
+  return tensor.has_storage() && tensor.layout() == at::kStrided && !tensor.is_nested() && !tensor.is_quantized();
+}
+
+at::Tensor nameable(const at::Tensor& tensor) { return named(tensor.scalar_type()) ? tensor : tensor.contiguous().view(at::kByte); }
+
+void describe_layout(const at::Tensor& tensor, CensusEntry& entry) {
+  if (!tensor.is_meta() && !has_plain_memory(tensor)) {
+    entry.tensor_class += fmt::format(" of {}, {}", c10::toString(tensor.scalar_type()), c10::toString(tensor.layout()));
+    return;
+  }
+  entry.shape.assign(tensor.sizes().begin(), tensor.sizes().end());
+  entry.strides.assign(tensor.strides().begin(), tensor.strides().end());
+  entry.offset = tensor.storage_offset();
+  entry.dtype = named(tensor.scalar_type()).value_or(DType::u8);
+  entry.on_meta = tensor.is_meta();
+  if (named(tensor.scalar_type())) return;
+  const auto size = static_cast<int64_t>(tensor.itemsize());
+  entry.tensor_class += fmt::format(" of {}", c10::toString(tensor.scalar_type()));
+  entry.shape.push_back(size);
+  for (int64_t& stride : entry.strides) stride *= size;
+  entry.strides.push_back(1);
+  entry.offset *= size;
+}
 
 std::string describe_values(const Values& values) {
   std::string text;
@@ -66,14 +97,10 @@ int64_t CensusTaker::serial_of(const model::ParameterPtr& handle) {
 
 void CensusTaker::describe(const at::Tensor& tensor, CensusEntry& entry) {
   if (!tensor.defined()) return;
-  entry.shape.assign(tensor.sizes().begin(), tensor.sizes().end());
-  entry.strides.assign(tensor.strides().begin(), tensor.strides().end());
-  entry.offset = tensor.storage_offset();
-  entry.dtype = model::from_torch(tensor.scalar_type());
-  entry.on_meta = tensor.is_meta();
-  if (entry.on_meta) return;
+  describe_layout(tensor, entry);
+  if (entry.on_meta || !has_plain_memory(tensor)) return;
   entry.storage = allocation_serial(tensor.storage());
-  if (bytes_) entry.content = blobs_.keep(tensor);
+  if (bytes_) entry.content = blobs_.keep(nameable(tensor));
 }
 
 void CensusTaker::add_slots(const model::Layer& layer, const model::Slots& slots, bool parameters, Census& census) {

@@ -46,6 +46,13 @@ class CensusTaker {
   int64_t next_serial_ = 0;
 };
 
+// Neither sparse nor nested nor quantized by Torch: shape, strides and a place say all of it.
+bool has_plain_memory(const at::Tensor& tensor);
+// Shape, strides, offset, element type and whether it is on meta. An element type that laws have no name for is bytes to them, in one more
+// dimension, and its name goes to the tensor's class; so does what has no plain memory.
+void describe_layout(const at::Tensor& tensor, CensusEntry& entry);
+// Its contents as they are described. REQUIRES plain memory.
+at::Tensor nameable(const at::Tensor& tensor);
 std::string describe_loader(const model::LoaderPtr& loader);
 std::string describe_values(const Values& values);
 

@@ -75,6 +75,7 @@ Status SeriesPlayer::make_one(const SeriesSpec& spec, const CandidateInfo& candi
                                  .store = devices.store(own_name(spec.group)),
                                  .model = &scene_.model};
   RELOADLAB_ASSIGN(one.series, candidate.make_series(context, own));
+  if (!one.series) return Status(Code::failed, candidate.name + " makes a series that is null");
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     const model::LayerPtr layer = scene_.model.find(spec.layers[i]);
     RELOADLAB_CHECK(layer, spec.layers[i]);

@@ -71,6 +71,7 @@ Status RankSession::construct() {
                            .extra_bytes_limit = stage_.the_case.limits.extra_bytes};
   if (stage_.candidate->make_reloader) {
     RELOADLAB_ASSIGN(reloader_, stage_.candidate->make_reloader(context));
+    if (!reloader_) return Status(Code::failed, stage_.candidate->name + " makes a reloader that is null");
   }
   begin_outcome(-1);
   const Record when = reloader_ && is_recorded(stage_.the_case) ? stage_.the_case.record : Record::never;
@@ -281,8 +282,8 @@ Status RankSession::loads(const Step& step) {
       AccountScope nobody(nullptr);
       model::TapPause unseen(model::Tap::harness);
       for_each_tensor(layer, [&](const model::Slot& slot, bool) {
-        const at::Tensor& tensor = slot.handle->tensor;
-        if (!tensor.defined() || tensor.is_meta()) return;
+        if (!slot.handle->tensor.defined() || slot.handle->tensor.is_meta() || !has_plain_memory(slot.handle->tensor)) return;
+        const at::Tensor tensor = nameable(slot.handle->tensor);
         run_.at_post_load.push_back({outcome_.step, layer.path() + "." + slot.name, Shape(tensor.sizes().begin(), tensor.sizes().end()),
                                      model::from_torch(tensor.scalar_type()), stage_.blobs.keep(tensor)});
       });

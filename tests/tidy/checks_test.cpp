@@ -204,13 +204,17 @@ TEST(Scenarios, ExpectationsBelongToAScenarioOfTheirSystem) {
 }
 
 TEST(Scenarios, TablesOfReleasesTellAllOfTheirSystem) {
-  Tree tree = {{"scenarios/online_quant/oq_abort.yaml", {"scenario: oq-abort"}},
-               {"scenarios/layerwise/padded.yaml", {"scenario: padded"}},
+  Tree tree = {{"scenarios/online_quant/oq_abort.yaml", {"scenario: oq-abort", "system: online_quant"}},
+               {"scenarios/layerwise/padded.yaml", {"scenario: padded", "system: layerwise"}},
+               {"scenarios/models/oq_large.yaml", {"scenario: oq-large", "system: online_quant"}},
                {"ci/releases/vllm-oq@0.13.0.txt", {"  cold", "oq-abort-late ×2  ok"}}};
   EXPECT_EQ(only(check_release_tables(tree)),
             "ci/releases/vllm-oq@0.13.0.txt:1: no row for scenarios/online_quant/oq_abort.yaml, use ci/peers --keep vllm-oq@0.13.0");
   tree["ci/releases/vllm-oq@0.13.0.txt"].push_back("oq-abort ×2  FAIL");
   EXPECT_EQ(only(check_release_tables(tree)), "none");
+  tree["scenarios/bugs/l16.yaml"] = {"scenario: l16", "system: online_quant"};
+  tree["scenarios/models/small_shrunk.yaml"] = {"scenario: small-shrunk", "system: online_quant"};
+  EXPECT_EQ(check_release_tables(tree).size(), 2u);
 }
 
 TEST(DeadFiles, AScriptIsNamedByItsPathOutsideItsOwnReadme) {

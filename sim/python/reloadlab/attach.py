@@ -151,7 +151,7 @@ def _live_objects() -> tuple[int, int, int]:
             modules += 1
         elif issubclass(kind, torch.Tensor):
             tensors += 1
-            with contextlib.suppress(NotImplementedError, RuntimeError):  # a tensor without a storage
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # a tensor without a storage, or not yet made
                 storages.add(each.untyped_storage()._cdata)
     return modules, tensors, len(storages)
 
@@ -190,7 +190,8 @@ def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], 
     model: live, and holding the first checkpoint.
     load: `load(model, checkpoint)` puts a checkpoint into it, the way that is to be judged.
     checkpoints: two, or more, in whatever form `load` and `cold` take them; by name, or called as texts and paths are, or A, B, …
-    cold: `cold(checkpoint)` makes a fresh model that was started with that checkpoint. It is looked at, and let go.
+    cold: `cold(checkpoint)` makes a fresh model that was started with that checkpoint. It is looked at, and let go. Of what it writes in
+        the process (globals, caches), tensors that differ from checkpoint to checkpoint are what a reload to that one has to leave there.
     laws: some of cold_load_equal, return_exact, address_stable, no_residue, no_leak, memory_bound, graph_replay. Without them all for
         which there is evidence.
     graphs: captured before, by name; replayed after each reload, with free GPU memory poisoned.
@@ -208,10 +209,10 @@ def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], 
     session = _Session(model, caches, True, name=name or type(model).__name__, candidate=getattr(load, "__qualname__", type(load).__name__),
                        laws=list(laws), extra_bytes=extra_bytes, bytes=bytes, rank=rank, ranks=ranks)
     graphs = graphs or {}
-    if bytes:
-        for each, checkpoint in named.items():
-            _take_cold(session, each, cold(checkpoint), graphs)
     first, *others = named
+    if bytes:
+        for each in [*others, first]:  # what the last one leaves in the process is of what the model holds
+            _take_cold(session, each, cold(named[each]), graphs)
     session.begin(first)
     session.seen.graphs(_replay(graphs))
     for each in [*others, first] * repeat:
@@ -234,10 +235,10 @@ def _named(checkpoints: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:
 def _take_cold(session: _Session, name: str, model: torch.nn.Module, graphs: Mapping[str, Graph]) -> None:
     if not isinstance(model, torch.nn.Module):
         raise TypeError(f"cold() has to give a torch.nn.Module, and gave {model!r:.80} for checkpoint {name}")
-    moment = walk(model, Handles(), process=False)
+    moment = walk(model, Handles(), session.caches)
     session.seen.cold(name, moment, [(each, graph.cold(model).detach().clone()) for each, graph in graphs.items()])
     if twin := session.seen.twin(name):
-        raise ValueError(f"checkpoints {twin} and {name} are the same in all that the model holds: a reload would change nothing")
+        raise ValueError(f"checkpoints {name} and {twin} are the same in all that the model holds: a reload would change nothing")
 
 
 class watch(contextlib.AbstractContextManager["watch"]):

@@ -85,6 +85,9 @@ def _check_methods(found: type[Reloader | WeightSeries], where: str) -> None:
             near = difflib.get_close_matches(name, own, 1)
             hint = f'; did you mean that by "{near[0]}"?' if near else ""
             raise Refusal("data", f"{where} has no {name}(){hint}")
+    for name in vars(role):
+        if inspect.iscoroutinefunction(getattr(found, name)):
+            raise Refusal("data", f"{where}.{name}() is async, and nobody would await it")
 
 
 def _describe(found: type[Reloader | WeightSeries]) -> Found:

@@ -7,6 +7,7 @@ iterators, generators, caches of functions, and the globals of the modules that 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import gc
@@ -15,7 +16,7 @@ import sys
 import types
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, NamedTuple
 
 import torch
@@ -24,10 +25,13 @@ import torch
 _OF_MODULES = frozenset(torch.nn.Module().__dict__)
 _HOOKS = tuple(name for name in torch.nn.Module().__dict__ if name.endswith("_hooks"))
 _hooks_of = operator.itemgetter(*_HOOKS)
+_OF_TORCH = frozenset(("torch.nn.modules.linear", "torch.nn.modules.normalization", "torch.nn.modules.container"))  # most of a model
 # Nobody's state: a walk that entered these would see the whole process.
 _FOREIGN = ("torch", "numpy", "builtins", "reloadlab", "_pytest", "pytest", *sys.stdlib_module_names)
 _CLOSED = (types.ModuleType, types.FrameType, types.TracebackType, types.CodeType, weakref.ref, bytes, bytearray, str,
            int, complex, bool, torch.dtype, torch.device, torch.Size, torch.layout, range, slice)
+_CALLABLE = (types.FunctionType, types.MethodType, functools.partial)
+_DEEPEST = 64  # wrappers around wrappers
 _PLAIN = frozenset((int, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size))  # what is not followed, by its very class
 _CONTAINERS = (dict, list, set, frozenset, deque, torch.Tensor)
 
@@ -86,6 +90,36 @@ def loader_text(loader: Any) -> str:
     return f"{name}(bound)" if isinstance(loader, types.MethodType) else name
 
 
+def _callable_text(value: Any) -> str:
+    """Of wrappers with what they wrap, "wrapper(forward)"; where one does not say, the first callable that it has closed over."""
+    names = []
+    while value is not None and len(names) < _DEEPEST:
+        names.append(getattr(value, "__name__", type(value).__name__))
+        value = value.func if isinstance(value, functools.partial) else getattr(value, "__wrapped__", None) or _closed_over(value)
+    return "(".join(names) + ")" * (len(names) - 1)
+
+
+def _closed_over(function: Any) -> Any:
+    for cell in getattr(function, "__closure__", None) or ():
+        with contextlib.suppress(ValueError):  # not yet filled
+            if isinstance(cell.cell_contents, (types.FunctionType, types.MethodType, functools.partial)):
+                return cell.cell_contents
+    return None
+
+
+def _parts(tensor: torch.Tensor) -> list[tuple[str, torch.Tensor]] | None:
+    """Of a tensor without memory of its own those that it consists of; None of any other."""
+    if tensor.is_nested:
+        return [("values", tensor.values())]
+    if tensor.layout is torch.strided:
+        return None
+    if tensor.layout is torch.sparse_coo:
+        return [("indices", tensor._indices()), ("values", tensor._values())]
+    by_rows = tensor.layout in (torch.sparse_csr, torch.sparse_bsr)
+    names = ("crow_indices", "col_indices", "values") if by_rows else ("ccol_indices", "row_indices", "values")
+    return [(name, getattr(tensor, name)()) for name in names]
+
+
 def _value_text(value: Any) -> str:
     if isinstance(value, (bool, int, float, str, type(None))):
         return repr(value)
@@ -133,17 +167,24 @@ class Walk:
             self._slot(prefix + name, path, "buffer", buffer, name not in module._non_persistent_buffers_set)
         self._note_class(type(module))
         own = module.__dict__
+        if type(module).__module__ not in _OF_TORCH:
+            self._flags.append(f"{prefix}class={type(module).__qualname__}")
         if _is_hooked(own):
             for name in _HOOKS:
-                self._follow(own.get(name), f"{prefix}extra:{name}", path)
+                hooks = own.get(name)
+                if hooks:
+                    self._flags.append(f"{prefix}{name}={len(hooks)}")
+                self._follow(hooks, f"{prefix}extra:{name}", path)
         for name in self._own_names(tuple(own)):
             value = own[name]
             if type(value) in _PLAIN:
                 continue
             if type(value) is bool:
                 self._flags.append(f"{prefix}{name}={int(value)}")
-            else:
-                self._follow(value, f"{prefix}extra:{name}", path)
+                continue
+            if isinstance(value, _CALLABLE):
+                self._flags.append(f"{prefix}{name}={_callable_text(value)}")
+            self._follow(value, f"{prefix}extra:{name}", path)
         if module.training:
             self._flags.append(f"{prefix}training=1")
 
@@ -154,8 +195,13 @@ class Walk:
         return own
 
     def _slot(self, path: str, layer: str, kind: str, tensor: torch.Tensor | None, persistent: bool) -> None:
-        if tensor is None:
+        if tensor is None or isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin):
             self._held.append(_made((path, layer, "empty_" + kind, None, persistent, -1, "", "-", "", 0.0)))
+            return
+        if (parts := _parts(tensor)) is not None:
+            self._held.append(_made((path, layer, "empty_" + kind, None, persistent, -1, "", "-", "", 0.0)))
+            for name, part in parts:
+                self._tensor(part, f"{path}.extra:{name}", layer, own=False)
             return
         own, number, tensor_class = tensor.__dict__, self._handles.number(tensor), type(tensor).__name__
         if not own:
@@ -196,6 +242,8 @@ class Walk:
             if isinstance(value, float):
                 self._held.append(Held(name, layer, "extra_host", host=value))
                 continue
+            if isinstance(value, type) and not _is_foreign(value.__module__):
+                self._note_class(value)  # what it holds is the process's
             if value is None or isinstance(value, (*_CLOSED, type)) or id(value) in self._visited:
                 continue
             if isinstance(value, torch.Tensor):
@@ -204,27 +252,39 @@ class Walk:
             self._visited[id(value)] = value
             stack.extend(reversed(list(self._inside(value, name))))
 
-    def _tensor(self, tensor: torch.Tensor, path: str, layer: str) -> None:
-        inner = getattr(type(tensor), "__tensor_flatten__", None)
-        if inner is None:
-            self._held.append(Held(path, layer, "extra_tensor", tensor, handle=self._handles.number(tensor), tensor_class=type(tensor).__name__))
+    def _tensor(self, tensor: torch.Tensor, path: str, layer: str, own: bool = True) -> None:
+        """`own`: the model has this very object, and not one that was made for whoever asks."""
+        if isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin):
             return
-        for name in inner(tensor)[0]:  # a class of tensors that holds others
-            self._tensor(getattr(tensor, name), f"{path}.{name}", layer)
+        inner = getattr(type(tensor), "__tensor_flatten__", None)
+        if inner is not None:  # a class of tensors that holds others
+            for name in inner(tensor)[0]:
+                self._tensor(getattr(tensor, name), f"{path}.{name}", layer)
+        elif (parts := _parts(tensor)) is not None:
+            for name, part in parts:
+                self._tensor(part, f"{path}.{name}", layer, own=False)
+        else:
+            number = self._handles.number(tensor) if own else -1
+            self._held.append(Held(path, layer, "extra_tensor", tensor, handle=number, tensor_class=type(tensor).__name__))
 
     def _inside(self, value: Any, path: str) -> Iterator[tuple[Any, str]]:
-        if isinstance(value, dict):
+        if isinstance(value, (dict, types.MappingProxyType)):
             for index, (key, each) in enumerate(list(value.items())):
                 yield each, f"{path}[{_key_text(key, index)}]"
                 if not isinstance(key, (*_CLOSED, float)):
                     yield key, f"{path}.keys[{index}]"
-        elif isinstance(value, (list, tuple, set, frozenset, deque)):
+        elif isinstance(value, (list, tuple, set, frozenset, deque, KeysView, ValuesView, ItemsView)):
             for index, each in enumerate(list(value)):
                 yield each, f"{path}[{index}]"
         elif isinstance(value, functools.partial):
             yield value.func, f"{path}.func"
             yield value.args, f"{path}.args"
             yield value.keywords, f"{path}.keywords"
+        elif isinstance(value, (staticmethod, classmethod)):
+            yield value.__func__, path
+        elif isinstance(value, types.CellType):
+            with contextlib.suppress(ValueError):  # not yet filled
+                yield value.cell_contents, f"{path}.contents"
         elif isinstance(value, types.MethodType):
             yield value.__self__, f"{path}.self"
             yield value.__func__, path

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import itertools
+import types
 import unittest
 
 import torch
@@ -166,6 +167,88 @@ class Attach(unittest.TestCase):
         report = attach(load)
         self.assertEqual(report["address_stable"].tensor, f"process:{__name__}.TABLES['rows']")
 
+    def test_a_table_of_the_process_that_is_stale(self):
+        def cold(value):
+            TABLES["rows"] = TABLES.get("rows", torch.zeros(4)).fill_(value)
+            TABLES["calls"] = torch.full((2,), 7.0)  # of no checkpoint, and whoever calls the model writes it
+            return Model(value)
+
+        def right(model, value):
+            in_place(model, value)
+            TABLES["rows"].fill_(value)
+            TABLES["calls"].add_(1)
+
+        self.assertEqual(broken(reloadlab.attach(cold(1.0), right, (1.0, 2.0), cold, laws=["cold_load_equal"])), [])
+        report = reloadlab.attach(cold(1.0), in_place, (1.0, 2.0), cold)
+        self.assertEqual(broken(report), ["cold_load_equal"])
+        self.assertEqual(report["cold_load_equal"].tensor, f"process:{__name__}.TABLES['rows']")
+
+    def test_what_is_left_on_modules(self):
+        def wraps(model):
+            forward = model.head.forward
+            model.head.forward = lambda *args: forward(*args)
+
+        def hooks(model):
+            model.layers[0].register_forward_hook(lambda *args: None)
+
+        def becomes_another(model):
+            model.head.__class__ = type("Quick" + type(model.head).__name__, (type(model.head),), {})
+
+        for leave, word in ((wraps, "head.forward=<lambda>(_forward_unimplemented)"), (hooks, "layers.0._forward_hooks=1"),
+                            (becomes_another, "head.class=QuickLayer")):
+            def load(model, value, leave=leave):
+                in_place(model, value)
+                leave(model)
+
+            report = attach(load)
+            self.assertIn("no_residue", broken(report), word)
+            self.assertIn(f'the model\'s flags are "{word}"', report["no_residue"].what)
+
+    def test_places_that_few_look_into(self):
+        class Registry:
+            rows = None
+
+        for place, name in (
+            (lambda table: types.MappingProxyType({"rows": table}), "head.extra:place['rows']"),
+            (lambda table: {"rows": table}.values(), "head.extra:place[0]"),
+            (lambda table: types.CellType(table), "head.extra:place.contents"),
+            (lambda table: staticmethod(lambda: table), "head.extra:place.closure:table"),
+            (lambda table: (setattr(Registry, "rows", table), Registry)[1], f"process:{__name__}.{Registry.__qualname__}.rows"),
+        ):
+            def cold(value, place=place):
+                model = Model(value)
+                model.head.place = place(torch.full((2,), value))
+                return model
+
+            report = reloadlab.attach(cold(1.0), in_place, (1.0, 2.0), cold)
+            self.assertIn("cold_load_equal", broken(report), name)
+            self.assertEqual(report["cold_load_equal"].tensor, name)
+
+    def test_tensors_without_memory_of_their_own(self):
+        def sparse(value):
+            return torch.sparse_coo_tensor([[0, 1]], [value, value], (3,), check_invariants=False)
+
+        def nested(value):
+            return torch.nested.nested_tensor([torch.full((2,), value), torch.full((3,), value)])
+
+        for make in (sparse, lambda value: torch.tensor([[value, value, 0]]).to_sparse_csr(), nested):
+            def cold(value, make=make):
+                model = Model(value)
+                model.register_buffer("rows", make(value))
+                model.lazy = torch.nn.LazyLinear(3)
+                return model
+
+            def load(model, value):
+                in_place(model, value)
+                (model.rows._values if model.rows.layout is torch.sparse_coo else model.rows.values)().fill_(value)
+
+            self.assertEqual(broken(reloadlab.attach(cold(1.0), load, (1.0, 2.0), cold)), [])
+            report = reloadlab.attach(cold(1.0), in_place, (1.0, 2.0), cold)
+            self.assertEqual(broken(report), ["cold_load_equal"])
+            self.assertEqual(report["cold_load_equal"].tensor, "rows.extra:values")
+            with reloadlab.watch(cold(1.0)):
+                pass
+
     def test_a_reload_that_raises(self):
         def load(model, value):
             raise RuntimeError("no such tensor")
@@ -210,7 +293,7 @@ class Attach(unittest.TestCase):
             attach(in_place, rank=3, ranks=2)
         with self.assertRaisesRegex(ValueError, "checkpoints A and B are the same"):
             reloadlab.attach(Model(1.0), in_place, (1.0, 1.0), Model)
-        with self.assertRaisesRegex(TypeError, "has to give a torch.nn.Module, and gave None for checkpoint A"):
+        with self.assertRaisesRegex(TypeError, "has to give a torch.nn.Module, and gave None for checkpoint B"):
             reloadlab.attach(Model(1.0), in_place, (1.0, 2.0), lambda checkpoint: None)
 
     def test_checkpoints_are_called_as_paths_are(self):

@@ -65,6 +65,15 @@ TEST_F(Python, WhatItDoesIsAVerdict) {
   EXPECT_TRUE(said.starts_with("hang: no step began for 1 s; Python is at wayward.py:") && said.ends_with(" in finish")) << said;
 }
 
+TEST_F(Python, TensorsOfAnyKindAreLookedAt) {
+  const Ran ran = with(
+      "python:wayward:PutsComplex --candidate python:wayward:PutsSparse --candidate python:wayward:PutsNested "
+      "--candidate python:wayward:PutsQuantized",
+      "");
+  EXPECT_EQ(ran.exit_code, 1) << ran.out << ran.err;  // a load that fails leaves half of an update
+  for (size_t candidate = 0; candidate < 4; ++candidate) EXPECT_EQ(verdict(ran, "cold_load_equal", candidate), "pass") << candidate;
+}
+
 // Such a function gets one argument too many, and says so without a look at what is in them.
 TEST_F(Python, ALoaderThatIsBoundToItsParameterIsRefused) {
   write("free.yaml",

@@ -22,6 +22,7 @@ REFUSED = {
     "python:wayward:SaysNothing": ("data", "wayward.SaysNothing: declared has to be a dict of names and values, both texts"),
     "python:wayward:NoExceptions": ("data", "wayward.NoExceptions: errors has to be a tuple of exception classes"),
     "python:wayward:Misspelt": ("data", 'wayward.Misspelt has no finish(); did you mean that by "finnish"?'),
+    "python:wayward:IsAsync": ("data", "wayward.IsAsync.prepare() is async, and nobody would await it"),
     "python:needs_others:Mine": ("data", "needs_others cannot be imported: No module named 'nowhere_to_be_found'"),
     "vllm": ("usage", "vllm needs a version: vllm@0.17.1, vllm@0.24.0"),
 }

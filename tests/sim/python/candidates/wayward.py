@@ -76,6 +76,40 @@ class Leaks(Behaves):
         self.kept.append(torch.zeros(16))
 
 
+class IsAsync(Behaves):
+    async def prepare(self, model):
+        pass
+
+
+class Puts(Behaves):
+    """Onto a layer what few have: as any helper, it is looked at as far as it can be."""
+
+    def finish(self, model, dtype):
+        for module in model.modules():
+            if not hasattr(module, "helper"):
+                module.helper = self.made()
+
+
+class PutsComplex(Puts):
+    def made(self):
+        return torch.zeros(2, 3, dtype=torch.complex64)
+
+
+class PutsSparse(Puts):
+    def made(self):
+        return torch.zeros(2, 3).to_sparse()
+
+
+class PutsNested(Puts):
+    def made(self):
+        return torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)])
+
+
+class PutsQuantized(Puts):
+    def made(self):
+        return torch.quantize_per_tensor(torch.zeros(4), 0.5, 0, torch.quint8)
+
+
 class KeepsModels(Behaves):
     kept = []
 
