@@ -31,6 +31,7 @@ _FOREIGN = ("torch", "numpy", "builtins", "reloadlab", "_pytest", "pytest", *sys
 _CLOSED = (types.ModuleType, types.FrameType, types.TracebackType, types.CodeType, weakref.ref, bytes, bytearray, str,
            int, complex, bool, torch.dtype, torch.device, torch.Size, torch.layout, range, slice)
 _CALLABLE = (types.FunctionType, types.MethodType, functools.partial)
+_NOT_YET_MADE = (torch.nn.UninitializedParameter, torch.nn.UninitializedBuffer)
 _DEEPEST = 64  # wrappers around wrappers
 _PLAIN = frozenset((int, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size))  # what is not followed, by its very class
 _CONTAINERS = (dict, list, set, frozenset, deque, torch.Tensor)
@@ -92,7 +93,7 @@ def loader_text(loader: Any) -> str:
 
 def _callable_text(value: Any) -> str:
     """Of wrappers with what they wrap, "wrapper(forward)"; where one does not say, the first callable that it has closed over."""
-    names = []
+    names: list[str] = []
     while value is not None and len(names) < _DEEPEST:
         names.append(getattr(value, "__name__", type(value).__name__))
         value = value.func if isinstance(value, functools.partial) else getattr(value, "__wrapped__", None) or _closed_over(value)
@@ -195,7 +196,7 @@ class Walk:
         return own
 
     def _slot(self, path: str, layer: str, kind: str, tensor: torch.Tensor | None, persistent: bool) -> None:
-        if tensor is None or isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin):
+        if tensor is None or isinstance(tensor, _NOT_YET_MADE):
             self._held.append(_made((path, layer, "empty_" + kind, None, persistent, -1, "", "-", "", 0.0)))
             return
         if (parts := _parts(tensor)) is not None:
@@ -254,7 +255,7 @@ class Walk:
 
     def _tensor(self, tensor: torch.Tensor, path: str, layer: str, own: bool = True) -> None:
         """`own`: the model has this very object, and not one that was made for whoever asks."""
-        if isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin):
+        if isinstance(tensor, _NOT_YET_MADE):
             return
         inner = getattr(type(tensor), "__tensor_flatten__", None)
         if inner is not None:  # a class of tensors that holds others
