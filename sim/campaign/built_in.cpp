@@ -10,6 +10,7 @@
 #include "sim/campaign/explore_case.h"
 #include "sim/campaign/scheduled.h"
 #include "sim/candidate/candidate.h"
+#include "sim/candidate/declared.h"
 #include "sim/candidate/plugin.h"
 #include "sim/candidate/python.h"
 #include "sim/replay/lacks.h"
@@ -69,6 +70,7 @@ Engine built_in_engine() {
   engine.candidate = [](const std::string& spelling) -> Result<EngineCandidate> {
     if (is_python(spelling)) {
       RELOADLAB_ASSIGN(const CandidateInfo described, describe_python(spelling));
+      RELOADLAB_TRY(check_declared(described));
       return EngineCandidate{described.name, described.system};
     }
     if (is_plugin(spelling)) RELOADLAB_TRY(try_plugin(spelling));

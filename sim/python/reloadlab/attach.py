@@ -86,6 +86,9 @@ def _report(verdicts: str, text: str, evidence: bytes = b"") -> Report:
 
 def merge(reports: Iterable[Report]) -> Report:
     """One report of all ranks, from each rank's own, in any order. ValueError: a rank is missing, or they are of different runs."""
+    reports = list(reports)
+    if not all(isinstance(report, Report) for report in reports):
+        raise TypeError("merge() takes reports of attach()")
     evidence = _reloadlab.merge_attached([report.evidence for report in reports])
     return _report(*_reloadlab.judge_attached(evidence), evidence)
 
@@ -209,6 +212,8 @@ def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], 
     session = _Session(model, caches, True, name=name or type(model).__name__, candidate=getattr(load, "__qualname__", type(load).__name__),
                        laws=list(laws), extra_bytes=extra_bytes, bytes=bytes, rank=rank, ranks=ranks)
     graphs = graphs or {}
+    if not isinstance(graphs, Mapping) or not all(isinstance(graph, Graph) for graph in graphs.values()):
+        raise TypeError("graphs has to be a mapping of names to reloadlab.Graph")
     first, *others = named
     if bytes:
         for each in [*others, first]:  # what the last one leaves in the process is of what the model holds

@@ -295,6 +295,10 @@ class Attach(unittest.TestCase):
             reloadlab.attach(Model(1.0), in_place, (1.0, 1.0), Model)
         with self.assertRaisesRegex(TypeError, "has to give a torch.nn.Module, and gave None for checkpoint B"):
             reloadlab.attach(Model(1.0), in_place, (1.0, 2.0), lambda checkpoint: None)
+        with self.assertRaisesRegex(TypeError, "graphs has to be a mapping of names to reloadlab.Graph"):
+            attach(in_place, graphs=[reloadlab.Graph(None, None)])
+        with self.assertRaisesRegex(TypeError, "takes reports of attach"):
+            reloadlab.merge([1])
 
     def test_checkpoints_are_called_as_paths_are(self):
         def load(model, path):

@@ -65,6 +65,13 @@ TEST_F(Python, WhatItDoesIsAVerdict) {
   EXPECT_TRUE(said.starts_with("hang: no step began for 1 s; Python is at wayward.py:") && said.ends_with(" in finish")) << said;
 }
 
+TEST_F(Python, WhatItDeclaresIsReadBeforeAnythingRuns) {
+  const Ran ran = with("python:wayward:DeclaresSomethingElse");
+  EXPECT_EQ(ran.exit_code, 65) << ran.out;
+  EXPECT_NE(ran.err.find("declares completion=\"finsh\", expected elements, finish, numel; did you mean \"finish\"?"), std::string::npos);
+  EXPECT_EQ(ran.out, "");
+}
+
 TEST_F(Python, TensorsOfAnyKindAreLookedAt) {
   const Ran ran = with(
       "python:wayward:PutsComplex --candidate python:wayward:PutsSparse --candidate python:wayward:PutsNested "

@@ -76,6 +76,10 @@ class Leaks(Behaves):
         self.kept.append(torch.zeros(16))
 
 
+class DeclaresSomethingElse(Behaves):
+    declared = {"completion": "finsh"}
+
+
 class IsAsync(Behaves):
     async def prepare(self, model):
         pass
