@@ -8,6 +8,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 
 #include "reference/base/check.h"
+#include "sim/replay/made.h"
 #include "sim/scenario/spelling.h"
 #include "sim/world/recording_group.h"
 
@@ -74,8 +75,7 @@ Status SeriesPlayer::make_one(const SeriesSpec& spec, const CandidateInfo& candi
                                  .prefetch = spec.prefetch,
                                  .store = devices.store(own_name(spec.group)),
                                  .model = &scene_.model};
-  RELOADLAB_ASSIGN(one.series, candidate.make_series(context, own));
-  if (!one.series) return Status(Code::failed, candidate.name + " makes a series that is null");
+  RELOADLAB_ASSIGN(one.series, made(candidate.make_series(context, own)));
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     const model::LayerPtr layer = scene_.model.find(spec.layers[i]);
     RELOADLAB_CHECK(layer, spec.layers[i]);

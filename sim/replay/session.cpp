@@ -10,6 +10,7 @@
 #include "reference/model/device.h"
 #include "reference/model/guard.h"
 #include "sim/replay/beside.h"
+#include "sim/replay/made.h"
 #include "sim/replay/plan.h"
 #include "sim/scenario/spelling.h"
 
@@ -70,8 +71,7 @@ Status RankSession::construct() {
                            .transport_reuses_buffers = reuses_buffers(),
                            .extra_bytes_limit = stage_.the_case.limits.extra_bytes};
   if (stage_.candidate->make_reloader) {
-    RELOADLAB_ASSIGN(reloader_, stage_.candidate->make_reloader(context));
-    if (!reloader_) return Status(Code::failed, stage_.candidate->name + " makes a reloader that is null");
+    RELOADLAB_ASSIGN(reloader_, made(stage_.candidate->make_reloader(context)));
   }
   begin_outcome(-1);
   const Record when = reloader_ && is_recorded(stage_.the_case) ? stage_.the_case.record : Record::never;
