@@ -114,7 +114,7 @@ class _Session:
 
     def _freed_unheard(self) -> int:
         """Bytes of the CPU that have gone and of which no allocator tells: they were there before the first update."""
-        gone = [storage for storage in self.unheard if _expired(storage)]
+        gone = [storage for storage in self.unheard if _expired(storage.cdata)]
         return sum(self.unheard.pop(storage) for storage in gone)
 
     @contextlib.contextmanager
@@ -135,7 +135,7 @@ class _Session:
 
 # Torch gives these no types.
 _weak: Callable[[torch.UntypedStorage], StorageWeakRef] = StorageWeakRef
-_expired: Callable[[StorageWeakRef], bool] = StorageWeakRef.expired
+_expired: Callable[[int], bool] = torch.Storage._expired  # as StorageWeakRef asks
 _cuda: Any = torch.cuda
 
 

@@ -31,7 +31,8 @@ _FOREIGN = ("torch", "numpy", "builtins", "reloadlab", "_pytest", "pytest", *sys
 _CLOSED = (types.ModuleType, types.FrameType, types.TracebackType, types.CodeType, weakref.ref, bytes, bytearray, str,
            int, complex, bool, torch.dtype, torch.device, torch.Size, torch.layout, range, slice)
 _CALLABLE = (types.FunctionType, types.MethodType, functools.partial)
-_NOT_YET_MADE = (torch.nn.UninitializedParameter, torch.nn.UninitializedBuffer)
+_NOT_YET_MADE = (torch.nn.UninitializedParameter, torch.nn.UninitializedBuffer)  # these very classes: isinstance() asks torch's, in Python
+_STRIDED = torch.strided
 _DEEPEST = 64  # wrappers around wrappers
 _PLAIN = frozenset((int, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size))  # what is not followed, by its very class
 _CONTAINERS = (dict, list, set, frozenset, deque, torch.Tensor)
@@ -178,10 +179,14 @@ class Walk:
                 self._follow(hooks, f"{prefix}extra:{name}", path)
         for name in self._own_names(tuple(own)):
             value = own[name]
-            if type(value) in _PLAIN:
+            kind = type(value)
+            if kind in _PLAIN or kind is tuple and _PLAIN.issuperset(map(type, value)):
                 continue
-            if type(value) is bool:
+            if kind is bool:
                 self._flags.append(f"{prefix}{name}={int(value)}")
+                continue
+            if kind is float:
+                self._held.append(_made((f"{prefix}extra:{name}", path, "extra_host", None, True, -1, "", "-", "", value)))
                 continue
             if isinstance(value, _CALLABLE):
                 self._flags.append(f"{prefix}{name}={_callable_text(value)}")
@@ -196,10 +201,10 @@ class Walk:
         return own
 
     def _slot(self, path: str, layer: str, kind: str, tensor: torch.Tensor | None, persistent: bool) -> None:
-        if tensor is None or isinstance(tensor, _NOT_YET_MADE):
+        if tensor is None or type(tensor) in _NOT_YET_MADE:
             self._held.append(_made((path, layer, "empty_" + kind, None, persistent, -1, "", "-", "", 0.0)))
             return
-        if (parts := _parts(tensor)) is not None:
+        if (tensor.layout is not _STRIDED or tensor.is_nested) and (parts := _parts(tensor)) is not None:
             self._held.append(_made((path, layer, "empty_" + kind, None, persistent, -1, "", "-", "", 0.0)))
             for name, part in parts:
                 self._tensor(part, f"{path}.extra:{name}", layer, own=False)
@@ -255,7 +260,7 @@ class Walk:
 
     def _tensor(self, tensor: torch.Tensor, path: str, layer: str, own: bool = True) -> None:
         """`own`: the model has this very object, and not one that was made for whoever asks."""
-        if isinstance(tensor, _NOT_YET_MADE):
+        if type(tensor) in _NOT_YET_MADE:
             return
         inner = getattr(type(tensor), "__tensor_flatten__", None)
         if inner is not None:  # a class of tensors that holds others
