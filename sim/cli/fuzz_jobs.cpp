@@ -145,7 +145,7 @@ class Parts {
       return Status(Code::failed,
                     fmt::format("a process of the campaign ended before its first case: {}{}", how, what_it_printed(part.log)));
     const std::string text(end + 1, static_cast<size_t>(trail.data() + trail.size() - end - 1));
-    RELOADLAB_ASSIGN(const std::vector<Case> cases, parse_scenario(text, "drawn.yaml", {}));
+    RELOADLAB_ASSIGN(const std::vector<Case> cases, fuzz::parse_drawn(text, "drawn.yaml"));
     fuzz::Choices choices(fuzz::seed_of(options_.seed, index));
     RELOADLAB_ASSIGN(const Case drawn, fuzz::generate(options_.system, choices, options_.on));
     fuzz::Found found{.the_case = cases.front(), .count = 1, .first = static_cast<int64_t>(index), .seconds = since(), .smallest = false};

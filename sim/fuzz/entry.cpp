@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "reference/base/prng.h"
+#include "sim/law/law.h"
 #include "sim/report/run_folder.h"
 #include "sim/report/verdict_text.h"
 #include "sim/scenario/scenario.h"
@@ -114,8 +115,14 @@ Result<Entry> parse_entry(std::string_view text, const std::string& file_name) {
   return entry;
 }
 
+Result<std::vector<Case>> parse_drawn(const std::string& text, const std::string& file_name) {
+  ParseOptions options;
+  for (const LawInfo& law : laws()) options.known_laws.emplace_back(law.id);
+  return parse_scenario(text, file_name, options);
+}
+
 Result<Case> case_of(const Entry& entry, const std::string& file_name) {
-  RELOADLAB_ASSIGN(std::vector<Case> cases, parse_scenario(entry.scenario, file_name, {}));
+  RELOADLAB_ASSIGN(std::vector<Case> cases, parse_drawn(entry.scenario, file_name));
   if (cases.size() != 1) return Status(Code::data, fmt::format("{}: {} cases, expected one", file_name, cases.size()));
   return std::move(cases.front());
 }

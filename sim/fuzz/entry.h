@@ -33,6 +33,8 @@ Result<Entry> parse_entry(std::string_view text, const std::string& file_name);
 std::string text(const Entry& entry);
 // One for each cause and candidate: "written_once-reload-parameter-1f0c22d1".
 std::string stem_of(const Entry& entry);
+// A scenario file of any laws that there are.
+Result<std::vector<Case>> parse_drawn(const std::string& text, const std::string& file_name);
 // Code::data: it is no scenario of this schema.
 Result<Case> case_of(const Entry& entry, const std::string& file_name);
 

@@ -7,6 +7,7 @@
 // clang-format off
 // #include "sim/campaign/attempt.h" and "sim/scenario/scenario.h"; link with reloadlab_engine.
 TEST(Drawn, WrittenOnceReloadParameterAb710c8e) {
+  const auto engine = reloadlab::sim::built_in_engine();
   const auto cases = reloadlab::sim::parse_scenario(R"yaml(reloadlab: 1
 scenario: written_once-reload-parameter
 about: "Drawn, and made small."
@@ -20,9 +21,8 @@ checkpoints:
 steps:
   - load: A
   - reload: B
-)yaml", "drawn.yaml", {});
+)yaml", "drawn.yaml", {.known_laws = engine.law_ids()});
   ASSERT_TRUE(cases.ok()) << cases.status().message();
-  const auto engine = reloadlab::sim::built_in_engine();
   const auto answer = reloadlab::sim::attempt({.the_case = cases->front(), .candidate = "layerwise@hardened"}, engine);
   EXPECT_EQ(answer.result.end, reloadlab::sim::End::judged) << answer.result.reason;
   for (const auto& law : answer.result.laws) EXPECT_NE(law.state, reloadlab::sim::State::fail) << law.law;

@@ -69,6 +69,17 @@ TEST_F(Stores, KeepAScenarioThatSaysWhatItShows) {
   EXPECT_EQ(cases->front().steps.size(), store_found().the_case.steps.size());
 }
 
+// As a ring's that is refused: of what was never there one law alone speaks.
+TEST_F(Stores, KeepCasesThatNameTheirLaws) {
+  Found found = store_found();
+  found.the_case.laws = {"written_once"};
+  const auto file = store.keep(entry_of(found));
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  const auto kept = store.entries(Shelf::failing);
+  ASSERT_TRUE(kept.ok()) << kept.status().message();
+  EXPECT_EQ(case_of(kept->front().entry, "kept.yaml")->laws, found.the_case.laws);
+}
+
 TEST_F(Stores, HaveOneEntryForACauseTheSmallestAndCountAllCases) {
   const auto [small, large] = small_and_large();
   ASSERT_TRUE(store.keep(large).ok());
