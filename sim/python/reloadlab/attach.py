@@ -135,7 +135,8 @@ class _Session:
 
 # Torch gives these no types.
 _weak: Callable[[torch.UntypedStorage], StorageWeakRef] = StorageWeakRef
-_expired: Callable[[int], bool] = torch.Storage._expired  # as StorageWeakRef asks
+_storage: Any = torch.Storage
+_expired: Callable[[int], bool] = _storage._expired  # as StorageWeakRef asks
 _cuda: Any = torch.cuda
 
 
