@@ -135,8 +135,7 @@ class _Session:
 
 # Torch gives these no types.
 _weak: Callable[[torch.UntypedStorage], StorageWeakRef] = StorageWeakRef
-_storage: Any = torch.Storage
-_expired: Callable[[int], bool] = _storage._expired  # as StorageWeakRef asks
+_expired: Callable[[int], bool] = getattr(torch, "Storage")._expired  # as StorageWeakRef asks
 _cuda: Any = torch.cuda
 
 
