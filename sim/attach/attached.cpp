@@ -100,12 +100,13 @@ Execution& Attached::execution(Variation::Kind kind, const std::string& name) {
   return made;
 }
 
-Census Attached::census(const Moment& moment, int step) {
+Census Attached::census(Moment moment, int step) {
   Census census;
   census.step = step;
-  census.flags = moment.flags;
-  for (const Held& held : moment.held) {
-    CensusEntry& entry = census.entries.emplace_back(held.entry);
+  census.flags = std::move(moment.flags);
+  census.entries.reserve(moment.held.size());
+  for (Held& held : moment.held) {
+    CensusEntry& entry = census.entries.emplace_back(std::move(held.entry));
     if (!held.tensor.defined()) continue;
     describe_layout(held.tensor, entry);
     if (entry.on_meta || !has_plain_memory(held.tensor)) continue;
@@ -127,8 +128,8 @@ void Attached::add_reads(const std::vector<GraphOutput>& outputs, int step, Rank
     run.graph_reads.push_back({.step = step, .path = each.graph, .output = blobs_->keep(nameable(each.output.detach()))});
 }
 
-void Attached::cold(const std::string& checkpoint, const Moment& moment, const std::vector<GraphOutput>& outputs) {
-  Census seen = census(moment, 0);
+void Attached::cold(const std::string& checkpoint, Moment moment, const std::vector<GraphOutput>& outputs) {
+  Census seen = census(std::move(moment), 0);
   Execution& cold = execution(Variation::Kind::cold, checkpoint);
   cold.steps = {step_of(StepKind::load, checkpoint)};
   if (!outputs.empty()) cold.steps.push_back(step_of(StepKind::replay, {}));
@@ -188,10 +189,10 @@ void Attached::forget_what_is_not_of_weights() {
     std::erase_if(cold->entries, [&](const CensusEntry& entry) { return is_of_process(entry) && !made_of_weights.contains(entry.path); });
 }
 
-void Attached::begin(const std::string& checkpoint, const Moment& moment) {
+void Attached::begin(const std::string& checkpoint, Moment moment) {
   forget_what_is_not_of_weights();
   const int step = add_step(step_of(StepKind::load, checkpoint));
-  Census census = this->census(moment, step);
+  Census census = this->census(std::move(moment), step);
   for (const CensusEntry& entry : census.entries) {
     if (entry.kind != CensusEntry::Kind::parameter && entry.kind != CensusEntry::Kind::buffer) continue;
     evidence_.deliveries.push_back(
@@ -204,10 +205,10 @@ void Attached::begin(const std::string& checkpoint, const Moment& moment) {
   run.outcomes.push_back({.step = step});
 }
 
-void Attached::update(const Update& update, const Moment& moment) {
+void Attached::update(const Update& update, Moment moment) {
   RELOADLAB_CHECK(!evidence_.the_case.steps.empty(), "update() before begin()");
   const int step = add_step(step_of(StepKind::reload, update.checkpoint));
-  Census census = this->census(moment, step);
+  Census census = this->census(std::move(moment), step);
   RankPlan& plan = evidence_.plan.front();
   plan.states.push_back({.step = step, .checkpoint = update.checkpoint, .partial = false});
   plan.peaks.push_back({.step = step, .extra_bytes = options_.extra_bytes.value_or(0)});

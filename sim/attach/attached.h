@@ -48,10 +48,10 @@ class Attached {
   // Code::usage: a law that is unknown or needs more than a live model, with the nearest spelling; ranks that cannot be.
   static Result<Attached> make(AttachOptions options);
 
-  void cold(const std::string& checkpoint, const Moment& moment, const std::vector<GraphOutput>& outputs = {});
-  void begin(const std::string& checkpoint, const Moment& moment);
+  void cold(const std::string& checkpoint, Moment moment, const std::vector<GraphOutput>& outputs = {});
+  void begin(const std::string& checkpoint, Moment moment);
   // REQUIRES begin().
-  void update(const Update& update, const Moment& moment);
+  void update(const Update& update, Moment moment);
   // An earlier cold checkpoint with the same contents in all that a model holds; empty: there is none. A reload would change nothing.
   std::string twin(const std::string& checkpoint) const;
   void graphs(const std::vector<GraphOutput>& outputs);
@@ -64,7 +64,7 @@ class Attached {
 
  private:
   explicit Attached(AttachOptions options);
-  Census census(const Moment& moment, int step);
+  Census census(Moment moment, int step);
   Execution& execution(Variation::Kind kind, const std::string& name = {});
   int add_step(Step step);
   void add_reads(const std::vector<GraphOutput>& outputs, int step, RankRun& run);

@@ -45,7 +45,9 @@ Held held_from(const py::tuple& named) {
 
 Moment moment_from(const py::object& object) {
   Moment moment;
-  for (const py::handle each : object.attr("held")) moment.held.push_back(held_from(py::cast<py::tuple>(each)));
+  const py::list held = object.attr("held");
+  moment.held.reserve(held.size());
+  for (const py::handle each : held) moment.held.push_back(held_from(py::cast<py::tuple>(each)));
   moment.flags = object.attr("flags").cast<std::string>();
   return moment;
 }
