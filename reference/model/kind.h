@@ -42,6 +42,8 @@ class LayerKind {
   virtual std::vector<SlotSpec> late_slots(const LayerSpec&, TensorParallel) const { return {}; }
   // Bytes that the loader of a real (not meta) tensor allocates for itself at its peak; by CUDA's operators, at most.
   virtual int64_t loader_scratch_bytes(const LayerSpec&, const Delivery&, TensorParallel, Operators) const { return 0; }
+  // Bytes of the host that it allocates although its tensor is on meta, as where loads are counted.
+  virtual int64_t counting_scratch_bytes(const LayerSpec&, const Delivery&) const { return 0; }
   // Makes the layer with its tensors on the current default device, padding set to its declared value, loaders attached.
   virtual LayerPtr build(const LayerSpec& spec, TensorParallel tp) const = 0;
   // Called when all layers of the model exist and ties are set: makes what refers to other layers' tensors (views).

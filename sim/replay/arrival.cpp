@@ -1,5 +1,7 @@
 #include "sim/replay/arrival.h"
 
+#include <algorithm>
+
 #include "reference/model/transpose_tile.h"
 #include "sim/replay/laid.h"
 
@@ -25,16 +27,18 @@ int64_t held_bytes(const Catalogue& catalogue, const Step& step, const Sent& sen
 }
 
 MemoryModel::Tiles tiles_of(const Catalogue& catalogue, model::TensorParallel tp, const Sent& sent, bool transport_owns) {
-  if (sent.layout != LoadPlan::Layout::transposed) return {};
   const model::Delivery& delivery = delivery_of(catalogue, sent);
   const int layer = catalogue.layer_of(sent.delivery);
   const model::LayerSpec& spec = catalogue.layer(layer);
-  const std::vector<model::SlotSpec> slots = catalogue.kind(layer).slots(spec, tp);
+  const model::LayerKind& kind = catalogue.kind(layer);
+  const int64_t counting = kind.counting_scratch_bytes(spec, delivery);
+  if (sent.layout != LoadPlan::Layout::transposed) return {.kept = counting};
+  const std::vector<model::SlotSpec> slots = kind.slots(spec, tp);
   const model::SlotSpec* slot = model::find_slot(slots, delivery.slot);
   const Shape shape = sent.shape_of(delivery);
   const model::Lying loaded{shape, Laid(shape, sent.layout).strides, sent.dtype_of(delivery)};
-  return {.replayed = slot ? model::loader_tile_bytes(loaded, *slot, catalogue.kind(layer).placements(spec, delivery, tp)) : 0,
-          .kept = transport_owns ? model::clone_tile_bytes(loaded) : 0};
+  return {.replayed = slot ? model::loader_tile_bytes(loaded, *slot, kind.placements(spec, delivery, tp)) : 0,
+          .kept = std::max(counting, transport_owns ? model::clone_tile_bytes(loaded) : 0)};
 }
 
 }  // namespace reloadlab::sim

@@ -38,7 +38,7 @@ class MemoryModel {
   // What ATen takes for tensors that lie column by column (reference/model/transpose_tile.h).
   struct Tiles {
     int64_t replayed = 0;  // when the loader gets it to write
-    int64_t kept = 0;      // when it is copied to be kept
+    int64_t kept = 0;      // when it is counted, or copied to be kept
   };
   void buffer(int group, const Tiles& tiles);  // a load call of that source that is kept until its group is processed
   void pass(const Tiles& tiles);               // one that is dropped: in flight only

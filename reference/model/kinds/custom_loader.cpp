@@ -158,6 +158,10 @@ class CustomLoader final : public KindBase {
     if (via != "mask") return 0;
     return elements + (operators == Operators::cuda ? scatter_scratch_bytes(elements) : 0);
   }
+  int64_t counting_scratch_bytes(const LayerSpec& spec, const Delivery& delivery) const override {
+    const bool indexes = delivery.slot == "weight" && spec.text("via") == "index_put";
+    return indexes ? spec.integer("rows") * dtype_size(DType::i64) : 0;
+  }
 
  protected:
   std::vector<SlotSpec> own_slots(const LayerSpec& spec, TensorParallel) const override {

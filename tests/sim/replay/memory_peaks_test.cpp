@@ -130,5 +130,19 @@ TEST(AnAbandonedLoad, CountsWithWhatCopyingItTook) {
   }
 }
 
+// An index on the host, for a tensor on meta.
+TEST(AnAbandonedLoad, CountsWithWhatItsLoaderTookToBeCounted) {
+  constexpr int64_t rows = 5, columns = 3, weight = rows * columns * 2, index = rows * 8;
+  model::LayerSpec layer{.name = "up", .kind = "custom_loader", .dtype = DType::bf16};
+  layer.values = {{"rows", rows}, {"columns", columns}, {"via", std::string("index_put")}, {"bias", true}};
+  model::fill_defaults(layer);
+  Case the_case = tiny_case({layer});
+  the_case.steps.resize(2);
+  the_case.steps[1].abort_after = 1;
+  const PeakPair pair = memory_peaks(peaks_evidence_of(the_case, "layerwise@hardened"))[0];
+  EXPECT_EQ(pair.planned, weight + index);
+  EXPECT_EQ(pair.seen, pair.planned);
+}
+
 }  // namespace
 }  // namespace reloadlab::sim
