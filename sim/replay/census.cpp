@@ -56,9 +56,10 @@ void describe_layout(const at::Tensor& tensor, CensusEntry& entry) {
   entry.shape.assign(tensor.sizes().begin(), tensor.sizes().end());
   entry.strides.assign(tensor.strides().begin(), tensor.strides().end());
   entry.offset = tensor.storage_offset();
-  entry.dtype = named(tensor.scalar_type()).value_or(DType::u8);
+  const std::optional<DType> dtype = named(tensor.scalar_type());
+  entry.dtype = dtype.value_or(DType::u8);
   entry.on_meta = tensor.is_meta();
-  if (named(tensor.scalar_type())) return;
+  if (dtype) return;
   const auto size = static_cast<int64_t>(tensor.itemsize());
   entry.tensor_class += fmt::format(" of {}", c10::toString(tensor.scalar_type()));
   entry.shape.push_back(size);

@@ -104,7 +104,7 @@ def _callable_text(value: Any) -> str:
 def _closed_over(function: Any) -> Any:
     for cell in getattr(function, "__closure__", None) or ():
         with contextlib.suppress(ValueError):  # not yet filled
-            if isinstance(cell.cell_contents, (types.FunctionType, types.MethodType, functools.partial)):
+            if isinstance(cell.cell_contents, _CALLABLE):
                 return cell.cell_contents
     return None
 
