@@ -1,6 +1,7 @@
 #include "reference/layerwise/grouping.h"
 
 #include <algorithm>
+#include <deque>
 #include <numeric>
 
 namespace reloadlab::layerwise {
@@ -20,7 +21,7 @@ class Sets {
   }
 
  private:
-  std::vector<size_t> parent_;
+  std::deque<size_t> parent_;
 };
 
 // Calls fn(storage) for every storage that the layer had when it was recorded or has now.
@@ -33,17 +34,17 @@ void for_each_storage(const model::Layer& layer, const LayerRecord& record, Fn&&
   });
 }
 
-// A layer of the update, with its record.
+// A layer of the update, with its record. Lists of all layers are deques, the update's as well: for one large block glibc's malloc first
+// puts together everything small that the last update freed, which took a third of prepare.
 struct Recorded {
   model::LayerPtr layer;
   std::shared_ptr<LayerRecord> record;
 };
 
-Sets sets_of(const Core& core, const std::vector<Recorded>& layers) {
+Sets sets_of(const Core& core, const std::deque<Recorded>& layers) {
   Sets sets(layers.size());
   if (core.policy.grouping == Grouping::layer) return sets;
-  std::vector<std::pair<const c10::StorageImpl*, size_t>> holders;
-  holders.reserve(4 * layers.size());
+  std::deque<std::pair<const c10::StorageImpl*, size_t>> holders;
   for (size_t i = 0; i < layers.size(); ++i)
     for_each_storage(*layers[i].layer, *layers[i].record, [&](const c10::StorageImpl* storage) { holders.emplace_back(storage, i); });
   std::ranges::sort(holders);  // in whatever order: who holds one storage stands together
@@ -69,14 +70,11 @@ bool is_deferred(const LayerwisePolicy& policy, const model::Layer& layer) {
 }
 
 void form_groups(Core& core, Update& update, const model::Model& model) {
-  std::vector<Recorded> layers;
-  layers.reserve(model.layers().size());
+  std::deque<Recorded> layers;
   for (const model::LayerPtr& layer : model.layers())
     if (!update.find(layer)) layers.push_back({layer, core.record_of(layer)});
   Sets sets = sets_of(core, layers);
-  std::vector<Group*> groups(layers.size());
-  update.groups.reserve(update.groups.size() + layers.size());
-  update.by_layer.reserve(update.by_layer.size() + layers.size());
+  std::deque<Group*> groups(layers.size());
   for (size_t i = 0; i < layers.size(); ++i) {
     Group*& group = groups[sets.find(i)];
     if (!group) group = update.groups.emplace_back(std::make_unique<Group>()).get();

@@ -1,4 +1,5 @@
 // LW3: a reload begins.
+#include <c10/util/SmallVector.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -68,7 +69,7 @@ class Placeholders {
  private:
   const LayerwisePolicy& policy_;
   using Made = std::pair<const RecordedTensor*, model::ParameterPtr>;
-  std::vector<Made> made_;
+  c10::SmallVector<Made, 4> made_;
 };
 
 std::vector<std::string> names_of_tensors(const model::Layer& layer) {
@@ -134,14 +135,14 @@ struct Reported {
 };
 
 // A group has a handful of storages.
-Reported& reported(std::vector<Reported>& all, const RecordedStorage* storage) {
+Reported& reported(c10::SmallVectorImpl<Reported>& all, const RecordedStorage* storage) {
   const auto found = std::ranges::find(all, storage, &Reported::of);
   return found == all.end() ? all.emplace_back(storage) : *found;
 }
 
 std::unique_ptr<Progress> element_progress(Core& core, const Group& group) {
   auto progress = std::make_unique<ElementProgress>(core.tracker);
-  std::vector<Reported> all;
+  c10::SmallVector<Reported, 4> all;
   for (const Member& member : group.members) {
     for (const RecordedSlot& slot : member.record->slots) {
       if (!slot.tensor) continue;

@@ -1,6 +1,9 @@
 #pragma once
 // What an update keeps while it lasts: which layers are processed together, how far they have come, the loads that wait, the kernel
 // tensors that come back.
+#include <c10/util/SmallVector.h>
+
+#include <deque>
 #include <memory>
 #include <string>
 #include <utility>
@@ -56,7 +59,7 @@ struct Group {
   State state = State::idle;
   bool deferred = false;  // a member's post-load step comes after all other layers'
   bool own_step_ran = false;
-  std::vector<Member> members;
+  c10::SmallVector<Member, 1> members;
   std::vector<BufferedLoad> loads;
   int64_t buffered_bytes = 0;
   std::unique_ptr<Progress> progress;
@@ -72,9 +75,9 @@ struct Update {
   explicit Update(Gather gather) : transfer(gather) {}
 
   bool open = true;
-  std::vector<std::unique_ptr<Group>> groups;                            // in module order of their first layers
-  std::vector<std::pair<std::weak_ptr<model::Layer>, Group*>> by_layer;  // in the order of std::owner_less
-  std::optional<bool> torchao_flag;                                      // as it was before begin; none: the model had no such flag
+  std::deque<std::unique_ptr<Group>> groups;                            // in module order of their first layers
+  std::deque<std::pair<std::weak_ptr<model::Layer>, Group*>> by_layer;  // in the order of std::owner_less
+  std::optional<bool> torchao_flag;                                     // as it was before begin; none: the model had no such flag
   bool remembers_flag = false;
   std::function<Status(std::string_view)> on_unexpected_before;  // the model's hook, while ours is there
   bool hooked = false;

@@ -101,7 +101,7 @@ class ElementProgress final : public Progress {
   std::vector<Missing> missing() const override;
   void reset() override;
 
-  const std::vector<std::unique_ptr<StorageProgress>>& storages() const { return storages_; }
+  const c10::SmallVectorImpl<std::unique_ptr<StorageProgress>>& storages() const { return storages_; }
 
  private:
   void forget_last();
@@ -111,7 +111,7 @@ class ElementProgress final : public Progress {
   Counted weigh(StorageProgress& storage);
 
   WriteTracker& tracker_;
-  std::vector<std::unique_ptr<StorageProgress>> storages_;
+  c10::SmallVector<std::unique_ptr<StorageProgress>, 2> storages_;
   std::vector<StorageProgress*> touched_;  // by the call that was counted last
   bool received_ = false;
   int64_t loadable_bytes_ = 0;  // over all storages
