@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "reference/base/status.h"
@@ -73,14 +74,29 @@ const LoaderPtr& default_weight_loader();
 template <class Owner>
 class Counted {
  public:
-  Counted() { ++live; }
-  Counted(const Counted&) { ++live; }
-  Counted& operator=(const Counted&) = default;
-  ~Counted() { --live; }
+  // Counts those that are made while it is the innermost one. What was there before it, and dies meanwhile, is none of its own.
+  class Scope {
+   public:
+    Scope() : outer_(std::exchange(current, own_)) {}
+    ~Scope() { current = outer_; }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+    int64_t live_count() const { return *own_; }
+
+   private:
+    std::shared_ptr<int64_t> own_ = std::make_shared<int64_t>(0), outer_;
+  };
+
+  Counted() : scope_(current) { ++live, ++*scope_; }
+  Counted(const Counted&) : Counted() {}
+  Counted& operator=(const Counted&) { return *this; }
+  ~Counted() { --live, --*scope_; }
   static int64_t live_count() { return live; }
 
  private:
   static inline int64_t live = 0;
+  static inline std::shared_ptr<int64_t> current = std::make_shared<int64_t>(0);
+  std::shared_ptr<int64_t> scope_;
 };
 
 struct Parameter {

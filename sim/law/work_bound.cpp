@@ -28,11 +28,11 @@ Costs cold_costs(const Evidence& evidence, size_t rank) {
   return costs;
 }
 
-// The load call processed something, rightly or not: what that costs is the layer's.
+// The load call processed something, rightly or not: what that costs is the layer's. One that a fault broke off may have been about to.
 bool processes(const RankRun& run, const PlannedLoad& load) {
   for (const Event& event : run.events)
     if (event.step == load.step && event.load == load.index &&
-        (event.kind == EventKind::post_load_begin || event.kind == EventKind::write_kernel))
+        (event.kind == EventKind::post_load_begin || event.kind == EventKind::write_kernel || event.kind == EventKind::fault))
       return true;
   return false;
 }

@@ -164,8 +164,8 @@ void RankSession::collect(const std::function<void(int model, int rank, size_t r
 }
 
 void RankSession::count_living(StepOutcome& outcome) const {
-  outcome.live_layers = model::Counted<model::Layer>::live_count() - stage_.layers_before;
-  outcome.live_parameters = model::Counted<model::Parameter>::live_count() - stage_.parameters_before;
+  outcome.live_layers = stage_.layers.live_count();
+  outcome.live_parameters = stage_.parameters.live_count();
   outcome.live_allocations = account_->live_allocations();
   outcome.live_bytes = account_->live_bytes();
 }

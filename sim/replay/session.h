@@ -39,9 +39,9 @@ struct Stage {
   std::function<at::Tensor(const std::string& checkpoint, const std::string& path)> processed;
   // As each event is noted; may be empty.
   std::function<void(int rank, int model, const Event&)> on_event = {};
-  // Alive in the process before the execution: not its own.
-  int64_t layers_before = model::Counted<model::Layer>::live_count();
-  int64_t parameters_before = model::Counted<model::Parameter>::live_count();
+  // Of the execution: what an earlier one has left, and lets go of now, is not its own.
+  model::Counted<model::Layer>::Scope layers = {};
+  model::Counted<model::Parameter>::Scope parameters = {};
 };
 
 // Every call runs with the rank's account current (World::each_rank sees to it).

@@ -5,6 +5,8 @@
 #include <ATen/ops/cat.h>
 #include <fmt/format.h>
 
+#include <exception>
+
 #include "reference/base/check.h"
 #include "reference/base/prng.h"
 #include "reference/model/architecture/lockstep.h"
@@ -59,15 +61,21 @@ Lockstep::Lockstep(std::span<Model* const> ranks, const Reduce& reduce) : ranks_
 PerRank Lockstep::run(const std::string& path, const PerRank& inputs) const {
   PerRank results;
   bool partial = false;
+  std::exception_ptr first;  // all ranks run the layer, as they would without each other, and then the forward fails
   for (size_t rank = 0; rank < size(); ++rank) {
     LayerPtr layer = ranks_[rank]->find(path);
     RELOADLAB_CHECK(layer, fmt::format("rank {} has no layer {}", rank, path));
     partial = layer->kind->is_partial(layer->spec);
-    const DeviceScope scope(devices_[rank]);
-    const Result<at::Tensor> result = run_layer(*layer, inputs[rank].to(devices_[rank]));
-    TORCH_CHECK(result.ok(), path, ": ", result.status().message());
-    results.push_back(*result);
+    try {
+      const DeviceScope scope(devices_[rank]);
+      const Result<at::Tensor> result = run_layer(*layer, inputs[rank].to(devices_[rank]));
+      TORCH_CHECK(result.ok(), path, ": ", result.status().message());
+      results.push_back(*result);
+    } catch (...) {
+      if (!first) first = std::current_exception();
+    }
   }
+  if (first) std::rethrow_exception(first);
   if (!partial) return results;
   const at::Tensor sum = reduce_(std::move(results));
   PerRank everywhere;

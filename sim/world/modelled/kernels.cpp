@@ -7,6 +7,7 @@
 #include "reference/base/check.h"
 #include "sim/world/modelled/device.h"
 #include "sim/world/modelled/machine.h"
+#include "sim/world/modelled/shadows.h"
 #include "sim/world/order/operator_facts.h"
 
 namespace reloadlab::sim::modelled {
@@ -15,69 +16,6 @@ namespace {
 using at::Tensor;
 using c10::IValue;
 using torch::jit::Stack;
-using TensorMap = std::function<Tensor(const Tensor&)>;
-
-// The value with `f` applied to each tensor in it, and its device replaced.
-IValue mapped(const IValue& value, const TensorMap& f, c10::Device device) {
-  if (value.isTensor()) return value.toTensor().defined() ? IValue(f(value.toTensor())) : value;
-  if (value.isDevice()) return device;
-  if (value.isTensorList()) {
-    c10::List<Tensor> list;
-    for (const Tensor& tensor : value.toTensorVector()) list.push_back(f(tensor));
-    return list;
-  }
-  if (value.isOptionalTensorList()) {
-    c10::List<std::optional<Tensor>> list;
-    for (const std::optional<Tensor>& tensor : value.toOptionalTensorVector())
-      list.push_back(tensor && tensor->defined() ? std::optional(f(*tensor)) : tensor);
-    return list;
-  }
-  return value;
-}
-
-Stack mapped(const Stack& values, const TensorMap& f, c10::Device device) {
-  Stack result;
-  for (const IValue& value : values) result.push_back(mapped(value, f, device));
-  return result;
-}
-
-void each_tensor(const IValue& value, const std::function<void(const Tensor&)>& visit) {
-  auto keep = [&](const Tensor& tensor) {
-    visit(tensor);
-    return tensor;
-  };
-  (void)mapped(value, keep, c10::Device(at::kCPU));
-}
-
-Tensor shadow(const Tensor& tensor, c10::Device device) {
-  Tensor copy = at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options().device(device));
-  return device.is_meta() ? copy : copy.zero_();
-}
-
-struct Shapes {
-  Stack results, arguments;  // of a call on shadows
-};
-
-// Most operators say their shapes on meta; those that have no kernel there run once on zeros.
-Shapes infer(const c10::OperatorHandle& op, const Stack& arguments) {
-  AccountScope nobody(nullptr);
-  auto call = [&](c10::Device device) {
-    auto to_shadow = [&](const Tensor& tensor) {
-      bool scalar = !is_modelled(tensor) && tensor.dim() == 0;
-      return scalar ? tensor : shadow(tensor, device);
-    };
-    Shapes shapes;
-    shapes.arguments = mapped(arguments, to_shadow, device);
-    shapes.results = shapes.arguments;
-    on_device([&] { op.callBoxed(&shapes.results); });
-    return shapes;
-  };
-  try {
-    return call(c10::Device(at::kMeta));
-  } catch (const c10::NotImplementedError&) {
-    return call(c10::Device(at::kCPU));
-  }
-}
 
 int device_of(const Stack& arguments) {
   int device = -1;
@@ -177,6 +115,7 @@ void queue(const c10::OperatorHandle& op, const OperatorFacts& facts, Stack& arg
   Kernel kernel{.name = op.schema().name(), .accesses = accesses(facts, arguments)};
   bool bytes = Machine::required().config().bytes;
   Deferred call{.op = op, .arguments = bytes ? aliases(arguments) : Stack(), .fresh = {}};
+  if (bytes) refuse_now(op, arguments);
   bool any_fresh = std::find(facts.returns.begin(), facts.returns.end(), -1) != facts.returns.end();
   Shapes shapes = any_fresh ? infer(op, arguments) : Shapes{};
   for (size_t i = 0; i < facts.returns.size(); ++i) {

@@ -103,6 +103,21 @@ TEST(Build, models_leave_nothing_behind) {
   EXPECT_EQ(Counted<Parameter>::live_count(), parameters);
 }
 
+TEST(Build, a_scope_counts_what_is_made_in_it) {
+  auto earlier = std::make_shared<Parameter>();
+  const Counted<Parameter>::Scope scope;
+  auto own = std::make_shared<Parameter>(), copy = std::make_shared<Parameter>(*own);
+  earlier.reset();
+  {
+    const Counted<Parameter>::Scope inner;
+    earlier = std::make_shared<Parameter>();
+    EXPECT_EQ(inner.live_count(), 1);
+  }
+  EXPECT_EQ(scope.live_count(), 2);
+  own.reset();
+  EXPECT_EQ(scope.live_count(), 1);
+}
+
 TEST(Build, padding_is_declared_on_the_parameter) {
   const LayerSpec padded = layer_of("column_parallel_linear", {{"in", 2L}, {"out", 3L}, {"pad_rows_to", 4L}, {"pad_value", 1.5}});
   std::unique_ptr<Model> model = cold(model_of({padded}), {1, 2});

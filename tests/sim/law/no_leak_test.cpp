@@ -30,6 +30,25 @@ TEST(NoLeak, WhatShrinksIsNotLevelEither) {
   EXPECT_EQ(fixture.judge(kNoLeak).finding->what, "1 fewer allocation alive after 1 more reload than before");
 }
 
+TEST(NoLeak, WhatFailedUpdatesLeaveMayGoToAndFro) {
+  for (const int64_t change : {-4, 4}) {
+    Fixture fixture;
+    Execution& run = repeat(fixture);
+    for (int step = kFirstExtra; step <= kLastExtra; ++step) fixture.outcome(run, step).status = Status(Code::failed, "a copy back failed");
+    fixture.outcome(run, kFirstExtra + 1).live_bytes += change;
+    EXPECT_EQ(text(fixture.judge(kNoLeak)), "pass");
+  }
+}
+
+TEST(NoLeak, WhatFailedUpdatesLeaveMayNotGrow) {
+  Fixture fixture;
+  Execution& run = repeat(fixture);
+  fixture.outcome(run, kFirstExtra + 1).status = Status(Code::failed, "a copy back failed");
+  fixture.outcome(run, kFirstExtra + 1).live_bytes += 4;
+  fixture.outcome(run, kLastExtra).live_bytes += 8;
+  EXPECT_EQ(text(fixture.judge(kNoLeak)), "fail: repeat 3, rank 0, step 5, : 4 more bytes alive after 1 more reload than before");
+}
+
 TEST(NoLeak, TheScenariosOwnReloadsMayKeepSomethingOnce) {
   Fixture fixture;
   fixture.outcome(repeat(fixture), kToB).live_bytes -= 64;

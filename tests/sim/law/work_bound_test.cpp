@@ -28,6 +28,12 @@ TEST(WorkBound, WhatProcessesALayerIsNotJudged) {
   EXPECT_EQ(text(early.judge(kWorkBound)), "pass");
 }
 
+TEST(WorkBound, WhatAFaultBreaksOffIsNotJudged) {
+  Fixture broken = with_costs({99, 0, 0});
+  broken.events().push_back({EventKind::fault, kToB, 0});
+  EXPECT_EQ(text(broken.judge(kWorkBound)), "pass");
+}
+
 TEST(WorkBound, WithoutColdLoadsThereIsNothingToCompareWith) {
   Fixture fixture = with_costs({99, 0, 0});
   std::erase_if(fixture.evidence.executions, [](const Execution& e) { return e.variation.kind == Variation::Kind::cold; });

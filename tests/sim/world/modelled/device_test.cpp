@@ -39,6 +39,17 @@ TEST_F(Device, NothingRunsUntilTheHostWaits) {
   EXPECT_EQ(values(ones), repeated(1, 4));
 }
 
+TEST_F(Device, WhatAnOperatorRefusesItRefusesWhenItIsCalled) {
+  const at::Tensor numbers = at::ones({2}, on(0).dtype(at::kBFloat16)), bytes = at::ones({2}, on(0).dtype(at::kByte));
+  for (int again = 0; again < 2; ++again) {
+    EXPECT_THROW(numbers.bitwise_and_(3), c10::NotImplementedError);
+    EXPECT_THROW(bytes.fill_(1e9), std::runtime_error);
+    EXPECT_THROW(numbers.add_(at::ones({3}, on(0))), c10::Error);
+  }
+  EXPECT_EQ(values(numbers.add_(bytes.fill_(4))), repeated(5, 2));
+  EXPECT_EQ(machine.device_error(), "");
+}
+
 TEST_F(Device, TheCopyToTheHostWaitsForItsStreamOnly) {
   machine.wait(machine.stream(1, 0), std::make_shared<Point>());  // stays behind
   EXPECT_EQ(values(at::ones({4}, on(0))), repeated(1, 4));
