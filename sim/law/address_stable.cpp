@@ -9,15 +9,17 @@
 namespace reloadlab::sim {
 namespace {
 
-// For each entry the index of the first entry with the same handle: the partition into shared handles, without serial numbers.
-std::vector<size_t> handle_partition(const Census& census) {
-  std::map<int64_t, size_t> first;
-  std::vector<size_t> parts;
-  for (size_t i = 0; i < census.entries.size(); ++i) {
-    const int64_t handle = census.entries[i].handle;
-    parts.push_back(handle < 0 ? i : first.try_emplace(handle, i).first->second);
-  }
-  return parts;
+// By name the first of all names of the same handle, in the alphabet's order: which of them are one, without serial numbers, and whatever
+// the order of slots is.
+using Sharing = std::map<std::string_view, std::string_view>;
+
+Sharing sharing_of(const Census& census) {
+  std::map<int64_t, std::string_view> first;
+  for (const CensusEntry& entry : census.entries)
+    if (auto [name, fresh] = first.try_emplace(entry.handle, entry.path); !fresh && entry.path < name->second) name->second = entry.path;
+  Sharing names;
+  for (const CensusEntry& entry : census.entries) names.emplace(entry.path, entry.handle < 0 ? entry.path : first.at(entry.handle));
+  return names;
 }
 
 std::optional<std::string> moved(const CensusEntry* now, const CensusEntry& before) {
@@ -28,23 +30,22 @@ std::optional<std::string> moved(const CensusEntry* now, const CensusEntry& befo
 }
 
 // Names whose handles were one and are two now, or the other way round.
-std::optional<std::string> untied(const Census& now, const Census& before, const std::vector<size_t>& parts_now,
-                                  const std::vector<size_t>& parts_before, size_t index) {
-  if (now.entries.size() != before.entries.size() || now.entries[index].path != before.entries[index].path) return std::nullopt;
-  if (parts_now[index] == parts_before[index]) return std::nullopt;
-  const bool was_shared = parts_before[index] != index;
-  return was_shared ? fmt::format("no longer is the same parameter as {}", before.entries[parts_before[index]].path)
-                    : fmt::format("is now the same parameter as {}", now.entries[parts_now[index]].path);
+std::optional<std::string> untied(const Sharing& now, const Sharing& before, const std::string& path) {
+  const auto found = now.find(path);
+  if (now.size() != before.size() || found == now.end() || found->second == before.at(path)) return std::nullopt;
+  const bool was_shared = before.at(path) != path;
+  return was_shared ? fmt::format("no longer is the same parameter as {}", before.at(path))
+                    : fmt::format("is now the same parameter as {}", found->second);
 }
 
 std::optional<Finding> judge_pair(const RestingState& before, const RestingState& now, size_t rank, Tally& tally) {
-  const std::vector<size_t> parts_before = handle_partition(*before.census), parts_now = handle_partition(*now.census);
+  const Sharing sharing_before = sharing_of(*before.census), sharing_now = sharing_of(*now.census);
   for (size_t i = 0; i < before.census->entries.size(); ++i) {
     const CensusEntry& was = before.census->entries[i];
     if (was.kind == CensusEntry::Kind::extra_host) continue;
     tally.check();
     auto what = moved(counterpart(*now.census, i, was.path), was);
-    if (!what) what = untied(*now.census, *before.census, parts_now, parts_before, i);
+    if (!what) what = untied(sharing_now, sharing_before, was.path);
     if (what)
       return Finding{.execution = "warm", .rank = static_cast<int>(rank), .step = now.planned.step, .tensor = was.path, .what = *what};
   }

@@ -45,6 +45,13 @@ TEST(AddressStable, TiedParametersStayTiedAndOthersApart) {
             "fail: warm, rank 0, step 1, norm.weight: is now the same parameter as fc.weight");
 }
 
+TEST(AddressStable, NamesThatShareAHandleMayStandInAnotherOrder) {
+  Fixture fixture;
+  for (int step : {kLoadA, kToB, kToA}) fixture.census(step).entries[1].handle = 0;
+  for (int step : {kToB, kToA}) std::swap(fixture.census(step).entries[0], fixture.census(step).entries[1]);
+  EXPECT_EQ(text(fixture.judge(kAddressStable)), "pass");
+}
+
 TEST(AddressStable, HandlesMayBeNewObjectsAsLongAsTheyShareAsBefore) {
   EXPECT_EQ(after([](Fixture&, CensusEntry& entry) { entry.handle = 40; }), "pass");
 }
