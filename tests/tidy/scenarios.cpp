@@ -84,7 +84,7 @@ void check_table(const Tree& tree, const std::string& path, Complaints& complain
 Complaints check_release_tables(const Tree& tree) {
   Complaints complaints;
   for (const auto& [path, lines] : tree)
-    if (is_below(path, "ci/releases") && path.ends_with(".txt")) check_table(tree, path, complaints);
+    if (folder_of(path) == "ci/releases" && path.ends_with(".txt")) check_table(tree, path, complaints);
   return complaints;
 }
 
