@@ -207,12 +207,11 @@ TEST(Scenarios, TablesOfReleasesTellAllOfTheirSystem) {
   Tree tree = {{"scenarios/online_quant/oq_abort.yaml", {"scenario: oq-abort", "system: online_quant"}},
                {"scenarios/layerwise/padded.yaml", {"scenario: padded", "system: layerwise"}},
                {"scenarios/models/oq_large.yaml", {"scenario: oq-large", "system: online_quant"}},
-               {"ci/releases/vllm-oq@0.13.0.txt", {"  cold", "oq-abort-late ×2  ok"}}};
+               {"scenarios/expectations/releases/vllm-oq@0.13.0.txt", {"  cold", "oq-abort-late ×2  ok"}}};
   EXPECT_EQ(only(check_release_tables(tree)),
-            "ci/releases/vllm-oq@0.13.0.txt:1: no row for scenarios/online_quant/oq_abort.yaml, use ci/peers --keep vllm-oq@0.13.0");
-  tree["ci/releases/vllm-oq@0.13.0.txt"].push_back("oq-abort ×2  FAIL");
-  EXPECT_EQ(only(check_release_tables(tree)), "none");
-  tree["ci/releases/found/vllm-oq@0.13.0.txt"] = {"no_residue-reload-model-ee98829f  oq-mark"};  // of drawn cases, and no table
+            "scenarios/expectations/releases/vllm-oq@0.13.0.txt:1: no row for scenarios/online_quant/oq_abort.yaml, "
+            "use ci/peers --keep vllm-oq@0.13.0");
+  tree["scenarios/expectations/releases/vllm-oq@0.13.0.txt"].push_back("oq-abort ×2  FAIL");
   EXPECT_EQ(only(check_release_tables(tree)), "none");
   tree["scenarios/bugs/l16.yaml"] = {"scenario: l16", "system: online_quant"};
   tree["scenarios/models/small_shrunk.yaml"] = {"scenario: small-shrunk", "system: online_quant"};
@@ -300,7 +299,7 @@ TEST(Sizes, FilesAndLinesHaveALimit) {
   for (int i = 0; i < 140; ++i) umlauts += "\xC3\xA4";
   EXPECT_EQ(only(check_sizes({{"sim/a.cpp", {umlauts}}})), "none");
   EXPECT_EQ(only(check_sizes({{"ci/a", {std::string(141, 'x')}}})), "ci/a:1: 141 columns, use at most 140");
-  EXPECT_EQ(only(check_sizes({{"ci/releases/a@1.txt", {std::string(141, 'x')}}})), "none");
+  EXPECT_EQ(only(check_sizes({{"scenarios/expectations/releases/a@1.txt", {std::string(141, 'x')}}})), "none");
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <ATen/ops/empty_strided.h>
 
 #include <bit>
-#include <unordered_set>
+#include <set>
 
 #include "reference/base/prng.h"
 #include "sim/world/modelled/device.h"
@@ -107,7 +107,7 @@ Shapes infer(const c10::OperatorHandle& op, const Stack& arguments) {
 }
 
 void refuse_now(const c10::OperatorHandle& op, const Stack& arguments) {
-  static std::unordered_set<uint64_t> taken;
+  static std::set<uint64_t> taken;
   constexpr size_t most = 1 << 16;
   if (op.hasTag(at::Tag::nondeterministic_seeded)) return;  // it would draw numbers
   const uint64_t look = Look(op, arguments).value();

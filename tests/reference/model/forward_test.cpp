@@ -249,7 +249,8 @@ TEST(Forward, of_a_layer_without_its_tensors_is_an_error) {
 
 // So that ranks which fail alike are left alike.
 TEST(Forward, of_a_layer_that_fails_is_run_on_every_rank) {
-  Group group = cold_group(model_of({layer_of("buffers", {{"shape", Shape{2}}, {"late", true}})}), 2, {});
+  const ModelSpec spec = model_of({layer_of("buffers", {{"shape", Shape{2}}, {"late", true}})});
+  Group group = cold_group(spec, 2, numbered(spec));
   for (Model* rank : group.ranks) rank->layers().front()->tensor("weight")->tensor = at::Tensor();
   const Status status = guarded([&] { return run_forward(group.ranks, 1), Status(); });
   EXPECT_FALSE(status.ok());
