@@ -109,8 +109,7 @@ Shapes infer(const c10::OperatorHandle& op, const Stack& arguments) {
 void refuse_now(const c10::OperatorHandle& op, const Stack& arguments) {
   static std::set<uint64_t> taken;
   constexpr size_t most = 1 << 16;
-  // One would draw numbers, the other would find others than there are.
-  if (op.hasTag(at::Tag::nondeterministic_seeded) || op.hasTag(at::Tag::dynamic_output_shape)) return;
+  if (op.hasTag(at::Tag::nondeterministic_seeded)) return;  // it would draw numbers
   const uint64_t look = Look(op, arguments).value();
   if (taken.contains(look)) return;
   (void)infer(op, arguments);
