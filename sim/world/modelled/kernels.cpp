@@ -115,8 +115,7 @@ void queue(const c10::OperatorHandle& op, const OperatorFacts& facts, Stack& arg
   Kernel kernel{.name = op.schema().name(), .accesses = accesses(facts, arguments)};
   bool bytes = Machine::required().config().bytes;
   Deferred call{.op = op, .arguments = bytes ? aliases(arguments) : Stack(), .fresh = {}};
-  const bool into_outs = std::ranges::find(facts.is_out, true) != facts.is_out.end();  // whose shapes may follow from what is in the rest
-  if (bytes && !into_outs) refuse_now(op, arguments);
+  if (bytes) refuse_now(op, facts, arguments);
   bool any_fresh = std::find(facts.returns.begin(), facts.returns.end(), -1) != facts.returns.end();
   Shapes shapes = any_fresh ? infer(op, arguments) : Shapes{};
   for (size_t i = 0; i < facts.returns.size(); ++i) {

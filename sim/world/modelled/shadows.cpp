@@ -1,5 +1,6 @@
 #include "sim/world/modelled/shadows.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_strided.h>
 
 #include <bit>
@@ -64,6 +65,13 @@ class Look {
   uint64_t value_ = 0;
 };
 
+// Outs take whatever shape comes, which may follow from what is in the rest.
+Stack with_empty_outs(const OperatorFacts& facts, Stack arguments) {
+  for (size_t i = 0; i < arguments.size(); ++i)
+    if (facts.is_out[i] && arguments[i].isTensor()) arguments[i] = at::empty({0}, arguments[i].toTensor().options().device(at::kMeta));
+  return arguments;
+}
+
 }  // namespace
 
 // The value with `f` applied to each tensor in it, and its device replaced.
@@ -106,15 +114,16 @@ Shapes infer(const c10::OperatorHandle& op, const Stack& arguments) {
   }
 }
 
-void refuse_now(const c10::OperatorHandle& op, const Stack& arguments) {
+void refuse_now(const c10::OperatorHandle& op, const OperatorFacts& facts, const Stack& arguments) {
   static std::set<uint64_t> taken;
   constexpr size_t most = 1 << 16;
   if (op.hasTag(at::Tag::nondeterministic_seeded)) return;  // it would draw numbers
   const uint64_t look = Look(op, arguments).value();
   if (taken.contains(look)) return;
-  (void)infer(op, arguments);
+  const Stack alike = with_empty_outs(facts, arguments);
+  (void)infer(op, alike);
   try {
-    (void)on_shadows(op, arguments, c10::Device(at::kCPU));
+    (void)on_shadows(op, alike, c10::Device(at::kCPU));
   } catch (const c10::NotImplementedError&) {
     throw;
   } catch (const c10::Error&) {  // NOLINT(bugprone-empty-catch): of the zeros, by which one cannot divide, say

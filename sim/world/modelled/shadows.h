@@ -4,6 +4,8 @@
 
 #include <functional>
 
+#include "sim/world/order/operator_facts.h"
+
 namespace reloadlab::sim::modelled {
 
 using TensorMap = std::function<at::Tensor(const at::Tensor&)>;
@@ -22,6 +24,6 @@ Shapes infer(const c10::OperatorHandle& op, const torch::jit::Stack& arguments);
 
 // Throws what the operator throws for arguments of such types, shapes and numbers: hosts are told when they call, as by every device, and
 // the kernel, which runs later, would be taken for one that broke the device. Calls that look alike are tried once.
-void refuse_now(const c10::OperatorHandle& op, const torch::jit::Stack& arguments);
+void refuse_now(const c10::OperatorHandle& op, const OperatorFacts& facts, const torch::jit::Stack& arguments);
 
 }  // namespace reloadlab::sim::modelled
