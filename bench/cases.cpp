@@ -83,8 +83,8 @@ BENCHMARK_CAPTURE(play_drawn, layerwise, "layerwise", "layerwise@hardened", fals
 BENCHMARK_CAPTURE(play_drawn, online_quant, "online_quant", "online_quant@hardened", false);
 BENCHMARK_CAPTURE(play_drawn, shared_series, "shared_series", "shared_series@hardened", false)->MeasureProcessCPUTime();
 
-// A ring of five layers on two ranks under other schedules than turns, each judged by all laws. Ranks are threads, so that what counts is
-// the time of all.
+// Passes of a ring of five layers on two ranks under other schedules than turns, each pass in an order of its own, and all of them judged
+// by all laws. A run is a load and four passes. Ranks are threads, so that what counts is the time of all.
 void play_schedules(benchmark::State& state, uint64_t delays, int64_t schedules) {
   const Engine engine = built_in_engine();
   Case the_case{.scenario = "ring", .system = "shared_series", .world = WorldKind::sim, .ranks = 2, .tensor_parallel = 1};
@@ -97,13 +97,17 @@ void play_schedules(benchmark::State& state, uint64_t delays, int64_t schedules)
   }
   the_case.series = {series};
   the_case.checkpoints = {{"A", {.seed = 1}}};
-  the_case.steps = {step(StepKind::load, "A"), step(StepKind::pass, "")};
+  constexpr int passes = 4;
+  the_case.steps = {step(StepKind::load, "A")};
+  the_case.steps.resize(1 + passes, step(StepKind::pass, ""));
   the_case.delays = delays;
   for (auto _ : state) {
     const fuzz::Observation seen = fuzz::observe(the_case, "shared_series@hardened", engine);
     RELOADLAB_CHECK(seen.end == End::judged && seen.failed.empty(), seen.reason);
   }
-  state.counters["schedules"] = benchmark::Counter(static_cast<double>(state.iterations() * schedules), benchmark::Counter::kIsRate);
+  const auto runs = static_cast<double>(state.iterations() * schedules);
+  state.counters["runs"] = benchmark::Counter(runs, benchmark::Counter::kIsRate);
+  state.counters["schedules"] = benchmark::Counter(runs * passes, benchmark::Counter::kIsRate);
 }
 
 // The one in turns, and so many more.
