@@ -74,7 +74,6 @@ Stack with_empty_outs(const OperatorFacts& facts, Stack arguments) {
 
 }  // namespace
 
-// The value with `f` applied to each tensor in it, and its device replaced.
 IValue mapped(const IValue& value, const TensorMap& f, c10::Device device) {
   if (value.isTensor()) return value.toTensor().defined() ? IValue(f(value.toTensor())) : value;
   if (value.isDevice()) return device;
