@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "reference/base/nearest.h"
@@ -22,22 +24,23 @@ namespace {
 // A line now and then: on a terminal every second, elsewhere every ten.
 class Telling {
  public:
-  explicit Telling(bool terminal) : every_(terminal ? 1.0 : 10.0) {}
+  Telling(bool terminal, const std::string& system) : every_(terminal ? 1.0 : 10.0), drawn_probes_(probes_of_drawn(system).size()) {}
   void tell(const fuzz::Progressed& progress, size_t causes) {
     if (progress.seconds < next_) return;
     next_ = progress.seconds + every_;
     fmt::print(stderr, "{}\n", line(progress, causes));
   }
-  static std::string line(const fuzz::Progressed& progress, size_t causes) {
+  std::string line(const fuzz::Progressed& progress, size_t causes) const {
     return fmt::format("{}, {:.0f}/s, {}, {} failing, {}, {} of {} probes, {} since the last new one", plural(progress.cases, "case"),
                        static_cast<double>(progress.cases) / std::max(progress.seconds, 1e-3),
                        plural(static_cast<int64_t>(progress.shapes.size()), "shape"), grouped(progress.failing),
-                       plural(static_cast<int64_t>(causes), "cause"), progress.probes.size(), probes().size(),
+                       plural(static_cast<int64_t>(causes), "cause"), progress.probes.size(), drawn_probes_,
                        seconds_text(progress.seconds - progress.last_new_seconds));
   }
 
  private:
   const double every_;
+  const size_t drawn_probes_;
   double next_ = 0;
 };
 
@@ -95,17 +98,16 @@ Result<bool> needs_processes(const FuzzTexts& texts, const std::string& candidat
   return texts.jobs > 1 || isolation != Isolation::none;
 }
 
-Result<fuzz::Summary> fuzz_here(const FuzzTexts& texts, fuzz::HuntOptions options, const Program& program, const fuzz::Stored& stored,
-                                const FuzzKeeping::Tell& tell) {
-  Telling telling(::isatty(STDERR_FILENO) == 1);
+Result<fuzz::Summary> fuzz_here(const FuzzTexts& texts, const fuzz::HuntOptions& options, const Program& program,
+                                const fuzz::Stored& stored, const FuzzKeeping::Tell& tell) {
+  Telling telling(::isatty(STDERR_FILENO) == 1, options.system);
   FuzzKeeping keeping(texts.store, tell);
   keeping.set_mended(stored.mended_texts());
-  options.known = stored.causes();
   const fuzz::Told told =
       told_to(keeping, options.candidate, [&](const fuzz::Progressed& progress, size_t causes) { telling.tell(progress, causes); });
   RELOADLAB_ASSIGN(const fuzz::Hunted hunted, fuzz::hunt(options, program.engine, told));
   RELOADLAB_TRY(keeping.count(options.candidate, hunted.found, 0, true));
-  return fuzz::summary_of(hunted);
+  return fuzz::summary_of(hunted, options.system);
 }
 
 // A failure: for people, and the line that plays it again.
@@ -124,14 +126,47 @@ void add_stored(const fuzz::Stored& stored, fuzz::Summary& summary) {
       if (fuzz::Summary::Seen& seen = summary.causes[one.entry.cause]; seen.token.empty()) seen.token = one.entry.token;
 }
 
-Exit exit_of_summary(const fuzz::Summary& summary) {
+// `gates`: a probe that no case met says that the campaign looked in the wrong places.
+Exit exit_of_summary(const fuzz::Summary& summary, bool gates) {
+  const std::vector<std::string_view> missing = gates ? fuzz::probes_missed(summary) : std::vector<std::string_view>();
+  for (const std::string_view probe : missing) fmt::print(stderr, "probe {}: no case met it\n", probe);
   if (!summary.defect.empty()) return Exit::defect;
   if (!summary.causes.empty()) return Exit::failed;
-  return summary.judged > 0 ? Exit::held : Exit::nothing_ran;
+  if (summary.judged == 0) return Exit::nothing_ran;
+  return missing.empty() ? Exit::held : Exit::inconclusive;
 }
 
-Result<fuzz::Summary> campaign(const FuzzTexts& texts, const fuzz::HuntOptions& options, const Program& program) {
+Result<Exit> end(const FuzzTexts& texts, const fuzz::Summary& summary, bool gates) {
+  fmt::print(stderr, "{}", summary_text(summary));
+  if (!texts.summary.empty()) RELOADLAB_TRY(write_file(texts.summary, to_json(summary).dump(1) + "\n"));
+  return exit_of_summary(summary, gates);
+}
+
+Result<Exit> merge(const FuzzTexts& texts) {
+  std::optional<fuzz::Summary> all;
+  for (const std::string& file : texts.merged) {
+    std::ifstream in(file, std::ios::binary);
+    if (!in) return Status(Code::usage, fmt::format("--merge: {} cannot be read", file));
+    Result<fuzz::Summary> one = fuzz::summary_from(std::string(std::istreambuf_iterator<char>(in), {}));
+    if (!one.ok()) return Status(Code::data, fmt::format("{}: {}", file, one.status().message()));
+    if (all && all->system != one->system)
+      return Status(Code::usage, fmt::format("--merge: {} is of {}, the ones before it of {}", file, one->system, all->system));
+    if (all) all->add(*one);
+    if (!all) all = *std::move(one);
+  }
+  return end(texts, *all, true);
+}
+
+// Before the campaign, and not when it is over.
+Status can_write(const std::string& file) {
+  const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
+  return std::filesystem::is_directory(folder) ? Status()
+                                               : Status(Code::usage, fmt::format("--summary: there is no folder {}", folder.string()));
+}
+
+Result<fuzz::Summary> campaign(const FuzzTexts& texts, fuzz::HuntOptions options, const Program& program) {
   RELOADLAB_ASSIGN(const fuzz::Stored stored, play_stored(texts, options.candidate, program));
+  stored.tell(options);
   const FuzzKeeping::Tell tell = tell_here(program);
   fuzz::Summary summary;
   if (!options.fail_fast || stored.causes().empty()) {
@@ -144,13 +179,13 @@ Result<fuzz::Summary> campaign(const FuzzTexts& texts, const fuzz::HuntOptions& 
 }
 
 Result<Exit> fuzz_action(const FuzzTexts& texts, const Program& program) {
+  if (!texts.summary.empty()) RELOADLAB_TRY(can_write(texts.summary));
+  if (!texts.merged.empty()) return merge(texts);
   RELOADLAB_ASSIGN(const fuzz::HuntOptions options, read_fuzz_options(texts, program));
   RELOADLAB_TRY(host_candidates(program, {options.candidate}));
   if (texts.part) return fuzz_part(texts, options, program);
   RELOADLAB_ASSIGN(const fuzz::Summary summary, campaign(texts, options, program));
-  if (!texts.summary.empty()) RELOADLAB_TRY(write_file(texts.summary, to_json(summary).dump(1) + "\n"));
-  fmt::print(stderr, "{}", summary_text(summary));
-  return exit_of_summary(summary);
+  return end(texts, summary, texts.gates);
 }
 
 }  // namespace
@@ -188,8 +223,11 @@ Command add_fuzz(const Parser& app, const Program& program) {
   parser.add_option("--store", texts->store, "Folder that keeps a scenario file for each cause; what it has is played first")
       .capture_default_str()
       .type_name("DIR");
-  parser.add_option("--summary", texts->summary, "Write what it came to as data, which those of shards are put together from")
-      .type_name("FILE");
+  parser.add_option("--summary", texts->summary, "Write what it came to as data, which --merge puts together").type_name("FILE");
+  parser
+      .add_option("--merge", texts->merged, "Play nothing: put summaries of shards together; a probe that none of them met is exit code 2")
+      .type_name("FILE ...");
+  parser.add_flag("--require-probes", texts->gates, "Exit code 2 where nothing fails, and a probe of the system was met by no case");
   parser.add_flag("--part", texts->part).group("");
   parser.add_option("--first", texts->options.first).group("");
   return {parser, [texts, &program] { return fuzz_action(*texts, program); }};

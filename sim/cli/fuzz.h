@@ -13,7 +13,9 @@ struct FuzzTexts {
   std::string seed, on, seconds, shard, summary, store = "out/fuzz";
   int64_t cases = 0;
   int jobs = 1;
-  bool part = false;  // of a campaign of several processes, which tells what all came to
+  std::vector<std::string> merged;  // summaries
+  bool gates = false;               // probes do
+  bool part = false;                // of a campaign of several processes, which tells what all came to
 };
 
 // What becomes of what a campaign finds: it is kept at once, and told when it is small.
@@ -55,8 +57,9 @@ Result<fuzz::Summary> fuzz_in_processes(const FuzzTexts& texts, const fuzz::Hunt
                                         const fuzz::Stored& stored, const FuzzKeeping::Tell& tell);
 // One of them.
 Result<Exit> fuzz_part(const FuzzTexts& texts, fuzz::HuntOptions options, const Program& program);
-// What a part is told before it begins: which causes the store has, which of its scenarios were mended, and whether it looks for the
-// canary.
-std::string part_order(const std::set<fuzz::Cause>& known, const std::set<std::string>& mended, bool canary);
+// What a part is told before it begins: which causes the store has, which of them are not small yet, which of its scenarios were mended,
+// and whether it looks for the canary.
+std::string part_order(const std::set<fuzz::Cause>& known, const std::map<fuzz::Cause, fuzz::Answers>& unfinished,
+                       const std::set<std::string>& mended, bool canary);
 
 }  // namespace reloadlab::sim

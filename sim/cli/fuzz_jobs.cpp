@@ -38,7 +38,7 @@ class Parts {
         options_(options),
         apart_(apart),
         keeping_(texts.store, tell),
-        known_(stored.causes()),
+        known_(options.known),
         mended_(stored.mended_texts()) {
     keeping_.set_mended(mended_);
     tell_ = tell;
@@ -89,7 +89,7 @@ class Parts {
     RELOADLAB_ASSIGN(part.process, WorkerProcess::start(words_of(part), part.log));
     // One looks for the canary: they all draw and judge alike.
     const bool canary = &part == &parts_.front() && part.first == 0;
-    part.process->send(FrameKind::job, part_order(known_, mended_, canary));
+    part.process->send(FrameKind::job, part_order(known_, options_.unfinished, mended_, canary));
     part.process->pump();
     return {};
   }
@@ -206,7 +206,7 @@ class Parts {
   std::set<std::string> told_;
   std::vector<Part> parts_;
   std::map<fuzz::Cause, fuzz::Found> crashes_;
-  fuzz::Summary all_;
+  fuzz::Summary all_{.system = options_.system};
   const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 

@@ -33,8 +33,11 @@ class OnePart {
                        .judged = now.judged - told_.judged,
                        .failing = now.failing - told_.failing,
                        .inconclusive = now.inconclusive - told_.inconclusive,
+                       .skipped = now.skipped - told_.skipped,
+                       .why_skipped = now.why_skipped,
                        .seconds = now.seconds};
     told_.cases = now.cases, told_.judged = now.judged, told_.failing = now.failing, told_.inconclusive = now.inconclusive;
+    told_.skipped = now.skipped;
     add_new(now.shapes, told_.shapes, more.shapes);
     add_new(now.probes, told_.probes, more.probes);
     for (const auto& [cause, seen] : summary_of({}, found).causes) {
@@ -82,6 +85,7 @@ Status take_order(fuzz::HuntOptions& options, FuzzKeeping& keeping) {
   const auto order = nlohmann::json::parse(frame && frame->kind == FrameKind::job ? frame->body : "", nullptr, false);
   if (!order.is_object()) return Status(Code::failed, "a part of a campaign was given no order");
   for (const auto& one : order["known"]) options.known.insert({one[0], one[1], one[2], one[3]});
+  for (const auto& one : order["unfinished"]) options.unfinished[{one[0], one[1], one[2], one[3]}] = one[4].get<fuzz::Answers>();
   keeping.set_mended(order["mended"].get<std::set<std::string>>());
   if (!order["canary"].get<bool>()) options.canary.clear();
   return {};
@@ -89,10 +93,12 @@ Status take_order(fuzz::HuntOptions& options, FuzzKeeping& keeping) {
 
 }  // namespace
 
-std::string part_order(const std::set<fuzz::Cause>& known, const std::set<std::string>& mended, bool canary) {
-  auto causes = nlohmann::json::array();
+std::string part_order(const std::set<fuzz::Cause>& known, const std::map<fuzz::Cause, fuzz::Answers>& unfinished,
+                       const std::set<std::string>& mended, bool canary) {
+  auto causes = nlohmann::json::array(), large = nlohmann::json::array();
   for (const fuzz::Cause& cause : known) causes.push_back({cause.law, cause.execution, cause.step, cause.tensor});
-  return nlohmann::json{{"known", causes}, {"mended", mended}, {"canary", canary}}.dump();
+  for (const auto& [cause, answers] : unfinished) large.push_back({cause.law, cause.execution, cause.step, cause.tensor, answers});
+  return nlohmann::json{{"known", causes}, {"unfinished", large}, {"mended", mended}, {"canary", canary}}.dump();
 }
 
 Result<Exit> fuzz_part(const FuzzTexts& texts, fuzz::HuntOptions options, const Program& program) {

@@ -50,7 +50,10 @@ Result<Exit> promote_action(const PromoteTexts& texts, const Program& program) {
     RELOADLAB_ASSIGN(const auto file, store.promote(kept));
     fmt::print("{}\n", file.string());
   }
-  if (all.empty()) return Exit::nothing_ran;
+  if (all.empty()) {
+    fmt::print(stderr, "{}: nothing is in {}\n", texts.store, fuzz::folder_of(fuzz::Shelf::failing));
+    return Exit::nothing_ran;
+  }
   return left > 0 ? Exit::failed : Exit::held;
 }
 

@@ -4,7 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <charconv>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "sim/cli/commands.h"
 #include "sim/report/run_folder.h"
@@ -26,20 +30,35 @@ std::string objectives_text() {
   return text;
 }
 
+constexpr std::string_view found_before = "The worst that was found: ";
+
+// What an earlier search has found; a file of somebody else's says nothing.
+int64_t value_in(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  const size_t at = text.find(found_before);
+  int64_t value = -1;
+  if (at != std::string::npos) std::from_chars(text.data() + at + found_before.size(), text.data() + text.size(), value);
+  return value;
+}
+
+// The worst of all searches stays.
 Status keep(const WorstTexts& texts, const fuzz::Objective& objective, const std::string& candidate, const fuzz::Worst& worst) {
   Case the_case = alone(worst.the_case);
-  std::string ending = "-worst-" + objective.name;
-  std::ranges::replace(ending, '_', '-');
+  std::string ending = fmt::format("-worst-{}-{}", objective.name, candidate);
+  std::ranges::replace_if(
+      ending, [](unsigned char c) { return !std::isalnum(c); }, '-');
   the_case.scenario += ending;
   the_case.tags = {"worst"};
-  the_case.about = fmt::format("The worst that was found: {} {} of {} by {}.", worst.value, objective.unit, objective.name, candidate);
+  the_case.about = fmt::format("{}{} {} of {} by {}.", found_before, worst.value, objective.unit, objective.name, candidate);
   const auto file = std::filesystem::path(texts.store) / (file_stem(the_case.scenario) + ".yaml");
   std::error_code error;
   std::filesystem::create_directories(texts.store, error);
   if (error) return Status(Code::failed, fmt::format("{}: {}", texts.store, error.message()));
-  RELOADLAB_TRY(write_file(file, emit(the_case)));
-  fmt::print("{}  {}  {} {}  case {} of {}  {}\n", worst.the_case.id(), candidate, grouped(worst.value), objective.unit, worst.found,
-             worst.cases, file.string());
+  const int64_t before = value_in(file);
+  if (worst.value > before) RELOADLAB_TRY(write_file(file, emit(the_case)));
+  fmt::print("{}  {}  {} {}  case {} of {}  {}{}\n", worst.the_case.id(), candidate, grouped(worst.value), objective.unit, worst.found,
+             worst.cases, file.string(), before > worst.value ? fmt::format("  (has {} of an earlier search)", grouped(before)) : "");
   return {};
 }
 

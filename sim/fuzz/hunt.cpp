@@ -68,7 +68,7 @@ class Hunt {
     leave_to_control(*drawn, seen);
     ++now().cases;
     now().judged += seen.end == End::judged;
-    now().skipped += seen.end == End::skipped;
+    if (seen.end == End::skipped && now().skipped++ == 0) now().why_skipped = seen.reason;
     now().inconclusive += seen.inconclusive;
     now().failing += !seen.failed.empty();
     if (seen.end == End::defect || seen.end == End::bad_data) hunted_.defect = fmt::format("case {}: {}", index, seen.reason);
@@ -132,8 +132,10 @@ class Hunt {
     one.the_case = the_case, one.smallest = false;
     take_law(one, seen);
     if (told_.met) RELOADLAB_TRY(told_.met(one));
+    const auto before = options_.unfinished.find(cause);
+    const Answers& large = before == options_.unfinished.end() ? answers : before->second;
     const ShrinkLimits limits{options_.shrink_tries, [this] { return shrinking_is_over(options_, since()); }};
-    RELOADLAB_ASSIGN(Shrunk shrunk, shrink(options_.system, answers, shown_quickly(cause, answers), limits, options_.on));
+    RELOADLAB_ASSIGN(Shrunk shrunk, shrink(options_.system, large, shown_quickly(cause, large), limits, options_.on));
     one.token = {options_.system, options_.candidate, shrunk.the_case.world, std::move(shrunk.answers)};
     one.the_case = std::move(shrunk.the_case), one.smallest = shrunk.ended;
     take_law(one, observe(one.the_case, options_.candidate, engine_, one.cause.law == kSameAgain));

@@ -20,12 +20,13 @@ struct HuntOptions {
   std::optional<int64_t> cases;   // of all shards together
   std::optional<double> seconds;  // start no case after so long, and make nothing smaller once shrinking_is_over()
   std::optional<Shard> shard;
-  std::string canary;          // a candidate that is wrong on purpose: a campaign that does not find out is broken. Empty: none
-  std::string control;         // a candidate: laws that it breaks as well count for nothing in that case. Empty: none
-  bool fail_fast = false;      // end with the first case that fails
-  int64_t shrink_tries = 400;  // for each cause
-  uint64_t first = 0;          // the number of the first case, of all shards together
-  std::set<Cause> known;       // that are counted and not made small: the store has them
+  std::string canary;                   // a candidate that is wrong on purpose: a campaign that does not find out is broken. Empty: none
+  std::string control;                  // a candidate: laws that it breaks as well count for nothing in that case. Empty: none
+  bool fail_fast = false;               // end with the first case that fails
+  int64_t shrink_tries = 400;           // for each cause
+  uint64_t first = 0;                   // the number of the first case, of all shards together
+  std::set<Cause> known;                // that are counted and not made small: the store has them as small as they become
+  std::map<Cause, Answers> unfinished;  // where earlier campaigns have come to in making them small
 };
 
 // What is found near the end of a campaign is made small as well, for a tenth of its time or ten seconds.
@@ -45,7 +46,8 @@ struct Found {
 
 struct Progressed {
   int64_t cases = 0, judged = 0, skipped = 0, inconclusive = 0, failing = 0;
-  int64_t refused = 0;  // cases that were spoiled, beside these
+  std::string why_skipped;  // the first of them
+  int64_t refused = 0;      // cases that were spoiled, beside these
   std::set<uint64_t> shapes;
   std::set<std::string> probes;
   double seconds = 0, last_new_seconds = 0;  // since the beginning; when something was last seen for the first time

@@ -73,6 +73,17 @@ std::set<Cause> Stored::causes() const {
   return all;
 }
 
+void Stored::tell(HuntOptions& options) const {
+  options.known = causes();
+  for (const Kept& kept : failing) {
+    const Entry& entry = kept.entry;
+    const Result<Token> token = read_token(entry.token);
+    if (entry.smallest || options.shrink_tries == 0 || options.on || !token.ok()) continue;
+    options.known.erase(entry.cause);
+    options.unfinished[entry.cause] = token->answers;
+  }
+}
+
 std::set<std::string> Stored::mended_texts() const {
   std::set<std::string> all;
   for (const Kept& kept : mended) all.insert(kept.entry.scenario);

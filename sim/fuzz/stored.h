@@ -10,7 +10,9 @@ struct Stored {
   std::vector<Kept> mended;    // of failing/: they keep every law now
   int64_t played = 0;
 
-  std::set<Cause> causes() const;              // of what fails
+  std::set<Cause> causes() const;  // of what fails
+  // What is known of them, to a campaign that begins: where making small was broken off, it goes on.
+  void tell(HuntOptions& options) const;
   std::set<std::string> mended_texts() const;  // of the scenarios, for Store::keep
 };
 

@@ -12,6 +12,9 @@ namespace reloadlab::sim::fuzz {
 
 void Summary::add(const Summary& other) {
   cases += other.cases, judged += other.judged, failing += other.failing, inconclusive += other.inconclusive;
+  skipped += other.skipped;
+  if (why_skipped.empty()) why_skipped = other.why_skipped;
+  if (system.empty()) system = other.system;
   seconds = std::max(seconds, other.seconds);
   shapes.insert(other.shapes.begin(), other.shapes.end());
   probes.insert(other.probes.begin(), other.probes.end());
@@ -24,8 +27,9 @@ void Summary::add(const Summary& other) {
   if (defect.empty()) defect = other.defect;
 }
 
-Summary summary_of(const Hunted& hunted) {
+Summary summary_of(const Hunted& hunted, const std::string& system) {
   Summary summary = summary_of(hunted.progress, hunted.found);
+  summary.system = system;
   summary.defect = hunted.defect;
   return summary;
 }
@@ -35,6 +39,8 @@ Summary summary_of(const Progressed& progress, const std::map<Cause, Found>& fou
                   .judged = progress.judged,
                   .failing = progress.failing,
                   .inconclusive = progress.inconclusive,
+                  .skipped = progress.skipped,
+                  .why_skipped = progress.why_skipped,
                   .seconds = progress.seconds,
                   .shapes = progress.shapes,
                   .probes = progress.probes};
@@ -44,10 +50,13 @@ Summary summary_of(const Progressed& progress, const std::map<Cause, Found>& fou
 
 nlohmann::ordered_json to_json(const Summary& summary) {
   nlohmann::ordered_json json{{"fuzz", 1},
+                              {"system", summary.system},
                               {"cases", summary.cases},
                               {"judged", summary.judged},
                               {"failing", summary.failing},
                               {"inconclusive", summary.inconclusive},
+                              {"skipped", summary.skipped},
+                              {"why_skipped", summary.why_skipped},
                               {"shapes", summary.shapes},
                               {"probes", summary.probes},
                               {"causes", nlohmann::ordered_json::array()},
@@ -66,10 +75,13 @@ nlohmann::ordered_json to_json(const Summary& summary) {
 Result<Summary> summary_from(std::string_view text) try {
   const auto json = nlohmann::json::parse(text);
   if (json.at("fuzz").get<int>() != 1) return Status(Code::data, "a summary of another version, expected 1");
-  Summary summary{.cases = json.at("cases").get<int64_t>(),
+  Summary summary{.system = json.at("system").get<std::string>(),
+                  .cases = json.at("cases").get<int64_t>(),
                   .judged = json.at("judged").get<int64_t>(),
                   .failing = json.at("failing").get<int64_t>(),
                   .inconclusive = json.at("inconclusive").get<int64_t>(),
+                  .skipped = json.at("skipped").get<int64_t>(),
+                  .why_skipped = json.at("why_skipped").get<std::string>(),
                   .seconds = json.at("time").at("seconds").get<double>(),
                   .shapes = json.at("shapes").get<std::set<uint64_t>>(),
                   .probes = json.at("probes").get<std::set<std::string>>(),
@@ -83,14 +95,22 @@ Result<Summary> summary_from(std::string_view text) try {
   return Status(Code::data, fmt::format("no summary of a campaign: {}", error.what()));
 }
 
+std::vector<std::string_view> probes_missed(const Summary& summary) {
+  std::vector<std::string_view> missed = probes_of_drawn(summary.system);
+  std::erase_if(missed, [&](std::string_view probe) { return summary.probes.contains(std::string(probe)); });
+  return missed;
+}
+
 std::string summary_text(const Summary& summary) {
   std::string text;
   for (const auto& [cause, seen] : summary.causes) text += fmt::format("{:>8}  {}\n", grouped(seen.count), fuzz::text(cause));
+  if (summary.skipped > 0) text += fmt::format("{} not played: {}\n", plural(summary.skipped, "case"), summary.why_skipped);
   if (!summary.defect.empty()) text += fmt::format("a defect in reloadlab itself: {}\n", summary.defect);
   return text + fmt::format("{}, {:.0f}/s, {}, {} failing, {}, {} of {} probes\n", plural(summary.cases, "case"),
                             static_cast<double>(summary.cases) / std::max(summary.seconds, 1e-3),
                             plural(static_cast<int64_t>(summary.shapes.size()), "shape"), grouped(summary.failing),
-                            plural(static_cast<int64_t>(summary.causes.size()), "cause"), summary.probes.size(), probes().size());
+                            plural(static_cast<int64_t>(summary.causes.size()), "cause"), summary.probes.size(),
+                            probes_of_drawn(summary.system).size());
 }
 
 }  // namespace reloadlab::sim::fuzz

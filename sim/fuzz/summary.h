@@ -15,8 +15,10 @@ struct Summary {
     std::string token;  // of the smallest that is known
     bool operator==(const Seen&) const = default;
   };
-  int64_t cases = 0, judged = 0, failing = 0, inconclusive = 0;
-  double seconds = 0;  // of the longest
+  std::string system;
+  int64_t cases = 0, judged = 0, failing = 0, inconclusive = 0, skipped = 0;
+  std::string why_skipped;  // one of them
+  double seconds = 0;       // of the longest
   std::set<uint64_t> shapes;
   std::set<std::string> probes;
   std::map<Cause, Seen> causes;
@@ -25,11 +27,14 @@ struct Summary {
   void add(const Summary& other);
 };
 
-Summary summary_of(const Hunted& hunted);
+Summary summary_of(const Hunted& hunted, const std::string& system);
 Summary summary_of(const Progressed& progress, const std::map<Cause, Found>& found);  // while it goes on
 nlohmann::ordered_json to_json(const Summary& summary);
 // Code::data: it is no summary.
 Result<Summary> summary_from(std::string_view text);
+
+// Probes that drawn cases of the system meet, and none of these did.
+std::vector<std::string_view> probes_missed(const Summary& summary);
 
 // For people: a line for each cause with how many cases showed it, and one for all of it.
 std::string summary_text(const Summary& summary);

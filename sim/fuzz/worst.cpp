@@ -170,6 +170,7 @@ Case draw_worse(const Case& of, Choices& choices) {
 Result<Worst> search_worst(const Case& of, const Objective& objective, const WorstOptions& options, const Engine& engine,
                            const std::function<void(const Worst&)>& told) {
   if (of.checkpoints.empty()) return Status(Code::data, of.id() + ": no checkpoint to update to");
+  if (objective.measure == exposed_wait && !of.timing) return Status(Code::data, of.id() + ": exposed_wait is of cases with `timing`");
   return Search(of, objective, options, engine).run(told);
 }
 

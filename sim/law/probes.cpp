@@ -112,21 +112,29 @@ bool graph_after_reload(const Evidence& evidence) {
   });
 }
 
+constexpr std::string_view reloads = "layerwise online_quant", rings = "shared_series";
 constexpr Probe kProbes[] = {
-    {"excess_after_completion", "A load comes to a layer that is complete.", excess_after_completion},
-    {"alias_without_loads", "A layer has nothing of its own to load and is tied to one that has.", alias_without_loads},
-    {"wrap_around", "A pass ends with the first layers of the next one under way.", wraps_around},
-    {"owner_reads", "The rank that owns a layer reads it.", owner_reads},
-    {"incomplete_update", "An update leaves something out.", incomplete_update},
-    {"unknown_name", "Something comes that no layer knows.", unknown_name},
-    {"fault_strikes", "Something fails in the middle of an update.", fault_strikes},
-    {"update_abandoned", "An update is abandoned.", update_abandoned},
-    {"two_streams_read", "Two streams of a rank read windows.", two_streams_read},
-    {"graph_after_reload", "A graph that was captured before a reload is replayed after it.", graph_after_reload}};
+    {"excess_after_completion", "A load comes to a layer that is complete.", excess_after_completion, reloads},
+    {"alias_without_loads", "A layer has nothing of its own to load and is tied to one that has.", alias_without_loads, reloads},
+    {"wrap_around", "A pass ends with the first layers of the next one under way.", wraps_around, rings},
+    {"owner_reads", "The rank that owns a layer reads it.", owner_reads, rings},
+    {"incomplete_update", "An update leaves something out.", incomplete_update, reloads},
+    {"unknown_name", "Something comes that no layer knows.", unknown_name, reloads},
+    {"fault_strikes", "Something fails in the middle of an update.", fault_strikes, reloads},
+    {"update_abandoned", "An update is abandoned.", update_abandoned, "layerwise online_quant shared_series"},
+    {"two_streams_read", "Two streams of a rank read windows.", two_streams_read, rings},
+    {"graph_after_reload", "A graph that was captured before a reload is replayed after it.", graph_after_reload, ""}};
 
 }  // namespace
 
 std::span<const Probe> probes() { return kProbes; }
+
+std::vector<std::string_view> probes_of_drawn(std::string_view system) {
+  std::vector<std::string_view> ids;
+  for (const Probe& probe : kProbes)
+    if (!system.empty() && probe.drawn.find(system) != probe.drawn.npos) ids.push_back(probe.id);
+  return ids;
+}
 
 std::vector<std::string> probes_met(const Evidence& evidence) {
   std::vector<std::string> met;

@@ -13,9 +13,12 @@ namespace reloadlab::sim {
 struct Probe {
   std::string_view id, sentence;
   bool (*occurs)(const Evidence& evidence);
+  std::string_view drawn;  // systems whose drawn cases meet it
 };
 
 std::span<const Probe> probes();
+// The ids of those that a campaign of the system has to meet.
+std::vector<std::string_view> probes_of_drawn(std::string_view system);
 // The ids of those that occur, in the order of probes().
 std::vector<std::string> probes_met(const Evidence& evidence);
 
