@@ -1,4 +1,5 @@
 // Drawn cases: a campaign, what it leaves, and how that is played again.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -134,6 +135,49 @@ TEST_F(Fuzzing, CampaignsThatAreKilledLoseNothing) {
   const Ran replays = script("'" RELOADLAB_SOURCE_DIR "/tests/sim/cli/store_replays' \"$RELOADLAB\" store 6");
   EXPECT_EQ(replays.exit_code, 0) << replays.err << replays.out;
   EXPECT_EQ(replays.out, "6 of 6 replay\n");
+}
+
+TEST_F(Fuzzing, WhatWasNotMadeSmallIsMadeSmallByTheNextCampaign) {
+  const auto large = [&] {
+    return std::ranges::count_if(files(), [](const std::string& file) {
+      std::ifstream in(file);
+      return std::string(std::istreambuf_iterator<char>(in), {}).find("# smallest   no") != std::string::npos;
+    });
+  };
+  expect(reloadlab("fuzz --candidate layerwise@seed --cases 2 --seed 3 --store store --shrink-tries 0"), 1, "may still shrink");
+  EXPECT_GT(large(), 0);
+  expect(reloadlab("fuzz --candidate layerwise@seed --cases 2 --seed 3 --store store"), 1, "still  ");
+  EXPECT_EQ(large(), 0);
+}
+
+TEST_F(Fuzzing, ShardsArePutTogetherAndProbesGate) {
+  for (const char* shard : {"1", "2"})
+    expect(reloadlab(fmt::format("fuzz --system layerwise --cases 40 --seed 5 --shard {0}/2 --store s --summary {0}.json", shard)), 0,
+           "20 cases");
+  expect(reloadlab("fuzz --merge 1.json --merge 2.json --summary both.json"), 0, "40 cases");
+  expect(reloadlab("fuzz --merge both.json"), 0, "6 of 6 probes");
+  expect(reloadlab("fuzz --system layerwise --cases 1 --seed 5 --store s --summary one.json"), 0, "1 of 6 probes");
+  expect(reloadlab("fuzz --merge one.json"), 2, "probe fault_strikes: no case met it");
+  expect(reloadlab("fuzz --system layerwise --cases 1 --seed 5 --store s --require-probes"), 2, "probe unknown_name: no case met it");
+  expect(reloadlab("fuzz --system shared_series --cases 2 --store s --summary ring.json"), 0, "2 cases");
+  expect(reloadlab("fuzz --merge one.json ring.json"), 64, "--merge: ring.json is of shared_series, the ones before it of layerwise");
+  expect(reloadlab("fuzz --merge nothing.json"), 64, "--merge: nothing.json cannot be read");
+  expect(reloadlab("fuzz --system layerwise --cases 1 --summary no/where.json"), 64, "--summary: there is no folder ");
+}
+
+TEST_F(Fuzzing, TheWorstOfAllSearchesStays) {
+  small_scenario();
+  const std::string search =
+      "worst scenarios/layerwise/small.yaml --ranks 1 --objective peak_bytes --candidate layerwise@hardened --store worst --cases ";
+  const Ran first = reloadlab(search + "40");
+  EXPECT_EQ(first.exit_code, 0) << first.err;
+  const std::string file = "worst/small.ranks-1-worst-peak-bytes-layerwise-hardened.yaml", about = "The worst that was found: ";
+  const std::string found = read(file), more = std::string(found).replace(found.find(about) + about.size(), 0, "9");
+  ASSERT_NE(more, found);
+  write(file, more);
+  EXPECT_NE(reloadlab(search + "40").out.find("of an earlier search)"), std::string::npos);
+  EXPECT_EQ(read(file), more);
+  EXPECT_EQ(reloadlab("worst scenarios/layerwise/small.yaml --objective exposed_wait --cases 1 --store worst").exit_code, 65);
 }
 
 TEST_F(Fuzzing, WordsThatMeanNothingAreAnswered) {

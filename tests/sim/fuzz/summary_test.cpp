@@ -10,7 +10,16 @@ namespace {
 const Cause kOne{"law_a", "warm", "reload", "parameter"}, kOther{"law_b", "order", "retry", ""};
 
 Summary sample() {
-  Summary one{.cases = 10, .judged = 9, .failing = 2, .inconclusive = 1, .seconds = 2, .shapes = {1, ~0ULL}, .probes = {"fault_strikes"}};
+  Summary one{.system = "layerwise",
+              .cases = 10,
+              .judged = 8,
+              .failing = 2,
+              .inconclusive = 1,
+              .skipped = 1,
+              .why_skipped = "needs 2 GPUs",
+              .seconds = 2,
+              .shapes = {1, ~0ULL},
+              .probes = {"fault_strikes"}};
   one.causes[kOne] = {2, "longer"};
   return one;
 }
@@ -44,7 +53,16 @@ TEST(Summary, OfAnythingElseIsNone) {
 
 TEST(Summary, TellsEachCauseAndAllOfIt) {
   EXPECT_EQ(summary_text(sample()),
-            "       2  law_a, warm, reload, parameter\n10 cases, 5/s, 2 shapes, 2 failing, 1 cause, 1 of 10 probes\n");
+            "       2  law_a, warm, reload, parameter\n1 case not played: needs 2 GPUs\n"
+            "10 cases, 5/s, 2 shapes, 2 failing, 1 cause, 1 of 6 probes\n");
+}
+
+TEST(Summary, MissesTheProbesOfItsSystemThatNoCaseMet) {
+  Summary one = sample();
+  one.probes = {"excess_after_completion", "alias_without_loads", "incomplete_update", "fault_strikes", "update_abandoned"};
+  EXPECT_EQ(probes_missed(one), std::vector<std::string_view>{"unknown_name"});
+  one.system = "shared_series";
+  EXPECT_EQ(probes_missed(one), (std::vector<std::string_view>{"wrap_around", "owner_reads", "two_streams_read"}));
 }
 
 }  // namespace
