@@ -15,7 +15,7 @@ struct Seen {
   int64_t ran_to_their_end = 0;
 };
 
-Seen see(const Program& program, bool reduced, Limits limits = {}) {
+Seen see(const Program& program, bool reduced, Limits limits = {.seconds = no_clock}) {
   Seen seen;
   seen.coverage = depth_first(program, {.reduced = reduced, .limits = limits}, [&](const Execution& run) {
     seen.ends.insert(run.outcome.verdict + " / " + run.outcome.state);
@@ -70,7 +70,7 @@ Compared compare_all(uint64_t programs, const std::function<RandomProgram(uint64
     SCOPED_TRACE(seed);
     RandomProgram random = draw(seed);
     Program program = program_of(random);
-    Seen all = see(program, false, {.executions = 3000});
+    Seen all = see(program, false, {.executions = 3000, .seconds = no_clock});
     if (!all.coverage.exhausted) continue;  // too long for the unreduced search
     Seen reduced = see(program, true);
     expect_same(program, reduced, all, !random.chooses());

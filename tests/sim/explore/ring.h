@@ -1,9 +1,14 @@
 #pragma once
 // Rings of windows as a few actions, right ones and ones that lack an edge. All ranks' actions are issued by one host before anything
 // runs, so that only the streams' order is explored.
+#include <limits>
+
 #include "tests/sim/explore/mini.h"
 
 namespace reloadlab::sim::explore {
+
+// For searches of tests, which end by what they count: machines are busy, and sanitizers slow.
+inline constexpr double no_clock = std::numeric_limits<double>::infinity();
 
 // What a ring leaves out.
 enum class Lacks {

@@ -8,7 +8,7 @@
 namespace reloadlab::sim::explore {
 namespace {
 
-Exploration explored(const Program& program, Strategy::Kind kind = Strategy::Kind::exhaustive, Limits limits = {}) {
+Exploration explored(const Program& program, Strategy::Kind kind = Strategy::Kind::exhaustive, Limits limits = {.seconds = no_clock}) {
   auto seen = explore(program, {.kind = kind}, limits);
   EXPECT_TRUE(seen.ok()) << seen.status().message();
   return *std::move(seen);

@@ -10,7 +10,7 @@ namespace {
 
 using Kind = Strategy::Kind;
 
-Exploration strategy_explored(const Program& program, const Strategy& strategy, Limits limits = {}) {
+Exploration strategy_explored(const Program& program, const Strategy& strategy, Limits limits = {.seconds = no_clock}) {
   auto result = explore(program, strategy, limits);
   EXPECT_TRUE(result.ok()) << result.status().message();
   return *std::move(result);
@@ -88,12 +88,12 @@ TEST(Strategy, AFaultStrikesEverywhereOnce) {
 
 TEST(Strategy, LimitsAreTold) {
   Program program = ring_program({.ranks = 2, .layers = 3, .lacks = Lacks::wait});
-  Exploration few = strategy_explored(program, {}, {.executions = 3});
+  Exploration few = strategy_explored(program, {}, {.executions = 3, .seconds = no_clock});
   EXPECT_FALSE(few.coverage.exhausted);
   EXPECT_EQ(few.coverage.limit, "3 executions");
   int64_t count = strategy_explored(program, {}).coverage.executions;
-  EXPECT_TRUE(strategy_explored(program, {}, {.executions = count}).coverage.exhausted);
-  EXPECT_FALSE(strategy_explored(program, {}, {.executions = count - 1}).coverage.exhausted);
+  EXPECT_TRUE(strategy_explored(program, {}, {.executions = count, .seconds = no_clock}).coverage.exhausted);
+  EXPECT_FALSE(strategy_explored(program, {}, {.executions = count - 1, .seconds = no_clock}).coverage.exhausted);
   EXPECT_EQ(strategy_explored(program, {}, {.executions = 100, .seconds = 0}).coverage.limit, "0 s");
   EXPECT_FALSE(strategy_explored(program, {.kind = Kind::random}).coverage.exhausted);
 }
