@@ -181,6 +181,7 @@ TEST_F(Fuzzing, TheWorstOfAllSearchesStays) {
 }
 
 TEST_F(Fuzzing, WordsThatMeanNothingAreAnswered) {
+  expect(reloadlab("promote --store nowhere"), 4, "nowhere: nothing is in failing");
   expect(reloadlab("fuzz --system layerwis"), 64, "did you mean \"layerwise\"?");
   expect(reloadlab("fuzz --system layerwise --candidate online_quant@seed"), 64, "is of system online_quant, not of layerwise");
   expect(reloadlab("fuzz"), 64, "--system or --candidate");
