@@ -3,6 +3,8 @@
 // included: those of one layer that nothing quantizes, and whatever comes. And schedules of a ring.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+
 #include "reference/base/check.h"
 #include "reference/model/kind.h"
 #include "sim/campaign/scheduled.h"
@@ -85,8 +87,8 @@ BENCHMARK_CAPTURE(play_drawn, shared_series, "shared_series", "shared_series@har
 
 // Passes of a ring of five layers on two ranks under other schedules than turns, each pass in an order of its own, and all of them judged
 // by all laws. A run is a load and four passes. Ranks are threads, so that what counts is the time of all.
-void play_schedules(benchmark::State& state, uint64_t delays, int64_t schedules) {
-  const Engine engine = built_in_engine();
+void ring_schedules(benchmark::State& state, Schedules schedules) {
+  built_in_engine();  // sets this process up
   Case the_case{.scenario = "ring", .system = "shared_series", .world = WorldKind::sim, .ranks = 2, .tensor_parallel = 1};
   SeriesSpec series{.name = "o", .prefetch = 1};
   for (const char* name : {"a", "b", "c", "d", "e"}) {
@@ -100,19 +102,22 @@ void play_schedules(benchmark::State& state, uint64_t delays, int64_t schedules)
   constexpr int passes = 4;
   the_case.steps = {step(StepKind::load, "A")};
   the_case.steps.resize(1 + passes, step(StepKind::pass, ""));
-  the_case.delays = delays;
+  the_case.delays = 3;
+  const Result<CandidateInfo> candidate = find_candidate("shared_series@hardened");
   for (auto _ : state) {
-    const fuzz::Observation seen = fuzz::observe(the_case, "shared_series@hardened", engine);
-    RELOADLAB_CHECK(seen.end == End::judged && seen.failed.empty(), seen.reason);
+    Result<Evidence> in_turns = replay(the_case, *candidate);
+    const Result<Evidence> played = play_schedules(the_case, *candidate, {}, *std::move(in_turns), schedules);
+    RELOADLAB_CHECK(std::ranges::none_of(judge(*played), [](const Verdict& verdict) { return verdict.outcome == Outcome::fail; }),
+                    "passes");
   }
-  const auto runs = static_cast<double>(state.iterations() * schedules);
+  const auto runs = static_cast<double>(state.iterations() * (1 + schedules.random + schedules.pct));
   state.counters["runs"] = benchmark::Counter(runs, benchmark::Counter::kIsRate);
   state.counters["schedules"] = benchmark::Counter(runs * passes, benchmark::Counter::kIsRate);
 }
 
 // The one in turns, and so many more.
-BENCHMARK_CAPTURE(play_schedules, random, 3, 1 + kDrawnSchedules)->MeasureProcessCPUTime();
-BENCHMARK_CAPTURE(play_schedules, pct, 4, 1 + kDrawnSchedules)->MeasureProcessCPUTime();
+BENCHMARK_CAPTURE(ring_schedules, random, Schedules{.random = 8, .pct = 0, .every_one = 0})->MeasureProcessCPUTime();
+BENCHMARK_CAPTURE(ring_schedules, pct, Schedules{.random = 0, .pct = 8, .every_one = 0})->MeasureProcessCPUTime();
 
 }  // namespace
 }  // namespace reloadlab::sim

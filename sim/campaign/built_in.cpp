@@ -30,7 +30,7 @@ Result<Evidence> replay_named(const Case& the_case, const std::string& candidate
                           .seat = options.seat};
   RELOADLAB_ASSIGN(Evidence evidence, replay(the_case, info, how));
   // Times are those of one schedule, the cost model's.
-  if (the_case.delays && has_schedules(the_case) && !options.timed && !options.rates) {
+  if (the_case.delays && has_other_schedules(the_case) && !options.timed && !options.rates) {
     RELOADLAB_ASSIGN(evidence, play_schedules(the_case, info, how, std::move(evidence)));
   }
   find_witnesses(the_case, info, evidence);

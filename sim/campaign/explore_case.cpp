@@ -40,7 +40,7 @@ class CaseProgram {
 
   explore::Outcome operator()(std::unique_ptr<modelled::Chooser> chooser) const {
     explore::Outcome outcome{.ranks = case_.ranks};
-    ReplayOptions options{.cold = &cold_};
+    ReplayOptions options{.others = &cold_};
     options.make_world = [&](const WorldRequest& request) -> Result<std::unique_ptr<World>> {
       if (request.kind != WorldKind::sim) return make_world(request);
       // What ranks tell each other through the harness's store is no choice: the schedules are those of their work.

@@ -167,8 +167,11 @@ class PassDrawer {
     step.pass.deviations = {{deviation, layers_[at]}};
     // A pass without its last layer is only found out by the next one.
     if (deviation == Deviation::skip && last) step.outcome = Step::Outcome::ok;
-    // As a graph it ends while it is being captured, and what it had issued never comes.
-    if (choices_.chance(30, ring_.graphs && step.outcome == Step::Outcome::error)) step.kind = StepKind::capture;
+    // As a graph it ends while it is being captured, and what it had issued never comes; nor is the graph before it there any more.
+    if (choices_.chance(30, ring_.graphs && step.outcome == Step::Outcome::error)) {
+      step.kind = StepKind::capture;
+      captured_ = false;
+    }
     add(std::move(step));
     add({.kind = StepKind::reset});
   }

@@ -8,8 +8,7 @@ namespace reloadlab::sim::fuzz {
 // What takes part in a ring at all.
 struct Ring {
   bool others = false, quantized = false, streams = false, stops = false, strays = false, reloads = false, in_place = false, syncs = false,
-       readers = false, timed = false, some_ranks = false, kinds = false, drains = false, graphs = false, wrong = false, layerwise = false,
-       scheduled = false;
+       readers = false, timed = false, some_ranks = false, kinds = false, drains = false, graphs = false, wrong = false, layerwise = false;
   // What every rank has to refuse as the first load ends.
   enum class Refused { nothing, shapes, look_ahead, indices, part } refused = Refused::nothing;
 

@@ -62,7 +62,7 @@ class SeriesDrawer {
   void draw_schedules() {
     Choices::Scope about(choices_, About::schedule);
     const uint32_t seed = choices_.below(1 << 10);
-    if (ring_.scheduled && seed > 0) case_.delays = seed;
+    if (seed > 0) case_.delays = seed;
   }
 
   void add_linear(const std::string& name, const Layer& like, const std::string& quant) {
@@ -128,9 +128,9 @@ Ring Ring::draw(Choices& choices) {
   Choices::Scope about(choices, About::swarm);
   Ring ring;
   uint32_t question = 0;
-  for (bool Ring::*each : {&Ring::others, &Ring::quantized, &Ring::streams, &Ring::stops, &Ring::strays, &Ring::reloads, &Ring::in_place,
-                           &Ring::syncs, &Ring::readers, &Ring::timed, &Ring::some_ranks, &Ring::kinds, &Ring::drains, &Ring::graphs,
-                           &Ring::wrong, &Ring::layerwise, &Ring::scheduled})
+  for (bool Ring::*each :
+       {&Ring::others, &Ring::quantized, &Ring::streams, &Ring::stops, &Ring::strays, &Ring::reloads, &Ring::in_place, &Ring::syncs,
+        &Ring::readers, &Ring::timed, &Ring::some_ranks, &Ring::kinds, &Ring::drains, &Ring::graphs, &Ring::wrong, &Ring::layerwise})
     ring.*each = choices.weighed_chance(40, question++);
   const bool refused = choices.weighed_chance(15, question++);
   const uint32_t how = choices.weighed_below(4, question);

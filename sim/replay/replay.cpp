@@ -45,6 +45,7 @@ class Replayer {
     if (std::vector<Stops> stops = stops_seen(); !stops.empty()) plan(stops);
     if (options_.prove_determinism) RELOADLAB_TRY(execute({.kind = Variation::Kind::again}, warm_));
     for (const Variation& variation : variations(needed_variations(case_), case_, catalogue_, {meant_, evidence_.plan}, chances_)) {
+      if (known(variation)) continue;
       std::vector<Step> steps = steps_of(variation, case_, meant_);
       if (!steps.empty()) RELOADLAB_TRY(execute(variation, std::move(steps)));
     }
@@ -57,16 +58,18 @@ class Replayer {
     if (!candidate_.make_series) return Status(Code::usage, candidate_.name + " is no weight series: it cannot play cases with series");
     for (const auto& [name, checkpoint] : checkpoints_) {
       const Variation cold{.kind = Variation::Kind::cold, .name = name};
-      const Execution* known = options_.cold ? options_.cold->find(cold.kind, name) : nullptr;
-      if (known) {
-        evidence_.executions.push_back(*known);
-        continue;
-      }
-      RELOADLAB_TRY(execute(cold, steps_of(cold, case_, warm_)));
+      if (!known(cold)) RELOADLAB_TRY(execute(cold, steps_of(cold, case_, warm_)));
     }
     RELOADLAB_TRY(execute({.kind = Variation::Kind::warm}, warm_));
     if (options_.prove_determinism) RELOADLAB_TRY(execute({.kind = Variation::Kind::again}, warm_));
     return std::move(evidence_);
+  }
+
+  // Whether an earlier replay has played it.
+  bool known(const Variation& variation) {
+    const Execution* played = options_.others ? options_.others->find(variation.kind, variation.name, variation.index) : nullptr;
+    if (played) evidence_.executions.push_back(*played);
+    return played != nullptr;
   }
 
   at::Tensor processed(const std::string& checkpoint, const std::string& path) const {

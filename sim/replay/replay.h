@@ -14,9 +14,9 @@ struct ReplayOptions {
   bool keep_allocations = false;   // alloc and free events in the trace (the memory timeline); peaks are always there
   bool prove_determinism = false;  // adds Variation::again
   WorldMaker make_world;           // empty: make_world()
-  // Cases with series, for whoever plays one under many schedules: cold loads of an earlier replay, which are the same in each; and
-  // a call while the world is as the steps have left it.
-  const Evidence* cold = nullptr;
+  // For whoever plays a case under many schedules: the executions of an earlier replay, which are the same in each but for the warm one;
+  // and, with series, a call while the world is as the steps have left it.
+  const Evidence* others = nullptr;
   std::function<void(World& world)> after_run;
   // And one for each read, with the copy that was made of what was read, wherever it lies.
   std::function<void(int model, int rank, size_t read, const at::Tensor& copy)> on_copy;

@@ -210,10 +210,11 @@ std::vector<Key> place_keys() {
       {.object = "world",
        .name = "delays",
        .forms = integer | integers,
-       .about = "With series or `source: stream`: a seed, or several. On world `cuda` streams lose time before operators and collectives "
-                "that it draws, so that what nothing orders comes in another order. On modelled devices cases with series are played by a "
-                "few other schedules that it draws, until one breaks a law, which is then reported: random ones, such as find bugs of "
-                "some depth, or every one that differs. Nowhere when absent: `run --delays` plays such cases with it."},
+       .about =
+           "With series or `source: stream`: a seed, or several. On world `cuda` streams lose time before operators and collectives "
+           "that it draws, so that what nothing orders comes in another order. On modelled devices cases are played by a few other "
+           "schedules, until one breaks a law, which is then reported: random ones and such as find bugs of some depth, which it "
+           "draws, and, where the case is small, every one that differs. Nowhere when absent: `run --delays` plays such cases with it."},
       {.object = "requires", .name = "gpus", .forms = integer, .about = "GPUs on this host.", .fallback = "0", .maximum = 64},
       {.object = "requires",
        .name = "vram_gib",

@@ -69,6 +69,23 @@ TEST(Generate, ACaseAsDrawnIsThatOfItsFile) {
     }
 }
 
+// A capture that is refused has taken the graph before it.
+TEST(Generate, RingsReplayGraphsThatAreThere) {
+  int64_t replays = 0;
+  for (uint64_t index = 0; index < 10 * draws; ++index) {
+    Choices choices(seed_of(15, index));
+    const Case one = draw_case("shared_series", choices);
+    bool there = false;
+    for (const Step& step : one.steps) {
+      if (step.kind == StepKind::capture) there = step.outcome == Step::Outcome::ok;
+      if (step.kind != StepKind::replay) continue;
+      ++replays;
+      EXPECT_TRUE(there) << emit(one);
+    }
+  }
+  EXPECT_GT(replays, 100);
+}
+
 TEST(Generate, EverythingThatMayHappenToARingDoes) {
   std::set<StepKind> kinds;
   int64_t delayed = 0, refused = 0, wrong = 0, layerwise = 0, gaps = 0, padded = 0, refused_graphs = 0;
