@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 
 #include "reference/base/nearest.h"
 #include "sim/fuzz/draw_plan.h"
@@ -34,6 +35,22 @@ int64_t exposed_wait(const Evidence& evidence) {
     for (size_t layer = 0; layer < layers; ++layer) compute += timing.before_of(layer) + timing.after_of(layer, rank);
     for (const RankRun::Pace& pace : run.paces) most = std::max(most, pace.end - pace.begin - compute * picoseconds);
     ++rank;
+  }
+  return most;
+}
+
+// The layer's load calls, and what is done for it behind the last of them.
+int64_t steps_to_completion(const Evidence& evidence) {
+  constexpr int update = 1;
+  int64_t most = 0;
+  for (const RankRun& rank : warm_ranks(evidence)) {
+    std::map<int, int> first;
+    int calls = 0;
+    for (const Event& event : rank.events) {
+      if (event.step != update || (event.kind != EventKind::load_begin && event.kind != EventKind::post_load_begin)) continue;
+      calls = std::max(calls, event.load + 1);
+      most = std::max<int64_t>(most, calls - first.try_emplace(event.layer, event.load).first->second);
+    }
   }
   return most;
 }
@@ -144,6 +161,8 @@ const std::vector<Objective>& objectives() {
   static const std::vector<Objective> all = {
       {"peak_bytes", "B", "extra bytes of an update at its peak, on the rank that has most", peak_bytes},
       {"exposed_wait", "ps", "what a pass takes beyond its own compute, of series with `timing`", exposed_wait},
+      {"steps_to_completion", "load calls", "of an update without series, from a layer's first to that which completes it",
+       steps_to_completion},
       {"events", "events", "what a rank does from beginning to end", events}};
   return all;
 }
@@ -171,6 +190,8 @@ Result<Worst> search_worst(const Case& of, const Objective& objective, const Wor
                            const std::function<void(const Worst&)>& told) {
   if (of.checkpoints.empty()) return Status(Code::data, of.id() + ": no checkpoint to update to");
   if (objective.measure == exposed_wait && !of.timing) return Status(Code::data, of.id() + ": exposed_wait is of cases with `timing`");
+  if (objective.measure == steps_to_completion && !of.series.empty())
+    return Status(Code::data, of.id() + ": steps_to_completion is of cases without series");
   return Search(of, objective, options, engine).run(told);
 }
 

@@ -58,6 +58,24 @@ TEST(Worst, PeakOfASmallModelIsTheFormulasMost) {
   EXPECT_GT(worst.found, 0);  // not by the first order that was drawn
 }
 
+// A layer's tensors may be the first and the last of all that come; or come one after the other, where there is no other order.
+TEST(Worst, StepsToCompletionAreAllLoadCallsOfTheUpdate) {
+  EXPECT_EQ(searched(small_model(), "steps_to_completion", "layerwise@hardened", 60).value, 5);
+  Case one_layer = small_model();
+  one_layer.model.layers.resize(1);
+  EXPECT_EQ(searched(one_layer, "steps_to_completion", "layerwise@hardened", 8).value, 2);
+  one_layer.model.layers = {small_model().model.layers.back(), small_model().model.layers.front()};
+  one_layer.model.layers.back().values["bias"] = false;
+  EXPECT_EQ(searched(one_layer, "steps_to_completion", "layerwise@hardened", 8).value, 1);
+}
+
+TEST(Worst, StepsToCompletionAreOfUpdatesOfModelsWithoutSeries) {
+  const auto refused = search_worst(small_ring(), **find_objective("steps_to_completion"),
+                                    {.candidate = "shared_series@hardened", .cases = 1}, worst_engine(), {});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.status().code(), Code::data);
+}
+
 // Where broadcasts take longer than all else, the last layer of a pass is there when all of the pass have been sent one after the other,
 // and then its compute is left: no pass can begin with more to wait for than that.
 TEST(Worst, ExposedWaitOfARingIsTheFormulas) {
