@@ -121,6 +121,7 @@ FuzzKeeping::Tell tell_here(const Program& program) {
 
 // What the store has fails, too, whether a new case showed it or not.
 void add_stored(const fuzz::Stored& stored, fuzz::Summary& summary) {
+  summary.hanging += stored.hanging;
   for (const auto* kept : {&stored.failing, &stored.relapsed})
     for (const fuzz::Kept& one : *kept)
       if (fuzz::Summary::Seen& seen = summary.causes[one.entry.cause]; seen.token.empty()) seen.token = one.entry.token;
@@ -131,6 +132,7 @@ Exit exit_of_summary(const fuzz::Summary& summary, bool gates) {
   const std::vector<std::string_view> missing = gates ? fuzz::probes_missed(summary) : std::vector<std::string_view>();
   for (const std::string_view probe : missing) fmt::print(stderr, "probe {}: no case met it\n", probe);
   if (!summary.defect.empty()) return Exit::defect;
+  if (summary.hanging > 0) return Exit::hang;
   if (!summary.causes.empty()) return Exit::failed;
   if (summary.judged == 0) return Exit::nothing_ran;
   return missing.empty() ? Exit::held : Exit::inconclusive;

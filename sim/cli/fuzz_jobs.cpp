@@ -163,7 +163,7 @@ class Parts {
     if (std::ranges::none_of(seen.causes, same)) seen = fuzz::lost(how + "; played by a process of its own it is not");
     found.cause = *std::ranges::find_if(seen.causes, same);
     found.law = *std::ranges::find(seen.failed, std::string(kSurvives), &LawResult::law);
-    all_.add(fuzz::summary_of({.cases = 1, .judged = 1, .failing = 1}, {{found.cause, found}}));
+    all_.add(fuzz::summary_of({.cases = 1, .judged = 1, .failing = 1, .hanging = seen.hangs ? 1 : 0}, {{found.cause, found}}));
     RELOADLAB_TRY(keeping_.keep(found));
     if (known_.insert(found.cause).second) crashes_.emplace(found.cause, found);
     return {};

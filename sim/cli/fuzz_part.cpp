@@ -32,12 +32,13 @@ class OnePart {
     fuzz::Summary more{.cases = now.cases - told_.cases,
                        .judged = now.judged - told_.judged,
                        .failing = now.failing - told_.failing,
-                       .inconclusive = now.inconclusive - told_.inconclusive,
                        .skipped = now.skipped - told_.skipped,
+                       .hanging = now.hanging - told_.hanging,
+                       .inconclusive = now.inconclusive - told_.inconclusive,
                        .why_skipped = now.why_skipped,
                        .seconds = now.seconds};
     told_.cases = now.cases, told_.judged = now.judged, told_.failing = now.failing, told_.inconclusive = now.inconclusive;
-    told_.skipped = now.skipped;
+    told_.skipped = now.skipped, told_.hanging = now.hanging;
     add_new(now.shapes, told_.shapes, more.shapes);
     add_new(now.probes, told_.probes, more.probes);
     for (const auto& [cause, seen] : summary_of({}, found).causes) {

@@ -70,7 +70,7 @@ class Hunt {
     now().judged += seen.end == End::judged;
     if (seen.end == End::skipped && now().skipped++ == 0) now().why_skipped = seen.reason;
     now().inconclusive += seen.inconclusive;
-    now().failing += !seen.failed.empty();
+    now().failing += !seen.failed.empty(), now().hanging += seen.hangs;
     if (seen.end == End::defect || seen.end == End::bad_data) hunted_.defect = fmt::format("case {}: {}", index, seen.reason);
     RELOADLAB_ASSIGN(const bool fresh, note_news(seen, *drawn));
     novelty_.note(choices.taken(), fresh);

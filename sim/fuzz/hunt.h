@@ -45,7 +45,7 @@ struct Found {
 };
 
 struct Progressed {
-  int64_t cases = 0, judged = 0, skipped = 0, inconclusive = 0, failing = 0;
+  int64_t cases = 0, judged = 0, skipped = 0, inconclusive = 0, failing = 0, hanging = 0;
   std::string why_skipped;  // the first of them
   int64_t refused = 0;      // cases that were spoiled, beside these
   std::set<uint64_t> shapes;

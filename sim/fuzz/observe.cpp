@@ -49,6 +49,7 @@ Cause cause_of(const Evidence& evidence, const Finding& finding) {
 void take(const Evidence& evidence, LawResult law, Observation& seen) {
   seen.inconclusive += law.state == State::inconclusive;
   if (law.state != State::fail && law.state != State::hang) return;
+  seen.hangs |= law.state == State::hang;
   if (law.finding) law.finding->law = law.law, seen.causes.push_back(cause_of(evidence, *law.finding));
   seen.failed.push_back(std::move(law));
 }
@@ -89,8 +90,10 @@ Observation ended(End end, std::string reason) {
 
 Observation lost(const std::string& how) {
   Observation seen;
-  seen.failed.push_back({.law = std::string(kSurvives), .state = State::fail, .reason = how});
-  seen.causes.push_back({std::string(kSurvives), "lost", way_down(how), ""});
+  const std::string way = way_down(how);
+  seen.hangs = way == "hang";
+  seen.failed.push_back({.law = std::string(kSurvives), .state = seen.hangs ? State::hang : State::fail, .reason = how});
+  seen.causes.push_back({std::string(kSurvives), "lost", way, ""});
   return seen;
 }
 

@@ -23,6 +23,7 @@ struct Observation {
   std::string reason;             // of every end but judged
   std::vector<LawResult> failed;  // laws, in their order
   int64_t inconclusive = 0;
+  bool hangs = false;  // of what failed, something did not come back
   uint64_t shape = 0;  // of the trace, without sizes, names and contents
   std::vector<std::string> probes;
   std::vector<Cause> causes;  // of each failed law

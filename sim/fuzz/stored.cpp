@@ -33,6 +33,7 @@ class Playing {
       return Status(Code::failed, fmt::format("{}: {}", kept.file.string(), seen.reason));
     if (seen.end == End::skipped) return {};
     ++stored_.played;
+    stored_.hanging += seen.hangs;
     if (shelf == Shelf::failing && seen.shows(kept.entry.cause)) stored_.failing.push_back(kept);
     if (shelf == Shelf::failing && seen.failed.empty()) stored_.mended.push_back(kept);
     for (const Cause& cause : seen.causes)

@@ -8,7 +8,7 @@ struct Stored {
   std::vector<Kept> failing;   // still, each by its cause
   std::vector<Kept> relapsed;  // of regression/: they fail again, and are in failing/ now
   std::vector<Kept> mended;    // of failing/: they keep every law now
-  int64_t played = 0;
+  int64_t played = 0, hanging = 0;
 
   std::set<Cause> causes() const;  // of what fails
   // What is known of them, to a campaign that begins: where making small was broken off, it goes on.

@@ -12,6 +12,7 @@ namespace reloadlab::sim::fuzz {
 
 void Summary::add(const Summary& other) {
   cases += other.cases, judged += other.judged, failing += other.failing, inconclusive += other.inconclusive;
+  hanging += other.hanging;
   skipped += other.skipped;
   if (why_skipped.empty()) why_skipped = other.why_skipped;
   if (system.empty()) system = other.system;
@@ -38,8 +39,9 @@ Summary summary_of(const Progressed& progress, const std::map<Cause, Found>& fou
   Summary summary{.cases = progress.cases,
                   .judged = progress.judged,
                   .failing = progress.failing,
-                  .inconclusive = progress.inconclusive,
                   .skipped = progress.skipped,
+                  .hanging = progress.hanging,
+                  .inconclusive = progress.inconclusive,
                   .why_skipped = progress.why_skipped,
                   .seconds = progress.seconds,
                   .shapes = progress.shapes,
@@ -54,6 +56,7 @@ nlohmann::ordered_json to_json(const Summary& summary) {
                               {"cases", summary.cases},
                               {"judged", summary.judged},
                               {"failing", summary.failing},
+                              {"hanging", summary.hanging},
                               {"inconclusive", summary.inconclusive},
                               {"skipped", summary.skipped},
                               {"why_skipped", summary.why_skipped},
@@ -79,8 +82,9 @@ Result<Summary> summary_from(std::string_view text) try {
                   .cases = json.at("cases").get<int64_t>(),
                   .judged = json.at("judged").get<int64_t>(),
                   .failing = json.at("failing").get<int64_t>(),
-                  .inconclusive = json.at("inconclusive").get<int64_t>(),
                   .skipped = json.at("skipped").get<int64_t>(),
+                  .hanging = json.at("hanging").get<int64_t>(),
+                  .inconclusive = json.at("inconclusive").get<int64_t>(),
                   .why_skipped = json.at("why_skipped").get<std::string>(),
                   .seconds = json.at("time").at("seconds").get<double>(),
                   .shapes = json.at("shapes").get<std::set<uint64_t>>(),
@@ -105,6 +109,8 @@ std::string summary_text(const Summary& summary) {
   std::string text;
   for (const auto& [cause, seen] : summary.causes) text += fmt::format("{:>8}  {}\n", grouped(seen.count), fuzz::text(cause));
   if (summary.skipped > 0) text += fmt::format("{} not played: {}\n", plural(summary.skipped, "case"), summary.why_skipped);
+  if (summary.inconclusive > 0)
+    text += fmt::format("{}: a law had nothing to check there\n", plural(summary.inconclusive, "inconclusive verdict"));
   if (!summary.defect.empty()) text += fmt::format("a defect in reloadlab itself: {}\n", summary.defect);
   return text + fmt::format("{}, {:.0f}/s, {}, {} failing, {}, {} of {} probes\n", plural(summary.cases, "case"),
                             static_cast<double>(summary.cases) / std::max(summary.seconds, 1e-3),

@@ -16,9 +16,11 @@ struct Summary {
     bool operator==(const Seen&) const = default;
   };
   std::string system;
-  int64_t cases = 0, judged = 0, failing = 0, inconclusive = 0, skipped = 0;
-  std::string why_skipped;  // one of them
-  double seconds = 0;       // of the longest
+  int64_t cases = 0, judged = 0, failing = 0, skipped = 0;
+  int64_t hanging = 0;       // of those that fail
+  int64_t inconclusive = 0;  // laws that a case gave nothing to check
+  std::string why_skipped;   // one of them
+  double seconds = 0;        // of the longest
   std::set<uint64_t> shapes;
   std::set<std::string> probes;
   std::map<Cause, Seen> causes;

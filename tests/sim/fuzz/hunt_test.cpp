@@ -33,6 +33,21 @@ TEST(Hunt, OfWhatHoldsFindsNothing) {
   EXPECT_EQ(seen.progress.failing, 0);
 }
 
+// Whatever else fails: who reads exit codes is told that something did not come back.
+TEST(Hunt, CountsWhatDoesNotComeBack) {
+  Engine engine = with_bug([](const Case&) { return ""; });
+  engine.replay = [replay = engine.replay](const Case& one, const std::string& candidate, const EngineOptions& options) -> Result<Evidence> {
+    if (one.ranks == 2) return Status(Code::lost, "hang: nothing was heard of it");
+    if (one.ranks == 3) return Status(Code::lost, "killed by signal 11 (SIGSEGV)");
+    return replay(one, candidate, options);
+  };
+  const Hunted seen = hunted(engine, {.cases = 100, .shrink_tries = 0});
+  const auto count = [&](const char* way) { return seen.found.at({"survives", "lost", way, ""}).count; };
+  EXPECT_GT(count("SIGSEGV"), 0);
+  EXPECT_EQ(seen.progress.failing, count("hang") + count("SIGSEGV"));
+  EXPECT_EQ(seen.progress.hanging, count("hang"));
+}
+
 TEST(Hunt, TellsCausesApartCountsThemAndMakesEachSmall) {
   const Hunted seen = hunted(with_bug(two_bugs));
   ASSERT_EQ(seen.found.size(), 2U);

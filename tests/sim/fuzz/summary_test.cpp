@@ -14,8 +14,9 @@ Summary sample() {
               .cases = 10,
               .judged = 8,
               .failing = 2,
-              .inconclusive = 1,
               .skipped = 1,
+              .hanging = 1,
+              .inconclusive = 1,
               .why_skipped = "needs 2 GPUs",
               .seconds = 2,
               .shapes = {1, ~0ULL},
@@ -39,6 +40,7 @@ TEST(Summary, OfPartsCountsCasesTogetherAndNewsOnce) {
   other.shapes = {1, 2}, other.seconds = 3, other.defect = "it slipped";
   all.add(other);
   EXPECT_EQ(all.cases, 20);
+  EXPECT_EQ(all.hanging, 2);
   EXPECT_EQ(all.shapes, (std::set<uint64_t>{1, 2, ~0ULL}));
   EXPECT_EQ(all.causes.at(kOne), (Summary::Seen{4, "short"}));
   EXPECT_EQ(all.causes.at(kOther), (Summary::Seen{1, "x"}));
@@ -54,6 +56,7 @@ TEST(Summary, OfAnythingElseIsNone) {
 TEST(Summary, TellsEachCauseAndAllOfIt) {
   EXPECT_EQ(summary_text(sample()),
             "       2  law_a, warm, reload, parameter\n1 case not played: needs 2 GPUs\n"
+            "1 inconclusive verdict: a law had nothing to check there\n"
             "10 cases, 5/s, 2 shapes, 2 failing, 1 cause, 1 of 6 probes\n");
 }
 
