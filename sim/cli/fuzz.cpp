@@ -6,11 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "reference/base/nearest.h"
+#include "reference/base/read_file.h"
 #include "sim/fuzz/generate.h"
 #include "sim/fuzz/hunt.h"
 #include "sim/fuzz/summary.h"
@@ -147,9 +146,9 @@ Result<Exit> end(const FuzzTexts& texts, const fuzz::Summary& summary, bool gate
 Result<Exit> merge(const FuzzTexts& texts) {
   std::optional<fuzz::Summary> all;
   for (const std::string& file : texts.merged) {
-    std::ifstream in(file, std::ios::binary);
-    if (!in) return Status(Code::usage, fmt::format("--merge: {} cannot be read", file));
-    Result<fuzz::Summary> one = fuzz::summary_from(std::string(std::istreambuf_iterator<char>(in), {}));
+    const Result<std::string> text = read_file(file);
+    if (!text.ok()) return Status(Code::usage, "--merge: " + text.status().message());
+    Result<fuzz::Summary> one = fuzz::summary_from(*text);
     if (!one.ok()) return Status(Code::data, fmt::format("{}: {}", file, one.status().message()));
     if (all && all->system != one->system)
       return Status(Code::usage, fmt::format("--merge: {} is of {}, the ones before it of {}", file, one->system, all->system));
@@ -157,13 +156,6 @@ Result<Exit> merge(const FuzzTexts& texts) {
     if (!all) all = *std::move(one);
   }
   return end(texts, *all, true);
-}
-
-// Before the campaign, and not when it is over.
-Status can_write(const std::string& file) {
-  const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
-  return std::filesystem::is_directory(folder) ? Status()
-                                               : Status(Code::usage, fmt::format("--summary: there is no folder {}", folder.string()));
 }
 
 Result<fuzz::Summary> campaign(const FuzzTexts& texts, fuzz::HuntOptions options, const Program& program) {
@@ -181,7 +173,8 @@ Result<fuzz::Summary> campaign(const FuzzTexts& texts, fuzz::HuntOptions options
 }
 
 Result<Exit> fuzz_action(const FuzzTexts& texts, const Program& program) {
-  if (!texts.summary.empty()) RELOADLAB_TRY(can_write(texts.summary));
+  if (texts.store.empty()) return Status(Code::usage, "--store needs the name of a folder");
+  RELOADLAB_TRY(may_write(texts.summary));  // and not when the campaign is over
   if (!texts.merged.empty()) return merge(texts);
   RELOADLAB_ASSIGN(const fuzz::HuntOptions options, read_fuzz_options(texts, program));
   RELOADLAB_TRY(host_candidates(program, {options.candidate}));

@@ -3,9 +3,8 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
+#include "reference/base/read_file.h"
 #include "sim/cli/fuzz.h"
 #include "sim/fuzz/entry.h"
 #include "sim/fuzz/generate.h"
@@ -18,11 +17,11 @@ namespace {
 struct ReplayTexts {
   std::string what;
   std::vector<std::string> candidates;
-  std::string out = "out";
+  std::string out;
 };
 
 Result<Exit> replay_file(const ReplayTexts& texts, const std::string& text, const Program& program) {
-  CampaignOptions options{.expectations = false, .out = texts.out, .program = program.name};
+  CampaignOptions options{.expectations = false, .out = texts.out.empty() ? "out" : texts.out, .program = program.name};
   options.selection.paths = {texts.what};
   options.selection.candidates = texts.candidates;
   if (const std::string named = fuzz::candidate_in(text); !named.empty() && texts.candidates.empty())
@@ -36,6 +35,8 @@ Result<Exit> replay_file(const ReplayTexts& texts, const std::string& text, cons
 
 Result<Exit> replay_token(const ReplayTexts& texts, const Program& program) {
   RELOADLAB_ASSIGN(const fuzz::Token token, fuzz::read_token(texts.what));
+  if (!texts.out.empty())
+    return Status(Code::usage, "--out is for files, expected `replay TOKEN > case.yaml`, then `replay case.yaml --out DIR`");
   const std::string candidate = texts.candidates.empty() ? token.candidate : texts.candidates.front();
   RELOADLAB_ASSIGN(const EngineCandidate known, program.engine.candidate(candidate));
   RELOADLAB_ASSIGN(const Engine apart, engine_apart(program, known.name));
@@ -54,10 +55,8 @@ Result<Exit> replay_token(const ReplayTexts& texts, const Program& program) {
 Result<Exit> replay_action(const ReplayTexts& texts, const Program& program) {
   std::error_code too_long;  // for a name: then it is a token for sure
   if (!std::filesystem::exists(texts.what, too_long)) return replay_token(texts, program);
-  std::ifstream file(texts.what);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return replay_file(texts, text.str(), program);
+  RELOADLAB_ASSIGN(const std::string text, read_file(texts.what));
+  return replay_file(texts, text, program);
 }
 
 }  // namespace
@@ -71,7 +70,7 @@ Command add_replay(const Parser& app, const Program& program) {
   parser.add_option("--candidate", texts->candidates, "Another implementation than the one it was found with")
       .type_name("NAME")
       .allow_extra_args(false);
-  parser.add_option("--out", texts->out, "Folder that gets the run's folder, of a file").type_name("DIR");
+  parser.add_option("--out", texts->out, "Folder that gets the run's folder, of a file. Default: out").type_name("DIR");
   return {parser, [texts, &program] { return replay_action(*texts, program); }};
 }
 

@@ -7,9 +7,8 @@
 #include <cctype>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
+#include "reference/base/read_file.h"
 #include "sim/cli/commands.h"
 #include "sim/report/run_folder.h"
 #include "sim/report/text.h"
@@ -34,11 +33,10 @@ constexpr std::string_view found_before = "The worst that was found: ";
 
 // What an earlier search has found; a file of somebody else's says nothing.
 int64_t value_in(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  const std::string text(std::istreambuf_iterator<char>(in), {});
-  const size_t at = text.find(found_before);
+  const Result<std::string> text = read_file(file);
+  const size_t at = text.ok() ? text->find(found_before) : std::string::npos;
   int64_t value = -1;
-  if (at != std::string::npos) std::from_chars(text.data() + at + found_before.size(), text.data() + text.size(), value);
+  if (at != std::string::npos) std::from_chars(text->data() + at + found_before.size(), text->data() + text->size(), value);
   return value;
 }
 

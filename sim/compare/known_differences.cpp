@@ -5,9 +5,8 @@
 #include <fnmatch.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 
+#include "reference/base/read_file.h"
 #include "sim/scenario/tree.h"
 
 namespace reloadlab::sim {
@@ -106,9 +105,8 @@ Result<std::vector<KnownDifference>> parse_known_differences(std::string_view te
 }
 
 Result<std::vector<KnownDifference>> read_known_differences(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return Status(Code::data, fmt::format("{}: cannot be read", file.string()));
-  return parse_known_differences(std::string(std::istreambuf_iterator<char>(in), {}), file.string());
+  RELOADLAB_ASSIGN(const std::string text, read_file(file));
+  return parse_known_differences(text, file.string());
 }
 
 std::vector<std::string> mark_known(const std::vector<KnownDifference>& known, const std::string& file_name, std::vector<Differing>& all) {

@@ -8,10 +8,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <system_error>
 
+#include "reference/base/read_file.h"
 #include "sim/fuzz/shrink.h"
 #include "sim/report/run_folder.h"
 #include "sim/scenario/scenario.h"
@@ -104,9 +103,7 @@ std::string_view folder_of(Shelf shelf) {
 }
 
 Result<Kept> read_kept(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return Status(Code::data, fmt::format("{}: {}", file.string(), std::strerror(errno)));
-  const std::string text(std::istreambuf_iterator<char>(in), {});
+  RELOADLAB_ASSIGN(const std::string text, read_file(file));
   RELOADLAB_ASSIGN(Entry entry, parse_entry(text, file.string()));
   return Kept{file, std::move(entry)};
 }

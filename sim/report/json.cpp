@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
+
+#include "reference/base/read_file.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -208,9 +208,8 @@ Result<RunResult> parse_result(std::string_view text) {
 Result<RunResult> read_result(const std::filesystem::path& path) {
   std::error_code none;
   const auto file = std::filesystem::is_directory(path, none) ? path / "result.json" : path;
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return Status(Code::data, fmt::format("{}: cannot be read", file.string()));
-  auto result = parse_result(std::string(std::istreambuf_iterator<char>(in), {}));
+  RELOADLAB_ASSIGN(const std::string text, read_file(file));
+  auto result = parse_result(text);
   return result.ok() ? std::move(result) : Result<RunResult>(result.status().within(file.string()));
 }
 

@@ -161,8 +161,9 @@ TEST_F(Fuzzing, ShardsArePutTogetherAndProbesGate) {
   expect(reloadlab("fuzz --system layerwise --cases 1 --seed 5 --store s --require-probes"), 2, "probe unknown_name: no case met it");
   expect(reloadlab("fuzz --system shared_series --cases 2 --store s --summary ring.json"), 0, "2 cases");
   expect(reloadlab("fuzz --merge one.json ring.json"), 64, "--merge: ring.json is of shared_series, the ones before it of layerwise");
-  expect(reloadlab("fuzz --merge nothing.json"), 64, "--merge: nothing.json cannot be read");
-  expect(reloadlab("fuzz --system layerwise --cases 1 --summary no/where.json"), 64, "--summary: there is no folder ");
+  expect(reloadlab("fuzz --merge nothing.json"), 64, "--merge: nothing.json: No such file or directory");
+  expect(reloadlab("fuzz --merge s"), 64, "--merge: s: is a folder, expected a file");
+  expect(reloadlab("fuzz --system layerwise --cases 1 --summary no/where.json"), 64, "no/where.json: No such file or directory");
 }
 
 TEST_F(Fuzzing, TheWorstOfAllSearchesStays) {
@@ -185,6 +186,10 @@ TEST_F(Fuzzing, WordsThatMeanNothingAreAnswered) {
   expect(reloadlab("fuzz --system layerwis"), 64, "did you mean \"layerwise\"?");
   expect(reloadlab("fuzz --system layerwise --candidate online_quant@seed"), 64, "is of system online_quant, not of layerwise");
   expect(reloadlab("fuzz"), 64, "--system or --candidate");
+  expect(reloadlab("fuzz --system layerwise --store ''"), 64, "--store needs the name of a folder");
+  std::filesystem::create_directories(folder / "s/failing/x.yaml");
+  expect(reloadlab("fuzz --system layerwise --store s"), 65, "s/failing/x.yaml: is a folder, expected a file");
+  expect(reloadlab("replay s"), 65, "s: is a folder, expected a file");
   expect(reloadlab("replay AAAA"), 64, "version 0, expected version 1");
   expect(reloadlab("replay no/such/file.yaml"), 64, "no token");
   expect(reloadlab("replay " + std::string(300, 'A')), 64, "version 0, expected version 1");  // no file can have such a name

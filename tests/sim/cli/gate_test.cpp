@@ -70,7 +70,7 @@ TEST_F(Gating, ARegressionAgainstAnotherVersionCanBeRunAgain) {
 }
 
 TEST_F(Gating, ABaselineThatCannotBeReadIs65) {
-  expect(reloadlab("run --baseline nowhere.json"), 65, "nowhere.json: cannot be read");
+  expect(reloadlab("run --baseline nowhere.json"), 65, "nowhere.json: No such file or directory");
   write("old.json", R"({"reloadlab": 1, "kind": "result", "results": []})");
   expect(reloadlab("run --baseline old.json"), 65, "old.json: a result of schema 1; this program writes and reads schema 2");
   write("torn.json", R"({"reloadlab": 2, "kind": "res)");
