@@ -17,6 +17,7 @@
 #include "sim/report/console.h"
 #include "sim/report/progress.h"
 #include "sim/report/run_folder.h"
+#include "sim/report/text.h"
 #include "sim/scenario/scenario.h"
 
 namespace reloadlab::sim {
@@ -54,9 +55,10 @@ std::string options_text(const CampaignOptions& options) {
   if (workers) words.emplace_back(options.isolation == Isolation::per_case ? "--isolate=case" : "--isolate");
   if (workers && options.silence_seconds != CampaignOptions().silence_seconds)
     words.push_back(fmt::format("--hang-after {}s", options.silence_seconds));
-  if (options.baseline) words.push_back("--baseline " + options.baseline->file.string());
+  if (options.baseline) words.push_back("--baseline " + shell_word(options.baseline->file.string()));
   if (options.baseline)
-    for (const auto& [there, here] : options.baseline->stands_for) words.push_back(fmt::format("--baseline-candidate {}={}", there, here));
+    for (const auto& [there, here] : options.baseline->stands_for)
+      words.push_back(fmt::format("--baseline-candidate {}", shell_word(there + "=" + here)));
   if (options.repeat > 1) words.push_back(fmt::format("--repeat {}", options.repeat));
   return fmt::format("{}", fmt::join(words, " "));
 }

@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include "sim/report/console.h"
+#include "sim/report/text.h"
 
 namespace reloadlab::sim {
 namespace {
 
-// Brackets and quotes are none to a shell within these.
 std::string again_line(const GateOptions& options, const CaseResult& one) {
-  return fmt::format("  again  {} run '{}' --name '{}' --candidate {}\n", options.program, one.file, one.id(), one.candidate);
+  return fmt::format("  again  {} run {} --name {} --candidate {}\n", options.program, shell_word(one.file), shell_word(one.id()),
+                     shell_word(one.candidate));
 }
 
 }  // namespace

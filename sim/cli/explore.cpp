@@ -86,8 +86,8 @@ std::string told(const LawResult& law) {
 class Teller {
  public:
   Teller(const Job& job, const Program& program, uint64_t seed)
-      : again_(fmt::format("{} explore {} --name '{}' --candidate {}{} --schedule ", program.name, job.the_case.file, job.the_case.id(),
-                           job.candidate, seed == 0 ? "" : fmt::format(" --seed {}", seed))) {}
+      : again_(fmt::format("{} explore {} --name {} --candidate {}{} --schedule ", program.name, shell_word(job.the_case.file),
+                           shell_word(job.the_case.id()), shell_word(job.candidate), seed == 0 ? "" : fmt::format(" --seed {}", seed))) {}
 
   void tell(const ExploreReport& report) const {
     fmt::print("  {}\n", report.covered);

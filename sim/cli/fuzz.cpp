@@ -113,7 +113,7 @@ Result<fuzz::Summary> fuzz_here(const FuzzTexts& texts, const fuzz::HuntOptions&
 FuzzKeeping::Tell tell_here(const Program& program) {
   return [&program](const fuzz::Cause&, const std::string& block, const std::string& token) {
     fmt::print(stderr, "{}", block);
-    fmt::print("{} replay {}\n", program.name, token);
+    fmt::print("{} replay {}\n", program.name, shell_word(token));
     std::fflush(stdout);
   };
 }

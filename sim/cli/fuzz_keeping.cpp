@@ -76,7 +76,7 @@ Result<fuzz::Stored> play_stored(const FuzzTexts& texts, const std::string& cand
   RELOADLAB_ASSIGN(const fuzz::Stored stored, fuzz::play_stored(fuzz::Store(texts.store), candidate, apart));
   for (const fuzz::Kept& kept : stored.failing) fmt::print(stderr, "still  {}   {}\n", fuzz::text(kept.entry.cause), kept.file.string());
   for (const fuzz::Kept& kept : stored.mended)
-    fmt::print(stderr, "mended {}   reloadlab promote {}\n", fuzz::text(kept.entry.cause), kept.file.string());
+    fmt::print(stderr, "mended {}   reloadlab promote {}\n", fuzz::text(kept.entry.cause), shell_word(kept.file.string()));
   for (const fuzz::Kept& kept : stored.relapsed)
     fmt::print(stderr, "FAIL  {}   a regression: it was mended, and fails again\n{}  file   {}\n", fuzz::text(kept.entry.cause),
                indented(kept.entry.finding, "  "), kept.file.string());

@@ -77,7 +77,8 @@ std::string tail_lines(const std::vector<RankTail>& tail) {
 
 std::string again_line(const CaseResult& one, const RunResult& run) {
   if (one.failing.empty()) return {};
-  std::string line = fmt::format("  again  {} run {}/{} --candidate {}", run.run.program, run.run.folder, one.failing, one.candidate);
+  std::string line = fmt::format("  again  {} run {} --candidate {}", run.run.program, shell_word(run.run.folder + "/" + one.failing),
+                                 shell_word(one.candidate));
   if (run.seed != 0) line += fmt::format(" --seed {}", run.seed);
   if (!run.run.options.empty()) line += " " + run.run.options;
   return line + "\n";

@@ -16,6 +16,9 @@ std::string grouped(int64_t number);                        // "18,864"
 std::string plural(int64_t number, std::string_view noun);  // "1 case", "18,864 cases"
 std::string seconds_text(double seconds);                   // "0.4 s", "3 min 12 s"
 
+// As one word of a command: as it is where a shell takes it so, else in quotes.
+std::string shell_word(std::string_view text);
+
 // XML 1.0 cannot hold most control characters, escaped or not; a candidate's message may: they become "?".
 std::string printable(std::string text);
 

@@ -33,7 +33,7 @@ TEST_F(Gated, CasesArePlayedOneAtATimeAndInAnyOrder) {
   ASSERT_TRUE(bad.ok() && good.ok());
   EXPECT_EQ(bad->code, Exit::failed);
   EXPECT_TRUE(bad->text.starts_with("FAIL  law_a   fake@bad")) << bad->text;
-  EXPECT_NE(bad->text.find("\n  again  reloadlab run '" + small() + "' --name 'small[ranks=2]' --candidate fake@bad\n"), std::string::npos);
+  EXPECT_NE(bad->text.find("\n  again  reloadlab run " + small() + " --name 'small[ranks=2]' --candidate fake@bad\n"), std::string::npos);
   EXPECT_EQ(good->code, Exit::held);
   EXPECT_EQ(good->text, "");
 }

@@ -93,7 +93,7 @@ def test_failures_read_as_on_the_console(project):
         "FAIL  cold_load_equal   python:mine:Skips   */small.yaml [[]ranks=1[]]   rank 0, step 1: reload to B",
         "  up.weight   * elements differ: all rows",
         "  first  *, should be *, from B: up.weight [[]0, 0[]]",
-        "  again  reloadlab run '*/small.yaml' --name 'small[[]ranks=1[]]' --candidate python:mine:Skips",
+        "  again  reloadlab run */small.yaml --name 'small[[]ranks=1[]]' --candidate python:mine:Skips",
         "FAILED small.yaml::small[[]ranks=1[]]*",
     ])
 

@@ -146,6 +146,16 @@ TEST(LayerNames, AreWhatTellsLayersApart) {
   EXPECT_EQ(LayerNames({{"o", 1, {"alone"}}})("alone"), "alone");
 }
 
+// Each as a shell gives it back.
+TEST(ShellWord, IsInQuotesWhereAShellWouldReadMore) {
+  for (const char* plain : {"out/run-1/failing/small.ranks-2.yaml", "vllm-ascend@0.13.0rc1", "python:mine:Skips", "a=b"})
+    EXPECT_EQ(shell_word(plain), plain);
+  EXPECT_EQ(shell_word("small[ranks=2]"), "'small[ranks=2]'");
+  EXPECT_EQ(shell_word("it's here.yaml"), "'it'\\''s here.yaml'");
+  EXPECT_EQ(shell_word("*"), "'*'");
+  EXPECT_EQ(shell_word(""), "''");
+}
+
 TEST(Races, HaveSchedulesThatAShellPutsTogetherAgain) {
   TracedExecution run = ring(2, 3);
   const TracedStep first{
