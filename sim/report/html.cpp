@@ -25,6 +25,7 @@ body { font: 14px/1.45 system-ui, sans-serif; margin: 2em; color: #1c2733; }
 h1 { font-size: 1.5em; } h2 { font-size: 1.2em; margin-top: 2em; } h3 { font-size: 1em; } h4 { font-size: .9em; margin: 1.2em 0 .3em; }
 table { border-collapse: collapse; font-size: .85em; } th, td { padding: .15em .6em; border: 1px solid #d8dee5; text-align: left; }
 th { background: #f1f4f7; font-weight: 600; } td.state { text-align: center; white-space: nowrap; }
+th.law { writing-mode: vertical-rl; transform: rotate(180deg); white-space: nowrap; } div.wide { overflow-x: auto; }
 pre { background: #f6f8fa; padding: .8em; overflow-x: auto; font-size: .85em; }
 .pass { color: #2b7a3d; } .known, .quarantined { background: #fff3d6; } .unsupported { color: #98a3ae; }
 .fail, .hang, .flaky, .unexpected_pass, .bad { background: #c62f2f; color: white; font-weight: 600; } .inconclusive { background: #e6d9f5; }
@@ -67,8 +68,8 @@ class Page {
     for (const LawText& law : run_.laws)
       if (std::ranges::any_of(rows, [&](const LawRow& row) { return row.worst.contains(law.id); })) laws.push_back(&law);
     add(page, "h2", candidate);
-    pugi::xml_node table = add_table(page, {"scenario"});
-    for (const LawText* law : laws) add(table.first_child(), "th", law->id).append_attribute("title") = law->sentence.c_str();
+    pugi::xml_node table = add_table(add(page, "div", "", "wide"), {"scenario"});
+    for (const LawText* law : laws) add(table.first_child(), "th", law->id, "law").append_attribute("title") = law->sentence.c_str();
     for (const LawRow& row : rows) {
       pugi::xml_node line = add(table, "tr");
       name(add(line, "td"), candidate, row);

@@ -83,7 +83,7 @@ class Tracks {
     std::map<int, int64_t> processes;
     std::map<std::string, std::pair<int64_t, int64_t>> threads;  // by stream: process and number
     std::map<int64_t, Json> marked;                              // by point: where a flow begins
-    std::map<std::string, int64_t> collectives;                  // flows, by operation
+    std::map<std::string, std::vector<Json>> collectives;        // where each is executed, by operation
     for (const TracedStep& step : run_->timeline) {
       const auto [process, fresh] = processes.try_emplace(step.rank, 0);
       if (fresh) process->second = open_process(fmt::format("rank {}, streams", step.rank));
@@ -93,36 +93,39 @@ class Tracks {
       Json& slice = put(pid, tid, "X", step.operation, microseconds(step.start));
       slice["dur"] = microseconds(step.end - step.start);
       slice["args"] = {{"about", step.about}};
-      if (step.operation.find(" #") != std::string::npos) along(collectives, step, pid, tid);
+      if (step.operation.find(" #") != std::string::npos)
+        collectives[fmt::format("{} of model {}", step.operation, step.model)].push_back(place(pid, tid, step.start));
       points(marked, step, pid, tid);
     }
+    for (const auto& [operation, places] : collectives) flow("collective", places);
   }
 
-  void along(std::map<std::string, int64_t>& collectives, const TracedStep& step, int64_t pid, int64_t tid) {
-    const auto [flow, first] = collectives.try_emplace(fmt::format("{} of model {}", step.operation, step.model), 0);
-    if (first) flow->second = ++flows_;
-    Json& part = put(pid, tid, first ? "s" : "t", "collective", microseconds(step.start));
-    part["id"] = flow->second;
-    part["cat"] = "collective";
+  static Json place(int64_t pid, int64_t tid, int64_t picoseconds) {
+    return Json{{"pid", pid}, {"tid", tid}, {"ts", microseconds(picoseconds)}};
+  }
+
+  // An arrow from each to the next.
+  void flow(const std::string& category, const std::vector<Json>& places) {
+    if (places.size() < 2) return;
+    ++flows_;
+    for (size_t at = 0; at < places.size(); ++at) {
+      const bool last = at + 1 == places.size();
+      Json& part = put(places[at]["pid"], places[at]["tid"], at == 0 ? "s" : last ? "f" : "t", category, places[at]["ts"]);
+      part["id"] = flows_;
+      part["cat"] = category;
+      if (last) part["bp"] = "e";  // to the slice that is there, not to the next one
+    }
   }
 
   void points(std::map<int64_t, Json>& marked, const TracedStep& step, int64_t pid, int64_t tid) {
     if (step.point < 0) return;
     if (step.operation != "wait") {
-      marked[step.point] = Json{{"pid", pid}, {"tid", tid}, {"ts", microseconds(step.end)}};
+      marked[step.point] = place(pid, tid, step.end);
       return;
     }
     const auto from = marked.find(step.point);
     if (from == marked.end() || from->second["tid"] == tid) return;  // a stream that waits for itself
-    for (const char* phase : {"s", "f"}) {
-      const bool begins = *phase == 's';
-      Json& part = put(begins ? from->second["pid"].get<int64_t>() : pid, begins ? from->second["tid"].get<int64_t>() : tid, phase, "point",
-                       begins ? from->second["ts"].get<double>() : microseconds(step.end));
-      part["id"] = flows_ + 1;
-      part["cat"] = "point";
-      if (!begins) part["bp"] = "e";
-    }
-    ++flows_;
+    flow("point", {from->second, place(pid, tid, step.end)});
   }
 
   // ----

@@ -49,6 +49,8 @@ const answers = {
   moved: [...document.querySelectorAll('.moved td')].map(colour),
   bars: [...document.querySelectorAll('rect')].map(box),
   fill: [...document.querySelectorAll('rect.failed')].map(each => getComputedStyle(each).fill),
+  laws: [...document.querySelectorAll('th.law')].map(box),
+  over: document.documentElement.scrollWidth - document.documentElement.clientWidth,
   links: [...document.querySelectorAll('a')].map(each => !!document.querySelector(each.getAttribute('href'))),
 };
 const pre = document.createElement('script');
@@ -96,6 +98,25 @@ TEST(Page, ShowsWhatBrokeAndWhere) {
   EXPECT_FALSE(seen["links"].empty());
 }
 
+// A screen is 800 pixels wide here: names of laws stand upright, and what has no room all the same is scrolled within itself.
+TEST(Page, HasRoomForEachLaw) {
+  RunResult run = sample_run();
+  const auto seen_with = [&](size_t laws) {
+    for (size_t law = run.laws.size(); law < laws; ++law) {
+      run.laws.push_back({"a_law_with_a_name_" + std::to_string(law), "It holds."});
+      run.cases[0].laws.push_back({.law = run.laws.back().id});
+    }
+    return seen_in_browser(html_report(run, {}));
+  };
+  for (const size_t laws : {14, 60}) {
+    const nlohmann::json seen = seen_with(laws);
+    ASSERT_TRUE(seen.is_object());
+    EXPECT_GE(seen["laws"].size(), laws - 4);
+    for (const nlohmann::json& law : seen["laws"]) EXPECT_LT(law[0], law[1]);
+    EXPECT_EQ(seen["over"], 0) << laws;
+  }
+}
+
 TEST(Page, HidesWhatHeldUntilItIsAskedFor) {
   const nlohmann::json seen = seen_in_browser(html_report(sample_run(), {}));
   ASSERT_TRUE(seen.is_object());
@@ -138,7 +159,7 @@ TEST(Perfetto, EverySliceEndsAndEveryFlowArrives) {
   EXPECT_EQ(kinds["X"], 12);
   EXPECT_EQ(kinds["C"], 4);
   using Parts = std::vector<std::pair<std::string, nlohmann::json>>;
-  EXPECT_EQ(flows["collective"], (Parts{{"s", 2.0}, {"t", 6.0}}));
+  EXPECT_EQ(flows["collective"], (Parts{{"s", 2.0}, {"f", 6.0}}));
   EXPECT_EQ(flows["point"], (Parts{{"s", 1.0}, {"f", 2.0}}));
 }
 
