@@ -173,14 +173,16 @@ std::vector<std::string> law_ids(const RunResult& result) {
   return ids;
 }
 
-// Those that are asked for, or all of them; and the controls that say what they are held against.
-Result<std::vector<std::string>> chosen(const std::vector<std::string>& only, const Engine& engine) {
+// Those that are asked for, with or without the family's name, or all of them; and the controls that say what they are held against.
+Result<std::vector<std::string>> chosen(std::vector<std::string> only, const Engine& engine) {
   std::vector<std::string> names = engine.candidate_names();
   std::erase_if(names, [](const std::string& name) { return !name.starts_with(kFamily); });
   if (names.empty()) return Status(Code::usage, "this program has no mutants linked");
-  for (const std::string& one : only)
+  for (std::string& one : only) {
+    if (!one.starts_with(kFamily)) one.insert(0, kFamily);
     if (std::ranges::find(names, one) == names.end())
       return Status(Code::usage, fmt::format("no mutant is called \"{}\"{}", one, did_you_mean(one, names)));
+  }
   std::erase_if(names, [&](const std::string& name) {
     return !only.empty() && std::ranges::none_of(only, [&](const auto& one) { return one == name || control_of(one) == name; });
   });
