@@ -41,12 +41,12 @@ TEST_F(RunningMutants, AMutantThatLivesFails) {
 // With the control that it is held against, on the devices that are asked for.
 TEST_F(RunningMutants, AMutantCanBeRunAlone) {
   const std::string file = RELOADLAB_SOURCE_DIR "/scenarios/shared_series/alone_and_in_company.yaml";
-  const Ran ran = reloadlab("mutants --on sim --mutant mutant@ring_no_wait " + file);
+  const Ran ran = reloadlab("mutants --on sim --mutant ring_no_wait " + file);
   EXPECT_EQ(ran.exit_code, 0) << ran.out << ran.err;
   EXPECT_NE(ran.out.find("ring_happens_before"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("mutant@ring_none "), std::string::npos) << ran.out;
   EXPECT_EQ(ran.out.find("mutant@ring_other_stream"), std::string::npos) << ran.out;
-  const Ran unknown = reloadlab("mutants --mutant mutant@ring_no_wai " + file);
+  const Ran unknown = reloadlab("mutants --mutant ring_no_wai " + file);
   EXPECT_EQ(unknown.exit_code, 64);
   EXPECT_NE(unknown.err.find("did you mean \"mutant@ring_no_wait\"?"), std::string::npos) << unknown.err;
 }
