@@ -45,9 +45,8 @@ class Replayer {
     if (std::vector<Stops> stops = stops_seen(); !stops.empty()) plan(stops);
     if (options_.prove_determinism) RELOADLAB_TRY(execute({.kind = Variation::Kind::again}, warm_));
     for (const Variation& variation : variations(needed_variations(case_), case_, catalogue_, {meant_, evidence_.plan}, chances_)) {
-      if (known(variation)) continue;
       std::vector<Step> steps = steps_of(variation, case_, meant_);
-      if (!steps.empty()) RELOADLAB_TRY(execute(variation, std::move(steps)));
+      if (!known(variation) && !steps.empty()) RELOADLAB_TRY(execute(variation, std::move(steps)));
     }
     return std::move(evidence_);
   }
@@ -229,8 +228,7 @@ class Replayer {
     request.delays = case_.delays;
     request.allocator = case_.allocator;
     request.collectives = case_.collectives;
-    request.timed = options_.timed;
-    request.rates = options_.rates;
+    request.timed = options_.timed, request.rates = options_.rates;
     if (case_.timing) request.collective_picoseconds = case_.timing->broadcast * 1000;
     RELOADLAB_ASSIGN(std::unique_ptr<World> world, options_.make_world ? options_.make_world(request) : make_world(request));
     const bool together = !case_.series.empty() && variation.kind != Kind::cold;

@@ -36,10 +36,11 @@ TEST(Hunt, OfWhatHoldsFindsNothing) {
 // Whatever else fails: who reads exit codes is told that something did not come back.
 TEST(Hunt, CountsWhatDoesNotComeBack) {
   Engine engine = with_bug([](const Case&) { return ""; });
-  engine.replay = [replay = engine.replay](const Case& one, const std::string& candidate, const EngineOptions& options) -> Result<Evidence> {
+  const auto whole = engine.replay;
+  engine.replay = [whole](const Case& one, const std::string& candidate, const EngineOptions& options) -> Result<Evidence> {
     if (one.ranks == 2) return Status(Code::lost, "hang: nothing was heard of it");
     if (one.ranks == 3) return Status(Code::lost, "killed by signal 11 (SIGSEGV)");
-    return replay(one, candidate, options);
+    return whole(one, candidate, options);
   };
   const Hunted seen = hunted(engine, {.cases = 100, .shrink_tries = 0});
   const auto count = [&](const char* way) { return seen.found.at({"survives", "lost", way, ""}).count; };
