@@ -91,7 +91,7 @@ TEST_F(Plugin, ASeriesRunsOnModelledDevicesAndIsExplored) {
   for (const char* law : {"ring_content", "ring_happens_before", "ring_sequence", "survives"}) EXPECT_EQ(verdict(ran, law), "pass") << law;
   EXPECT_TRUE(verdict(ran, "ring_lookahead").starts_with("fail: "));
   EXPECT_EQ(explored.exit_code, 1) << explored.out << explored.err;
-  const size_t line = explored.out.find(" explore ring.yaml --name 'ring' --candidate ");
+  const size_t line = explored.out.find(" explore ring.yaml --name ring --candidate ");
   ASSERT_NE(line, std::string::npos) << explored.out;
   const Ran replayed = reloadlab(explored.out.substr(line + 1, explored.out.find('\n', line) - line - 1));
   EXPECT_EQ(replayed.exit_code, 1) << replayed.err;
