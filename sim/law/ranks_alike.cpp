@@ -100,8 +100,9 @@ class Comparison {
     return all;
   }
 
-  // Which of a layer's loads are a rank's may put its peak elsewhere. Where layers need not be materialized the formula is a bound, which
-  // does not tell where a peak is: only ranks on which it is the same at every load call need as much.
+  // Which of a layer's loads are a rank's may put its peak elsewhere. Where layers need not be materialized, or a tensor that is kept keeps
+  // all of its chunk, the formula is a bound, which does not tell where a peak is: only ranks on which it is the same at every load call
+  // need as much.
   std::vector<std::array<int64_t, 3>> planned_peaks(size_t position, int step) const {
     std::vector<std::array<int64_t, 3>> all;
     std::array<int64_t, 3> most{-1, 0, 0};
@@ -110,7 +111,9 @@ class Comparison {
       all.push_back({peak.load, peak.extra_bytes, peak.extra_bytes_failed});
       most = {-1, std::max(most[1], peak.extra_bytes), std::max(most[2], peak.extra_bytes_failed)};
     }
-    return lands(evidence_) ? all : std::vector{most};
+    const LoadPlan& arrival = execution_.steps[static_cast<size_t>(step)].plan;
+    const bool chunks_stay = arrival.chunk > 1 && !arrival.reuses;
+    return lands(evidence_) || chunks_stay ? all : std::vector{most};
   }
 
   void registered(int step) {

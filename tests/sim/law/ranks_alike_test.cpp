@@ -114,6 +114,18 @@ TEST(RanksAlike, WhereLayersNeedNotBeMaterializedTheFormulaHasToBeTheSameAllTheW
   }
 }
 
+TEST(RanksAlike, WhereChunksStayTheFormulaHasToBeTheSameAllTheWay) {
+  for (const bool reuses : {true, false}) {
+    Equals equals;
+    LoadPlan& arrival = equals.warm().steps[kToB].plan;
+    arrival.chunk = 2, arrival.reuses = reuses;
+    equals.other().outcomes[kToB].extra_bytes_peak += 4;
+    EXPECT_EQ(equals.judge(kRanksAlike).outcome, Outcome::fail);
+    equals.evidence.plan[1].peaks.insert(equals.evidence.plan[1].peaks.begin(), {kToB, 16, 0, 0});
+    EXPECT_EQ(equals.judge(kRanksAlike).outcome, reuses ? Outcome::fail : Outcome::pass);
+  }
+}
+
 TEST(RanksAlike, WhatComesAgainIsWrittenAgainWhereItLandsAtOnceAndNoMoreThanThat) {
   for (const char* landing : {"whole", "direct"}) {
     Equals equals;
