@@ -43,7 +43,7 @@ class Shrinker {
   bool pass() {
     for (const About about : kAbouts)
       if (zero_all(about) || leave_out(about) || lower(about)) return true;
-    return false;
+    return leave_out_several(About::layer) || leave_out_several(About::step);
   }
 
   bool zero_all(About about) {
@@ -70,6 +70,33 @@ class Shrinker {
       any = take(answers);
     }
     return any;
+  }
+
+  // The last ones, where none can go alone: windows divide as many layers as there are, or do not. Each number of them, as it is and with
+  // another size of the whole case, as what looks less far ahead.
+  bool leave_out_several(About about) {
+    const std::vector<Stretch> stretches = choices_.stretches();
+    std::vector<size_t> lists;
+    for (const Stretch& stretch : stretches)
+      if (stretch.about == about && stretch.begin == 0 && stretch.end == choices_.answers()[stretch.list].size())
+        lists.push_back(stretch.list);
+    Answers fewer = choices_.answers();
+    for (size_t left = lists.size(), gone = 0; left-- > 1 && !used_up();) {
+      fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(lists[left]));
+      if (++gone > 1 && (take(fewer) || take_with_other_size(fewer))) return true;
+    }
+    return false;
+  }
+
+  bool take_with_other_size(const Answers& answers) {
+    constexpr uint32_t most = 3;
+    for (const Choice& choice : choices_.taken())
+      for (uint32_t value = 0; choice.about == About::size && choice.list == 0 && value <= most; ++value) {
+        Answers other = answers;
+        other[0][choice.place] = value;
+        if (take(other)) return true;
+      }
+    return false;
   }
 
   // Each choice to zero, or as near to it as it goes.

@@ -51,6 +51,23 @@ TEST(Shrink, KeepsAsManyRanksAndLayersAsItTakes) {
   EXPECT_EQ(one.the_case.model.layers.size(), 2U) << emit(one.the_case);
 }
 
+// As where windows must not divide the layers.
+TEST(Shrink, LeavesOutTwoWhereOneAloneCannotGo) {
+  const auto holds = [](const Case& it) {
+    const size_t layers = it.series[0].layers.size();
+    return layers % 2 == 1 && layers >= 3 && std::ranges::count(it.steps, StepKind::capture, &Step::kind) > 0;
+  };
+  Answers answers;
+  for (uint64_t index = 0; answers.empty(); ++index) {
+    Choices choices(seed_of(11, index));
+    const Result<Case> one = generate("shared_series", choices);
+    if (one.ok() && one->series[0].layers.size() == 7 && holds(*one)) answers = choices.answers();
+  }
+  const Result<Shrunk> one = shrink("shared_series", answers, holds, {.tries = 5000});
+  ASSERT_TRUE(one.ok());
+  EXPECT_EQ(one->the_case.model.layers.size(), 3U) << emit(one->the_case);
+}
+
 // Ranks are worth more than layers: where one can be had for the other, ranks go.
 TEST(Shrink, HasFewerRanksRatherThanFewerLayers) {
   const Shrunk one = shrunk([](const Case& it) { return it.ranks + static_cast<int>(it.model.layers.size()) >= 4; });
