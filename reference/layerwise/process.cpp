@@ -123,8 +123,10 @@ void undo(Core& core, Update& update, Group& group, std::vector<ArmedSlots>& arm
 }  // namespace
 
 Status process(Core& core, Update& update, Group& group, OwnStep own_step) {
-  std::vector<ArmedSlots> armed;
-  for (const Member& member : group.members) armed.push_back({member.layer.lock()->parameters, member.layer.lock()->buffers});
+  const bool undoes = core.policy.failed_load != FailedLoad::keep;
+  std::vector<ArmedSlots> armed;  // what an update that failed has left in the slots is let go of where nothing is undone
+  for (const Member& member : group.members)
+    if (undoes) armed.push_back({member.layer.lock()->parameters, member.layer.lock()->buffers});
   tell_all(core, group, EngineEventKind::completed);
   const SettingsScope settings(core);
   Status status = model::guarded([&] { return run(core, update, group, own_step); });
@@ -134,7 +136,7 @@ Status process(Core& core, Update& update, Group& group, OwnStep own_step) {
     retire(core, group);
     return {};
   }
-  if (core.policy.failed_load == FailedLoad::keep) return status;
+  if (!undoes) return status;
   Status undone = model::guarded([&] { return undo(core, update, group, armed), Status(); });
   if (!undone.ok()) update.broken = true;
   return status;

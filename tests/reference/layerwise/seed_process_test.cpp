@@ -97,6 +97,23 @@ TEST(SeedProcess, OneThatFailsKeepsWhatItsLoadsWereReplayedOntoUntilTheNextReloa
   EXPECT_TRUE(replayed.expired());
 }
 
+// As vLLM's does: a retry that still had it would need more at its peak.
+TEST(SeedProcess, WhatOneThatFailedHadMaterializedIsGoneWhenTheStepRunsAgain) {
+  SeedRig rig(two_linears());
+  std::weak_ptr<model::Parameter> failed;
+  std::optional<bool> gone;
+  rig.model->find("a")->quant_method = std::make_shared<SeedStep>([&](model::Layer& layer) {
+    failed = layer.tensor("weight");
+    throw std::runtime_error("injected");
+  });
+  EXPECT_CODE(Code::failed, rig.reload(2, {"a.bias"}));
+  rig.model->find("a")->quant_method = std::make_shared<SeedStep>([&](model::Layer&) { gone = failed.expired(); });
+  EXPECT_OK(rig.prepare());
+  EXPECT_OK(rig.send("a.weight"));
+  EXPECT_OK(rig.finish());
+  EXPECT_EQ(gone, true);
+}
+
 TEST(SeedProcess, DropsTheAlreadyProcessedMarkBeforeTheStep) {
   SeedRig rig(two_linears());
   rig.model->find("a")->post_load_done = true;
