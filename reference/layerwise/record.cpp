@@ -57,13 +57,22 @@ const RecordedSlot* LayerRecord::find(std::string_view name) const {
   return nullptr;
 }
 
+namespace {
+
+template <class Records>
+auto place_of(Records& records, const model::LayerPtr& layer) {
+  return std::ranges::lower_bound(records, layer, std::owner_less<>(), [](const auto& entry) -> const auto& { return entry.first; });
+}
+
+}  // namespace
+
 std::shared_ptr<LayerRecord> Registry::find(const model::LayerPtr& layer) const {
-  auto found = records_.find(layer);
-  return found == records_.end() ? nullptr : found->second;
+  const auto found = place_of(records_, layer);
+  return found == records_.end() || std::owner_less<>()(layer, found->first) ? nullptr : found->second;
 }
 
 std::shared_ptr<LayerRecord> Registry::make(const model::LayerPtr& layer) {
-  return records_[layer] = std::make_shared<LayerRecord>(LayerRecord{.path = layer->path()});
+  return records_.emplace(place_of(records_, layer), layer, std::make_shared<LayerRecord>(LayerRecord{.path = layer->path()}))->second;
 }
 
 std::vector<std::shared_ptr<LayerRecord>> Registry::purge() {
