@@ -61,7 +61,8 @@ namespace {
 
 template <class Records>
 auto place_of(Records& records, const model::LayerPtr& layer) {
-  return std::ranges::lower_bound(records, layer, std::owner_less<>(), [](const auto& entry) -> const auto& { return entry.first; });
+  return std::ranges::lower_bound(
+      records, layer, std::owner_less<>(), [](const auto& entry) -> const auto& { return entry.first; });
 }
 
 }  // namespace
