@@ -305,16 +305,53 @@ std::string text_of(const CaseResult& result) {
   return text.empty() ? fmt::format("{}: {} laws hold", result.scenario, passed) : fmt::format("{}:{}", result.scenario, text);
 }
 
+namespace {
+
+// What one rank's evidence is held to, the others' is.
+Status are_of_one_run(const Case& asked, const Case& other, size_t rank) {
+  if (asked.laws == other.laws && asked.steps.size() == other.steps.size()) return {};
+  return Status(Code::data,
+                fmt::format("rank {} was attached with other laws, or for another number of reloads, than one of the others", rank));
+}
+
+// Ranks may call what they are brought by other names, each its own file: they are then called as those of the first.
+Status call_checkpoints_alike(const Case& asked, Evidence& evidence, size_t rank) {
+  std::map<std::string, std::string> names;
+  for (size_t step = 0; step < asked.steps.size(); ++step) {
+    const std::string& own = evidence.the_case.steps[step].plan.checkpoint;
+    const std::string& there = asked.steps[step].plan.checkpoint;
+    if (names.try_emplace(own, there).first->second != there)
+      return Status(Code::data,
+                    fmt::format("rank {} has {} where one of the others has {}, and had it for another one before", rank, own, there));
+  }
+  const auto rename = [&](std::string& name) {
+    if (const auto found = names.find(name); found != names.end()) name = found->second;
+  };
+  for (Step& step : evidence.the_case.steps) rename(step.plan.checkpoint);
+  for (RankPlan& plan : evidence.plan)
+    for (RankPlan::State& state : plan.states) rename(state.checkpoint);
+  for (Execution& execution : evidence.executions) {
+    if (execution.variation.kind == Variation::Kind::cold) rename(execution.variation.name);
+    for (Step& step : execution.steps) rename(step.plan.checkpoint);
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<Evidence> merge_attached(std::vector<Evidence> ranks) {
   if (ranks.empty()) return Status(Code::usage, "no ranks to put together");
   const auto count = static_cast<size_t>(ranks.front().the_case.ranks);
   const std::string name = ranks.front().the_case.scenario;
   std::vector<RankPart> parts(count);
+  const Case asked = ranks.front().the_case;
   for (Evidence& each : ranks) {
     const size_t rank = each.numbers.empty() ? 0 : static_cast<size_t>(each.numbers.front());
     if (each.the_case.scenario != name || static_cast<size_t>(each.the_case.ranks) != count || rank >= count)
       return Status(Code::data, fmt::format("\"{}\" with {} ranks and \"{}\" with {} are of different runs", name, count,
                                             each.the_case.scenario, each.the_case.ranks));
+    RELOADLAB_TRY(are_of_one_run(asked, each.the_case, rank));
+    RELOADLAB_TRY(call_checkpoints_alike(asked, each, rank));
     if (parts[rank].evidence) return Status(Code::data, fmt::format("rank {} is there twice", rank));
     parts[rank].evidence = std::move(each);
   }

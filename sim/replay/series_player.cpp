@@ -75,7 +75,7 @@ Status SeriesPlayer::make_one(const SeriesSpec& spec, const CandidateInfo& candi
                                  .prefetch = spec.prefetch,
                                  .store = devices.store(own_name(spec.group)),
                                  .model = &scene_.model};
-  RELOADLAB_ASSIGN(one.series, made(candidate.make_series(context, own)));
+  RELOADLAB_ASSIGN(one.series, made([&] { return candidate.make_series(context, own); }));
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     const model::LayerPtr layer = scene_.model.find(spec.layers[i]);
     RELOADLAB_CHECK(layer, spec.layers[i]);

@@ -71,7 +71,7 @@ Status RankSession::construct() {
                            .transport_reuses_buffers = reuses_buffers(),
                            .extra_bytes_limit = stage_.the_case.limits.extra_bytes};
   if (stage_.candidate->make_reloader) {
-    RELOADLAB_ASSIGN(reloader_, made(stage_.candidate->make_reloader(context)));
+    RELOADLAB_ASSIGN(reloader_, made([&] { return stage_.candidate->make_reloader(context); }));
   }
   begin_outcome(-1);
   const Record when = reloader_ && is_recorded(stage_.the_case) ? stage_.the_case.record : Record::never;

@@ -125,7 +125,7 @@ class _Session:
         try:
             yield
         except Exception as raised:  # whatever it is, the laws want to know what it left
-            error = f"{type(raised).__name__}: {raised}"
+            error = f"{type(raised).__name__}: {raised}".encode("utf-8", "backslashreplace").decode()
         memory.stop()
         peak, after = memory.peak(), memory.now() - self._freed_unheard()
         self.allocated += after
@@ -209,6 +209,12 @@ def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], 
     named = _named(checkpoints)
     if len(named) < 2:
         raise ValueError("two checkpoints are needed, so that a reload changes something")
+    if repeat < 1:
+        raise ValueError(f"repeat is {repeat}, expected 1 at least: nothing would be reloaded")
+    if isinstance(laws, str):
+        raise TypeError(f"laws is the text {laws!r}, expected a list of names")
+    if "graph_replay" in laws and not graphs:
+        raise ValueError("graph_replay is judged of graphs that are given")
     session = _Session(model, caches, True, name=name or type(model).__name__, candidate=getattr(load, "__qualname__", type(load).__name__),
                        laws=list(laws), extra_bytes=extra_bytes, bytes=bytes, rank=rank, ranks=ranks)
     graphs = graphs or {}
@@ -229,7 +235,7 @@ def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], 
 
 def _named(checkpoints: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(checkpoints, Mapping):
-        return dict(checkpoints)
+        return {str(name): each for name, each in checkpoints.items()}
     if len(checkpoints) > 26:
         raise ValueError("more than 26 checkpoints need names: pass a mapping")
     if all(isinstance(each, (str, os.PathLike)) for each in checkpoints) and len(set(map(str, checkpoints))) == len(checkpoints):

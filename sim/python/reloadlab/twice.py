@@ -46,7 +46,8 @@ class Twice:
 def process_twice(layer_factory: Callable[[], torch.nn.Module], step: Callable[[torch.nn.Module], Any] | None = None,
                   caches: Mapping[str, Any] | None = None) -> Twice:
     """Makes a layer, processes its weights, and does both again as a reload would: weights as they were loaded go in, are processed once
-    more, and what comes out is copied back to where the first run had left it.
+    more, and what comes out is copied back to where the first run had left it. Addresses that are kept as numbers are looked at too, in
+    attributes and in tables of int64, where they are of something that the layer or a helper holds after the first run.
 
     layer_factory: a layer with weights as a checkpoint has them, not yet processed.
     step: what is done to it once they are there. Without it `layer.quant_method.process_weights_after_loading(layer)`, or the layer's own
@@ -62,15 +63,17 @@ def process_twice(layer_factory: Callable[[], torch.nn.Module], step: Callable[[
     loaded = _copy(layer)
     with torch.no_grad():
         run(layer)
-        first, kernel = walk(layer, Handles(), caches).held, _slots(layer)
+        first, kernel = walk(layer, Handles(), caches, addresses=True).held, _slots(layer)
+        pointers = _pointers(first)
         _place(layer, loaded)
         run(layer)
         _copy_back(layer, kernel)
-    second = {each.path: each for each in walk(layer, Handles(), caches).held}
+    second = {each.path: each for each in walk(layer, Handles(), caches, addresses=True).held}
     had = [each for each in first if each.tensor is not None]
-    return Twice(type(layer).__name__, tuple(_moved(had, second)), len(had))
+    return Twice(type(layer).__name__, (*_moved(had, second), *_led_astray(pointers, second)), len(had))
 
 
+_LONGEST_TABLE = 1 << 16
 _Step = Callable[[torch.nn.Module], Any]
 
 
@@ -132,7 +135,7 @@ def _copy_back(root: torch.nn.Module, kernel: _Slots) -> None:
     made = _slots(root)
     for path, (_, _, _, tensor) in kernel.items():
         new = made[path][3] if path in made else None
-        if (tensor is None) != (new is None) or (tensor is not None and new is not None and tensor.shape != new.shape):
+        if (tensor is None) != (new is None) or (tensor is not None and new is not None and _shape(tensor) != _shape(new)):
             raise RuntimeError(f"{path}: processed once it is {_shape(tensor)}, processed again {_shape(new)}; nothing can be copied back")
         if tensor is not None and new is not None:
             tensor.data.copy_(new)
@@ -148,6 +151,29 @@ def _where(held: Held) -> tuple[int, int, int]:
     assert tensor is not None
     storage = tensor.untyped_storage()
     return storage._cdata, storage.data_ptr(), int(tensor.storage_offset())
+
+
+def _pointers(first: list[Held]) -> dict[str, tuple[Held, list[int]]]:
+    """Numbers that are addresses of what is held, by where they stand."""
+    known = {each.tensor.data_ptr() for each in first if each.tensor is not None} - {0}
+    found = {each.path: (each, _numbers(each)) for each in first}
+    return {path: (each, numbers) for path, (each, numbers) in found.items() if not known.isdisjoint(numbers)}
+
+
+def _numbers(held: Held) -> list[int]:
+    if held.tensor is None:
+        return [int(held.host)] if isinstance(held.host, int) else []
+    is_table = held.tensor.dtype == torch.int64 and not held.tensor.is_meta and held.tensor.numel() <= _LONGEST_TABLE
+    return [int(each) for each in held.tensor.flatten().tolist()] if is_table else []
+
+
+def _led_astray(pointers: dict[str, tuple[Held, list[int]]], second: dict[str, Held]) -> Iterator[Moved]:
+    for path, (was, before) in pointers.items():
+        after = _numbers(second[path]) if path in second else []
+        if before != after:
+            at = next((at for at, (one, other) in enumerate(zip(before, after)) if one != other), min(len(before), len(after)))
+            now = f"holds {after[at]:#x}" if at < len(after) else "gone"
+            yield Moved(path, was.tensor_class or "int", f"holds {before[at]:#x}" if at < len(before) else "", now)
 
 
 def _moved(first: list[Held], second: dict[str, Held]) -> Iterator[Moved]:

@@ -15,11 +15,13 @@ import operator
 import sys
 import types
 import weakref
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, NamedTuple
 
 import torch
+
+from .told import CALLABLE, PROXIES, attributes_text, callable_text, loader_text, sort_text
 
 # What every module has, and what is walked in other ways.
 _OF_MODULES = frozenset(torch.nn.Module().__dict__)
@@ -30,12 +32,13 @@ _OF_TORCH = frozenset(("torch.nn.modules.linear", "torch.nn.modules.normalizatio
 _FOREIGN = ("torch", "numpy", "builtins", "reloadlab", "_pytest", "pytest", *sys.stdlib_module_names)
 _CLOSED = (types.ModuleType, types.FrameType, types.TracebackType, types.CodeType, weakref.ref, bytes, bytearray, str,
            int, complex, bool, torch.dtype, torch.device, torch.Size, torch.layout, range, slice)
-_CALLABLE = (types.FunctionType, types.MethodType, functools.partial)
 _NOT_YET_MADE = (torch.nn.UninitializedParameter, torch.nn.UninitializedBuffer)  # these very classes: isinstance() asks torch's, in Python
 _STRIDED = torch.strided
-_DEEPEST = 64  # wrappers around wrappers
-_PLAIN = frozenset((int, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size))  # what is not followed, by its very class
+_ADDRESSES = 1 << 24  # numbers that may be some
+_PLAIN = frozenset((int, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size, *PROXIES))  # not followed, by their very class
 _CONTAINERS = (dict, list, set, frozenset, deque, torch.Tensor)
+_KEPT = (*_CONTAINERS, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, functools._lru_cache_wrapper)
+_BARE = frozenset((dict, list, tuple, set, frozenset, deque, types.MappingProxyType, functools.partial))  # without attributes of their own
 
 
 class Held(NamedTuple):
@@ -81,34 +84,6 @@ class Handles:
         return self._next - 1
 
 
-def loader_text(loader: Any) -> str:
-    """How a loader is called, whether it is bound, and what it wraps: "online_process_loader(wraps weight_loader(bound))"."""
-    if loader is None:
-        return "-"
-    name = getattr(loader, "__name__", type(loader).__name__)
-    wrapped = getattr(loader, "__wrapped__", None)
-    if wrapped is not None:
-        return f"{name}(wraps {loader_text(wrapped)})"
-    return f"{name}(bound)" if isinstance(loader, types.MethodType) else name
-
-
-def _callable_text(value: Any) -> str:
-    """Of wrappers with what they wrap, "wrapper(forward)"; where one does not say, the first callable that it has closed over."""
-    names: list[str] = []
-    while value is not None and len(names) < _DEEPEST:
-        names.append(getattr(value, "__name__", type(value).__name__))
-        value = value.func if isinstance(value, functools.partial) else getattr(value, "__wrapped__", None) or _closed_over(value)
-    return "(".join(names) + ")" * (len(names) - 1)
-
-
-def _closed_over(function: Any) -> Any:
-    for cell in getattr(function, "__closure__", None) or ():
-        with contextlib.suppress(ValueError):  # not yet filled
-            if isinstance(cell.cell_contents, _CALLABLE):
-                return cell.cell_contents
-    return None
-
-
 def _parts(tensor: torch.Tensor) -> list[tuple[str, torch.Tensor]] | None:
     """Of a tensor without memory of its own those that it consists of; None of any other."""
     if tensor.is_nested:
@@ -122,33 +97,23 @@ def _parts(tensor: torch.Tensor) -> list[tuple[str, torch.Tensor]] | None:
     return [(name, getattr(tensor, name)()) for name in names]
 
 
-def _value_text(value: Any) -> str:
-    if isinstance(value, (bool, int, float, str, type(None))):
-        return repr(value)
-    if isinstance(value, (list, tuple)) and all(isinstance(each, (bool, int, float, str)) for each in value):
-        return repr(value)
-    return f"<{type(value).__name__}>"
-
-
-def _attributes_text(tensor: torch.Tensor) -> str:
-    own = {name: value for name, value in vars(tensor).items() if name != "weight_loader"}
-    return " ".join(f"{name}={_value_text(own[name])}" for name in sorted(own))
-
-
 class Walk:
     """One walk through one model. Names come once each, in the same order every time."""
 
-    def __init__(self, model: torch.nn.Module, handles: Handles, caches: Mapping[str, Any] | None = None, process: bool = True) -> None:
+    def __init__(self, model: torch.nn.Module, handles: Handles, caches: Mapping[str, Any] | None = None, process: bool = True,
+                 addresses: bool = False) -> None:
         self._model = model
         self._handles = handles
         self._caches = caches or {}
         self._process = process
+        self._numbers = (float, int) if addresses else (float,)
         self._held: list[Held] = []
         self._flags: list[str] = []
         self._visited: dict[int, Any] = {}  # and so kept: an id means something only as long as its object lives
         self._noted: set[type] = set()
         self._classes: dict[type, None] = {}
         self._globals: dict[str, None] = {}
+        self._paths: dict[int, str] | None = None  # of the model's own, where a set asks
         self._own: dict[tuple[str, ...], list[str]] = {}  # of a module's attributes those that torch does not give it; few modules differ
 
     def take(self) -> Moment:
@@ -176,11 +141,12 @@ class Walk:
                 hooks = own.get(name)
                 if hooks:
                     self._flags.append(f"{prefix}{name}={len(hooks)}")
-                self._follow(hooks, f"{prefix}extra:{name}", path)
+                if hooks:  # their keys count on and on, in the process
+                    self._follow(list(hooks.values()), f"{prefix}extra:{name}", path)
         for name in self._own_names(tuple(own)):
             value = own[name]
             kind = type(value)
-            if kind in _PLAIN or kind is tuple and _PLAIN.issuperset(map(type, value)):
+            if kind in _PLAIN and kind not in self._numbers or kind is tuple and _PLAIN.issuperset(map(type, value)):
                 continue
             if kind is bool:
                 self._flags.append(f"{prefix}{name}={int(value)}")
@@ -188,8 +154,8 @@ class Walk:
             if kind is float:
                 self._held.append(_made((f"{prefix}extra:{name}", path, "extra_host", None, True, -1, "", "-", "", value)))
                 continue
-            if isinstance(value, _CALLABLE):
-                self._flags.append(f"{prefix}{name}={_callable_text(value)}")
+            if isinstance(value, CALLABLE):
+                self._flags.append(f"{prefix}{name}={callable_text(value)}")
             self._follow(value, f"{prefix}extra:{name}", path)
         if module.training:
             self._flags.append(f"{prefix}training=1")
@@ -213,7 +179,7 @@ class Walk:
         if not own:
             self._held.append(_made((path, layer, kind, tensor, persistent, number, tensor_class, "-", "", 0.0)))
             return
-        loader, attributes = loader_text(own.get("weight_loader")), _attributes_text(tensor)
+        loader, attributes = loader_text(own.get("weight_loader")), attributes_text(tensor)
         self._held.append(Held(path, layer, kind, tensor, persistent, number, tensor_class, loader, attributes))
         for name, value in own.items():
             self._follow(value, f"{path}.extra:{name}", layer)
@@ -223,13 +189,12 @@ class Walk:
             self._follow(value, f"process:{name}", "")
         for kind in list(self._classes):
             for name, value in list(vars(kind).items()):
-                if isinstance(value, _CONTAINERS):
+                if _is_state(value) or _closes_over(value):
                     self._follow(value, f"process:{kind.__module__}.{kind.__qualname__}.{name}", "")
         for module in list(self._globals):
             for name, value in list(vars(sys.modules[module]).items()) if module in sys.modules else ():
-                if isinstance(value, (*_CONTAINERS, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, functools._lru_cache_wrapper)):
-                    if name != "__builtins__":
-                        self._follow(value, f"process:{module}.{name}", "")
+                if _is_state(value) and name != "__builtins__":
+                    self._follow(value, f"process:{module}.{name}", "")
 
     def _note_class(self, kind: type) -> None:
         if kind in self._noted:
@@ -245,7 +210,9 @@ class Walk:
         stack = [(root, path)]
         while stack:
             value, name = stack.pop()
-            if isinstance(value, float):
+            if type(value) in PROXIES:
+                continue
+            if isinstance(value, self._numbers) and (isinstance(value, float) or value >= _ADDRESSES):
                 self._held.append(Held(name, layer, "extra_host", host=value))
                 continue
             if isinstance(value, type) and not _is_foreign(value.__module__):
@@ -277,15 +244,20 @@ class Walk:
         if isinstance(value, (dict, types.MappingProxyType)):
             for index, (key, each) in enumerate(list(value.items())):
                 yield each, f"{path}[{_key_text(key, index)}]"
-                if not isinstance(key, (*_CLOSED, float)):
+                if type(key) not in PROXIES and not isinstance(key, (*_CLOSED, float)):
                     yield key, f"{path}.keys[{index}]"
+            yield from self._beside(value, path)
         elif isinstance(value, (list, tuple, set, frozenset, deque, KeysView, ValuesView, ItemsView)):
-            for index, each in enumerate(list(value)):
+            for index, each in enumerate(self._in_order(value)):
                 yield each, f"{path}[{index}]"
+            yield from self._beside(value, path)
         elif isinstance(value, functools.partial):
             yield value.func, f"{path}.func"
             yield value.args, f"{path}.args"
             yield value.keywords, f"{path}.keywords"
+            yield from self._beside(value, path)
+        elif isinstance(value, property):
+            yield from ((each, f"{path}.{name}") for name, each in (("get", value.fget), ("set", value.fset)))
         elif isinstance(value, (staticmethod, classmethod)):
             yield value.__func__, path
         elif isinstance(value, types.CellType):
@@ -319,6 +291,25 @@ class Walk:
             yield from self._inside_object(value, path)
         else:
             yield from self._inside_object(value, path)
+
+    def _beside(self, value: Any, path: str) -> Iterator[tuple[Any, str]]:
+        """Of a class of containers what its objects have besides."""
+        if type(value) in _BARE:
+            return
+        if isinstance(value, defaultdict):
+            yield value.default_factory, f"{path}.default_factory"
+        yield from self._inside_object(value, path)
+
+    def _in_order(self, values: Iterable[Any]) -> list[Any]:
+        """A set goes by names: two models that are alike have to be walked alike."""
+        found = list(values)
+        if isinstance(values, (set, frozenset)) and len(found) > 1:
+            if self._paths is None:
+                named = (*self._model.named_parameters(), *self._model.named_buffers(), *self._model.named_modules())
+                self._paths = {id(each): path for path, each in named}
+            paths = self._paths
+            found.sort(key=lambda each: (type(each).__name__, paths.get(id(each), ""), sort_text(each)))
+        return found
 
     def _inside_function(self, function: types.FunctionType, path: str) -> Iterator[tuple[Any, str]]:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
@@ -375,7 +366,21 @@ def _slots(kind: type) -> Iterator[str]:
 
 
 def _key_text(key: Any, index: int) -> str:
-    return repr(key) if isinstance(key, (str, int, bool)) else f"#{index}"
+    """An id() is no name: it is another one in each model."""
+    return repr(key) if isinstance(key, str) or isinstance(key, int) and abs(key) < _ADDRESSES else f"#{index}"
+
+
+def _is_state(value: Any) -> bool:
+    """Of what classes and modules of the process hold: containers, caches, and objects of classes of the model's authors."""
+    kind = type(value)
+    if kind in PROXIES or issubclass(kind, (type, torch.nn.Module)):
+        return False
+    return issubclass(kind, _KEPT) or not _is_foreign(kind.__module__)
+
+
+def _closes_over(value: Any) -> bool:
+    kind = type(value)
+    return kind is property or kind is types.FunctionType and value.__closure__ is not None
 
 
 def _is_foreign(module: str | None) -> bool:
@@ -383,8 +388,9 @@ def _is_foreign(module: str | None) -> bool:
 
 
 def walk(model: torch.nn.Module, handles: Handles | None = None, caches: Mapping[str, Any] | Iterable[Any] | None = None,
-         process: bool = True) -> Moment:
-    """What `model` holds now. `caches`: more objects of the process to walk through, by name. `process`: also those that are found."""
+         process: bool = True, addresses: bool = False) -> Moment:
+    """What `model` holds now. `caches`: more objects of the process to walk through, by name. `process`: also those that are found.
+    `addresses`: integers as well that may be some."""
     if caches is not None and not isinstance(caches, Mapping):
         caches = {f"cache {index}": each for index, each in enumerate(caches)}
-    return Walk(model, handles or Handles(), caches, process).take()
+    return Walk(model, handles or Handles(), caches, process, addresses).take()

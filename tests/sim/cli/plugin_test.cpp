@@ -46,6 +46,7 @@ TEST_F(Plugin, WhatItDoesIsAVerdict) {
       {"throws_a_number", "survives", 1, "fail: an exception crossed the boundary: an exception that is no std::exception"},
       {"hangs", "survives", 6, "hang: no step began for 3 s"},
       {"null", "survives", 1, "fail: what it makes of itself is null"},
+      {"throws_made", "survives", 1, "fail: it cannot be made: an exception crossed the boundary: boom"},
       {"leaks", "no_leak", 1, "fail: "}};
   for (const auto& [way, law, code, says] : ways) {
     const Ran ran = with(std::string("wayward.so@") + way, std::string("--hang-after 3s --law cold_load_equal --law ") +

@@ -50,6 +50,7 @@ Result<sim::CandidateInfo> make(const std::string& way) {
   sim::CandidateInfo info;
   if (way == "empty") return info;
   info.make_reloader = [way](const sim::CandidateContext&) -> Result<std::unique_ptr<sim::Reloader>> {
+    if (way == "throws_made") throw std::runtime_error("boom");
     return std::unique_ptr<sim::Reloader>(way == "null" ? nullptr : new Wayward(way));
   };
   return info;
@@ -60,5 +61,6 @@ Result<sim::CandidateInfo> make(const std::string& way) {
 
 RELOADLAB_CANDIDATE(
     "layerwise",
-    "behaves crashes exits throws throws_a_number hangs leaks makes_none throws_early crashes_early exits_early hangs_early empty null",
+    "behaves crashes exits throws throws_a_number hangs leaks makes_none throws_early crashes_early exits_early hangs_early empty null "
+    "throws_made",
     reloadlab::tests::make)

@@ -1,0 +1,65 @@
+"""How a walk tells loaders, callables and attributes: texts that are equal where nothing has changed."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import types
+import weakref
+from typing import Any
+
+import torch
+
+CALLABLE = (types.FunctionType, types.MethodType, functools.partial)
+PROXIES = (weakref.ProxyType, weakref.CallableProxyType)  # isinstance() asks what they stand for, which may be gone
+_DEEPEST = 64  # wrappers around wrappers
+
+
+def loader_text(loader: Any) -> str:
+    """How a loader is called, whether it is bound, and what it wraps: "online_process_loader(wraps weight_loader(bound))"."""
+    if loader is None:
+        return "-"
+    name = getattr(loader, "__name__", type(loader).__name__)
+    wrapped = getattr(loader, "__wrapped__", None)
+    if wrapped is not None:
+        return f"{name}(wraps {loader_text(wrapped)})"
+    return f"{name}(bound)" if isinstance(loader, types.MethodType) else name
+
+
+def callable_text(value: Any) -> str:
+    """Of wrappers with what they wrap, "wrapper(forward)"; where one does not say, the first callable that it has closed over."""
+    names: list[str] = []
+    while value is not None and len(names) < _DEEPEST:
+        names.append(getattr(value, "__name__", type(value).__name__))
+        value = value.func if isinstance(value, functools.partial) else getattr(value, "__wrapped__", None) or _closed_over(value)
+    return "(".join(names) + ")" * (len(names) - 1)
+
+
+def _closed_over(function: Any) -> Any:
+    for cell in getattr(function, "__closure__", None) or ():
+        with contextlib.suppress(ValueError):  # not yet filled
+            if isinstance(cell.cell_contents, CALLABLE):
+                return cell.cell_contents
+    return None
+
+
+def _value_text(value: Any) -> str:
+    if type(value) in PROXIES:
+        return f"<{type(value).__name__}>"
+    if isinstance(value, (bool, int, float, str, type(None))):
+        return repr(value)
+    if isinstance(value, (list, tuple)) and all(isinstance(each, (bool, int, float, str)) for each in value):
+        return repr(value)
+    return f"<{type(value).__name__}>"
+
+
+def attributes_text(tensor: torch.Tensor) -> str:
+    own = {name: value for name, value in vars(tensor).items() if name != "weight_loader"}
+    return " ".join(f"{name}={_value_text(own[name])}" for name in sorted(own))
+
+
+def sort_text(value: Any) -> str:
+    """By what things of a kind are put in order, where they have no names."""
+    if isinstance(value, torch.Tensor):
+        return f"{value.dtype} {tuple(value.shape)}"
+    return repr(value) if isinstance(value, (str, int, float, bytes)) else ""
