@@ -15,6 +15,7 @@
 #include "sim/evidence/rank_parts.h"
 #include "sim/law/law.h"
 #include "sim/report/steps.h"
+#include "sim/report/text.h"
 #include "sim/report/verdict_text.h"
 
 namespace reloadlab::sim {
@@ -302,7 +303,8 @@ std::string text_of(const CaseResult& result) {
     while (lines.ends_with('\n')) lines.pop_back();
     text += fmt::format("\n{} {}: {}\n{}", state_name(law.state), law.law, info ? info->sentence : kSurvivesSentence, lines);
   }
-  return text.empty() ? fmt::format("{}: {} laws hold", result.scenario, passed) : fmt::format("{}:{}", result.scenario, text);
+  return text.empty() ? fmt::format("{}: {} {}", result.scenario, plural(passed, "law"), passed == 1 ? "holds" : "hold")
+                      : fmt::format("{}:{}", result.scenario, text);
 }
 
 namespace {

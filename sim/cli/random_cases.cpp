@@ -56,6 +56,8 @@ class RandomCases {
       if (!system_.empty() && system_ != candidate.system)
         return Status(Code::usage,
                       fmt::format("--random: {} is of system {}, the others of {}", candidate.name, candidate.system, system_));
+      if (std::ranges::count(candidates_, candidate.name) > 0)
+        return Status(Code::usage, fmt::format("--candidate {} is given twice", candidate.name));
       system_ = candidate.system;
       candidates_.push_back(std::move(candidate.name));
     }

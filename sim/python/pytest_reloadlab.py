@@ -54,7 +54,7 @@ class _Settings:
         self.scenarios = [_found(config, each) for each in named or config.getini("reloadlab_scenarios")]
         self.laws: list[str] = config.getini("reloadlab_laws")
         self.expectations: bool = not config.getoption("--reloadlab-no-expectations")
-        self.hang_after = float(config.getini("reloadlab_hang_after"))
+        self.hang_after = _seconds(config.getini("reloadlab_hang_after"))
         # Of the command line, where each means itself.
         self.files = {config.invocation_params.dir.joinpath(each.split("::")[0]) for each in config.args}
         self.log = _log_below(config)
@@ -89,6 +89,13 @@ def _log_below(config: pytest.Config) -> Path | None:
 
 
 _settings = pytest.StashKey[_Settings]()
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < (seconds := float(text.removesuffix("s"))) < float("inf"):
+            return seconds
+    raise pytest.UsageError(f"reloadlab_hang_after: {text!r} is no time, expected seconds")
 
 
 def _found(config: pytest.Config, named: str) -> Path:

@@ -195,6 +195,7 @@ TEST_F(Fuzzing, WordsThatMeanNothingAreAnswered) {
   expect(reloadlab("replay " + std::string(300, 'A')), 64, "version 0, expected version 1");  // no file can have such a name
   expect(reloadlab("compare --random 3 --candidate layerwise@seed"), 64, "two candidates");
   expect(reloadlab("compare --random 3 --candidate layerwise@seed --candidate online_quant@seed"), 64, "is of system online_quant");
+  expect(reloadlab("compare --random 3 --candidate layerwise@seed --candidate layerwise@seed"), 64, "layerwise@seed is given twice");
 }
 
 TEST_F(Fuzzing, CandidatesAreHeldAgainstEachOtherOverDrawnCases) {

@@ -105,6 +105,12 @@ def test_who_dies_costs_its_case(project):
     assert "about to go" in next(project.folder.rglob("workers-main.log")).read_text()
 
 
+def test_a_time_that_is_none_is_told(project):
+    result = project("InPlace", ini="reloadlab_scenarios = small.yaml\nreloadlab_hang_after = soon")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*reloadlab_hang_after: 'soon' is no time, expected seconds*"])
+
+
 def test_who_hangs_is_ended(project):
     result = project("Hangs", "-k", "ranks-1", ini="reloadlab_scenarios = small.yaml\nreloadlab_hang_after = 1")
     result.assert_outcomes(failed=1, deselected=1)
