@@ -204,6 +204,8 @@ def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], 
     bytes: False leaves contents alone, and laws about them out.
     rank, ranks: in a process group every rank attaches, and `merge` puts their reports together.
 
+    Of what a model holds beside tensors floats are compared, and of quantized tensors where they lie, not what they hold.
+
     What `load` raises breaks the law `survives`. ValueError: wrong arguments, or two checkpoints with the same contents.
     """
     named = _named(checkpoints)
