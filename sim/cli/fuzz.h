@@ -58,7 +58,7 @@ Result<fuzz::Summary> fuzz_in_processes(const FuzzTexts& texts, const fuzz::Hunt
 // One of them.
 Result<Exit> fuzz_part(const FuzzTexts& texts, fuzz::HuntOptions options, const Program& program);
 // What a part is told before it begins: which causes the store has, which of them are not small yet, which of its scenarios were mended,
-// and whether it looks for the canary.
+// and whether it looks for the canary, and goes on with what is not small yet.
 std::string part_order(const std::set<fuzz::Cause>& known, const std::map<fuzz::Cause, fuzz::Answers>& unfinished,
                        const std::set<std::string>& mended, bool canary);
 

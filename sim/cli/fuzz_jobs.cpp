@@ -49,6 +49,8 @@ class Parts {
     parts_.resize(static_cast<size_t>(texts_.jobs));
     for (size_t job = 0; job < parts_.size(); ++job) {
       Part& part = parts_[job];
+      const int64_t first = whole.index + static_cast<int64_t>(whole.count) * static_cast<int64_t>(job);
+      if (job > 0 && options_.cases && first >= *options_.cases) break;  // there is none for it
       part.shard = fmt::format("{}/{}", whole.index + whole.count * static_cast<int>(job) + 1, whole.count * texts_.jobs);
       RELOADLAB_TRY(start(part));
     }
@@ -87,7 +89,7 @@ class Parts {
     if (error) return Status(Code::failed, fmt::format("{}: {}", logs.string(), error.message()));
     part.log = logs / fmt::format("{}-{}.log", ::getpid(), &part - parts_.data() + 1);
     RELOADLAB_ASSIGN(part.process, WorkerProcess::start(words_of(part), part.log));
-    // One looks for the canary: they all draw and judge alike.
+    // One looks for the canary, and goes on with what is not small yet: they all draw and judge alike.
     const bool canary = &part == &parts_.front() && part.first == 0;
     part.process->send(FrameKind::job, part_order(known_, options_.unfinished, mended_, canary));
     part.process->pump();

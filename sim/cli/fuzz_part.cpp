@@ -88,7 +88,7 @@ Status take_order(fuzz::HuntOptions& options, FuzzKeeping& keeping) {
   for (const auto& one : order["known"]) options.known.insert({one[0], one[1], one[2], one[3]});
   for (const auto& one : order["unfinished"]) options.unfinished[{one[0], one[1], one[2], one[3]}] = one[4].get<fuzz::Answers>();
   keeping.set_mended(order["mended"].get<std::set<std::string>>());
-  if (!order["canary"].get<bool>()) options.canary.clear();
+  if (!order["canary"].get<bool>()) options.canary.clear(), options.goes_on = false;
   return {};
 }
 

@@ -3,6 +3,7 @@
 
 #include "sim/cli/fuzz.h"
 #include "sim/fuzz/store.h"
+#include "sim/fuzz/token.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -41,6 +42,10 @@ Result<Exit> promote_action(const PromoteTexts& texts, const Program& program) {
     if (!texts.candidate.empty()) kept.entry.candidate = texts.candidate;
     RELOADLAB_ASSIGN(const EngineCandidate known, program.engine.candidate(kept.entry.candidate));
     kept.entry.candidate = known.name;
+    if (Result<fuzz::Token> token = fuzz::read_token(kept.entry.token); token.ok()) {
+      token->candidate = known.name;
+      kept.entry.token = fuzz::write_token(*token);
+    }
     RELOADLAB_ASSIGN(const std::string failing, what_fails(kept, program));
     if (!failing.empty()) {
       fmt::print(stderr, "stays     {}   {}: {}\n", kept.file.string(), known.name, failing), ++left;

@@ -57,6 +57,7 @@ Status keep(const WorstTexts& texts, const fuzz::Objective& objective, const std
   if (worst.value > before) RELOADLAB_TRY(write_file(file, emit(the_case)));
   fmt::print("{}  {}  {} {}  case {} of {}  {}{}\n", worst.the_case.id(), candidate, grouped(worst.value), objective.unit, worst.found,
              worst.cases, file.string(), before > worst.value ? fmt::format("  (has {} of an earlier search)", grouped(before)) : "");
+  std::fflush(stdout);  // the next one takes long
   return {};
 }
 
@@ -82,7 +83,9 @@ Result<Exit> worst(const WorstTexts& texts, const Program& program) {
 }  // namespace
 
 Command add_worst(const Parser& app, const Program& program) {
-  const Parser parser = app.add_subcommand("worst", "Look for the order of loads or of passes that costs a model most");
+  const Parser parser = app.add_subcommand(
+      "worst",
+      "Look for the order of loads or of passes that costs a case's model most: its first load, and then one update or some passes");
   auto texts = std::make_shared<WorstTexts>();
   add_selection(parser, texts->selection);
   add_candidates(parser, texts->selection);

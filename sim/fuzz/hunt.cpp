@@ -20,6 +20,7 @@ class Hunt {
 
   Result<Hunted> run() {
     find_canary();
+    if (options_.goes_on && !options_.fail_fast) RELOADLAB_TRY(go_on());
     const uint64_t step = options_.shard ? static_cast<uint64_t>(options_.shard->count) : 1;
     for (uint64_t index = options_.shard ? static_cast<uint64_t>(options_.shard->index) : 0; !over(index); index += step) {
       if (index < options_.first) continue;
@@ -47,6 +48,20 @@ class Hunt {
     }
     if (judged == 0) return;  // this machine plays none of them
     hunted_.defect = fmt::format("the canary {} broke no law in {} cases: this campaign finds nothing", options_.canary, most);
+  }
+
+  // What earlier campaigns were broken off in making small. A cause may be so rare that this one does not meet it.
+  Status go_on() {
+    const auto half_is_over = [this] { return options_.seconds && 2 * since() >= *options_.seconds; };
+    for (const auto& [cause, large] : options_.unfinished) {
+      Choices choices(large);
+      const Result<Case> the_case = generate(options_.system, choices, options_.on);
+      if (half_is_over() || !the_case.ok() || !shown_quickly(cause, large)(*the_case)) continue;
+      Found one{.cause = cause};
+      RELOADLAB_TRY(make_small(one, large, {options_.shrink_tries, half_is_over}));
+      gone_on_.insert(cause);
+    }
+    return {};
   }
 
   Progressed& now() { return hunted_.progress; }
@@ -126,7 +141,7 @@ class Hunt {
     Found& one = found->second;
     if (++one.count > 1) return {};
     one.cause = cause, one.first = static_cast<int64_t>(index), one.seconds = since();
-    if (options_.known.contains(cause)) return {};
+    if (options_.known.contains(cause) || gone_on_.contains(cause)) return {};
     // As it is, first: making it small takes long, and may be the last that this process does.
     one.token = {options_.system, options_.candidate, the_case.world, answers};
     one.the_case = the_case, one.smallest = false;
@@ -134,7 +149,11 @@ class Hunt {
     if (told_.met) RELOADLAB_TRY(told_.met(one));
     const auto before = options_.unfinished.find(cause);
     const Answers& large = before == options_.unfinished.end() ? answers : before->second;
-    const ShrinkLimits limits{options_.shrink_tries, [this] { return shrinking_is_over(options_, since()); }};
+    return make_small(one, large, {options_.shrink_tries, [this] { return shrinking_is_over(options_, since()); }});
+  }
+
+  Status make_small(Found& one, const Answers& large, const ShrinkLimits& limits) {
+    const Cause& cause = one.cause;
     RELOADLAB_ASSIGN(Shrunk shrunk, shrink(options_.system, large, shown_quickly(cause, large), limits, options_.on));
     one.token = {options_.system, options_.candidate, shrunk.the_case.world, std::move(shrunk.answers)};
     one.the_case = std::move(shrunk.the_case), one.smallest = shrunk.ended;
@@ -172,6 +191,7 @@ class Hunt {
   const Told& told_;
   const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   Novelty novelty_;
+  std::set<Cause> gone_on_;
   Hunted hunted_;
 };
 

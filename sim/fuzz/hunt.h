@@ -27,6 +27,7 @@ struct HuntOptions {
   uint64_t first = 0;                   // the number of the first case, of all shards together
   std::set<Cause> known;                // that are counted and not made small: the store has them as small as they become
   std::map<Cause, Answers> unfinished;  // where earlier campaigns have come to in making them small
+  bool goes_on = true;                  // these are made small before any case is drawn, for half of the time at most
 };
 
 // What is found near the end of a campaign is made small as well, for a tenth of its time or ten seconds.

@@ -103,6 +103,9 @@ std::string_view folder_of(Shelf shelf) {
 }
 
 Result<Kept> read_kept(const fs::path& file) {
+  std::error_code none;
+  if (fs::exists(file, none) && !fs::is_regular_file(file, none) && !fs::is_directory(file, none))
+    return Status(Code::data, fmt::format("{}: is no plain file, expected an entry", file.string()));
   RELOADLAB_ASSIGN(const std::string text, read_file(file));
   RELOADLAB_ASSIGN(Entry entry, parse_entry(text, file.string()));
   return Kept{file, std::move(entry)};

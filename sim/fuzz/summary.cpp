@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "sim/fuzz/generate.h"
 #include "sim/law/probes.h"
 #include "sim/report/text.h"
 
@@ -94,6 +95,10 @@ Result<Summary> summary_from(std::string_view text) try {
   for (const auto& one : json.at("causes"))
     summary.causes[{word(one, "law"), word(one, "execution"), word(one, "step"), word(one, "tensor")}] = {one.at("count").get<int64_t>(),
                                                                                                           word(one, "token")};
+  if (!summary.system.empty() && std::ranges::count(drawn_systems(), summary.system) == 0)
+    return Status(Code::data, fmt::format("a summary of system \"{}\", for which no cases are drawn", summary.system));
+  if (std::min({summary.cases, summary.judged, summary.failing, summary.skipped, summary.hanging, summary.inconclusive}) < 0)
+    return Status(Code::data, "a summary of fewer than no cases");
   return summary;
 } catch (const nlohmann::json::exception& error) {
   return Status(Code::data, fmt::format("no summary of a campaign: {}", error.what()));

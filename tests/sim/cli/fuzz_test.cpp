@@ -116,6 +116,10 @@ TEST_F(Fuzzing, WhatWasMendedIsPromotedAndWhatFailsAgainIsARegression) {
   expect(promoted, 0, "");
   EXPECT_NE(promoted.out.find("store/regression/"), std::string::npos) << promoted.out;
   EXPECT_EQ(files().size(), kept - 1);
+  // Its line is of the one that keeps every law.
+  const std::string entry = read(promoted.out.substr(0, promoted.out.find('\n'))), begin = "# reloadlab ";
+  ASSERT_TRUE(entry.starts_with(begin + "replay ")) << entry;
+  EXPECT_EQ(reloadlab(entry.substr(begin.size(), entry.find('\n') - begin.size())).exit_code, 0);
   // The implementation becomes another one, which fails.
   script("sed -i 's/^# candidate .*/# candidate  layerwise@seed/' store/regression/*.yaml");
   expect(reloadlab("fuzz --candidate layerwise@seed --cases 1 --seed 2 --store store --shrink-tries 0"), 1, "a regression: it was mended");
@@ -148,6 +152,14 @@ TEST_F(Fuzzing, WhatWasNotMadeSmallIsMadeSmallByTheNextCampaign) {
   EXPECT_GT(large(), 0);
   expect(reloadlab("fuzz --candidate layerwise@seed --cases 2 --seed 3 --store store"), 1, "still  ");
   EXPECT_EQ(large(), 0);
+  // Also where no new case shows it.
+  for (const std::string jobs : {"", " --jobs 2"}) {
+    std::filesystem::remove_all(folder / "store");
+    expect(reloadlab("fuzz --candidate layerwise@seed --cases 2 --seed 3 --store store --shrink-tries 0"), 1, "may still shrink");
+    EXPECT_GT(large(), 0);
+    expect(reloadlab("fuzz --candidate layerwise@seed --cases 1 --seed 4000 --store store" + jobs), 1, "still  ");
+    EXPECT_EQ(large(), 0) << jobs;
+  }
 }
 
 TEST_F(Fuzzing, ShardsArePutTogetherAndProbesGate) {

@@ -51,6 +51,12 @@ TEST(Summary, OfPartsCountsCasesTogetherAndNewsOnce) {
 TEST(Summary, OfAnythingElseIsNone) {
   for (const char* text : {"", "[]", "{}", "{\"fuzz\": 2}", "{\"fuzz\": 1}"})
     EXPECT_EQ(summary_from(text).status().code(), Code::data) << text;
+  Summary odd = sample();
+  odd.system = "layer";
+  EXPECT_EQ(summary_from(to_json(odd).dump()).status().code(), Code::data);
+  odd = sample();
+  odd.judged = -1;
+  EXPECT_EQ(summary_from(to_json(odd).dump()).status().code(), Code::data);
 }
 
 TEST(Summary, TellsEachCauseAndAllOfIt) {
