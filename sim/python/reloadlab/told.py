@@ -1,4 +1,4 @@
-"""How a walk tells loaders, callables and attributes: texts that are equal where nothing has changed."""
+"""How a walk tells loaders, callables and attributes, in texts that are equal where nothing has changed, and what tensors consist of."""
 
 from __future__ import annotations
 
@@ -63,3 +63,16 @@ def sort_text(value: Any) -> str:
     if isinstance(value, torch.Tensor):
         return f"{value.dtype} {tuple(value.shape)}"
     return repr(value) if isinstance(value, (str, int, float, bytes)) else ""
+
+
+def parts_of(tensor: torch.Tensor) -> list[tuple[str, torch.Tensor]] | None:
+    """Of a tensor without memory of its own those that it consists of; None of any other."""
+    if tensor.is_nested:
+        return [("values", tensor.values())]
+    if tensor.layout is torch.strided:
+        return None
+    if tensor.layout is torch.sparse_coo:
+        return [("indices", tensor._indices()), ("values", tensor._values())]
+    by_rows = tensor.layout in (torch.sparse_csr, torch.sparse_bsr)
+    names = ("crow_indices", "col_indices", "values") if by_rows else ("ccol_indices", "row_indices", "values")
+    return [(name, getattr(tensor, name)()) for name in names]

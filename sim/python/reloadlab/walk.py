@@ -8,6 +8,7 @@ iterators, generators, caches of functions, and the globals of the modules that 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import dataclasses
 import functools
 import gc
@@ -21,7 +22,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .told import CALLABLE, PROXIES, attributes_text, callable_text, loader_text, sort_text
+from .told import CALLABLE, PROXIES, attributes_text, callable_text, loader_text, parts_of, sort_text
 
 # What every module has, and what is walked in other ways.
 _OF_MODULES = frozenset(torch.nn.Module().__dict__)
@@ -82,19 +83,6 @@ class Handles:
         self._seen[id(thing)] = (weakref.ref(thing), self._next)
         self._next += 1
         return self._next - 1
-
-
-def _parts(tensor: torch.Tensor) -> list[tuple[str, torch.Tensor]] | None:
-    """Of a tensor without memory of its own those that it consists of; None of any other."""
-    if tensor.is_nested:
-        return [("values", tensor.values())]
-    if tensor.layout is torch.strided:
-        return None
-    if tensor.layout is torch.sparse_coo:
-        return [("indices", tensor._indices()), ("values", tensor._values())]
-    by_rows = tensor.layout in (torch.sparse_csr, torch.sparse_bsr)
-    names = ("crow_indices", "col_indices", "values") if by_rows else ("ccol_indices", "row_indices", "values")
-    return [(name, getattr(tensor, name)()) for name in names]
 
 
 class Walk:
@@ -170,7 +158,7 @@ class Walk:
         if tensor is None or type(tensor) in _NOT_YET_MADE:
             self._held.append(_made((path, layer, "empty_" + kind, None, persistent, -1, "", "-", "", 0.0)))
             return
-        if (tensor.layout is not _STRIDED or tensor.is_nested) and (parts := _parts(tensor)) is not None:
+        if (tensor.layout is not _STRIDED or tensor.is_nested) and (parts := parts_of(tensor)) is not None:
             self._held.append(_made((path, layer, "empty_" + kind, None, persistent, -1, "", "-", "", 0.0)))
             for name, part in parts:
                 self._tensor(part, f"{path}.extra:{name}", layer, own=False)
@@ -233,7 +221,7 @@ class Walk:
         if inner is not None:  # a class of tensors that holds others
             for name in inner(tensor)[0]:
                 self._tensor(getattr(tensor, name), f"{path}.{name}", layer)
-        elif (parts := _parts(tensor)) is not None:
+        elif (parts := parts_of(tensor)) is not None:
             for name, part in parts:
                 self._tensor(part, f"{path}.{name}", layer, own=False)
         else:
@@ -281,6 +269,17 @@ class Walk:
         elif isinstance(value, types.GeneratorType):
             yield from ((each, f"{path}.{name}") for name, each in (value.gi_frame.f_locals if value.gi_frame else {}).items())
             yield value.gi_yieldfrom, f"{path}.from"
+        elif isinstance(value, types.CoroutineType):
+            yield from ((each, f"{path}.{name}") for name, each in (value.cr_frame.f_locals if value.cr_frame else {}).items())
+            yield value.cr_await, f"{path}.await"
+        elif isinstance(value, contextvars.ContextVar):
+            yield value.get(None), f"{path}.value"
+        elif isinstance(value, BaseException):
+            yield value.args, f"{path}.args"
+            yield from self._inside_object(value, path)
+        elif type(value).__module__ == "operator":  # what calls a method, or asks for an item
+            for index, each in enumerate(gc.get_referents(value)):
+                yield each, f"{path}.of[{index}]"
         elif isinstance(value, Iterator) and type(value).__module__ in ("builtins", "itertools"):
             for index, each in enumerate(gc.get_referents(value)):
                 yield each, f"{path}.of[{index}]"

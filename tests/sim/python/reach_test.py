@@ -1,7 +1,9 @@
 """What a walk reaches: wherever a stale tensor is kept it is found, and models that are alike are walked alike."""
 
 import collections
+import contextvars
 import functools
+import operator
 import unittest
 import weakref
 
@@ -85,8 +87,21 @@ def factory_of_a_dict(layer):
     layer.table = collections.defaultdict(lambda: total)
 
 
+def method_caller(layer):
+    layer.call = operator.methodcaller("add", layer.weight.sum(1))
+
+
+def error_that_is_kept(layer):
+    layer.last = ValueError("too large", layer.weight.sum(1))
+
+
+def variable_of_a_context(layer):
+    layer.variable = contextvars.ContextVar("total")
+    layer.variable.set(layer.weight.sum(1))
+
+
 DERIVED = (dict_with_an_attribute, partial_with_an_attribute, object_of_the_module, object_of_the_class, function_of_the_class,
-           property_of_the_class, factory_of_a_dict)
+           property_of_the_class, factory_of_a_dict, method_caller, error_that_is_kept, variable_of_a_context)
 
 
 def hook_with_a_constant(layer):
