@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <ranges>
 #include <set>
 
@@ -311,7 +312,10 @@ namespace {
 
 // What one rank's evidence is held to, the others' is.
 Status are_of_one_run(const Case& asked, const Case& other, size_t rank) {
-  if (asked.laws == other.laws && asked.steps.size() == other.steps.size()) return {};
+  const auto laws_of = [](const Case& the_case) { return std::set<std::string>(the_case.laws.begin(), the_case.laws.end()); };
+  if (asked.limits.extra_bytes != other.limits.extra_bytes)
+    return Status(Code::data, fmt::format("rank {} was attached with other extra_bytes than one of the others", rank));
+  if (laws_of(asked) == laws_of(other) && asked.steps.size() == other.steps.size()) return {};
   return Status(Code::data,
                 fmt::format("rank {} was attached with other laws, or for another number of reloads, than one of the others", rank));
 }

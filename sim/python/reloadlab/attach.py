@@ -213,12 +213,11 @@ def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], 
         raise ValueError("two checkpoints are needed, so that a reload changes something")
     if repeat < 1:
         raise ValueError(f"repeat is {repeat}, expected 1 at least: nothing would be reloaded")
-    if isinstance(laws, str):
-        raise TypeError(f"laws is the text {laws!r}, expected a list of names")
+    laws = _listed(laws)
     if "graph_replay" in laws and not graphs:
         raise ValueError("graph_replay is judged of graphs that are given")
     session = _Session(model, caches, True, name=name or type(model).__name__, candidate=getattr(load, "__qualname__", type(load).__name__),
-                       laws=list(laws), extra_bytes=extra_bytes, bytes=bytes, rank=rank, ranks=ranks)
+                       laws=laws, extra_bytes=extra_bytes, bytes=bytes, rank=rank, ranks=ranks)
     graphs = graphs or {}
     if not isinstance(graphs, Mapping) or not all(isinstance(graph, Graph) for graph in graphs.values()):
         raise TypeError("graphs has to be a mapping of names to reloadlab.Graph")
@@ -235,9 +234,18 @@ def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], 
     return _report(*session.seen.judge(), session.seen.evidence())
 
 
+def _listed(laws: Iterable[str]) -> list[str]:
+    if isinstance(laws, str):
+        raise TypeError(f"laws is the text {laws!r}, expected a list of names")
+    return list(laws)
+
+
 def _named(checkpoints: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(checkpoints, Mapping):
-        return {str(name): each for name, each in checkpoints.items()}
+        named = {str(name): each for name, each in checkpoints.items()}
+        if len(named) < len(checkpoints):
+            raise ValueError(f"two checkpoints have one name as texts: {', '.join(map(repr, checkpoints))}")
+        return named
     if len(checkpoints) > 26:
         raise ValueError("more than 26 checkpoints need names: pass a mapping")
     if all(isinstance(each, (str, os.PathLike)) for each in checkpoints) and len(set(map(str, checkpoints))) == len(checkpoints):
@@ -268,7 +276,7 @@ class watch(contextlib.AbstractContextManager["watch"]):
     def __init__(self, model: torch.nn.Module, *, laws: Sequence[str] = (), caches: Mapping[str, Any] | Iterable[Any] | None = None,
                  extra_bytes: int | None = None, count: bool = False, on_broken: Callable[[Report], Any] | None = None,
                  name: str | None = None) -> None:
-        self._session = _Session(model, caches, count, name=name or type(model).__name__, candidate="update", laws=list(laws),
+        self._session = _Session(model, caches, count, name=name or type(model).__name__, candidate="update", laws=_listed(laws),
                                  extra_bytes=extra_bytes, bytes=False, rank=0, ranks=1)
         self._on_broken = on_broken
         self._updates = 0

@@ -19,6 +19,8 @@ def loader_text(loader: Any) -> str:
     """How a loader is called, whether it is bound, and what it wraps: "online_process_loader(wraps weight_loader(bound))"."""
     if loader is None:
         return "-"
+    if type(loader) in PROXIES:
+        return f"<{type(loader).__name__}>"
     name = getattr(loader, "__name__", type(loader).__name__)
     wrapped = getattr(loader, "__wrapped__", None)
     if wrapped is not None:
@@ -29,16 +31,21 @@ def loader_text(loader: Any) -> str:
 def callable_text(value: Any) -> str:
     """Of wrappers with what they wrap, "wrapper(forward)"; where one does not say, the first callable that it has closed over."""
     names: list[str] = []
-    while value is not None and len(names) < _DEEPEST:
+    while value is not None and type(value) not in PROXIES and len(names) < _DEEPEST:
         names.append(getattr(value, "__name__", type(value).__name__))
-        value = value.func if isinstance(value, functools.partial) else getattr(value, "__wrapped__", None) or _closed_over(value)
+        value = value.func if isinstance(value, functools.partial) else _wrapped_in(value)
     return "(".join(names) + ")" * (len(names) - 1)
+
+
+def _wrapped_in(value: Any) -> Any:
+    wrapped = getattr(value, "__wrapped__", None)
+    return _closed_over(value) if wrapped is None else wrapped
 
 
 def _closed_over(function: Any) -> Any:
     for cell in getattr(function, "__closure__", None) or ():
         with contextlib.suppress(ValueError):  # not yet filled
-            if isinstance(cell.cell_contents, CALLABLE):
+            if type(cell.cell_contents) not in PROXIES and isinstance(cell.cell_contents, CALLABLE):
                 return cell.cell_contents
     return None
 
@@ -48,7 +55,7 @@ def _value_text(value: Any) -> str:
         return f"<{type(value).__name__}>"
     if isinstance(value, (bool, int, float, str, type(None))):
         return repr(value)
-    if isinstance(value, (list, tuple)) and all(isinstance(each, (bool, int, float, str)) for each in value):
+    if isinstance(value, (list, tuple)) and all(type(each) not in PROXIES and isinstance(each, (bool, int, float, str)) for each in value):
         return repr(value)
     return f"<{type(value).__name__}>"
 

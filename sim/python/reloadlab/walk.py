@@ -94,6 +94,7 @@ class Walk:
         self._handles = handles
         self._caches = caches or {}
         self._process = process
+        self._found = False  # at what was found in the process, whose floats are times and counts for all that is known
         self._numbers = (float, int) if addresses else (float,)
         self._held: list[Held] = []
         self._flags: list[str] = []
@@ -175,6 +176,7 @@ class Walk:
     def _take_process(self) -> None:
         for name, value in self._caches.items():
             self._follow(value, f"process:{name}", "")
+        self._found = True
         for kind in list(self._classes):
             for name, value in list(vars(kind).items()):
                 if _is_state(value) or _closes_over(value):
@@ -201,7 +203,8 @@ class Walk:
             if type(value) in PROXIES:
                 continue
             if isinstance(value, self._numbers) and (isinstance(value, float) or value >= _ADDRESSES):
-                self._held.append(Held(name, layer, "extra_host", host=value))
+                if not (self._found and isinstance(value, float)):
+                    self._held.append(Held(name, layer, "extra_host", host=value))
                 continue
             if isinstance(value, type) and not _is_foreign(value.__module__):
                 self._note_class(value)  # what it holds is the process's

@@ -4,6 +4,7 @@ import collections
 import contextvars
 import functools
 import operator
+import time
 import unittest
 import weakref
 
@@ -121,6 +122,12 @@ def proxies(layer):
     one = Helper(None)
     layer.weight.owner = layer.back = weakref.proxy(one)
     layer.some = [weakref.proxy(one)]
+    layer.weight.list = (weakref.proxy(one),)
+    layer.weight.weight_loader = weakref.proxy(one)
+    gone = weakref.proxy(one)
+    layer.call = lambda: gone
+    layer.other = lambda: None
+    layer.other.__wrapped__ = weakref.proxy(one)
 
 
 class Reach(unittest.TestCase):
@@ -135,6 +142,14 @@ class Reach(unittest.TestCase):
             with self.subTest(keep.__name__):
                 report = attach(keep)
                 self.assertTrue(report.ok, str(report))
+
+    def test_numbers_of_the_process_may_change(self):
+        def timed(layer, loaded):
+            load(layer, loaded)
+            SINGLE.seconds = time.perf_counter()
+
+        report = reloadlab.attach(Layer(OLD), timed, (OLD, NEW), Layer)
+        self.assertTrue(report.ok, str(report))
 
 
 class Merge(unittest.TestCase):
@@ -160,6 +175,10 @@ class Merge(unittest.TestCase):
         for options in ({"laws": ["no_leak"]}, {"repeat": 1}):
             with self.assertRaisesRegex(ValueError, "rank 1 was attached with other laws, or for another number of reloads"):
                 reloadlab.merge([of(0), of(1, **options)])
+        with self.assertRaisesRegex(ValueError, "rank 1 was attached with other extra_bytes"):
+            reloadlab.merge([of(0, extra_bytes=1 << 20), of(1, extra_bytes=1000)])
+        laws = ["no_leak", "cold_load_equal"]
+        self.assertTrue(reloadlab.merge([of(0, laws=laws), of(1, laws=laws[::-1])]).ok)
 
 
 class Words(unittest.TestCase):
@@ -170,6 +189,11 @@ class Words(unittest.TestCase):
             attach(None, laws="no_leak")
         with self.assertRaisesRegex(ValueError, "graph_replay is judged of graphs that are given"):
             attach(None, laws=["graph_replay"])
+        self.assertEqual({law.law for law in attach(None, laws=(law for law in ["no_leak"])).laws}, {"no_leak", "survives"})
+        with self.assertRaisesRegex(ValueError, "two checkpoints have one name as texts: 1, '1'"):
+            reloadlab.attach(Layer(OLD), load, {1: OLD, "1": NEW}, Layer)
+        with self.assertRaisesRegex(TypeError, "laws is the text"):
+            reloadlab.watch(Layer(OLD), laws="no_leak")
 
     def test_names_and_errors_may_be_anything(self):
         def fails(layer, loaded):
