@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <set>
 
+#include "reference/base/read_file.h"
 #include "sim/campaign/attempt.h"
 
 namespace reloadlab::sim {
@@ -14,8 +13,8 @@ namespace fs = std::filesystem;
 namespace {
 
 std::string text_in(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return std::string(std::istreambuf_iterator<char>(in), {});
+  Result<std::string> text = read_file(path);
+  return text.ok() ? *std::move(text) : "";
 }
 
 std::string text_of(const Evidenced& first) {
