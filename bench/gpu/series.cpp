@@ -1,14 +1,16 @@
 // Passes of a shared-weight series on two GPUs, a process for each rank: 61 layers in the shape of DeepSeek-V3's o_proj, with real GEMMs
 // of as many tokens as make a layer 0.5, 2 and 8 times as long as its broadcast. In turns, in one process: the GEMMs alone; with
 // broadcasts that nobody waits for, each released as a ring's, and with independent ones of the same bytes; rings that look 0, 1 and 2
-// layers ahead; every other turn backwards, so that clocks which fall favour none. What the slower rank takes counts. Counters are medians
-// of all turns, in milliseconds; ratios those of each turn, for clocks differ from turn to turn. `predicted` is what modelled devices say,
-// with a lone broadcast's time, what the released ones add to GEMMs, and what GEMMs are quicker behind rests of a broadcast's length. A
-// second run takes passes apart: what a rank's GEMMs waited while their layers' bytes moved (`exposed`), what they waited besides, for the
-// other rank had not come (`behind`), and each broadcast beside that of NCCL itself under the same GEMMs. Broadcasts have a few CTAs, and
-// GEMMs leave them as many SMs, as engines do that overlap the two; broadcasts run on streams of high priority, NCCL's own as well. Two
-// benchmarks show what comes of GEMMs that take the whole GPU: their CTAs stay to the end, so that a broadcast which comes after one begins
-// when it ends. Then the bytes that were asked for are compared with SW5, and what layers read with their values.
+// layers ahead; every other turn backwards, so that clocks which fall favour none. GEMMs run at the limit of power, and which clocks they
+// get depends on what the GPU did before: a pass behind one that rested takes up to a twentieth longer. So one of independent broadcasts,
+// which is not timed, goes before each. What the slower rank takes counts. Counters are medians of all turns, in milliseconds; ratios those
+// of each turn, for clocks differ from turn to turn. `predicted` is what modelled devices say, with a lone broadcast's time, what the
+// released ones add to GEMMs, and what GEMMs are quicker behind rests of a broadcast's length. A second run takes passes apart: what GEMMs
+// waited on the rank that waited least (`exposed`), for that is what the ring costs: what the other one waited besides (`behind`) was for
+// the first one's GEMMs; and each broadcast beside that of NCCL itself under the same GEMMs. Broadcasts have a few CTAs, and GEMMs leave
+// them as many SMs, as engines do that overlap the two; broadcasts run on streams of high priority, NCCL's own as well. Two benchmarks show
+// what comes of GEMMs that take the whole GPU: their CTAs stay to the end, so that a broadcast which comes after one begins when it ends.
+// Then the bytes that were asked for are compared with SW5, and what layers read with their values.
 #include <ATen/Context.h>
 #include <ATen/cuda/CUDAContext.h>
 #include <benchmark/benchmark.h>
@@ -52,22 +54,11 @@ double total(const std::vector<Interval>& times) {
   return std::accumulate(times.begin(), times.end(), 0.0, [](double sum, const Interval& time) { return sum + time.length(); });
 }
 
-double shared(const Interval& one, const Interval& other) {
-  return std::max(0.0, std::min(one.to, other.to) - std::max(one.from, other.from));
+// An even number, and fewer of long passes, which differ less.
+int turns(double ratio) {
+  if (tiny()) return 1;
+  return ratio > 2 ? 4 : 10;
 }
-
-// What of the waits, one for each layer, the layer's own broadcast and those before it were moving. These are of two passes: the first
-// one's begin with the layer that lies so far ahead.
-double waited_for(const std::vector<Interval>& waits, const std::vector<Interval>& moving, int64_t ahead) {
-  double waited = 0;
-  for (size_t layer = 0; layer < waits.size(); ++layer) {
-    const size_t own = moving.size() - waits.size() + layer - static_cast<size_t>(ahead);
-    for (size_t i = 0; i <= own; ++i) waited += shared(waits[layer], moving[i]);
-  }
-  return waited;
-}
-
-int turns() { return tiny() ? 1 : 10; }
 
 std::string ring_name(int64_t prefetch) { return fmt::format("k{}", prefetch); }
 
@@ -107,17 +98,17 @@ class Passes {
                                                  [&] { take("independent", slowest(independent_pass(stage(), windows_).pass)); }};
     for (int64_t k = 0; k <= most_ahead; ++k) passes.push_back([this, k] { take(ring_name(k), slowest(ring(k).pass(false).pass)); });
     if (taken_["none"].size() % 2 == 1) std::ranges::reverse(passes);
-    for (const auto& pass : passes) pass();
+    for (const auto& pass : passes) settle(), pass();
   }
 
-  void take_apart() {
-    std::vector<std::function<void()>> passes = {[&] { take("idle", slowest(total(plain_pass(stage(), true).waits))); }};
+  void take_apart(int turns) {
+    std::vector<std::function<void()>> passes = {[&] { take("idle", std::ranges::min(of_ranks(total(plain_pass(stage(), true).waits)))); }};
     for (int64_t k = 0; k <= most_ahead; ++k) {
       passes.push_back(
           [this, k] { take("raw:" + ring_name(k), median(once_all_came(lengths(released_pass(stage(), windows_, k).broadcasts)))); });
       passes.push_back([this, k] { take_ring_apart(k, ring(k).pass(true)); });
     }
-    for (int again = 0; again < turns(); ++again) {
+    for (int again = 0; again < turns; ++again) {
       for (const auto& pass : passes) pass();
       std::ranges::reverse(passes);
     }
@@ -136,13 +127,13 @@ class Passes {
     for (const auto& [name, values] : taken_) counters["ms:" + name] = median(values);
     for (int64_t k = 0; k <= most_ahead; ++k) {
       const std::string name = ring_name(k);
-      const double pass = median(taken_[name]), waited = median(taken_["waited:" + name]);
+      const double pass = median(taken_[name]), waited = std::max(0.0, median(taken_["waited:" + name]) - median(taken_["idle"]));
       const double predicted =
           predicted_pass({.ranks = ranks, .layers = o_proj_layers, .bytes = layers_.bytes(), .layer_ms = layer_ms(), .rates = rates()}, k);
       counters[name + "/independent"] = ratio(name, "independent");
       counters[name + "/none"] = ratio(name, "none");
       counters["exposed:" + name] = waited / pass;
-      counters["behind:" + name] = std::max(0.0, median(taken_["behind:" + name]) - median(taken_["idle"])) / pass;
+      counters["behind:" + name] = median(taken_["behind:" + name]) / pass;
       counters["hidden:" + name] = 1 - waited / lone;
       counters["raw/broadcast:" + name] = ratio("raw:" + name, "broadcast:" + name);
       counters["ms:predicted:" + name] = predicted;
@@ -164,6 +155,7 @@ class Passes {
 
  private:
   Stage stage() { return {seat_, layers_, nccl_, group_}; }
+  void settle() { independent_pass(stage(), windows_); }
   void take(const std::string& name, double ms) { taken_[name].push_back(ms); }
   double lone(int64_t bytes) { return median(lengths(lone_broadcasts(stage(), windows_, bytes).broadcasts)); }
 
@@ -172,17 +164,13 @@ class Passes {
     take("rested", slowest(times.pass - total(times.waits)));
   }
 
-  // What is waited while bytes move, and what besides: a broadcast in which a rank waits for another one's kernel does not move any yet, so
-  // that the last to come tells how long they do.
+  // A broadcast in which a rank waits for another one's kernel does not move bytes yet, so that the last to come tells how long they do.
   void take_ring_apart(int64_t ahead, const PassTimes& times) {
     const std::string name = ring_name(ahead);
-    const std::vector<double> moving = once_all_came(lengths(times.broadcasts));
-    std::vector<Interval> moved = times.broadcasts;
-    for (size_t i = 0; i < moved.size(); ++i) moved[i].from = moved[i].to - moving[i];
-    const double waited = waited_for(times.waits, moved, ahead);
-    take("waited:" + name, slowest(waited));
-    take("behind:" + name, slowest(total(times.waits) - waited));
-    take("broadcast:" + name, median(moving));
+    const auto [least, most] = std::ranges::minmax(of_ranks(total(times.waits)));
+    take("waited:" + name, least);
+    take("behind:" + name, most - least);
+    take("broadcast:" + name, median(once_all_came(lengths(times.broadcasts))));
   }
 
   // One at a time fits.
@@ -208,7 +196,12 @@ class Passes {
     return all;
   }
   // A pass is over when the last rank's is: GPUs of one host differ, and a ring goes at the pace of the slower one.
-  double slowest(double ms) { return std::ranges::max(gathered({ms})).front(); }
+  double slowest(double ms) { return std::ranges::max(of_ranks(ms)); }
+  std::vector<double> of_ranks(double ms) {
+    std::vector<double> all;
+    for (const auto& one : gathered({ms})) all.push_back(one.front());
+    return all;
+  }
   std::vector<double> once_all_came(const std::vector<double>& times) {
     const auto all = gathered(times);
     std::vector<double> shortest = all.front();
@@ -252,7 +245,7 @@ class Passes {
 void measure(benchmark::State& state, Passes& all, double ratio) {
   all.choose_tokens(ratio);
   for (auto _ : state) all.turn();
-  all.take_apart();
+  all.take_apart(static_cast<int>(state.max_iterations));
   all.report(state);
   if (const std::string why = all.check(); !why.empty()) state.SkipWithError(why.c_str());
 }
@@ -289,7 +282,7 @@ void add_all(const sim::Seat& seat) {
                                    measure(state, *current, way.ratio);
                                  })
         ->Unit(benchmark::kMillisecond)
-        ->Iterations(turns());
+        ->Iterations(turns(way.ratio));
 }
 
 }  // namespace
