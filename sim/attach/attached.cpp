@@ -76,6 +76,8 @@ Result<Attached> Attached::make(AttachOptions options) {
   RELOADLAB_TRY(check_laws(options));
   if (options.ranks < 1 || options.rank < 0 || options.rank >= options.ranks)
     return Status(Code::usage, fmt::format("there is no rank {} of {}", options.rank, options.ranks));
+  if (options.extra_bytes.value_or(0) < 0)
+    return Status(Code::usage, fmt::format("extra_bytes is {}, expected 0 or more", *options.extra_bytes));
   return Attached(std::move(options));
 }
 

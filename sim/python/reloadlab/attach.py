@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import gc
 import json
+import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -89,20 +90,24 @@ def merge(reports: Iterable[Report]) -> Report:
     reports = list(reports)
     if not all(isinstance(report, Report) for report in reports):
         raise TypeError("merge() takes reports of attach()")
+    if any(not report.evidence for report in reports):
+        raise ValueError("merge() takes reports of attach(): a watch's has no evidence")
     evidence = _reloadlab.merge_attached([report.evidence for report in reports])
     return _report(*_reloadlab.judge_attached(evidence), evidence)
 
 
 class _Session:
-    def __init__(self, model: torch.nn.Module, caches: Any, count: bool, **options: Any) -> None:
-        self.model, self.caches, self.count = model, caches, count
+    def __init__(self, model: torch.nn.Module, caches: Any, ignore: Iterable[str], count: bool, **options: Any) -> None:
+        if not isinstance(model, torch.nn.Module):
+            raise TypeError(f"a model is a torch.nn.Module, not {model!r:.80}")
+        self.model, self.caches, self.ignore, self.count = model, caches, _listed("ignore", ignore), count
         self.handles = Handles()
         self.allocated = 0
         self.unheard: dict[StorageWeakRef, int] = {}
         self.seen = _reloadlab.Attached(on_gpu=_is_on_gpu(model), **options)
 
     def moment(self) -> Moment:
-        return walk(self.model, self.handles, self.caches)
+        return walk(self.model, self.handles, self.caches, ignore=self.ignore)
 
     def begin(self, checkpoint: str) -> None:
         moment = self.moment()
@@ -125,7 +130,7 @@ class _Session:
         try:
             yield
         except Exception as raised:  # whatever it is, the laws want to know what it left
-            error = f"{type(raised).__name__}: {raised}".encode("utf-8", "backslashreplace").decode()
+            error = _spelt(f"{type(raised).__name__}: {raised}")
         memory.stop()
         peak, after = memory.peak(), memory.now() - self._freed_unheard()
         self.allocated += after
@@ -186,8 +191,8 @@ def _replay(graphs: Mapping[str, Graph]) -> Outputs:
 
 def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], checkpoints: Sequence[Any] | Mapping[str, Any],
            cold: Callable[[Any], torch.nn.Module], *, laws: Sequence[str] = (), graphs: Mapping[str, Graph] | None = None,
-           caches: Mapping[str, Any] | Iterable[Any] | None = None, extra_bytes: int | None = None, bytes: bool = True, repeat: int = 2,
-           name: str | None = None, rank: int = 0, ranks: int = 1) -> Report:
+           caches: Mapping[str, Any] | Iterable[Any] | None = None, ignore: Iterable[str] = (), extra_bytes: int | None = None,
+           bytes: bool = True, repeat: int = 2, name: str | None = None, rank: int = 0, ranks: int = 1) -> Report:
     """Reloads `model` from its first checkpoint to the second and back, `repeat` times, and judges what each reload left.
 
     model: live, and holding the first checkpoint.
@@ -200,6 +205,8 @@ def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], 
     graphs: captured before, by name; replayed after each reload, with free GPU memory poisoned.
     caches: more objects of the process that hold what the model uses. Globals and class attributes of modules that the model comes from
         are found.
+    ignore: names, as reports have them, of what changes for reasons of its own: "process:engine.METRICS", "layers.*.calls". They are left
+        out with all that they hold; a star is one part of a name.
     extra_bytes: the most that a reload may hold beside the model, on this thread, on all devices; memory_bound is judged then.
     bytes: False leaves contents alone, and laws about them out.
     rank, ranks: in a process group every rank attaches, and `merge` puts their reports together.
@@ -211,12 +218,12 @@ def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], 
     named = _named(checkpoints)
     if len(named) < 2:
         raise ValueError("two checkpoints are needed, so that a reload changes something")
-    if repeat < 1:
+    if operator.index(repeat) < 1:
         raise ValueError(f"repeat is {repeat}, expected 1 at least: nothing would be reloaded")
-    laws = _listed(laws)
+    laws = _listed("laws", laws)
     if "graph_replay" in laws and not graphs:
         raise ValueError("graph_replay is judged of graphs that are given")
-    session = _Session(model, caches, True, name=name or type(model).__name__, candidate=getattr(load, "__qualname__", type(load).__name__),
+    session = _Session(model, caches, ignore, True, name=name or type(model).__name__, candidate=getattr(load, "__qualname__", type(load).__name__),
                        laws=laws, extra_bytes=extra_bytes, bytes=bytes, rank=rank, ranks=ranks)
     graphs = graphs or {}
     if not isinstance(graphs, Mapping) or not all(isinstance(graph, Graph) for graph in graphs.values()):
@@ -234,29 +241,34 @@ def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], 
     return _report(*session.seen.judge(), session.seen.evidence())
 
 
-def _listed(laws: Iterable[str]) -> list[str]:
-    if isinstance(laws, str):
-        raise TypeError(f"laws is the text {laws!r}, expected a list of names")
-    return list(laws)
+def _listed(argument: str, names: Iterable[str]) -> list[str]:
+    if isinstance(names, str):
+        raise TypeError(f"{argument} is the text {names!r}, expected a list of names")
+    return list(names)
 
 
 def _named(checkpoints: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(checkpoints, Mapping):
-        named = {str(name): each for name, each in checkpoints.items()}
+        named = {_spelt(name): each for name, each in checkpoints.items()}
         if len(named) < len(checkpoints):
             raise ValueError(f"two checkpoints have one name as texts: {', '.join(map(repr, checkpoints))}")
         return named
     if len(checkpoints) > 26:
         raise ValueError("more than 26 checkpoints need names: pass a mapping")
     if all(isinstance(each, (str, os.PathLike)) for each in checkpoints) and len(set(map(str, checkpoints))) == len(checkpoints):
-        return {str(each): each for each in checkpoints}
+        return {_spelt(each): each for each in checkpoints}
     return {chr(ord("A") + index): each for index, each in enumerate(checkpoints)}
+
+
+def _spelt(name: Any) -> str:
+    """Names of files may be no UTF-8."""
+    return str(name).encode("utf-8", "backslashreplace").decode()
 
 
 def _take_cold(session: _Session, name: str, model: torch.nn.Module, graphs: Mapping[str, Graph]) -> None:
     if not isinstance(model, torch.nn.Module):
         raise TypeError(f"cold() has to give a torch.nn.Module, and gave {model!r:.80} for checkpoint {name}")
-    moment = walk(model, Handles(), session.caches)
+    moment = walk(model, Handles(), session.caches, ignore=session.ignore)
     session.seen.cold(name, moment, [(each, graph.cold(model).detach().clone()) for each, graph in graphs.items()])
     if twin := session.seen.twin(name):
         raise ValueError(f"checkpoints {name} and {twin} are the same in all that the model holds: a reload would change nothing")
@@ -269,14 +281,14 @@ class watch(contextlib.AbstractContextManager["watch"]):
     model between two of them counts to the later one.
 
     laws: some of address_stable, no_residue, no_leak, memory_bound; all for which there is evidence without them.
-    extra_bytes: as `attach`. count: no_leak counts objects of the process too, which takes a walk through all of them.
+    extra_bytes, caches, ignore: as `attach`. count: no_leak counts objects of the process too, which takes a walk through all of them.
     on_broken: called with the report instead of raising.
     """
 
     def __init__(self, model: torch.nn.Module, *, laws: Sequence[str] = (), caches: Mapping[str, Any] | Iterable[Any] | None = None,
-                 extra_bytes: int | None = None, count: bool = False, on_broken: Callable[[Report], Any] | None = None,
+                 ignore: Iterable[str] = (), extra_bytes: int | None = None, count: bool = False, on_broken: Callable[[Report], Any] | None = None,
                  name: str | None = None) -> None:
-        self._session = _Session(model, caches, count, name=name or type(model).__name__, candidate="update", laws=_listed(laws),
+        self._session = _Session(model, caches, ignore, count, name=name or type(model).__name__, candidate="update", laws=_listed("laws", laws),
                                  extra_bytes=extra_bytes, bytes=False, rank=0, ranks=1)
         self._on_broken = on_broken
         self._updates = 0

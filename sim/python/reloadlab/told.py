@@ -65,13 +65,6 @@ def attributes_text(tensor: torch.Tensor) -> str:
     return " ".join(f"{name}={_value_text(own[name])}" for name in sorted(own))
 
 
-def sort_text(value: Any) -> str:
-    """By what things of a kind are put in order, where they have no names."""
-    if isinstance(value, torch.Tensor):
-        return f"{value.dtype} {tuple(value.shape)}"
-    return repr(value) if isinstance(value, (str, int, float, bytes)) else ""
-
-
 def parts_of(tensor: torch.Tensor) -> list[tuple[str, torch.Tensor]] | None:
     """Of a tensor without memory of its own those that it consists of; None of any other."""
     if tensor.is_nested:

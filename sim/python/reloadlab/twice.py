@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -47,7 +48,8 @@ def process_twice(layer_factory: Callable[[], torch.nn.Module], step: Callable[[
                   caches: Mapping[str, Any] | None = None) -> Twice:
     """Makes a layer, processes its weights, and does both again as a reload would: weights as they were loaded go in, are processed once
     more, and what comes out is copied back to where the first run had left it. Addresses that are kept as numbers are looked at too, in
-    attributes and in tables of int64, where they are of something that the layer or a helper holds after the first run.
+    attributes, keys and tables of int64 or uint64, where they lie within something that the layer or a helper holds after the first run. A step
+    that works on a weight in place and keeps its address keeps that of a weight which goes when the second run's is copied back: moved.
 
     layer_factory: a layer with weights as a checkpoint has them, not yet processed.
     step: what is done to it once they are there. Without it `layer.quant_method.process_weights_after_loading(layer)`, or the layer's own
@@ -154,16 +156,26 @@ def _where(held: Held) -> tuple[int, int, int]:
 
 
 def _pointers(first: list[Held]) -> dict[str, tuple[Held, list[int]]]:
-    """Numbers that are addresses of what is held, by where they stand."""
-    known = {each.tensor.data_ptr() for each in first if each.tensor is not None} - {0}
+    """Numbers that are addresses within what is held, by where they stand."""
+    known = sorted({_memory(each.tensor) for each in first if each.tensor is not None})
     found = {each.path: (each, _numbers(each)) for each in first}
-    return {path: (each, numbers) for path, (each, numbers) in found.items() if not known.isdisjoint(numbers)}
+    return {path: (each, numbers) for path, (each, numbers) in found.items() if any(_lies_in(known, number) for number in numbers)}
+
+
+def _memory(tensor: torch.Tensor) -> tuple[int, int]:
+    storage = tensor.untyped_storage()
+    return storage.data_ptr(), storage.data_ptr() + storage.nbytes()
+
+
+def _lies_in(known: list[tuple[int, int]], number: int) -> bool:
+    at = bisect.bisect_right(known, number, key=lambda memory: memory[0]) - 1
+    return number > 0 and at >= 0 and number < known[at][1]
 
 
 def _numbers(held: Held) -> list[int]:
     if held.tensor is None:
         return [int(held.host)] if isinstance(held.host, int) else []
-    is_table = held.tensor.dtype == torch.int64 and not held.tensor.is_meta and held.tensor.numel() <= _LONGEST_TABLE
+    is_table = held.tensor.dtype in (torch.int64, torch.uint64) and not held.tensor.is_meta and held.tensor.numel() <= _LONGEST_TABLE
     return [int(each) for each in held.tensor.flatten().tolist()] if is_table else []
 
 

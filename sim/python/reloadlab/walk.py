@@ -1,45 +1,44 @@
 """What a live model holds at a moment: every name, and everything that is reachable from it.
 
 A model is more than its parameters. Engines keep kernel helpers, closures with scales in them, lazily made scratch and tables of the process
-beside it, and a reload has to think of all of these. The walk follows attributes, slots, containers, closures, partials, bound methods,
-iterators, generators, caches of functions, and the globals of the modules that the classes it meets were defined in.
+beside it, and a reload has to think of all of these. The walk follows whatever an object holds (`inside.py`), and the globals of the
+modules that it meets, and that the classes and functions it meets were defined in.
 """
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 import dataclasses
 import functools
-import gc
+import itertools
 import operator
+import queue
+import re
 import sys
+import threading
 import types
 import weakref
-from collections import defaultdict, deque
-from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
 
-from .told import CALLABLE, PROXIES, attributes_text, callable_text, loader_text, parts_of, sort_text
+from .inside import ADDRESSES, OF_MODULES, Parts, Rule, beside, in_order, rule_of
+from .told import CALLABLE, PROXIES, attributes_text, callable_text, loader_text, parts_of
 
-# What every module has, and what is walked in other ways.
-_OF_MODULES = frozenset(torch.nn.Module().__dict__)
 _HOOKS = tuple(name for name in torch.nn.Module().__dict__ if name.endswith("_hooks"))
 _hooks_of = operator.itemgetter(*_HOOKS)
 _OF_TORCH = frozenset(("torch.nn.modules.linear", "torch.nn.modules.normalization", "torch.nn.modules.container"))  # most of a model
 # Nobody's state: a walk that entered these would see the whole process.
 _FOREIGN = ("torch", "numpy", "builtins", "reloadlab", "_pytest", "pytest", *sys.stdlib_module_names)
-_CLOSED = (types.ModuleType, types.FrameType, types.TracebackType, types.CodeType, weakref.ref, bytes, bytearray, str,
-           int, complex, bool, torch.dtype, torch.device, torch.Size, torch.layout, range, slice)
 _NOT_YET_MADE = (torch.nn.UninitializedParameter, torch.nn.UninitializedBuffer)  # these very classes: isinstance() asks torch's, in Python
 _STRIDED = torch.strided
-_ADDRESSES = 1 << 24  # numbers that may be some
 _PLAIN = frozenset((int, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size, *PROXIES))  # not followed, by their very class
+_VALUES = _PLAIN.union((bool, float))
 _CONTAINERS = (dict, list, set, frozenset, deque, torch.Tensor)
-_KEPT = (*_CONTAINERS, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, functools._lru_cache_wrapper)
-_BARE = frozenset((dict, list, tuple, set, frozenset, deque, types.MappingProxyType, functools.partial))  # without attributes of their own
+_KEPT = (*_CONTAINERS, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.finalize, functools._lru_cache_wrapper,
+         functools.partial, contextvars.ContextVar, threading.local, queue.SimpleQueue, queue.Queue, types.SimpleNamespace)
 
 
 class Held(NamedTuple):
@@ -89,19 +88,22 @@ class Walk:
     """One walk through one model. Names come once each, in the same order every time."""
 
     def __init__(self, model: torch.nn.Module, handles: Handles, caches: Mapping[str, Any] | None = None, process: bool = True,
-                 addresses: bool = False) -> None:
+                 addresses: bool = False, ignore: Iterable[str] = ()) -> None:
         self._model = model
         self._handles = handles
         self._caches = caches or {}
         self._process = process
         self._found = False  # at what was found in the process, whose floats are times and counts for all that is known
         self._numbers = (float, int) if addresses else (float,)
+        self._plain = _PLAIN.difference(self._numbers)
+        self._rules: dict[type, Rule | None] = {}
+        self._ignored = _pattern(ignore)
         self._held: list[Held] = []
         self._flags: list[str] = []
         self._visited: dict[int, Any] = {}  # and so kept: an id means something only as long as its object lives
         self._noted: set[type] = set()
         self._classes: dict[type, None] = {}
-        self._globals: dict[str, None] = {}
+        self._globals: dict[str, dict[str, Any]] = {}
         self._paths: dict[int, str] | None = None  # of the model's own, where a set asks
         self._own: dict[tuple[str, ...], list[str]] = {}  # of a module's attributes those that torch does not give it; few modules differ
 
@@ -135,13 +137,14 @@ class Walk:
         for name in self._own_names(tuple(own)):
             value = own[name]
             kind = type(value)
-            if kind in _PLAIN and kind not in self._numbers or kind is tuple and _PLAIN.issuperset(map(type, value)):
+            if kind in self._plain or kind is tuple and self._plain.issuperset(map(type, value)):
                 continue
             if kind is bool:
                 self._flags.append(f"{prefix}{name}={int(value)}")
                 continue
             if kind is float:
-                self._held.append(_made((f"{prefix}extra:{name}", path, "extra_host", None, True, -1, "", "-", "", value)))
+                if not self._is_ignored(at := f"{prefix}extra:{name}"):
+                    self._held.append(_made((at, path, "extra_host", None, True, -1, "", "-", "", value)))
                 continue
             if isinstance(value, CALLABLE):
                 self._flags.append(f"{prefix}{name}={callable_text(value)}")
@@ -149,13 +152,18 @@ class Walk:
         if module.training:
             self._flags.append(f"{prefix}training=1")
 
+    def _is_ignored(self, path: str) -> bool:
+        return self._ignored is not None and self._ignored.fullmatch(path) is not None
+
     def _own_names(self, names: tuple[str, ...]) -> list[str]:
         own = self._own.get(names)
         if own is None:
-            own = self._own[names] = [name for name in names if name not in _OF_MODULES]
+            own = self._own[names] = [name for name in names if name not in OF_MODULES]
         return own
 
     def _slot(self, path: str, layer: str, kind: str, tensor: torch.Tensor | None, persistent: bool) -> None:
+        if self._is_ignored(path):
+            return
         if tensor is None or type(tensor) in _NOT_YET_MADE:
             self._held.append(_made((path, layer, "empty_" + kind, None, persistent, -1, "", "-", "", 0.0)))
             return
@@ -170,6 +178,7 @@ class Walk:
             return
         loader, attributes = loader_text(own.get("weight_loader")), attributes_text(tensor)
         self._held.append(Held(path, layer, kind, tensor, persistent, number, tensor_class, loader, attributes))
+        self._visited[id(tensor)] = tensor
         for name, value in own.items():
             self._follow(value, f"{path}.extra:{name}", layer)
 
@@ -179,11 +188,11 @@ class Walk:
         self._found = True
         for kind in list(self._classes):
             for name, value in list(vars(kind).items()):
-                if _is_state(value) or _closes_over(value):
+                if _is_state(value) or _keeps(value):
                     self._follow(value, f"process:{kind.__module__}.{kind.__qualname__}.{name}", "")
         for module in list(self._globals):
-            for name, value in list(vars(sys.modules[module]).items()) if module in sys.modules else ():
-                if _is_state(value) and name != "__builtins__":
+            for name, value in list(self._globals[module].items()):
+                if (_is_state(value) or _keeps(value)) and name != "__builtins__":
                     self._follow(value, f"process:{module}.{name}", "")
 
     def _note_class(self, kind: type) -> None:
@@ -193,28 +202,39 @@ class Walk:
         for base in kind.__mro__:
             if base not in self._classes and not _is_foreign(base.__module__):
                 self._classes[base] = None
-                self._globals[base.__module__] = None
+                if base.__module__ in sys.modules:
+                    self._note_globals(base.__module__, vars(sys.modules[base.__module__]))
 
     def _follow(self, root: Any, path: str, layer: str) -> None:
         """Depth first, without recursion: helpers may hold long chains."""
         stack = [(root, path)]
         while stack:
             value, name = stack.pop()
-            if type(value) in PROXIES:
+            kind = type(value)
+            if self._is_ignored(name):
                 continue
-            if isinstance(value, self._numbers) and (isinstance(value, float) or value >= _ADDRESSES):
-                if not (self._found and isinstance(value, float)):
-                    self._held.append(Held(name, layer, "extra_host", host=value))
-                continue
-            if isinstance(value, type) and not _is_foreign(value.__module__):
-                self._note_class(value)  # what it holds is the process's
-            if value is None or isinstance(value, (*_CLOSED, type)) or id(value) in self._visited:
-                continue
-            if isinstance(value, torch.Tensor):
+            if issubclass(kind, self._numbers) and (issubclass(kind, float) or value >= ADDRESSES):
+                self._number(value, name, layer)
+            if issubclass(kind, (type, types.ModuleType)):
+                self._meet(value)
+            elif issubclass(kind, torch.Tensor):
                 self._tensor(value, name, layer)
-                continue
-            self._visited[id(value)] = value
-            stack.extend(reversed(list(self._inside(value, name))))
+            stack.extend(reversed([(each, name + more) for each, more in self._inside(value)]))
+
+    def _number(self, value: float, name: str, layer: str) -> None:
+        if not (self._found and isinstance(value, float)):
+            self._held.append(Held(name, layer, "extra_host", host=value))
+
+    def _meet(self, value: type | types.ModuleType) -> None:
+        """What classes and modules hold is the process's."""
+        if isinstance(value, types.ModuleType):
+            self._note_globals(value.__name__, vars(value))
+        elif not _is_foreign(value.__module__):
+            self._note_class(value)
+
+    def _note_globals(self, module: str | None, there: dict[str, Any]) -> None:
+        if module is not None and not _is_foreign(module):
+            self._globals.setdefault(module, there)
 
     def _tensor(self, tensor: torch.Tensor, path: str, layer: str, own: bool = True) -> None:
         """`own`: the model has this very object, and not one that was made for whoever asks."""
@@ -231,111 +251,29 @@ class Walk:
             number = self._handles.number(tensor) if own else -1
             self._held.append(Held(path, layer, "extra_tensor", tensor, handle=number, tensor_class=type(tensor).__name__))
 
-    def _inside(self, value: Any, path: str) -> Iterator[tuple[Any, str]]:
-        if isinstance(value, (dict, types.MappingProxyType)):
-            for index, (key, each) in enumerate(list(value.items())):
-                yield each, f"{path}[{_key_text(key, index)}]"
-                if type(key) not in PROXIES and not isinstance(key, (*_CLOSED, float)):
-                    yield key, f"{path}.keys[{index}]"
-            yield from self._beside(value, path)
-        elif isinstance(value, (list, tuple, set, frozenset, deque, KeysView, ValuesView, ItemsView)):
-            for index, each in enumerate(self._in_order(value)):
-                yield each, f"{path}[{index}]"
-            yield from self._beside(value, path)
-        elif isinstance(value, functools.partial):
-            yield value.func, f"{path}.func"
-            yield value.args, f"{path}.args"
-            yield value.keywords, f"{path}.keywords"
-            yield from self._beside(value, path)
-        elif isinstance(value, property):
-            yield from ((each, f"{path}.{name}") for name, each in (("get", value.fget), ("set", value.fset)))
-        elif isinstance(value, (staticmethod, classmethod)):
-            yield value.__func__, path
-        elif isinstance(value, types.CellType):
-            with contextlib.suppress(ValueError):  # not yet filled
-                yield value.cell_contents, f"{path}.contents"
-        elif isinstance(value, types.MethodType):
-            yield value.__self__, f"{path}.self"
-            yield value.__func__, path
-        elif isinstance(value, types.BuiltinMethodType):
-            yield value.__self__, f"{path}.self"
-        elif isinstance(value, types.FunctionType):
-            yield from self._inside_function(value, path)
-        elif isinstance(value, functools._lru_cache_wrapper):
-            for index, each in enumerate(gc.get_referents(value)):
-                if each is not value.__wrapped__:
-                    yield each, f"{path}.cache[{index}]"
-            yield value.__wrapped__, f"{path}.function"
-        elif type(value).__name__ == "_lru_list_elem":
-            for index, each in enumerate(gc.get_referents(value)):
-                yield each, f"{path}[{index}]"
-        elif isinstance(value, types.GeneratorType):
-            yield from ((each, f"{path}.{name}") for name, each in (value.gi_frame.f_locals if value.gi_frame else {}).items())
-            yield value.gi_yieldfrom, f"{path}.from"
-        elif isinstance(value, types.CoroutineType):
-            yield from ((each, f"{path}.{name}") for name, each in (value.cr_frame.f_locals if value.cr_frame else {}).items())
-            yield value.cr_await, f"{path}.await"
-        elif isinstance(value, contextvars.ContextVar):
-            yield value.get(None), f"{path}.value"
-        elif isinstance(value, BaseException):
-            yield value.args, f"{path}.args"
-            yield from self._inside_object(value, path)
-        elif type(value).__module__ == "operator":  # what calls a method, or asks for an item
-            for index, each in enumerate(gc.get_referents(value)):
-                yield each, f"{path}.of[{index}]"
-        elif isinstance(value, Iterator) and type(value).__module__ in ("builtins", "itertools"):
-            for index, each in enumerate(gc.get_referents(value)):
-                yield each, f"{path}.of[{index}]"
-        elif isinstance(value, torch.nn.Module):
-            yield from ((each, f"{path}.{name}") for name, each in value._parameters.items())
-            yield from ((each, f"{path}.{name}") for name, each in value._buffers.items())
-            yield from ((each, f"{path}.{name}") for name, each in value._modules.items())
-            yield from self._inside_object(value, path)
-        else:
-            yield from self._inside_object(value, path)
-
-    def _beside(self, value: Any, path: str) -> Iterator[tuple[Any, str]]:
-        """Of a class of containers what its objects have besides."""
-        if type(value) in _BARE:
-            return
-        if isinstance(value, defaultdict):
-            yield value.default_factory, f"{path}.default_factory"
-        yield from self._inside_object(value, path)
+    def _inside(self, value: Any) -> Parts:
+        """Once for each object."""
+        kind = type(value)
+        if kind not in self._rules:
+            self._rules[kind] = rule_of(kind)
+        rule = self._rules[kind]
+        if rule is None or id(value) in self._visited:
+            return iter(())
+        self._visited[id(value)] = value
+        if isinstance(value, types.FunctionType):
+            self._note_globals(value.__module__, value.__globals__)
+        elif not _is_foreign(kind.__module__):
+            self._note_class(kind)
+        if issubclass(kind, (set, frozenset)):
+            return itertools.chain(((each, f"[{index}]") for index, each in enumerate(self._in_order(value))), beside(value))
+        return rule(value)
 
     def _in_order(self, values: Iterable[Any]) -> list[Any]:
-        """A set goes by names: two models that are alike have to be walked alike."""
-        found = list(values)
-        if isinstance(values, (set, frozenset)) and len(found) > 1:
-            if self._paths is None:
-                named = (*self._model.named_parameters(), *self._model.named_buffers(), *self._model.named_modules())
-                self._paths = {id(each): path for path, each in named}
-            paths = self._paths
-            found.sort(key=lambda each: (type(each).__name__, paths.get(id(each), ""), sort_text(each)))
-        return found
-
-    def _inside_function(self, function: types.FunctionType, path: str) -> Iterator[tuple[Any, str]]:
-        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
-            try:
-                yield cell.cell_contents, f"{path}.closure:{name}"
-            except ValueError:  # not yet filled
-                continue
-        yield function.__defaults__, f"{path}.defaults"
-        yield function.__kwdefaults__, f"{path}.kwdefaults"
-        for name, each in vars(function).items():
-            yield each, f"{path}.{name}"
-        if not _is_foreign(function.__module__):
-            self._globals[function.__module__] = None
-
-    def _inside_object(self, value: Any, path: str) -> Iterator[tuple[Any, str]]:
-        if not _is_foreign(type(value).__module__):
-            self._note_class(type(value))
-        for name, each in list(getattr(value, "__dict__", {}).items()):
-            if not (isinstance(value, torch.nn.Module) and name in _OF_MODULES):
-                yield each, f"{path}.{name}"
-        for name in _slots(type(value)):
-            each = getattr(value, name, None)
-            if each is not None:
-                yield each, f"{path}.{name}"
+        """A set goes by names, and what has none by what it holds: two models that are alike have to be walked alike."""
+        if self._paths is None:
+            named = (*self._model.named_parameters(), *self._model.named_buffers(), *self._model.named_modules())
+            self._paths = {id(each): path for path, each in named}
+        return in_order(values, self._paths)
 
 
 def _modules(root: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
@@ -359,19 +297,6 @@ def _is_hooked(own: dict[str, Any]) -> bool:
         return True
 
 
-def _slots(kind: type) -> Iterator[str]:
-    for base in kind.__mro__:
-        slots = base.__dict__.get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            if name not in ("__dict__", "__weakref__"):
-                yield f"_{base.__name__.lstrip('_')}{name}" if name.startswith("__") and not name.endswith("__") else name
-
-
-def _key_text(key: Any, index: int) -> str:
-    """An id() is no name: it is another one in each model."""
-    return repr(key) if isinstance(key, str) or isinstance(key, int) and abs(key) < _ADDRESSES else f"#{index}"
-
-
 def _is_state(value: Any) -> bool:
     """Of what classes and modules of the process hold: containers, caches, and objects of classes of the model's authors."""
     kind = type(value)
@@ -380,9 +305,19 @@ def _is_state(value: Any) -> bool:
     return issubclass(kind, _KEPT) or not _is_foreign(kind.__module__)
 
 
-def _closes_over(value: Any) -> bool:
+def _keeps(value: Any) -> bool:
+    """Functions with something besides their code."""
     kind = type(value)
-    return kind is property or kind is types.FunctionType and value.__closure__ is not None
+    if kind is not types.FunctionType:
+        return kind in (property, staticmethod, classmethod)
+    given = (*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values())
+    return value.__closure__ is not None or bool(value.__dict__) or not _VALUES.issuperset(map(type, given))
+
+
+def _pattern(names: Iterable[str]) -> re.Pattern[str] | None:
+    """Of these names and all below them; a star is any one part of a name."""
+    each = [re.escape(name).replace(r"\*", r"[^.\[]*") for name in names]
+    return re.compile(f"(?:{'|'.join(each)})(?:[.:\\[].*)?", re.DOTALL) if each else None
 
 
 def _is_foreign(module: str | None) -> bool:
@@ -390,9 +325,9 @@ def _is_foreign(module: str | None) -> bool:
 
 
 def walk(model: torch.nn.Module, handles: Handles | None = None, caches: Mapping[str, Any] | Iterable[Any] | None = None,
-         process: bool = True, addresses: bool = False) -> Moment:
+         process: bool = True, addresses: bool = False, ignore: Iterable[str] = ()) -> Moment:
     """What `model` holds now. `caches`: more objects of the process to walk through, by name. `process`: also those that are found.
-    `addresses`: integers as well that may be some."""
+    `addresses`: integers as well that may be some. `ignore`: names to leave out, with all below them."""
     if caches is not None and not isinstance(caches, Mapping):
         caches = {f"cache {index}": each for index, each in enumerate(caches)}
-    return Walk(model, handles or Handles(), caches, process, addresses).take()
+    return Walk(model, handles or Handles(), caches, process, addresses, ignore).take()

@@ -4,7 +4,10 @@ import collections
 import contextvars
 import functools
 import operator
+import queue
+import threading
 import time
+import types
 import unittest
 import weakref
 
@@ -28,7 +31,18 @@ class Step(functools.partial):
     pass
 
 
+class Text(str):
+    pass
+
+
+class Reference(weakref.ref):
+    pass
+
+
 SINGLE = Helper(None)
+CURRENT = contextvars.ContextVar("current", default=None)
+LOCAL = threading.local()
+READY = queue.SimpleQueue()
 
 
 class Layer(torch.nn.Module):
@@ -101,8 +115,98 @@ def variable_of_a_context(layer):
     layer.variable.set(layer.weight.sum(1))
 
 
+def default_of_a_variable(layer):
+    layer.variable = contextvars.ContextVar("total", default=layer.weight.sum(1))
+
+
+def variable_of_the_module(layer):
+    CURRENT.set(layer.weight.sum(1))
+
+
+def context(layer):
+    layer.context = contextvars.Context()
+    layer.context.run(CURRENT.set, layer.weight.sum(1))
+
+
+def local_of_a_thread(layer):
+    LOCAL.total = layer.weight.sum(1)
+
+
+def queue_of_the_module(layer):
+    while not READY.empty():
+        READY.get()
+    READY.put(layer.weight.sum(1))
+
+
+def queue_of_the_layer(layer):
+    layer.ready = queue.SimpleQueue()
+    layer.ready.put(layer.weight.sum(1))
+
+
+def attribute_of_a_tensor(layer):
+    layer.table = torch.ones(2)
+    layer.table.total = layer.weight.sum(1)
+
+
+def attribute_of_a_bare_partial(layer):
+    layer.step = functools.partial(max)
+    layer.step.total = layer.weight.sum(1)
+
+
+def attribute_of_a_function(layer):
+    layer_function.total = layer.weight.sum(1)
+
+
+def layer_function():
+    pass
+
+
+def default_of_a_function(layer):
+    type(layer).forward = types.FunctionType((lambda self, x, scale: x * scale).__code__, {}, argdefs=(layer.weight.sum(1),))
+
+
+def attribute_of_a_text(layer):
+    layer.text = Text("linear")
+    layer.text.total = layer.weight.sum(1)
+
+
+def attribute_of_a_reference(layer):
+    layer.back = Reference(layer)
+    layer.back.total = layer.weight.sum(1)
+
+
+def cause_of_an_error(layer):
+    layer.last = ValueError("too large")
+    layer.last.__cause__ = ValueError(layer.weight.sum(1))
+
+
+def generator_that_waits(layer):
+    async def rows(total):
+        yield total
+
+    layer.rows = rows(layer.weight.sum(1))
+
+
+def key_to_sort_by(layer):
+    layer.key = functools.cmp_to_key(lambda one, other: 0)(layer.weight.sum(1))
+
+
+def finalizer(layer):
+    layer.end = weakref.finalize(layer, len, layer.weight.sum(1))
+
+
+def module_beside(layer):
+    layer.beside = BESIDE
+    BESIDE.table = [layer.weight.sum(1)]
+
+
+BESIDE = types.ModuleType("beside")
+
 DERIVED = (dict_with_an_attribute, partial_with_an_attribute, object_of_the_module, object_of_the_class, function_of_the_class,
-           property_of_the_class, factory_of_a_dict, method_caller, error_that_is_kept, variable_of_a_context)
+           property_of_the_class, factory_of_a_dict, method_caller, error_that_is_kept, variable_of_a_context, default_of_a_variable,
+           variable_of_the_module, context, local_of_a_thread, queue_of_the_module, queue_of_the_layer, attribute_of_a_tensor,
+           attribute_of_a_bare_partial, attribute_of_a_function, default_of_a_function, attribute_of_a_text, attribute_of_a_reference,
+           cause_of_an_error, generator_that_waits, key_to_sort_by, finalizer, module_beside)
 
 
 def hook_with_a_constant(layer):
@@ -112,6 +216,22 @@ def hook_with_a_constant(layer):
 
 def set_of_tensors(layer):
     layer.all = {layer.weight, *(torch.full((size,), 0.5) for size in range(2, 8))}
+
+
+def set_of_tensors_that_differ_in_what_they_hold(layer):
+    layer.all = {torch.full((2,), value) for value in range(8)}
+
+
+def sets_in_a_set(layer):
+    layer.all = {frozenset((torch.full((2,), value), value)) for value in range(8)}
+
+
+def set_of_helpers(layer):
+    layer.all = {Helper(torch.full((2,), value)) for value in range(8)}
+
+
+def set_of_calls(layer):
+    layer.all = {functools.partial(max, torch.full((2,), value)) for value in range(8)} | {(torch.full((2,), value),) for value in range(8)}
 
 
 def table_by_id(layer):
@@ -138,10 +258,36 @@ class Reach(unittest.TestCase):
                 self.assertFalse(reloadlab.process_twice(lambda: type("Own", (Layer,), {})(OLD, keep)).ok)
 
     def test_models_that_are_alike_are_walked_alike(self):
-        for keep in (hook_with_a_constant, set_of_tensors, table_by_id, proxies):
+        for keep in (hook_with_a_constant, set_of_tensors, set_of_tensors_that_differ_in_what_they_hold, sets_in_a_set, set_of_helpers,
+                     set_of_calls, table_by_id, proxies):
             with self.subTest(keep.__name__):
                 report = attach(keep)
                 self.assertTrue(report.ok, str(report))
+
+    def test_what_is_ignored_may_change(self):
+        def counted(layer, loaded):
+            load(layer, loaded)
+            layer.calls.add_(1)
+            SINGLE.tensor = layer.calls.clone()
+
+        def made(loaded):
+            layer = Layer(loaded)
+            layer.calls = torch.zeros(1)
+            return layer
+
+        def seen(**options):
+            return reloadlab.attach(made(OLD), counted, (OLD, NEW), made, **options)
+
+        names = {f"extra:calls", f"process:{__name__}.SINGLE.tensor"}
+        self.assertEqual({law.tensor for law in seen(ignore=[f"process:{__name__}.SINGLE"]).broken}, {"extra:calls"})
+        self.assertFalse(seen(ignore=["extra:call", "extra:calls.of", "process"]).ok)
+        report = seen(ignore=["*:calls", f"process:{__name__}.SINGLE"])
+        self.assertTrue(report.ok, str(report))
+        watched = reloadlab.watch(made(OLD), ignore=names)
+        with watched:
+            pass
+        with self.assertRaisesRegex(TypeError, "ignore is the text 'extra:calls', expected a list of names"):
+            seen(ignore="extra:calls")
 
     def test_numbers_of_the_process_may_change(self):
         def timed(layer, loaded):
@@ -192,6 +338,18 @@ class Words(unittest.TestCase):
         self.assertEqual({law.law for law in attach(None, laws=(law for law in ["no_leak"])).laws}, {"no_leak", "survives"})
         with self.assertRaisesRegex(ValueError, "two checkpoints have one name as texts: 1, '1'"):
             reloadlab.attach(Layer(OLD), load, {1: OLD, "1": NEW}, Layer)
+        with self.assertRaisesRegex(ValueError, "extra_bytes is -1, expected 0 or more"):
+            attach(None, extra_bytes=-1)
+        with self.assertRaisesRegex(TypeError, "'float' object cannot be interpreted as an integer"):
+            attach(None, repeat=1.5)
+        for wrong in (lambda: reloadlab.watch(3), lambda: reloadlab.attach(3, load, (OLD, NEW), Layer)):
+            with self.assertRaisesRegex(TypeError, "a model is a torch.nn.Module, not 3"):
+                wrong()
+        watched = reloadlab.watch(Layer(OLD))
+        with watched:
+            pass
+        with self.assertRaisesRegex(ValueError, "a watch's has no evidence"):
+            reloadlab.merge([watched.report])
         with self.assertRaisesRegex(TypeError, "laws is the text"):
             reloadlab.watch(Layer(OLD), laws="no_leak")
 
@@ -199,7 +357,7 @@ class Words(unittest.TestCase):
         def fails(layer, loaded):
             raise OSError("cannot read /x/\udcff")
 
-        report = reloadlab.attach(Layer(OLD), fails, {1: OLD, 2: NEW}, Layer)
+        report = reloadlab.attach(Layer(OLD), fails, {"/x/\udcff": OLD, 2: NEW}, Layer)
         self.assertIn(r"cannot read /x/\udcff", report["survives"].what)
 
 
@@ -218,6 +376,17 @@ class Twice(unittest.TestCase):
         moved = {each.path: str(each) for each in self.seen(keep).moved}
         self.assertEqual(moved.keys(), {"extra:helper.tensor", "extra:pointer", "extra:table"})
         self.assertRegex(moved["extra:pointer"], r"holds 0x\w+, now holds 0x\w+")
+
+    def test_addresses_wherever_numbers_are_kept(self):
+        def keep(layer):
+            layer.helper = Helper(torch.ones(4))
+            at = layer.helper.tensor[1].data_ptr()
+            layer.pair = (at, 1)
+            layer.sizes = {at: 3}
+            layer.table = torch.tensor([at], dtype=torch.uint64)
+
+        moved = {each.path for each in self.seen(keep).moved}
+        self.assertEqual(moved, {"extra:helper.tensor", "extra:pair[0]", "extra:sizes.keys[0]", "extra:table"})
 
     def test_another_dtype_cannot_be_copied_back(self):
         def keep(layer):
