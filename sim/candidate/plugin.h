@@ -10,10 +10,14 @@ namespace reloadlab::sim {
 
 struct CandidateInfo;
 
-// The path and what follows the '@'; a folder's name may have one, too.
+// The path and what follows the '@'. Folders and files may have one in their names, too: a profile comes behind ".so".
 inline std::pair<std::string, std::string> split_plugin(std::string_view spelling) {
+  constexpr std::string_view ending = ".so";
   const size_t slash = spelling.rfind('/');
-  const size_t at = spelling.find('@', slash == spelling.npos ? 0 : slash);
+  const size_t file = slash == spelling.npos ? 0 : slash, library = spelling.find(".so@", file);
+  const size_t at = library != spelling.npos     ? library + ending.size()
+                    : spelling.ends_with(ending) ? spelling.npos
+                                                 : spelling.find('@', file);
   if (at == spelling.npos) return {std::string(spelling), {}};
   return {std::string(spelling.substr(0, at)), std::string(spelling.substr(at + 1))};
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "reference/base/check.h"
 #include "reference/model/device.h"
@@ -255,8 +256,17 @@ Status RankSession::reload(const Step& step) {
   if (status.ok()) status = loads(step);
   if (status.ok() && step.abort_after) return abort();
   if (status.ok()) return finish();
-  // What an engine does with a failed update. The update's own failure is the step's outcome; how the abort went is in the trace.
-  return abort().ok() ? status : status.within("not abandoned");
+  return abandon(status);
+}
+
+// What an engine does with a failed update, whose own failure is the step's outcome. How the abort went is in the trace; what it threw
+// comes along.
+Status RankSession::abandon(const Status& status) {
+  const bool crashed = std::exchange(outcome_.crashed, false);
+  const Status abandoned = abort();
+  const bool threw = std::exchange(outcome_.crashed, crashed || outcome_.crashed);
+  if (abandoned.ok()) return status;
+  return status.within(threw ? fmt::format("not abandoned ({})", abandoned.message()) : std::string("not abandoned"));
 }
 
 Status RankSession::prepare(const Step& step) {

@@ -92,6 +92,7 @@ class RankSession {
   Status loads(const Step& step);
   Status finish();
   Status abort();
+  Status abandon(const Status& status);
   Status deliver(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source);
   Status send(const LoadPlan& plan, const std::optional<int64_t>& limit, const Checkpoint& source);
   Status send_by(Transport& transport, const LoadPlan& plan, const std::optional<int64_t>& limit);

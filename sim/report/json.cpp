@@ -133,7 +133,8 @@ Json run_to_json(const RunResult& result) {
 RunResult parse_all(const Json& json) {
   RunResult result{.name = take(json, "name"), .seed = json.at("seed").get<uint64_t>()};
   for (const Json& law : json.at("laws")) result.laws.push_back({law.at("id").get<std::string>(), law.at("sentence").get<std::string>()});
-  for (const Json& one : json.at("results")) result.cases.push_back(parse_case(one));
+  if (!json.at("results").is_array()) throw std::invalid_argument("results is no list");
+  for (const Json& one : json["results"]) result.cases.push_back(parse_case(one));
   if (json.contains("baseline")) result.baseline = baseline_from_json(json["baseline"]);
   const Json& run = json.at("run");
   result.run = {take(run, "started"),

@@ -114,9 +114,9 @@ std::string KillMatrix::text(const std::vector<std::string>& laws) const {
     rows.push_back({law, fmt::format("kills {}", killed), fmt::format("{} alone", mutants.size()), mutants.empty() ? "" : mutants.front()});
   }
   const std::vector<std::string> fewest = fewest_scenarios();
-  return fmt::format("\n{}laws that never kill alone: {}\n{} kill all: {}\n", aligned(rows, "  "),
+  return fmt::format("\n{}laws that never kill alone: {}\n{} kill{} all: {}\n", aligned(rows, "  "),
                      never.empty() ? "none" : fmt::to_string(fmt::join(never, ", ")),
-                     plural(static_cast<int64_t>(fewest.size()), "scenario"), fmt::join(fewest, ", "));
+                     plural(static_cast<int64_t>(fewest.size()), "scenario"), fewest.size() == 1 ? "s" : "", fmt::join(fewest, ", "));
 }
 
 }  // namespace reloadlab::sim

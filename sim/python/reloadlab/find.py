@@ -6,6 +6,7 @@ import difflib
 import gc
 import importlib
 import inspect
+import operator
 import traceback
 from dataclasses import dataclass
 from types import ModuleType
@@ -44,6 +45,8 @@ class Found:
 
 
 def _import(module: str) -> ModuleType:
+    if not all(part.isidentifier() for part in module.split(".")):
+        raise Refusal("usage", f'"{module}" is no name of a module: expected package.module, found in the current folder or on PYTHONPATH')
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -65,12 +68,13 @@ def _roles_in(module: ModuleType) -> list[str]:
 
 
 def _class(module: ModuleType, name: str) -> type[Reloader | WeightSeries]:
-    if not hasattr(module, name):
+    try:
+        found = operator.attrgetter(name)(module)  # Outer.Inner too
+    except AttributeError:
         known = _roles_in(module)
         near = difflib.get_close_matches(name, known, 1)
         hint = f'; did you mean "{near[0]}"?' if near else f"; it has {', '.join(known)}" if known else ""
-        raise Refusal("usage", f'{module.__name__} has no class "{name}"{hint}')
-    found = getattr(module, name)
+        raise Refusal("usage", f'{module.__name__} has no class "{name}"{hint}') from None
     if not inspect.isclass(found) or not issubclass(found, (Reloader, WeightSeries)):
         raise Refusal("data", f"{module.__name__}.{name} is no candidate: it derives from neither reloadlab.Reloader nor reloadlab.WeightSeries")
     return found

@@ -4,6 +4,7 @@
 
 #include "reference/base/check.h"
 #include "sim/candidate/declared.h"
+#include "sim/candidate/plugin.h"
 
 namespace reloadlab::sim {
 namespace {
@@ -23,6 +24,15 @@ TEST(Candidate, AnUnknownSystemHasNoDefaults) { EXPECT_TRUE(default_candidates("
 
 TEST(Candidate, OfReleasesTheNearestNameHasTheirVersion) {
   EXPECT_EQ(find_candidate("vlm@0.17.1").status().message(), "no candidate is called \"vlm@0.17.1\"; did you mean \"vllm@0.17.1\"?");
+}
+
+TEST(Candidate, AProfileComesBehindTheEndingOfALibrary) {
+  using Parts = std::pair<std::string, std::string>;
+  EXPECT_EQ(split_plugin("a@b/mine.so@fast"), Parts("a@b/mine.so", "fast"));
+  EXPECT_EQ(split_plugin("mine.so"), Parts("mine.so", ""));
+  EXPECT_EQ(split_plugin("./mine@2.so"), Parts("./mine@2.so", ""));
+  EXPECT_EQ(split_plugin("./mine@2.so@fast"), Parts("./mine@2.so", "fast"));
+  EXPECT_EQ(split_plugin("./mine@fast"), Parts("./mine", "fast"));
 }
 
 TEST(Candidate, MayDeclareOnlyWhatThereIs) {

@@ -40,6 +40,8 @@ TEST_F(Python, WhatItDoesIsAVerdict) {
       {"wayward:RaisesWhenAsked", "survives", 1,
        "fail: an exception crossed the boundary: AttributeError: 'RaisesWhenAsked' object has no attribute 'spoiled' (wayward.py:"},
       {"wayward:RaisesInLoader", "survives", 1, "fail: an exception crossed the boundary: not abandoned: KeyError: 'q' (wayward.py:"},
+      {"wayward:RaisesInBoth", "survives", 1,
+       "fail: an exception crossed the boundary: not abandoned (ZeroDivisionError: nothing to go back to (wayward.py:"},
       {"wayward:Crashes", "survives", 1, "fail: killed by signal 11 (SIGSEGV)"},
       {"wayward:Hangs", "survives", 6, "hang: no step began for 1 s"},
       {"wayward:Refuses", "survives", 1, "pass"},

@@ -11,6 +11,11 @@ REFUSED = {
     "python:wayward:Behave": ("usage", 'wayward has no class "Behave"; did you mean "Behaves"?'),
     "python:in_place:Elsewhere": ("usage", 'in_place has no class "Elsewhere"; it has InPlace, Plain, Skips'),
     "python:nowhere:Mine": ("usage", 'no module is called "nowhere": looked in the current folder and on PYTHONPATH'),
+    "python:../candidates/wayward:Behaves": (
+        "usage",
+        '"../candidates/wayward" is no name of a module: expected package.module, found in the current folder or on PYTHONPATH',
+    ),
+    "python:wayward:Outside.Inner": ("usage", 'wayward has no class "Outside.Inner"; did you mean "Outside"?'),
     "python:wayward:NoCandidate": (
         "data",
         "wayward.NoCandidate is no candidate: it derives from neither reloadlab.Reloader nor reloadlab.WeightSeries",
@@ -39,6 +44,7 @@ class Find(unittest.TestCase):
         found = find("python:in_place:InPlace")
         self.assertEqual((found.system, found.declared["landing"], found.declared["excess"]), ("layerwise", "direct", "silent"))
         self.assertIsNone(found.series)
+        self.assertEqual(find("python:wayward:Outside.Within").reloader.__qualname__, "Outside.Within")
 
 
 if __name__ == "__main__":

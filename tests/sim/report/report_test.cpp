@@ -123,6 +123,9 @@ TEST(ResultJson, RefusesWhatIsNoResult) {
   unknown_state.replace(unknown_state.find("\"known\""), 7, "\"gnome\"");
   unknown_state.replace(unknown_state.find("\"state\": \"known\""), 16, "\"state\": \"gnome\"");
   EXPECT_FALSE(parse_result(unknown_state).ok());
+  auto no_list = nlohmann::ordered_json::parse(result_json(sample_run()));
+  no_list["results"] = nlohmann::ordered_json::object();
+  EXPECT_EQ(parse_result(no_list.dump()).status().message().find("results is no list") != std::string::npos, true);
 }
 
 TEST(ResultJson, HoldsAnyBytesOfACandidate) {

@@ -40,6 +40,18 @@ class RaisesInLoader(Behaves):
             param.weight_loader = bad
 
 
+class RaisesInBoth(RaisesInLoader):
+    declared = {"abort": "unusable"}
+
+    def abort(self, model):
+        raise ZeroDivisionError("nothing to go back to")
+
+
+class Outside(Behaves):
+    class Within(Behaves):
+        pass
+
+
 class Refuses(Behaves):
     def finish(self, model, dtype):
         raise reloadlab.Rejected("not today")
