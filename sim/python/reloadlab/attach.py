@@ -205,7 +205,7 @@ def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], 
     graphs: captured before, by name; replayed after each reload, with free GPU memory poisoned.
     caches: more objects of the process that hold what the model uses. Globals and class attributes of modules that the model comes from
         are found.
-    ignore: names, as reports have them, of what changes for reasons of its own: "process:engine.METRICS", "layers.*.calls". They are left
+    ignore: names, as reports have them, of what changes for reasons of its own: "process:engine.METRICS", "layers.*.extra:calls". They are left
         out with all that they hold; a star is one part of a name.
     extra_bytes: the most that a reload may hold beside the model, on this thread, on all devices; memory_bound is judged then.
     bytes: False leaves contents alone, and laws about them out.
