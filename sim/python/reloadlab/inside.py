@@ -7,7 +7,6 @@ import contextlib
 import contextvars
 import functools
 import gc
-import itertools
 import types
 import weakref
 from collections import defaultdict, deque
@@ -202,36 +201,38 @@ _RULES: tuple[tuple[tuple[type, ...], Rule], ...] = (
     ((torch.nn.Module,), _module),
 )
 
-_DEEPEST, _WIDEST = 4, 64  # of what is told of a thing without a name
+_DEEPEST, _MOST, _BYTES = 4, 256, 64  # of what is told of a thing without a name: levels, parts, bytes of a tensor
 
 
 def in_order(values: Iterable[Any], names: Mapping[int, str]) -> list[Any]:
     """What comes in no order of its own, by `names` of objects, and what has none by what it holds."""
     found = list(values)
-    return sorted(found, key=lambda each: (type(each).__name__, _text(each, names, _DEEPEST))) if len(found) > 1 else found
+    return sorted(found, key=lambda each: (type(each).__name__, _text(each, names, _DEEPEST, [_MOST]))) if len(found) > 1 else found
 
 
-def _text(value: Any, names: Mapping[int, str], depth: int) -> str:
+def _text(value: Any, names: Mapping[int, str], depth: int, left: list[int]) -> str:
+    """`left`: how many parts more."""
     kind = type(value)
     if id(value) in names:
         return names[id(value)]
     if issubclass(kind, torch.Tensor):
         return f"{value.dtype} {tuple(value.shape)} {_content(value)}"
-    if issubclass(kind, (str, bytes, int, float, complex)):
+    if issubclass(kind, (str, bytes, float, complex)) or issubclass(kind, int) and abs(value) < ADDRESSES:
         return repr(value)
     rule = rule_of(kind)
     if rule is None or depth == 0:
         return kind.__name__
-    texts = [name + _text(each, names, depth - 1) for each, name in itertools.islice(_unnumbered(value, rule), _WIDEST)]
+    texts = []
+    for each, name in rule(value):
+        if left[0] == 0:
+            break
+        left[0] -= 1
+        texts.append(("" if issubclass(kind, (set, frozenset)) else name) + _text(each, names, depth - 1, left))
     return f"{getattr(value, '__qualname__', kind.__name__)}({' '.join(sorted(texts))})"
-
-
-def _unnumbered(value: Any, rule: Rule) -> Parts:
-    return ((each, "") for each in value) if isinstance(value, (set, frozenset)) else rule(value)
 
 
 def _content(tensor: torch.Tensor) -> str:
     with contextlib.suppress(RuntimeError, NotImplementedError, TypeError, ValueError):  # one without memory
         values = tensor.detach().reshape(-1).contiguous().view(torch.uint8)
-        return f"{int(values.sum())} {values[:_WIDEST].tolist()}"
+        return f"{int(values.sum())} {values[:_BYTES].tolist()}"
     return ""
