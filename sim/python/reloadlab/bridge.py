@@ -310,12 +310,13 @@ def explain(error: BaseException, trace: types.TracebackType | None, candidate: 
     if isinstance(error, errors.ReloadError):
         return error.code, text or name
     places = _places(trace) if trace is not None else ""
-    line = f"{name}: {text}" if text else f"{name} ({places})" if places else name
+    line = f"{name}: {text}" if text else name
+    placed = f"{line} ({places})" if places else line
     if isinstance(error, tuple(getattr(candidate, "errors", ()))):
-        return "unsupported" if isinstance(error, NotImplementedError) else "failed", line
+        return "unsupported" if isinstance(error, NotImplementedError) else "failed", line if text else placed
     sys.stderr.write("".join(traceback.format_exception(type(error), error, trace)))
     sys.stderr.flush()
-    return None, f"{line} ({places})" if places else line
+    return None, placed
 
 
 def refusal(error: BaseException) -> tuple[str, str]:

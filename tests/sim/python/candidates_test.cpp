@@ -37,6 +37,7 @@ TEST_F(Python, OneThatReloadsInPlaceKeepsTheLaws) {
 TEST_F(Python, WhatItDoesIsAVerdict) {
   const std::tuple<const char*, const char*, int, const char*> ways[] = {
       {"wayward:Raises", "survives", 1, "fail: an exception crossed the boundary: ValueError: boom (wayward.py:"},
+      {"wayward:RaisesNoWord", "survives", 1, "fail: an exception crossed the boundary: KeyboardInterrupt (wayward.py:31 in finish)"},
       {"wayward:RaisesWhenAsked", "survives", 1,
        "fail: an exception crossed the boundary: AttributeError: 'RaisesWhenAsked' object has no attribute 'spoiled' (wayward.py:"},
       {"wayward:RaisesInLoader", "survives", 1, "fail: an exception crossed the boundary: not abandoned: KeyError: 'q' (wayward.py:"},
@@ -60,6 +61,7 @@ TEST_F(Python, WhatItDoesIsAVerdict) {
   for (const auto& [way, law, code, says] : ways) {
     if (code == 6) continue;
     EXPECT_TRUE(verdict(ran, law, ++number).starts_with(says)) << way << ": " << verdict(ran, law, number);
+    EXPECT_EQ(verdict(ran, law, number).find(") ("), std::string::npos) << "its place twice: " << verdict(ran, law, number);
   }
   const Ran hangs = with("python:wayward:Hangs", "--hang-after 1s --law cold_load_equal");
   EXPECT_EQ(hangs.exit_code, 6) << hangs.err;

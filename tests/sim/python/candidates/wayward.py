@@ -26,6 +26,11 @@ class Raises(Behaves):
         raise ValueError("boom")
 
 
+class RaisesNoWord(Behaves):
+    def finish(self, model, dtype):
+        raise KeyboardInterrupt
+
+
 class RaisesWhenAsked(Behaves):
     def unusable(self):
         return self.spoiled
