@@ -42,14 +42,19 @@ std::optional<DType> named(at::ScalarType type) {
 
 }  // namespace
 
+// Classes of tensors in Python may have sizes that are symbols, and a device without memory there.
 bool has_plain_memory(const at::Tensor& tensor) {
-  return tensor.has_storage() && tensor.layout() == at::kStrided && !tensor.is_nested() && !tensor.is_quantized();
+  if (!tensor.has_storage() || tensor.layout() != at::kStrided || tensor.is_nested() || tensor.is_quantized()) return false;
+  if (tensor.unsafeGetTensorImpl()->has_symbolic_sizes_strides()) return false;
+  return tensor.is_meta() || tensor.numel() == 0 || tensor.storage().unsafeGetStorageImpl()->_mutable_data_ptr_no_checks().get();
 }
 
-at::Tensor nameable(const at::Tensor& tensor) { return named(tensor.scalar_type()) ? tensor : tensor.contiguous().view(at::kByte); }
+at::Tensor nameable(const at::Tensor& tensor) {
+  return named(tensor.scalar_type()) ? tensor : tensor.resolve_conj().contiguous().view(at::kByte);
+}
 
 void describe_layout(const at::Tensor& tensor, CensusEntry& entry) {
-  if (!tensor.is_meta() && !has_plain_memory(tensor)) {
+  if (!has_plain_memory(tensor)) {
     entry.tensor_class += fmt::format(" of {}, {}", c10::toString(tensor.scalar_type()), c10::toString(tensor.layout()));
     return;
   }

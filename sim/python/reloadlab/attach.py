@@ -131,6 +131,8 @@ class _Session:
             yield
         except Exception as raised:  # whatever it is, the laws want to know what it left
             error = _spelt(f"{type(raised).__name__}: {raised}")
+        if memory.now() > 0:
+            gc.collect()  # what only waits for that is not left
         memory.stop()
         peak, after = memory.peak(), memory.now() - self._freed_unheard()
         self.allocated += after
@@ -244,7 +246,10 @@ def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], 
 def _listed(argument: str, names: Iterable[str]) -> list[str]:
     if isinstance(names, str):
         raise TypeError(f"{argument} is the text {names!r}, expected a list of names")
-    return list(names)
+    names = list(names)
+    if wrong := [name for name in names if not isinstance(name, str)]:
+        raise TypeError(f"{argument} has {wrong[0]!r:.80}, expected names")
+    return names
 
 
 def _named(checkpoints: Sequence[Any] | Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import contextlib
 import contextvars
 import functools
 import gc
+import hashlib
 import types
 import weakref
 from collections import defaultdict, deque
@@ -15,7 +16,7 @@ from typing import Any
 
 import torch
 
-from .told import PROXIES
+from .told import COMPILERS, PROXIES
 
 Parts = Iterator[tuple[Any, str]]
 Rule = Callable[[Any], Parts]
@@ -25,6 +26,9 @@ ADDRESSES = 1 << 24  # numbers that may be some
 CLOSED = (types.ModuleType, types.FrameType, types.TracebackType, types.CodeType, weakref.ref, bytes, bytearray, str, int, float, complex,
           bool, type, torch.dtype, torch.device, torch.Size, torch.layout, range, slice, type(None), type(...), type(NotImplemented))
 OF_MODULES = frozenset(torch.nn.Module().__dict__)  # what every module has
+# Compilers keep graphs of tensors that only say what sizes they have; what their code reads are the model's own.
+_OF_COMPILERS = tuple(f"torch.{name}" for name in ("_dynamo", "_inductor", "_functorch", "_subclasses", "_guards", "fx.graph", "fx.node",
+                                                   "fx.experimental", "utils._sympy"))
 _BARE = frozenset((dict, list, tuple, set, frozenset, deque, types.MappingProxyType))  # without attributes of their own
 _IMMUTABLE, _HEAP = 1 << 8, 1 << 9  # of a class's flags: Python's own are of the heap, and may be changed
 
@@ -36,6 +40,8 @@ def rule_of(kind: type) -> Rule | None:
     for kinds, rule in _RULES:
         if issubclass(kind, kinds):
             return rule
+    if kind.__module__.startswith(_OF_COMPILERS):
+        return None
     if issubclass(kind, CLOSED):
         return _attributes
     return _native if any(map(_is_native, kind.__mro__)) else _attributes
@@ -79,8 +85,13 @@ def beside(value: Any) -> Parts:
 
 
 def _dict(value: Any) -> Parts:
+    yield from of_dict(value, {})
+
+
+def of_dict(value: Any, names: Mapping[int, str]) -> Parts:
+    """`names`: of objects that are keys."""
     for index, (key, each) in enumerate(list(value.items())):
-        yield each, f"[{_key_text(key, index)}]"
+        yield each, f"[{names[id(key)] if id(key) in names else _key_text(key, index)}]"
         if type(key) is not str:
             yield key, f".keys[{index}]"
     if isinstance(value, defaultdict):
@@ -118,7 +129,8 @@ def _method(value: Any) -> Parts:
 
 
 def _function(value: Any) -> Parts:
-    for name, cell in zip(value.__code__.co_freevars, value.__closure__ or ()):
+    mine = value.__module__ is None or not value.__module__.startswith(_OF_COMPILERS)
+    for name, cell in zip(value.__code__.co_freevars, mine and value.__closure__ or ()):
         with contextlib.suppress(ValueError):  # not yet filled
             yield cell.cell_contents, f".closure:{name}"
     yield value.__defaults__, ".defaults"
@@ -170,12 +182,28 @@ def _tensor(value: Any) -> Parts:
     """What stands on it; tensors that it consists of are no attributes."""
     inner = getattr(type(value), "__tensor_flatten__", None)
     of_it = inner(value)[0] if inner is not None else ()
-    yield from ((each, f".{name}") for name, each in list(vars(value).items()) if name not in of_it)
+    yield from ((each, name) for each, name in on_tensor(value) if name[1:] not in of_it)
+
+
+def on_tensor(value: torch.Tensor) -> Parts:
+    yield from ((each, f".{name}") for name, each in list(vars(value).items()) if not name.startswith(COMPILERS))
+    if type(value) not in (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer):
+        yield from ((each, f".{name}") for name in slots_of(type(value)) if (each := getattr(value, name, None)) is not None)
+    if value._backward_hooks:
+        yield list(value._backward_hooks.values()), "._backward_hooks"  # their keys count on and on, in the process
+
+
+def is_only_traced(kind: type) -> bool:
+    """Of a compiler: a tensor that has a size and nothing else."""
+    return kind.__module__.startswith("torch._subclasses")
 
 
 def _module(value: Any) -> Parts:
     for slots in (value._parameters, value._buffers, value._modules):
         yield from ((each, f".{name}") for name, each in list(slots.items()))
+    for name, hooks in vars(value).items():
+        if name in OF_MODULES and name.endswith("_hooks") and hooks:
+            yield list(hooks.values()), f".{name}"
     yield from ((each, name) for each, name in _attributes(value) if name[1:] not in OF_MODULES)
 
 
@@ -202,23 +230,39 @@ _RULES: tuple[tuple[tuple[type, ...], Rule], ...] = (
 )
 
 _DEEPEST, _MOST, _BYTES = 4, 256, 64  # of what is told of a thing without a name: levels, parts, bytes of a tensor
+Names = Mapping[int, str]
 
 
-def in_order(values: Iterable[Any], names: Mapping[int, str]) -> list[Any]:
-    """What comes in no order of its own, by `names` of objects, and what has none by what it holds."""
-    found = list(values)
-    return sorted(found, key=lambda each: (type(each).__name__, _text(each, names, _DEEPEST, [_MOST]))) if len(found) > 1 else found
+def in_order(values: Iterable[Any], names: Names) -> tuple[list[Any], list[float]]:
+    """What comes in no order of its own, by `names` of objects or by what it is made of. Of things that are all alike in that nobody knows
+    which is which: numbers that tell all they hold, smallest first."""
+    alike: dict[tuple[str, str], list[Any]] = {}
+    for each in values:
+        alike.setdefault((type(each).__name__, _text(each, names, False, _DEEPEST, [_MOST])), []).append(each)
+    told = [group[0] for _, group in sorted(alike.items()) if len(group) == 1]
+    others = (each for group in alike.values() if len(group) > 1 for each in group)
+    return told, sorted(_number(_text(each, names, True, _DEEPEST, [_MOST])) for each in others)
 
 
-def _text(value: Any, names: Mapping[int, str], depth: int, left: list[int]) -> str:
-    """`left`: how many parts more."""
+def number_of(thing: Any) -> float:
+    return _number(_text(thing, {}, True, _DEEPEST, [_MOST]))
+
+
+def _number(text: str) -> float:
+    return float(int.from_bytes(hashlib.blake2b(text.encode("utf-8", "backslashreplace"), digest_size=6).digest()))
+
+
+def _text(value: Any, names: Names, whole: bool, depth: int, left: list[int]) -> str:
+    """`whole`: with what tensors hold. `left`: how many parts more."""
     kind = type(value)
     if id(value) in names:
         return names[id(value)]
     if issubclass(kind, torch.Tensor):
-        return f"{value.dtype} {tuple(value.shape)} {_content(value)}"
-    if issubclass(kind, (str, bytes, float, complex)) or issubclass(kind, int) and abs(value) < ADDRESSES:
+        return f"{value.dtype} {tuple(value.shape)} {_content(value) if whole else ''}"
+    if issubclass(kind, (str, bytes, complex)) or issubclass(kind, int) and abs(value) < ADDRESSES:
         return repr(value)
+    if issubclass(kind, float):
+        return repr(value) if whole else kind.__name__
     rule = rule_of(kind)
     if rule is None or depth == 0:
         return kind.__name__
@@ -227,7 +271,7 @@ def _text(value: Any, names: Mapping[int, str], depth: int, left: list[int]) -> 
         if left[0] == 0:
             break
         left[0] -= 1
-        texts.append(("" if issubclass(kind, (set, frozenset)) else name) + _text(each, names, depth - 1, left))
+        texts.append(("" if issubclass(kind, (set, frozenset)) else name) + _text(each, names, whole, depth - 1, left))
     return f"{getattr(value, '__qualname__', kind.__name__)}({' '.join(sorted(texts))})"
 
 

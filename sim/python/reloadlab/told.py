@@ -12,6 +12,7 @@ import torch
 
 CALLABLE = (types.FunctionType, types.MethodType, functools.partial)
 PROXIES = (weakref.ProxyType, weakref.CallableProxyType)  # isinstance() asks what they stand for, which may be gone
+COMPILERS = ("_dynamo_", "__compiled_fn_", "__resume_at_", "__import_")  # names of what torch.compile leaves: it traces anew where weights moved
 _DEEPEST = 64  # wrappers around wrappers
 
 
@@ -61,7 +62,7 @@ def _value_text(value: Any) -> str:
 
 
 def attributes_text(tensor: torch.Tensor) -> str:
-    own = {name: value for name, value in vars(tensor).items() if name != "weight_loader"}
+    own = {name: value for name, value in vars(tensor).items() if name != "weight_loader" and not name.startswith(COMPILERS)}
     return " ".join(f"{name}={_value_text(own[name])}" for name in sorted(own))
 
 
@@ -71,6 +72,8 @@ def parts_of(tensor: torch.Tensor) -> list[tuple[str, torch.Tensor]] | None:
         return [("values", tensor.values())]
     if tensor.layout is torch.strided:
         return None
+    if tensor.is_mkldnn:
+        return []
     if tensor.layout is torch.sparse_coo:
         return [("indices", tensor._indices()), ("values", tensor._values())]
     by_rows = tensor.layout in (torch.sparse_csr, torch.sparse_bsr)

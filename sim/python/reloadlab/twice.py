@@ -71,7 +71,7 @@ def process_twice(layer_factory: Callable[[], torch.nn.Module], step: Callable[[
         run(layer)
         _copy_back(layer, kernel)
     second = {each.path: each for each in walk(layer, Handles(), caches, addresses=True).held}
-    had = [each for each in first if each.tensor is not None]
+    had = [each for each in first if each.tensor is not None and _has_memory(each.tensor)]
     return Twice(type(layer).__name__, (*_moved(had, second), *_led_astray(pointers, second)), len(had))
 
 
@@ -157,9 +157,18 @@ def _where(held: Held) -> tuple[int, int, int]:
 
 def _pointers(first: list[Held]) -> dict[str, tuple[Held, list[int]]]:
     """Numbers that are addresses within what is held, by where they stand."""
-    known = sorted({_memory(each.tensor) for each in first if each.tensor is not None})
+    known = sorted({_memory(each.tensor) for each in first if each.tensor is not None and _has_memory(each.tensor)})
     found = {each.path: (each, _numbers(each)) for each in first}
     return {path: (each, numbers) for path, (each, numbers) in found.items() if any(_lies_in(known, number) for number in numbers)}
+
+
+def _has_memory(tensor: torch.Tensor) -> bool:
+    """Classes of tensors that hold others may have none of their own."""
+    try:
+        tensor.untyped_storage().data_ptr()
+    except (RuntimeError, NotImplementedError):
+        return False
+    return True
 
 
 def _memory(tensor: torch.Tensor) -> tuple[int, int]:
@@ -175,6 +184,8 @@ def _lies_in(known: list[tuple[int, int]], number: int) -> bool:
 def _numbers(held: Held) -> list[int]:
     if held.tensor is None:
         return [int(held.host)] if isinstance(held.host, int) else []
+    if not _has_memory(held.tensor):
+        return []
     is_table = held.tensor.dtype in (torch.int64, torch.uint64) and not held.tensor.is_meta and held.tensor.numel() <= _LONGEST_TABLE
     return [int(each) for each in held.tensor.flatten().tolist()] if is_table else []
 

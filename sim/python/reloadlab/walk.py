@@ -17,6 +17,7 @@ import re
 import sys
 import threading
 import types
+import warnings
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,8 +25,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .inside import ADDRESSES, OF_MODULES, Parts, Rule, beside, in_order, rule_of
-from .told import CALLABLE, PROXIES, attributes_text, callable_text, loader_text, parts_of
+from .inside import ADDRESSES, OF_MODULES, Parts, Rule, beside, in_order, is_only_traced, number_of, of_dict, on_tensor, rule_of, slots_of
+from .told import CALLABLE, COMPILERS, PROXIES, attributes_text, callable_text, loader_text, parts_of
 
 _HOOKS = tuple(name for name in torch.nn.Module().__dict__ if name.endswith("_hooks"))
 _hooks_of = operator.itemgetter(*_HOOKS)
@@ -33,7 +34,7 @@ _OF_TORCH = frozenset(("torch.nn.modules.linear", "torch.nn.modules.normalizatio
 # Nobody's state: a walk that entered these would see the whole process.
 _FOREIGN = ("torch", "numpy", "builtins", "reloadlab", "_pytest", "pytest", *sys.stdlib_module_names)
 _NOT_YET_MADE = (torch.nn.UninitializedParameter, torch.nn.UninitializedBuffer)  # these very classes: isinstance() asks torch's, in Python
-_STRIDED = torch.strided
+_STRIDED, _PARAMETER = torch.strided, torch.nn.Parameter
 _PLAIN = frozenset((int, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size, *PROXIES))  # not followed, by their very class
 _VALUES = _PLAIN.union((bool, float))
 _CONTAINERS = (dict, list, set, frozenset, deque, torch.Tensor)
@@ -102,9 +103,12 @@ class Walk:
         self._flags: list[str] = []
         self._visited: dict[int, Any] = {}  # and so kept: an id means something only as long as its object lives
         self._noted: set[type] = set()
-        self._classes: dict[type, None] = {}
+        self._classes: dict[type, bool] = {}  # whether they are still to be looked at
         self._globals: dict[str, dict[str, Any]] = {}
+        self._taken: set[str] = set()
+        self._near: frozenset[str] = frozenset()  # modules that the model itself comes from
         self._paths: dict[int, str] | None = None  # of the model's own, where a set asks
+        self._slots: dict[type, list[str]] = {}
         self._own: dict[tuple[str, ...], list[str]] = {}  # of a module's attributes those that torch does not give it; few modules differ
 
     def take(self) -> Moment:
@@ -118,15 +122,15 @@ class Walk:
         return Moment(self._held, " ".join(self._flags))
 
     def _take_module(self, path: str, module: torch.nn.Module) -> None:
-        prefix = path + "." if path else ""
-        for name, tensor in module._parameters.items():
+        prefix, kind, own = path + "." if path else "", type(module), module.__dict__
+        for name, tensor in own["_parameters"].items():
             self._slot(prefix + name, path, "parameter", tensor, True)
-        for name, buffer in module._buffers.items():
-            self._slot(prefix + name, path, "buffer", buffer, name not in module._non_persistent_buffers_set)
-        self._note_class(type(module))
-        own = module.__dict__
-        if type(module).__module__ not in _OF_TORCH:
-            self._flags.append(f"{prefix}class={type(module).__qualname__}")
+        for name, buffer in own["_buffers"].items():
+            self._slot(prefix + name, path, "buffer", buffer, name not in own["_non_persistent_buffers_set"])
+        if kind not in self._noted:
+            self._note_class(kind)
+        if kind.__module__ not in _OF_TORCH:
+            self._flags.append(f"{prefix}class={kind.__qualname__}")
         if _is_hooked(own):
             for name in _HOOKS:
                 hooks = own.get(name)
@@ -135,22 +139,27 @@ class Walk:
                 if hooks:  # their keys count on and on, in the process
                     self._follow(list(hooks.values()), f"{prefix}extra:{name}", path)
         for name in self._own_names(tuple(own)):
-            value = own[name]
-            kind = type(value)
-            if kind in self._plain or kind is tuple and self._plain.issuperset(map(type, value)):
-                continue
-            if kind is bool:
-                self._flags.append(f"{prefix}{name}={int(value)}")
-                continue
-            if kind is float:
-                if not self._is_ignored(at := f"{prefix}extra:{name}"):
-                    self._held.append(_made((at, path, "extra_host", None, True, -1, "", "-", "", value)))
-                continue
+            self._attribute(prefix, path, name, own[name])
+        for name in self._slots[kind]:
+            self._follow(getattr(module, name, None), f"{prefix}extra:{name}", path)
+        if own["training"]:
+            self._flags.append(f"{prefix}training=1")
+
+    def _attribute(self, prefix: str, path: str, name: str, value: Any) -> None:
+        kind = type(value)
+        if kind in self._plain or kind is tuple and self._plain.issuperset(map(type, value)):
+            return
+        at = f"{prefix}extra:{name}"
+        if self._is_ignored(at):
+            return
+        if kind is bool:
+            self._flags.append(f"{prefix}{name}={int(value)}")
+        elif kind is float:
+            self._held.append(_made((at, path, "extra_host", None, True, -1, "", "-", "", value)))
+        else:
             if isinstance(value, CALLABLE):
                 self._flags.append(f"{prefix}{name}={callable_text(value)}")
-            self._follow(value, f"{prefix}extra:{name}", path)
-        if module.training:
-            self._flags.append(f"{prefix}training=1")
+            self._follow(value, at, path)
 
     def _is_ignored(self, path: str) -> bool:
         return self._ignored is not None and self._ignored.fullmatch(path) is not None
@@ -162,7 +171,7 @@ class Walk:
         return own
 
     def _slot(self, path: str, layer: str, kind: str, tensor: torch.Tensor | None, persistent: bool) -> None:
-        if self._is_ignored(path):
+        if self._ignored is not None and self._is_ignored(path):
             return
         if tensor is None or type(tensor) in _NOT_YET_MADE:
             self._held.append(_made((path, layer, "empty_" + kind, None, persistent, -1, "", "-", "", 0.0)))
@@ -172,36 +181,57 @@ class Walk:
             for name, part in parts:
                 self._tensor(part, f"{path}.extra:{name}", layer, own=False)
             return
-        own, number, tensor_class = tensor.__dict__, self._handles.number(tensor), type(tensor).__name__
-        if not own:
-            self._held.append(_made((path, layer, kind, tensor, persistent, number, tensor_class, "-", "", 0.0)))
+        own, number, of = tensor.__dict__, self._handles.number(tensor), type(tensor)
+        if not own and of is _PARAMETER and not tensor._backward_hooks:
+            self._held.append(_made((path, layer, kind, tensor, persistent, number, "Parameter", "-", "", 0.0)))
             return
         loader, attributes = loader_text(own.get("weight_loader")), attributes_text(tensor)
-        self._held.append(Held(path, layer, kind, tensor, persistent, number, tensor_class, loader, attributes))
+        self._held.append(Held(path, layer, kind, tensor, persistent, number, of.__name__, loader, attributes))
         self._visited[id(tensor)] = tensor
-        for name, value in own.items():
-            self._follow(value, f"{path}.extra:{name}", layer)
+        for value, name in on_tensor(tensor):
+            self._follow(value, f"{path}.extra:{name[1:]}", layer)
 
     def _take_process(self) -> None:
         for name, value in self._caches.items():
             self._follow(value, f"process:{name}", "")
         self._found = True
-        for kind in list(self._classes):
+        self._near = frozenset(self._globals)
+        at = 0
+        while len(self._classes) + len(self._globals) > at:  # what is found there may come from others
+            at = len(self._classes) + len(self._globals)
+            self._take_classes()
+            self._take_globals()
+
+    def _take_classes(self) -> None:
+        for kind in [kind for kind in self._classes if self._classes[kind]]:
+            self._classes[kind] = False
             for name, value in list(vars(kind).items()):
-                if _is_state(value) or _keeps(value):
+                if isinstance(value, type) and value.__qualname__.startswith(kind.__qualname__ + "."):
+                    self._note_class(value)
+                elif _is_state(value) or _keeps(value):
                     self._follow(value, f"process:{kind.__module__}.{kind.__qualname__}.{name}", "")
-        for module in list(self._globals):
+
+    def _take_globals(self) -> None:
+        for module in [module for module in self._globals if module not in self._taken]:
+            self._taken.add(module)
             for name, value in list(self._globals[module].items()):
-                if (_is_state(value) or _keeps(value)) and name != "__builtins__":
+                if name == "__builtins__" or name.startswith(COMPILERS):
+                    continue
+                if module in self._near and isinstance(value, (type, types.ModuleType, types.FunctionType)):
+                    self._note_import(value)
+                if isinstance(value, type) and value.__module__ == module:
+                    self._note_class(value)
+                elif _is_state(value) or _keeps(value):
                     self._follow(value, f"process:{module}.{name}", "")
 
     def _note_class(self, kind: type) -> None:
         if kind in self._noted:
             return
         self._noted.add(kind)
+        self._slots[kind] = list(slots_of(kind))
         for base in kind.__mro__:
             if base not in self._classes and not _is_foreign(base.__module__):
-                self._classes[base] = None
+                self._classes[base] = True
                 if base.__module__ in sys.modules:
                     self._note_globals(base.__module__, vars(sys.modules[base.__module__]))
 
@@ -219,7 +249,12 @@ class Walk:
                 self._meet(value)
             elif issubclass(kind, torch.Tensor):
                 self._tensor(value, name, layer)
-            stack.extend(reversed([(each, name + more) for each, more in self._inside(value)]))
+            elif issubclass(kind, (torch.UntypedStorage, torch.TypedStorage)):
+                self._tensor(_tensor_of(value), name, layer, own=False)
+            try:
+                stack.extend(reversed([(each, name + more) for each, more in self._inside(value)]))
+            except Exception as error:
+                warnings.warn(f"reloadlab cannot look into {name}, a {kind.__qualname__}: {type(error).__name__}: {error}", stacklevel=1)
 
     def _number(self, value: float, name: str, layer: str) -> None:
         if not (self._found and isinstance(value, float)):
@@ -232,16 +267,25 @@ class Walk:
         elif not _is_foreign(value.__module__):
             self._note_class(value)
 
+    def _note_import(self, value: type | types.ModuleType | types.FunctionType) -> None:
+        """What a module imports may keep what it works with; what that imports is other people's."""
+        if isinstance(value, types.ModuleType):
+            self._note_globals(value.__name__, vars(value))
+        elif value.__module__ in sys.modules:
+            self._note_globals(value.__module__, vars(sys.modules[value.__module__]))
+
     def _note_globals(self, module: str | None, there: dict[str, Any]) -> None:
         if module is not None and not _is_foreign(module):
             self._globals.setdefault(module, there)
 
     def _tensor(self, tensor: torch.Tensor, path: str, layer: str, own: bool = True) -> None:
         """`own`: the model has this very object, and not one that was made for whoever asks."""
-        if type(tensor) in _NOT_YET_MADE:
+        if type(tensor) in _NOT_YET_MADE or is_only_traced(type(tensor)):
             return
         inner = getattr(type(tensor), "__tensor_flatten__", None)
-        if inner is not None:  # a class of tensors that holds others
+        if tensor.is_mkldnn:  # nobody sees where it lies
+            self._held.append(Held(path, layer, "extra_host", host=number_of(tensor.to_dense())))
+        elif inner is not None:  # a class of tensors that holds others
             for name in inner(tensor)[0]:
                 self._tensor(getattr(tensor, name), f"{path}.{name}", layer)
         elif (parts := parts_of(tensor)) is not None:
@@ -265,15 +309,20 @@ class Walk:
         elif not _is_foreign(kind.__module__):
             self._note_class(kind)
         if issubclass(kind, (set, frozenset)):
-            return itertools.chain(((each, f"[{index}]") for index, each in enumerate(self._in_order(value))), beside(value))
-        return rule(value)
+            return itertools.chain(self._of_set(value), beside(value))
+        return of_dict(value, self._names()) if issubclass(kind, dict) else rule(value)
 
-    def _in_order(self, values: Iterable[Any]) -> list[Any]:
-        """A set goes by names, and what has none by what it holds: two models that are alike have to be walked alike."""
+    def _of_set(self, values: Iterable[Any]) -> Parts:
+        """Two models that are alike have to be walked alike: what nothing tells apart is told by numbers."""
+        found, numbers = in_order(values, self._names())
+        yield from ((each, f"[{index}]") for index, each in enumerate(found))
+        yield from ((number, f".alike[{index}]") for index, number in enumerate(numbers))
+
+    def _names(self) -> Mapping[int, str]:
         if self._paths is None:
             named = (*self._model.named_parameters(), *self._model.named_buffers(), *self._model.named_modules())
             self._paths = {id(each): path for path, each in named}
-        return in_order(values, self._paths)
+        return self._paths
 
 
 def _modules(root: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
@@ -314,9 +363,14 @@ def _keeps(value: Any) -> bool:
     return value.__closure__ is not None or bool(value.__dict__) or not _VALUES.issuperset(map(type, given))
 
 
+def _tensor_of(storage: torch.UntypedStorage | torch.TypedStorage) -> torch.Tensor:
+    bytes_of = storage if isinstance(storage, torch.UntypedStorage) else storage._untyped_storage
+    return torch.empty(0, dtype=torch.uint8, device=bytes_of.device).set_(bytes_of)
+
+
 def _pattern(names: Iterable[str]) -> re.Pattern[str] | None:
-    """Of these names and all below them; a star is any one part of a name."""
-    each = [re.escape(name).replace(r"\*", r"[^.\[]*") for name in names]
+    """Of these names and all below them; a star is any one part of a name, or all between brackets."""
+    each = [re.escape(name).replace(r"\[\*\]", r"\[[^\]]*\]").replace(r"\*", r"[^.\[]*") for name in names]
     return re.compile(f"(?:{'|'.join(each)})(?:[.:\\[].*)?", re.DOTALL) if each else None
 
 

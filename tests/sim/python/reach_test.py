@@ -46,6 +46,7 @@ READY = queue.SimpleQueue()
 
 
 class Layer(torch.nn.Module):
+    __slots__ = ("total",)
     kernel = None
 
     def __init__(self, loaded, keep=None):
@@ -200,13 +201,72 @@ def module_beside(layer):
     BESIDE.table = [layer.weight.sum(1)]
 
 
+def hook_of_a_module_in_a_list(layer):
+    total = layer.weight.sum(1)
+    layer.inner = [torch.nn.Identity()]
+    layer.inner[0].register_forward_hook(lambda module, given, output: output * total)
+
+
+def hook_of_a_tensor(layer):
+    total = layer.weight.sum(1)
+    layer.tables = [torch.nn.Parameter(torch.ones(4))]
+    layer.tables[0].register_hook(lambda grad: grad * total)
+
+
+def slot_of_the_module(layer):
+    layer.total = layer.weight.sum(1)
+
+
+def storage(layer):
+    layer.kept = layer.weight.sum(1).untyped_storage()
+
+
+class Registry:
+    scales = {}
+
+    class Inner:
+        total = []
+
+
+REGISTRY = Registry()
+
+
+class Single(type):
+    made = {}
+
+
+class Kernels(metaclass=Single):
+    pass
+
+
+def table_of_a_class(layer):
+    Registry.scales["weight"] = layer.weight.sum(1)
+
+
+def table_of_an_inner_class(layer):
+    Registry.Inner.total[:] = [layer.weight.sum(1)]
+
+
+def table_of_a_class_of_classes(layer):
+    layer.kernels = Kernels()
+    Single.made["weight"] = layer.weight.sum(1)
+
+
+def table_of_an_imported_module(layer):
+    imported_tables.SCALES["weight"] = layer.weight.sum(1)
+
+
+imported_tables = types.ModuleType("imported_tables")
+imported_tables.SCALES = {}
+
 BESIDE = types.ModuleType("beside")
 
 DERIVED = (dict_with_an_attribute, partial_with_an_attribute, object_of_the_module, object_of_the_class, function_of_the_class,
            property_of_the_class, factory_of_a_dict, method_caller, error_that_is_kept, variable_of_a_context, default_of_a_variable,
            variable_of_the_module, context, local_of_a_thread, queue_of_the_module, queue_of_the_layer, attribute_of_a_tensor,
            attribute_of_a_bare_partial, attribute_of_a_function, default_of_a_function, attribute_of_a_text, attribute_of_a_reference,
-           cause_of_an_error, generator_that_waits, key_to_sort_by, finalizer, module_beside)
+           cause_of_an_error, generator_that_waits, key_to_sort_by, finalizer, module_beside, hook_of_a_module_in_a_list, hook_of_a_tensor,
+           slot_of_the_module, storage, table_of_a_class, table_of_an_inner_class, table_of_a_class_of_classes, table_of_an_imported_module)
 
 
 def hook_with_a_constant(layer):
@@ -234,6 +294,24 @@ def set_of_calls(layer):
     layer.all = {functools.partial(max, torch.full((2,), value)) for value in range(8)} | {(torch.full((2,), value),) for value in range(8)}
 
 
+def only_a_set(loaded):
+    """Two tensors that nothing but what they hold tells apart, which changes places with the checkpoint."""
+    layer = Layer(loaded)
+    layer.all = {loaded.sum(1), loaded.sum(1) * 0 + 4.5}
+    return layer
+
+
+def fill_in_place(layer, loaded):
+    for each in layer.all:
+        if each[0] != 4.5:
+            each.copy_(loaded.sum(1))
+    load(layer, loaded)
+
+
+def by_module(layer):
+    layer.beside = {layer: torch.ones(2), layer.weight: torch.zeros(2)}
+
+
 def table_by_id(layer):
     layer.table = {id(layer.weight): torch.ones(2)}
 
@@ -259,10 +337,42 @@ class Reach(unittest.TestCase):
 
     def test_models_that_are_alike_are_walked_alike(self):
         for keep in (hook_with_a_constant, set_of_tensors, set_of_tensors_that_differ_in_what_they_hold, sets_in_a_set, set_of_helpers,
-                     set_of_calls, table_by_id, proxies):
+                     set_of_calls, by_module, table_by_id, proxies):
             with self.subTest(keep.__name__):
                 report = attach(keep)
                 self.assertTrue(report.ok, str(report))
+
+    def test_a_set_that_is_filled_in_place(self):
+        def right(layer, loaded):
+            load(layer, loaded)
+            for each, fresh in zip(layer.in_order, (loaded.sum(1), -loaded.sum(1))):
+                each.copy_(fresh)
+
+        def ordered(loaded):
+            layer = Layer(loaded)
+            layer.in_order = [loaded.sum(1), -loaded.sum(1)]
+            layer.all = set(layer.in_order)
+            return layer
+
+        report = reloadlab.attach(ordered(OLD), right, (OLD, NEW), ordered)
+        self.assertTrue(report.ok, str(report))
+        report = reloadlab.attach(only_a_set(OLD), fill_in_place, (OLD, NEW), only_a_set)
+        self.assertTrue(report.ok, str(report))
+        report = reloadlab.attach(only_a_set(OLD), load, (OLD, NEW), only_a_set)
+        self.assertEqual([law.law for law in report.broken], ["cold_load_equal"])
+
+    def test_what_only_waits_for_the_collector_is_no_leak(self):
+        class Temporary:
+            def __init__(self):
+                self.weight = torch.ones(1000)
+                self.me = self
+
+        def leaves_a_cycle(layer, loaded):
+            Temporary()
+            load(layer, loaded)
+
+        report = reloadlab.attach(Layer(OLD), leaves_a_cycle, (OLD, NEW), Layer, repeat=4)
+        self.assertTrue(report.ok, str(report))
 
     def test_what_is_ignored_may_change(self):
         def counted(layer, loaded):
@@ -281,6 +391,8 @@ class Reach(unittest.TestCase):
         names = {f"extra:calls", f"process:{__name__}.SINGLE.tensor"}
         self.assertEqual({law.tensor for law in seen(ignore=[f"process:{__name__}.SINGLE"]).broken}, {"extra:calls"})
         self.assertFalse(seen(ignore=["extra:call", "extra:calls.of", "process"]).ok)
+        with self.assertRaisesRegex(TypeError, "ignore has 3, expected names"):
+            seen(ignore=["extra:calls", 3])
         report = seen(ignore=["*:calls", f"process:{__name__}.SINGLE"])
         self.assertTrue(report.ok, str(report))
         watched = reloadlab.watch(made(OLD), ignore=names)
@@ -296,6 +408,79 @@ class Reach(unittest.TestCase):
 
         report = reloadlab.attach(Layer(OLD), timed, (OLD, NEW), Layer)
         self.assertTrue(report.ok, str(report))
+
+
+class Quantized(torch.Tensor):
+    """Two tensors that stand for one, as quantized weights do."""
+
+    @staticmethod
+    def __new__(cls, values, scale):
+        return torch.Tensor._make_wrapper_subclass(cls, values.shape, dtype=torch.float32)
+
+    def __init__(self, values, scale):
+        self.values, self.scale = values, scale
+
+    def __tensor_flatten__(self):
+        return ["values", "scale"], None
+
+    @classmethod
+    def __torch_dispatch__(cls, function, kinds, args=(), kwargs=None):
+        if function is torch.ops.aten.detach.default:
+            return Quantized(args[0].values, args[0].scale)
+        plain = [each.values.float() * each.scale if isinstance(each, Quantized) else each for each in args]
+        return function(*plain, **(kwargs or {}))
+
+
+def quantized(loaded):
+    return loaded.sign().to(torch.int8), loaded.abs().max()
+
+
+class OfQuantized(torch.nn.Module):
+    def __init__(self, loaded, kind="parameter"):
+        super().__init__()
+        weight = Quantized(*quantized(loaded))
+        if kind == "buffer":
+            self.register_buffer("weight", weight)
+        else:
+            self.weight = torch.nn.Parameter(weight, requires_grad=False) if kind == "parameter" else weight
+
+
+class Unusual(unittest.TestCase):
+    def test_weights_that_consist_of_others(self):
+        def right(layer, loaded):
+            values, scale = quantized(loaded)
+            layer.weight.values.copy_(values)
+            layer.weight.scale.copy_(scale)
+
+        for kind in ("parameter", "buffer", "attribute"):
+            with self.subTest(kind):
+                def made(loaded, kind=kind):
+                    return OfQuantized(loaded, kind)
+
+                report = reloadlab.attach(made(OLD), right, (OLD, NEW), made)
+                self.assertTrue(report.ok, str(report))
+                stale = reloadlab.attach(made(OLD), lambda layer, loaded: None, (OLD, NEW), made)
+                self.assertIn("cold_load_equal", [law.law for law in stale.broken])
+        twice = reloadlab.process_twice(lambda: OfQuantized(OLD), step=lambda layer: None)
+        self.assertTrue(twice.ok, str(twice))
+
+    def test_what_cannot_be_looked_into_is_told(self):
+        class Broken(dict):
+            def items(self):
+                raise OSError("gone")
+
+        def keep(layer):
+            layer.table = Broken()
+
+        with self.assertWarnsRegex(UserWarning, r"reloadlab cannot look into extra:table, a .*Broken: OSError: gone"):
+            self.assertTrue(attach(keep).ok)
+
+    def test_other_layouts(self):
+        def keep(layer):
+            layer.views = [torch.full((2,), 1j).conj(), layer.weight.t().contiguous().to_mkldnn()]
+
+        self.assertEqual([law.law for law in attach(keep).broken], ["cold_load_equal"])
+        self.assertTrue(attach(keep, ignore=["extra:views[1]"]).ok)
 
 
 class Merge(unittest.TestCase):
