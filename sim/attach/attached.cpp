@@ -193,10 +193,19 @@ void Attached::forget_what_is_not_of_weights() {
     std::erase_if(cold->entries, [&](const CensusEntry& entry) { return is_of_process(entry) && !made_of_weights.contains(entry.path); });
 }
 
+// What went with a cold model, a table with weak keys for one, is nothing that a reload has to leave.
+void Attached::forget_what_went(const Census& there) {
+  for (Execution& each : evidence_.executions)
+    if (each.variation.kind == Variation::Kind::cold)
+      std::erase_if(each.ranks.front().censuses.front().entries,
+                    [&](const CensusEntry& entry) { return is_of_process(entry) && !there.find(entry.path); });
+}
+
 void Attached::begin(const std::string& checkpoint, Moment moment) {
   forget_what_is_not_of_weights();
   const int step = add_step(step_of(StepKind::load, checkpoint));
   Census census = this->census(std::move(moment), step);
+  forget_what_went(census);
   for (const CensusEntry& entry : census.entries) {
     if (entry.kind != CensusEntry::Kind::parameter && entry.kind != CensusEntry::Kind::buffer) continue;
     evidence_.deliveries.push_back(

@@ -70,6 +70,7 @@ class Attached {
   void add_reads(const std::vector<GraphOutput>& outputs, int step, RankRun& run);
   void repeat_updates();
   void forget_what_is_not_of_weights();
+  void forget_what_went(const Census& there);
 
   AttachOptions options_;
   Evidence evidence_;

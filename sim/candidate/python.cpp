@@ -54,6 +54,8 @@ Status why_not(const std::string& spelling, const Spoken& spoken) {
   const std::string said = last_line(spoken.err);
   if (spoken.exit_code == kUsage || spoken.exit_code == kData)
     return Status(spoken.exit_code == kUsage ? Code::usage : Code::data, fmt::format("{}: {}", spelling, said));
+  if (said.ends_with("No module named reloadlab"))
+    return Status(Code::data, spelling + ": that python has no package reloadlab: pip install it there, or set PYTHONPATH");
   return Status(Code::data, fmt::format("{}: who imports it {}{}", spelling, spoken.end, said.empty() ? "" : ": " + said));
 }
 

@@ -202,6 +202,7 @@ def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], 
     checkpoints: two, or more, in whatever form `load` and `cold` take them; by name, or called as texts and paths are, or A, B, …
     cold: `cold(checkpoint)` makes a fresh model that was started with that checkpoint. It is looked at, and let go. Of what it writes in
         the process (globals, caches), tensors that differ from checkpoint to checkpoint are what a reload to that one has to leave there.
+        Where forwards of the live model have filled caches it has to run one, too, or what they keep is compared with nothing.
     laws: some of cold_load_equal, return_exact, address_stable, no_residue, no_leak, memory_bound, graph_replay. Without them all for
         which there is evidence.
     graphs: captured before, by name; replayed after each reload, with free GPU memory poisoned.
@@ -283,7 +284,7 @@ class watch(contextlib.AbstractContextManager["watch"]):
     """`with reloadlab.watch(model):` around an update raises LawBroken when it has broken a law, and passes on what the update raises.
 
     One watch serves any number of updates, one after another, and then sees growth too: keep it, and use it each time. What changes the
-    model between two of them counts to the later one.
+    model between two of them counts to the later one. It stands on the thread that reloads: what others allocate it does not hear of.
 
     laws: some of address_stable, no_residue, no_leak, memory_bound; all for which there is evidence without them.
     extra_bytes, caches, ignore: as `attach`. count: no_leak counts objects of the process too, which takes a walk through all of them.

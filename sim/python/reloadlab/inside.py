@@ -91,12 +91,17 @@ def _dict(value: Any) -> Parts:
 def of_dict(value: Any, names: Mapping[int, str]) -> Parts:
     """`names`: of objects that are keys."""
     for index, (key, each) in enumerate(list(value.items())):
-        yield each, f"[{names[id(key)] if id(key) in names else _key_text(key, index)}]"
+        yield each, f"[{_name_of(key, names) or _key_text(key, index)}]"
         if type(key) is not str:
             yield key, f".keys[{index}]"
     if isinstance(value, defaultdict):
         yield value.default_factory, ".default_factory"
     yield from beside(value)
+
+
+def _name_of(key: Any, names: Mapping[int, str]) -> str | None:
+    there = key() if isinstance(key, weakref.ref) else key  # of a table with weak keys
+    return f"<{names[id(there)]}>" if id(there) in names else None
 
 
 def _key_text(key: Any, index: int) -> str:

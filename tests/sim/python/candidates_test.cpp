@@ -155,6 +155,11 @@ TEST_F(Python, WhatIsNoCandidateIsRefusedAndSaysWhy) {
     EXPECT_NE(ran.err.find(says), std::string::npos) << spelling << ": " << ran.err;
     EXPECT_EQ(ran.out, "");
   }
+  write("bare", "#!/bin/sh\necho 'python3: No module named reloadlab' >&2\nexit 1\n");
+  std::filesystem::permissions(folder / "bare", std::filesystem::perms::owner_all);
+  const Ran bare = reloadlab_with("RELOADLAB_PYTHON=" + (folder / "bare").string(), "run --candidate python:wayward:Behaves");
+  EXPECT_EQ(bare.exit_code, 65);
+  EXPECT_NE(bare.err.find("that python has no package reloadlab: pip install it there, or set PYTHONPATH"), std::string::npos) << bare.err;
   const Ran none = reloadlab_with("RELOADLAB_PYTHON=/nowhere/python", "run --candidate python:wayward:Behaves");
   EXPECT_EQ(none.exit_code, 64) << none.err;
   EXPECT_NE(none.err.find("\"/nowhere/python\" (RELOADLAB_PYTHON) is none: set RELOADLAB_PYTHON\n"), std::string::npos) << none.err;

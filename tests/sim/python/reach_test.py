@@ -308,6 +308,13 @@ def fill_in_place(layer, loaded):
     load(layer, loaded)
 
 
+SCALES = weakref.WeakKeyDictionary()
+
+
+def table_with_weak_keys(layer):
+    SCALES[layer] = torch.full((2,), 0.5)
+
+
 def by_module(layer):
     layer.beside = {layer: torch.ones(2), layer.weight: torch.zeros(2)}
 
@@ -337,7 +344,7 @@ class Reach(unittest.TestCase):
 
     def test_models_that_are_alike_are_walked_alike(self):
         for keep in (hook_with_a_constant, set_of_tensors, set_of_tensors_that_differ_in_what_they_hold, sets_in_a_set, set_of_helpers,
-                     set_of_calls, by_module, table_by_id, proxies):
+                     set_of_calls, by_module, table_with_weak_keys, table_by_id, proxies):
             with self.subTest(keep.__name__):
                 report = attach(keep)
                 self.assertTrue(report.ok, str(report))
@@ -360,6 +367,21 @@ class Reach(unittest.TestCase):
         self.assertTrue(report.ok, str(report))
         report = reloadlab.attach(only_a_set(OLD), load, (OLD, NEW), only_a_set)
         self.assertEqual([law.law for law in report.broken], ["cold_load_equal"])
+
+    def test_what_a_cold_model_had_for_itself_may_go_with_it(self):
+        def made(loaded):
+            layer = Layer(loaded)
+            SCALES[layer] = loaded.sum(1)
+            return layer
+
+        def right(layer, loaded):
+            load(layer, loaded)
+            SCALES[layer].copy_(loaded.sum(1))
+
+        report = reloadlab.attach(made(OLD), right, (OLD, NEW), made)
+        self.assertTrue(report.ok, str(report))
+        stale = reloadlab.attach(made(OLD), load, (OLD, NEW), made)
+        self.assertEqual([law.tensor for law in stale.broken], [f"process:{__name__}.SCALES.data[<>]"])
 
     def test_what_only_waits_for_the_collector_is_no_leak(self):
         class Temporary:
@@ -408,142 +430,6 @@ class Reach(unittest.TestCase):
 
         report = reloadlab.attach(Layer(OLD), timed, (OLD, NEW), Layer)
         self.assertTrue(report.ok, str(report))
-
-
-class Quantized(torch.Tensor):
-    """Two tensors that stand for one, as quantized weights do."""
-
-    @staticmethod
-    def __new__(cls, values, scale):
-        return torch.Tensor._make_wrapper_subclass(cls, values.shape, dtype=torch.float32)
-
-    def __init__(self, values, scale):
-        self.values, self.scale = values, scale
-
-    def __tensor_flatten__(self):
-        return ["values", "scale"], None
-
-    @classmethod
-    def __torch_dispatch__(cls, function, kinds, args=(), kwargs=None):
-        if function is torch.ops.aten.detach.default:
-            return Quantized(args[0].values, args[0].scale)
-        plain = [each.values.float() * each.scale if isinstance(each, Quantized) else each for each in args]
-        return function(*plain, **(kwargs or {}))
-
-
-def quantized(loaded):
-    return loaded.sign().to(torch.int8), loaded.abs().max()
-
-
-class OfQuantized(torch.nn.Module):
-    def __init__(self, loaded, kind="parameter"):
-        super().__init__()
-        weight = Quantized(*quantized(loaded))
-        if kind == "buffer":
-            self.register_buffer("weight", weight)
-        else:
-            self.weight = torch.nn.Parameter(weight, requires_grad=False) if kind == "parameter" else weight
-
-
-class Unusual(unittest.TestCase):
-    def test_weights_that_consist_of_others(self):
-        def right(layer, loaded):
-            values, scale = quantized(loaded)
-            layer.weight.values.copy_(values)
-            layer.weight.scale.copy_(scale)
-
-        for kind in ("parameter", "buffer", "attribute"):
-            with self.subTest(kind):
-                def made(loaded, kind=kind):
-                    return OfQuantized(loaded, kind)
-
-                report = reloadlab.attach(made(OLD), right, (OLD, NEW), made)
-                self.assertTrue(report.ok, str(report))
-                stale = reloadlab.attach(made(OLD), lambda layer, loaded: None, (OLD, NEW), made)
-                self.assertIn("cold_load_equal", [law.law for law in stale.broken])
-        twice = reloadlab.process_twice(lambda: OfQuantized(OLD), step=lambda layer: None)
-        self.assertTrue(twice.ok, str(twice))
-
-    def test_what_cannot_be_looked_into_is_told(self):
-        class Broken(dict):
-            def items(self):
-                raise OSError("gone")
-
-        def keep(layer):
-            layer.table = Broken()
-
-        with self.assertWarnsRegex(UserWarning, r"reloadlab cannot look into extra:table, a .*Broken: OSError: gone"):
-            self.assertTrue(attach(keep).ok)
-
-    def test_other_layouts(self):
-        def keep(layer):
-            layer.views = [torch.full((2,), 1j).conj(), layer.weight.t().contiguous().to_mkldnn()]
-
-        self.assertEqual([law.law for law in attach(keep).broken], ["cold_load_equal"])
-        self.assertTrue(attach(keep, ignore=["extra:views[1]"]).ok)
-
-
-class Merge(unittest.TestCase):
-    def test_ranks_may_have_files_of_their_own(self):
-        files = {f"{name}.{rank}": loaded for name, loaded in (("old", OLD), ("new", NEW)) for rank in (0, 1)}
-
-        def of(rank, load):
-            return reloadlab.attach(Layer(OLD), load, (f"old.{rank}", f"new.{rank}"), lambda file: Layer(files[file]), rank=rank, ranks=2)
-
-        def right(layer, file):
-            load(layer, files[file])
-
-        whole = reloadlab.merge([of(0, right), of(1, right)])
-        self.assertTrue(whole.ok, str(whole))
-        wrong = reloadlab.merge([of(0, right), of(1, lambda layer, file: None)])
-        self.assertEqual(wrong["cold_load_equal"].rank, 1)
-        self.assertEqual(wrong["cold_load_equal"].state, "fail")
-
-    def test_what_was_judged_otherwise_is_of_another_run(self):
-        def of(rank, **options):
-            return reloadlab.attach(Layer(OLD), load, (OLD, NEW), Layer, rank=rank, ranks=2, **options)
-
-        for options in ({"laws": ["no_leak"]}, {"repeat": 1}):
-            with self.assertRaisesRegex(ValueError, "rank 1 was attached with other laws, or for another number of reloads"):
-                reloadlab.merge([of(0), of(1, **options)])
-        with self.assertRaisesRegex(ValueError, "rank 1 was attached with other extra_bytes"):
-            reloadlab.merge([of(0, extra_bytes=1 << 20), of(1, extra_bytes=1000)])
-        laws = ["no_leak", "cold_load_equal"]
-        self.assertTrue(reloadlab.merge([of(0, laws=laws), of(1, laws=laws[::-1])]).ok)
-
-
-class Words(unittest.TestCase):
-    def test_wrong_arguments(self):
-        with self.assertRaisesRegex(ValueError, "repeat is 0, expected 1 at least"):
-            attach(None, repeat=0)
-        with self.assertRaisesRegex(TypeError, "laws is the text 'no_leak', expected a list of names"):
-            attach(None, laws="no_leak")
-        with self.assertRaisesRegex(ValueError, "graph_replay is judged of graphs that are given"):
-            attach(None, laws=["graph_replay"])
-        self.assertEqual({law.law for law in attach(None, laws=(law for law in ["no_leak"])).laws}, {"no_leak", "survives"})
-        with self.assertRaisesRegex(ValueError, "two checkpoints have one name as texts: 1, '1'"):
-            reloadlab.attach(Layer(OLD), load, {1: OLD, "1": NEW}, Layer)
-        with self.assertRaisesRegex(ValueError, "extra_bytes is -1, expected 0 or more"):
-            attach(None, extra_bytes=-1)
-        with self.assertRaisesRegex(TypeError, "'float' object cannot be interpreted as an integer"):
-            attach(None, repeat=1.5)
-        for wrong in (lambda: reloadlab.watch(3), lambda: reloadlab.attach(3, load, (OLD, NEW), Layer)):
-            with self.assertRaisesRegex(TypeError, "a model is a torch.nn.Module, not 3"):
-                wrong()
-        watched = reloadlab.watch(Layer(OLD))
-        with watched:
-            pass
-        with self.assertRaisesRegex(ValueError, "a watch's has no evidence"):
-            reloadlab.merge([watched.report])
-        with self.assertRaisesRegex(TypeError, "laws is the text"):
-            reloadlab.watch(Layer(OLD), laws="no_leak")
-
-    def test_names_and_errors_may_be_anything(self):
-        def fails(layer, loaded):
-            raise OSError("cannot read /x/\udcff")
-
-        report = reloadlab.attach(Layer(OLD), fails, {"/x/\udcff": OLD, 2: NEW}, Layer)
-        self.assertIn(r"cannot read /x/\udcff", report["survives"].what)
 
 
 class Twice(unittest.TestCase):
