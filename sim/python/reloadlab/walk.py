@@ -125,29 +125,34 @@ class Walk:
         prefix, kind, own = path + "." if path else "", type(module), module.__dict__
         for name, tensor in own["_parameters"].items():
             self._slot(prefix + name, path, "parameter", tensor, True)
-        for name, buffer in own["_buffers"].items():
-            self._slot(prefix + name, path, "buffer", buffer, name not in own["_non_persistent_buffers_set"])
+        if buffers := own["_buffers"]:
+            for name, buffer in buffers.items():
+                self._slot(prefix + name, path, "buffer", buffer, name not in own["_non_persistent_buffers_set"])
         if kind not in self._noted:
             self._note_class(kind)
         if kind.__module__ not in _OF_TORCH:
             self._flags.append(f"{prefix}class={kind.__qualname__}")
         if _is_hooked(own):
-            for name in _HOOKS:
-                hooks = own.get(name)
-                if hooks:
-                    self._flags.append(f"{prefix}{name}={len(hooks)}")
-                if hooks:  # their keys count on and on, in the process
-                    self._follow(list(hooks.values()), f"{prefix}extra:{name}", path)
+            self._take_hooks(prefix, path, own)
+        plain = self._plain
         for name in self._own_names(tuple(own)):
-            self._attribute(prefix, path, name, own[name])
+            value = own[name]
+            if type(value) not in plain:
+                self._attribute(prefix, path, name, value)
         for name in self._slots[kind]:
             self._follow(getattr(module, name, None), f"{prefix}extra:{name}", path)
         if own["training"]:
             self._flags.append(f"{prefix}training=1")
 
+    def _take_hooks(self, prefix: str, path: str, own: dict[str, Any]) -> None:
+        for name in _HOOKS:
+            if hooks := own.get(name):
+                self._flags.append(f"{prefix}{name}={len(hooks)}")
+                self._follow(list(hooks.values()), f"{prefix}extra:{name}", path)  # their keys count on and on, in the process
+
     def _attribute(self, prefix: str, path: str, name: str, value: Any) -> None:
         kind = type(value)
-        if kind in self._plain or kind is tuple and self._plain.issuperset(map(type, value)):
+        if kind is tuple and self._plain.issuperset(map(type, value)):
             return
         at = f"{prefix}extra:{name}"
         if self._is_ignored(at):
