@@ -26,19 +26,27 @@ CensusEntry::Kind kind_named(const std::string& name) {
   throw py::value_error("no kind of name is called " + name);
 }
 
+// A name may be no UTF-8: Python's own way for bytes that are none.
+std::string text_from(const py::handle& text) {
+  Py_ssize_t size = 0;
+  if (const char* utf8 = PyUnicode_AsUTF8AndSize(text.ptr(), &size)) return {utf8, static_cast<size_t>(size)};
+  PyErr_Clear();
+  return py::reinterpret_steal<py::bytes>(PyUnicode_AsEncodedString(text.ptr(), "utf-8", "backslashreplace"));
+}
+
 // Of a walk's `Held`, in its order.
 Held held_from(const py::tuple& named) {
   Held held;
   CensusEntry& entry = held.entry;
-  entry.path = named[0].cast<std::string>();
-  entry.layer = named[1].cast<std::string>();
+  entry.path = text_from(named[0]);
+  entry.layer = text_from(named[1]);
   entry.kind = kind_named(named[2].cast<std::string>());
   if (const py::object tensor = named[3]; !tensor.is_none()) held.tensor = tensor.cast<at::Tensor>();
   entry.persistent = named[4].cast<bool>();
   entry.handle = named[5].cast<int64_t>();
-  entry.tensor_class = named[6].cast<std::string>();
-  entry.loader = named[7].cast<std::string>();
-  entry.attributes = named[8].cast<std::string>();
+  entry.tensor_class = text_from(named[6]);
+  entry.loader = text_from(named[7]);
+  entry.attributes = text_from(named[8]);
   entry.host = named[9].cast<double>();
   return held;
 }
@@ -48,7 +56,7 @@ Moment moment_from(const py::object& object) {
   const py::list held = object.attr("held");
   moment.held.reserve(held.size());
   for (const py::handle each : held) moment.held.push_back(held_from(py::cast<py::tuple>(each)));
-  moment.flags = object.attr("flags").cast<std::string>();
+  moment.flags = text_from(object.attr("flags"));
   return moment;
 }
 

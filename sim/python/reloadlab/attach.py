@@ -130,7 +130,7 @@ class _Session:
         try:
             yield
         except Exception as raised:  # whatever it is, the laws want to know what it left
-            error = _spelt(f"{type(raised).__name__}: {raised}")
+            error = _said(raised)
         if memory.now() > 0:
             gc.collect()  # what only waits for that is not left
         memory.stop()
@@ -147,7 +147,9 @@ _cuda: Any = torch.cuda
 
 
 def _is_on_gpu(model: torch.nn.Module) -> bool:
-    return any(tensor.is_cuda for tensor in (*model.parameters(), *model.buffers()))
+    with contextlib.suppress(AttributeError):  # made without torch's __init__
+        return any(tensor.is_cuda for tensor in (*model.parameters(), *model.buffers()))
+    return False
 
 
 def _live_objects() -> tuple[int, int, int]:
@@ -214,7 +216,7 @@ def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], 
     bytes: False leaves contents alone, and laws about them out.
     rank, ranks: in a process group every rank attaches, and `merge` puts their reports together.
 
-    Of what a model holds beside tensors floats are compared, and of quantized tensors where they lie, not what they hold.
+    Of what a model holds beside tensors floats are compared, and nothing else; of quantized tensors where they lie, not what they hold.
 
     What `load` raises breaks the law `survives`. ValueError: wrong arguments, or two checkpoints with the same contents.
     """
@@ -226,8 +228,9 @@ def attach(model: torch.nn.Module, load: Callable[[torch.nn.Module, Any], Any], 
     laws = _listed("laws", laws)
     if "graph_replay" in laws and not graphs:
         raise ValueError("graph_replay is judged of graphs that are given")
-    session = _Session(model, caches, ignore, True, name=name or type(model).__name__, candidate=getattr(load, "__qualname__", type(load).__name__),
-                       laws=laws, extra_bytes=extra_bytes, bytes=bytes, rank=rank, ranks=ranks)
+    session = _Session(model, caches, ignore, True, name=_spelt(name or type(model).__name__),
+                       candidate=getattr(load, "__qualname__", type(load).__name__), laws=laws, extra_bytes=extra_bytes, bytes=bytes,
+                       rank=rank, ranks=ranks)
     graphs = graphs or {}
     if not isinstance(graphs, Mapping) or not all(isinstance(graph, Graph) for graph in graphs.values()):
         raise TypeError("graphs has to be a mapping of names to reloadlab.Graph")
@@ -271,6 +274,13 @@ def _spelt(name: Any) -> str:
     return str(name).encode("utf-8", "backslashreplace").decode()
 
 
+def _said(error: Exception) -> str:
+    try:
+        return _spelt(f"{type(error).__name__}: {error}")
+    except Exception:  # one that cannot even say what it is
+        return type(error).__name__
+
+
 def _take_cold(session: _Session, name: str, model: torch.nn.Module, graphs: Mapping[str, Graph]) -> None:
     if not isinstance(model, torch.nn.Module):
         raise TypeError(f"cold() has to give a torch.nn.Module, and gave {model!r:.80} for checkpoint {name}")
@@ -312,6 +322,8 @@ class watch(contextlib.AbstractContextManager["watch"]):
         return self
 
     def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
+        if self._update is None:
+            raise RuntimeError("this watch is in no update")
         update, self._update = self._update, None
         update.__exit__(kind, value, trace)
         self.report = _report(*self._session.seen.judge())

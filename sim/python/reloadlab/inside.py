@@ -90,7 +90,8 @@ def _dict(value: Any) -> Parts:
 
 def of_dict(value: Any, names: Mapping[int, str]) -> Parts:
     """`names`: of objects that are keys."""
-    for index, (key, each) in enumerate(list(value.items())):
+    items = dict.items(value) if isinstance(value, dict) else value.items()  # a class may answer otherwise
+    for index, (key, each) in enumerate(list(items)):
         yield each, f"[{_name_of(key, names) or _key_text(key, index)}]"
         if type(key) is not str:
             yield key, f".keys[{index}]"
@@ -110,7 +111,8 @@ def _key_text(key: Any, index: int) -> str:
 
 
 def _sequence(value: Any) -> Parts:
-    yield from ((each, f"[{index}]") for index, each in enumerate(list(value)))
+    own = next((kind for kind in (list, tuple, deque) if isinstance(value, kind)), None)
+    yield from ((each, f"[{index}]") for index, each in enumerate(list(own.__iter__(value) if own else value)))
     yield from beside(value)
 
 
@@ -196,6 +198,11 @@ def on_tensor(value: torch.Tensor) -> Parts:
         yield from ((each, f".{name}") for name in slots_of(type(value)) if (each := getattr(value, name, None)) is not None)
     if value._backward_hooks:
         yield list(value._backward_hooks.values()), "._backward_hooks"  # their keys count on and on, in the process
+
+
+def tensor_of(storage: torch.UntypedStorage | torch.TypedStorage) -> torch.Tensor:
+    bytes_of = storage if isinstance(storage, torch.UntypedStorage) else storage._untyped_storage
+    return torch.empty(0, dtype=torch.uint8, device=bytes_of.device).set_(bytes_of)
 
 
 def is_only_traced(kind: type) -> bool:

@@ -20,20 +20,26 @@ def loader_text(loader: Any) -> str:
     """How a loader is called, whether it is bound, and what it wraps: "online_process_loader(wraps weight_loader(bound))"."""
     if loader is None:
         return "-"
+    names: list[str] = []
+    while loader is not None and type(loader) not in PROXIES and len(names) < _DEEPEST:
+        bound = isinstance(loader, types.MethodType) and getattr(loader, "__wrapped__", None) is None
+        names.append(_name_of(loader) + ("(bound)" if bound else ""))
+        loader = loader.func if isinstance(loader, functools.partial) else _wrapped_in(loader)
     if type(loader) in PROXIES:
-        return f"<{type(loader).__name__}>"
-    name = getattr(loader, "__name__", type(loader).__name__)
-    wrapped = getattr(loader, "__wrapped__", None)
-    if wrapped is not None:
-        return f"{name}(wraps {loader_text(wrapped)})"
-    return f"{name}(bound)" if isinstance(loader, types.MethodType) else name
+        names.append(f"<{type(loader).__name__}>")
+    return "(wraps ".join(names) + ")" * (len(names) - 1)
+
+
+def _name_of(thing: Any) -> str:
+    name = getattr(thing, "__name__", None)
+    return name if isinstance(name, str) else type(thing).__name__  # proxies answer to any name
 
 
 def callable_text(value: Any) -> str:
     """Of wrappers with what they wrap, "wrapper(forward)"; where one does not say, the first callable that it has closed over."""
     names: list[str] = []
     while value is not None and type(value) not in PROXIES and len(names) < _DEEPEST:
-        names.append(getattr(value, "__name__", type(value).__name__))
+        names.append(_name_of(value))
         value = value.func if isinstance(value, functools.partial) else _wrapped_in(value)
     return "(".join(names) + ")" * (len(names) - 1)
 

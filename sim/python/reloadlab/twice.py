@@ -112,6 +112,8 @@ def _copy(root: torch.nn.Module) -> _Slots:
 def _copy_of(tensor: torch.Tensor | None, parameter: bool, copies: dict[int, torch.Tensor]) -> torch.Tensor | None:
     if tensor is None or id(tensor) in copies:
         return copies.get(id(tensor))
+    if isinstance(tensor, (torch.nn.UninitializedParameter, torch.nn.UninitializedBuffer)):
+        raise ValueError("a parameter of the layer has no shape yet: its factory has to give one with weights as a checkpoint has them")
     made: torch.Tensor = tensor.detach().clone()
     if parameter:
         made = torch.nn.Parameter(made, requires_grad=tensor.requires_grad)
@@ -140,7 +142,10 @@ def _copy_back(root: torch.nn.Module, kernel: _Slots) -> None:
         if (tensor is None) != (new is None) or (tensor is not None and new is not None and _shape(tensor) != _shape(new)):
             raise RuntimeError(f"{path}: processed once it is {_shape(tensor)}, processed again {_shape(new)}; nothing can be copied back")
         if tensor is not None and new is not None:
-            tensor.data.copy_(new)
+            try:
+                tensor.data.copy_(new)
+            except RuntimeError as error:
+                raise RuntimeError(f"{path}: what the second run made of it cannot be copied back: {error}") from error
     _place(root, kernel)
 
 

@@ -7,39 +7,31 @@ modules that it meets, and that the classes and functions it meets were defined 
 
 from __future__ import annotations
 
-import contextvars
+import contextlib
 import dataclasses
 import functools
 import itertools
 import operator
-import queue
 import re
 import sys
-import threading
 import types
 import warnings
 import weakref
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
 
-from .inside import ADDRESSES, OF_MODULES, Parts, Rule, beside, in_order, is_only_traced, number_of, of_dict, on_tensor, rule_of, slots_of
-from .told import CALLABLE, COMPILERS, PROXIES, attributes_text, callable_text, loader_text, parts_of
+from .inside import (ADDRESSES, OF_MODULES, Parts, Rule, beside, in_order, is_only_traced, number_of, of_dict, on_tensor, rule_of, slots_of,
+                     tensor_of)
+from .state import PLAIN, is_foreign, is_state, keeps
+from .told import CALLABLE, COMPILERS, attributes_text, callable_text, loader_text, parts_of
 
 _HOOKS = tuple(name for name in torch.nn.Module().__dict__ if name.endswith("_hooks"))
 _hooks_of = operator.itemgetter(*_HOOKS)
 _OF_TORCH = frozenset(("torch.nn.modules.linear", "torch.nn.modules.normalization", "torch.nn.modules.container"))  # most of a model
-# Nobody's state: a walk that entered these would see the whole process.
-_FOREIGN = ("torch", "numpy", "builtins", "reloadlab", "_pytest", "pytest", *sys.stdlib_module_names)
 _NOT_YET_MADE = (torch.nn.UninitializedParameter, torch.nn.UninitializedBuffer)  # these very classes: isinstance() asks torch's, in Python
 _STRIDED, _PARAMETER = torch.strided, torch.nn.Parameter
-_PLAIN = frozenset((int, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size, *PROXIES))  # not followed, by their very class
-_VALUES = _PLAIN.union((bool, float))
-_CONTAINERS = (dict, list, set, frozenset, deque, torch.Tensor)
-_KEPT = (*_CONTAINERS, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.finalize, functools._lru_cache_wrapper,
-         functools.partial, contextvars.ContextVar, threading.local, queue.SimpleQueue, queue.Queue, types.SimpleNamespace)
 
 
 class Held(NamedTuple):
@@ -96,7 +88,7 @@ class Walk:
         self._process = process
         self._found = False  # at what was found in the process, whose floats are times and counts for all that is known
         self._numbers = (float, int) if addresses else (float,)
-        self._plain = _PLAIN.difference(self._numbers)
+        self._plain = PLAIN.difference(self._numbers)
         self._rules: dict[type, Rule | None] = {}
         self._ignored = _pattern(ignore)
         self._held: list[Held] = []
@@ -123,11 +115,12 @@ class Walk:
 
     def _take_module(self, path: str, module: torch.nn.Module) -> None:
         prefix, kind, own = path + "." if path else "", type(module), module.__dict__
-        for name, tensor in own["_parameters"].items():
+        # What stands for another module, a compiled one or a scripted, has some of these elsewhere.
+        for name, tensor in (own.get("_parameters") or module._parameters).items():
             self._slot(prefix + name, path, "parameter", tensor, True)
-        if buffers := own["_buffers"]:
+        if buffers := own.get("_buffers") or module._buffers:
             for name, buffer in buffers.items():
-                self._slot(prefix + name, path, "buffer", buffer, name not in own["_non_persistent_buffers_set"])
+                self._slot(prefix + name, path, "buffer", buffer, name not in getattr(module, "_non_persistent_buffers_set", ()))
         if kind not in self._noted:
             self._note_class(kind)
         if kind.__module__ not in _OF_TORCH:
@@ -137,11 +130,17 @@ class Walk:
         plain = self._plain
         for name in self._own_names(tuple(own)):
             value = own[name]
-            if type(value) not in plain:
-                self._attribute(prefix, path, name, value)
+            try:
+                if type(value) not in plain:
+                    self._attribute(prefix, path, name, value)
+            except Exception as error:
+                _tell(f"{prefix}extra:{name}", value, error)
         for name in self._slots[kind]:
-            self._follow(getattr(module, name, None), f"{prefix}extra:{name}", path)
-        if own["training"]:
+            try:
+                self._follow(getattr(module, name, None), f"{prefix}extra:{name}", path)
+            except Exception as error:
+                _tell(f"{prefix}extra:{name}", module, error)
+        if own["training"] if "training" in own else getattr(module, "training", False):
             self._flags.append(f"{prefix}training=1")
 
     def _take_hooks(self, prefix: str, path: str, own: dict[str, Any]) -> None:
@@ -190,7 +189,11 @@ class Walk:
         if not own and of is _PARAMETER and not tensor._backward_hooks:
             self._held.append(_made((path, layer, kind, tensor, persistent, number, "Parameter", "-", "", 0.0)))
             return
-        loader, attributes = loader_text(own.get("weight_loader")), attributes_text(tensor)
+        try:
+            loader, attributes = loader_text(own.get("weight_loader")), attributes_text(tensor)
+        except Exception as error:
+            loader = attributes = "?"
+            _tell(path, tensor, error)
         self._held.append(Held(path, layer, kind, tensor, persistent, number, of.__name__, loader, attributes))
         self._visited[id(tensor)] = tensor
         for value, name in on_tensor(tensor):
@@ -211,23 +214,33 @@ class Walk:
         for kind in [kind for kind in self._classes if self._classes[kind]]:
             self._classes[kind] = False
             for name, value in list(vars(kind).items()):
-                if isinstance(value, type) and value.__qualname__.startswith(kind.__qualname__ + "."):
-                    self._note_class(value)
-                elif _is_state(value) or _keeps(value):
-                    self._follow(value, f"process:{kind.__module__}.{kind.__qualname__}.{name}", "")
+                at = f"process:{kind.__module__}.{kind.__qualname__}.{name}"
+                try:
+                    if isinstance(value, type) and value.__qualname__.startswith(kind.__qualname__ + "."):
+                        self._note_class(value)
+                    elif is_state(value) or keeps(value):
+                        self._follow(value, at, "")
+                except Exception as error:
+                    _tell(at, value, error)
 
     def _take_globals(self) -> None:
         for module in [module for module in self._globals if module not in self._taken]:
             self._taken.add(module)
             for name, value in list(self._globals[module].items()):
-                if name == "__builtins__" or name.startswith(COMPILERS):
-                    continue
-                if module in self._near and isinstance(value, (type, types.ModuleType, types.FunctionType)):
-                    self._note_import(value)
-                if isinstance(value, type) and value.__module__ == module:
-                    self._note_class(value)
-                elif _is_state(value) or _keeps(value):
-                    self._follow(value, f"process:{module}.{name}", "")
+                try:
+                    self._take_global(module, name, value)
+                except Exception as error:
+                    _tell(f"process:{module}.{name}", value, error)
+
+    def _take_global(self, module: str, name: str, value: Any) -> None:
+        if name == "__builtins__" or name.startswith(COMPILERS):
+            return
+        if module in self._near and isinstance(value, (type, types.ModuleType, types.FunctionType)):
+            self._note_import(value)
+        if isinstance(value, type) and value.__module__ == module:
+            self._note_class(value)
+        elif is_state(value) or keeps(value):
+            self._follow(value, f"process:{module}.{name}", "")
 
     def _note_class(self, kind: type) -> None:
         if kind in self._noted:
@@ -235,7 +248,7 @@ class Walk:
         self._noted.add(kind)
         self._slots[kind] = list(slots_of(kind))
         for base in kind.__mro__:
-            if base not in self._classes and not _is_foreign(base.__module__):
+            if base not in self._classes and not is_foreign(base.__module__):
                 self._classes[base] = True
                 if base.__module__ in sys.modules:
                     self._note_globals(base.__module__, vars(sys.modules[base.__module__]))
@@ -245,21 +258,25 @@ class Walk:
         stack = [(root, path)]
         while stack:
             value, name = stack.pop()
-            kind = type(value)
             if self._is_ignored(name):
                 continue
-            if issubclass(kind, self._numbers) and (issubclass(kind, float) or value >= ADDRESSES):
-                self._number(value, name, layer)
-            if issubclass(kind, (type, types.ModuleType)):
-                self._meet(value)
-            elif issubclass(kind, torch.Tensor):
-                self._tensor(value, name, layer)
-            elif issubclass(kind, (torch.UntypedStorage, torch.TypedStorage)):
-                self._tensor(_tensor_of(value), name, layer, own=False)
             try:
-                stack.extend(reversed([(each, name + more) for each, more in self._inside(value)]))
+                stack.extend(reversed(self._look(value, name, layer)))
             except Exception as error:
-                warnings.warn(f"reloadlab cannot look into {name}, a {kind.__qualname__}: {type(error).__name__}: {error}", stacklevel=1)
+                _tell(name, value, error)
+
+    def _look(self, value: Any, name: str, layer: str) -> list[tuple[Any, str]]:
+        """What it is, and what lies behind it."""
+        kind = type(value)
+        if issubclass(kind, self._numbers) and (issubclass(kind, float) or value >= ADDRESSES):
+            self._number(value, name, layer)
+        if issubclass(kind, (type, types.ModuleType)):
+            self._meet(value)
+        elif issubclass(kind, torch.Tensor):
+            self._tensor(value, name, layer)
+        elif issubclass(kind, (torch.UntypedStorage, torch.TypedStorage)):
+            self._tensor(tensor_of(value), name, layer, own=False)
+        return [(each, name + more) for each, more in self._inside(value)]
 
     def _number(self, value: float, name: str, layer: str) -> None:
         if not (self._found and isinstance(value, float)):
@@ -269,7 +286,7 @@ class Walk:
         """What classes and modules hold is the process's."""
         if isinstance(value, types.ModuleType):
             self._note_globals(value.__name__, vars(value))
-        elif not _is_foreign(value.__module__):
+        elif not is_foreign(value.__module__):
             self._note_class(value)
 
     def _note_import(self, value: type | types.ModuleType | types.FunctionType) -> None:
@@ -280,7 +297,7 @@ class Walk:
             self._note_globals(value.__module__, vars(sys.modules[value.__module__]))
 
     def _note_globals(self, module: str | None, there: dict[str, Any]) -> None:
-        if module is not None and not _is_foreign(module):
+        if module is not None and not is_foreign(module):
             self._globals.setdefault(module, there)
 
     def _tensor(self, tensor: torch.Tensor, path: str, layer: str, own: bool = True) -> None:
@@ -311,7 +328,7 @@ class Walk:
         self._visited[id(value)] = value
         if isinstance(value, types.FunctionType):
             self._note_globals(value.__module__, value.__globals__)
-        elif not _is_foreign(kind.__module__):
+        elif not is_foreign(kind.__module__):
             self._note_class(kind)
         if issubclass(kind, (set, frozenset)):
             return itertools.chain(self._of_set(value), beside(value))
@@ -351,36 +368,17 @@ def _is_hooked(own: dict[str, Any]) -> bool:
         return True
 
 
-def _is_state(value: Any) -> bool:
-    """Of what classes and modules of the process hold: containers, caches, and objects of classes of the model's authors."""
-    kind = type(value)
-    if kind in PROXIES or issubclass(kind, (type, torch.nn.Module)):
-        return False
-    return issubclass(kind, _KEPT) or not _is_foreign(kind.__module__)
-
-
-def _keeps(value: Any) -> bool:
-    """Functions with something besides their code."""
-    kind = type(value)
-    if kind is not types.FunctionType:
-        return kind in (property, staticmethod, classmethod)
-    given = (*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values())
-    return value.__closure__ is not None or bool(value.__dict__) or not _VALUES.issuperset(map(type, given))
-
-
-def _tensor_of(storage: torch.UntypedStorage | torch.TypedStorage) -> torch.Tensor:
-    bytes_of = storage if isinstance(storage, torch.UntypedStorage) else storage._untyped_storage
-    return torch.empty(0, dtype=torch.uint8, device=bytes_of.device).set_(bytes_of)
-
-
 def _pattern(names: Iterable[str]) -> re.Pattern[str] | None:
     """Of these names and all below them; a star is any one part of a name, or all between brackets."""
     each = [re.escape(name).replace(r"\[\*\]", r"\[[^\]]*\]").replace(r"\*", r"[^.\[]*") for name in names]
     return re.compile(f"(?:{'|'.join(each)})(?:[.:\\[].*)?", re.DOTALL) if each else None
 
 
-def _is_foreign(module: str | None) -> bool:
-    return module is None or module.partition(".")[0] in _FOREIGN
+def _tell(name: str, thing: Any, error: Exception) -> None:
+    said = type(error).__name__
+    with contextlib.suppress(Exception):
+        said = f"{said}: {error}"
+    warnings.warn(f"reloadlab cannot look into {name}, a {type(thing).__qualname__}: {said}", stacklevel=2)
 
 
 def walk(model: torch.nn.Module, handles: Handles | None = None, caches: Mapping[str, Any] | Iterable[Any] | None = None,

@@ -114,15 +114,107 @@ class Unusual(unittest.TestCase):
         self.assertTrue(twice.ok, str(twice))
 
     def test_what_cannot_be_looked_into_is_told(self):
-        class Broken(dict):
-            def items(self):
+        class Broken:
+            def __getattribute__(self, name):
                 raise OSError("gone")
 
-        def keep(layer):
-            layer.table = Broken()
+        class Unhashable(type):
+            def __eq__(cls, other):
+                raise OSError("gone")
 
-        with self.assertWarnsRegex(UserWarning, r"reloadlab cannot look into extra:table, a .*Broken: OSError: gone"):
-            self.assertTrue(attach(keep).ok)
+        class Odd(metaclass=Unhashable):
+            pass
+
+        for thing, said in ((Broken(), "Broken: OSError: gone"), ([Broken()], "Broken: OSError: gone"), (Odd(), "Odd: TypeError: ")):
+            def keep(layer, thing=thing):
+                layer.__dict__["table"] = thing
+                layer.weight.table = thing
+
+            with self.subTest(said), self.assertWarnsRegex(UserWarning, r"reloadlab cannot look into .*extra:table.*, a .*" + said):
+                self.assertTrue(attach(keep).ok)
+
+    def test_loads_that_cannot_say_what_is_wrong(self):
+        class Silent(Exception):
+            def __str__(self):
+                raise OSError("gone")
+
+        def fails(layer, loaded):
+            raise Silent
+
+        report = reloadlab.attach(Holder(OLD, id), fails, (OLD, NEW), lambda loaded: Holder(loaded, id))
+        self.assertEqual(report["survives"].state, "fail")
+
+    def test_containers_that_hide_what_they_hold(self):
+        class Items(dict):
+            def items(self):
+                return ()
+
+        class Rows(list):
+            def __iter__(self):
+                return iter(())
+
+        for thing in (lambda total: Items(total=total), lambda total: Rows([total])):
+            def keep(layer, thing=thing):
+                layer.table = thing(layer.weight.sum(1))
+
+            self.assertEqual([law.law for law in attach(keep).broken], ["cold_load_equal"])
+
+    def test_loaders_that_are_wrapped_once_more(self):
+        def wrap(loader):
+            def wrapper(parameter, loaded):
+                return loader(parameter, loaded)
+
+            return wrapper
+
+        def again(layer, loaded):
+            layer.weight.weight_loader = wrap(layer.weight.weight_loader)
+            load(layer, loaded)
+
+        def keep(layer):
+            layer.weight.weight_loader = wrap(torch.Tensor.copy_)
+
+        def made(loaded):
+            return Holder(loaded, keep)
+
+        report = reloadlab.attach(made(OLD), again, (OLD, NEW), made)
+        self.assertIn("no_residue", [law.law for law in report.broken])
+
+    def test_modules_that_stand_for_others(self):
+        ways = {"compiled": lambda module: torch.compile(module, backend="eager"), "scripted": torch.jit.script,
+                "traced": lambda module: torch.jit.trace(module, torch.ones(1, 3))}
+        for name, way in ways.items():
+            for inner in (False, True):
+                def made(loaded, way=way, inner=inner):
+                    linear = torch.nn.Linear(3, 4, bias=False).requires_grad_(False)
+                    linear.weight.copy_(loaded)
+                    return torch.nn.Sequential(way(linear)) if inner else way(linear)
+
+                def fill(module, loaded):
+                    next(module.parameters()).copy_(loaded)
+
+                with self.subTest(name, inner=inner):
+                    report = reloadlab.attach(made(OLD), fill, (OLD, NEW), made)
+                    self.assertTrue(report.ok, str(report))
+                    stale = reloadlab.attach(made(OLD), lambda module, loaded: None, (OLD, NEW), made)
+                    self.assertIn("cold_load_equal", [law.law for law in stale.broken])
+
+    def test_layers_that_cannot_be_processed_twice(self):
+        with self.assertRaisesRegex(ValueError, "a parameter of the layer has no shape yet"):
+            reloadlab.process_twice(lambda: torch.nn.LazyLinear(3), step=lambda layer: None)
+
+        def expand(layer):
+            layer.weight = torch.nn.Parameter(layer.weight.reshape(-1)[:1].expand(4), requires_grad=False)
+
+        with self.assertRaisesRegex(RuntimeError, "weight: what the second run made of it cannot be copied back: unsupported operation"):
+            reloadlab.process_twice(lambda: Holder(OLD, id), step=expand)
+
+    def test_names_that_are_no_text(self):
+        def keep(layer):
+            layer.__dict__["a\udc80"] = [torch.ones(2)]
+            layer.__dict__["b\udc80"] = True
+            layer.weight.said = "\udc80"
+
+        self.assertTrue(attach(keep).ok)
 
     def test_other_layouts(self):
         def keep(layer):
