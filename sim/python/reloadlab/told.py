@@ -6,6 +6,7 @@ import contextlib
 import functools
 import types
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -20,27 +21,32 @@ def loader_text(loader: Any) -> str:
     """How a loader is called, whether it is bound, and what it wraps: "online_process_loader(wraps weight_loader(bound))"."""
     if loader is None:
         return "-"
-    names: list[str] = []
-    while loader is not None and type(loader) not in PROXIES and len(names) < _DEEPEST:
-        bound = isinstance(loader, types.MethodType) and getattr(loader, "__wrapped__", None) is None
-        names.append(_name_of(loader) + ("(bound)" if bound else ""))
-        loader = loader.func if isinstance(loader, functools.partial) else _wrapped_in(loader)
-    if type(loader) in PROXIES:
-        names.append(f"<{type(loader).__name__}>")
+    names = [_name_of(each) + ("(bound)" if type(each) is types.MethodType and getattr(each, "__wrapped__", None) is None else "")
+             for each in _chain(loader)]
     return "(wraps ".join(names) + ")" * (len(names) - 1)
 
 
+def _chain(value: Any) -> Iterator[Any]:
+    """A callable and what it wraps, and what that does; where one does not say, the first callable that it has closed over."""
+    for _ in range(_DEEPEST):
+        if value is None:
+            return
+        yield value
+        if type(value) in PROXIES:
+            return
+        value = value.func if isinstance(value, functools.partial) else _wrapped_in(value)
+
+
 def _name_of(thing: Any) -> str:
+    if type(thing) in PROXIES:
+        return f"<{type(thing).__name__}>"
     name = getattr(thing, "__name__", None)
     return name if isinstance(name, str) else type(thing).__name__  # proxies answer to any name
 
 
 def callable_text(value: Any) -> str:
-    """Of wrappers with what they wrap, "wrapper(forward)"; where one does not say, the first callable that it has closed over."""
-    names: list[str] = []
-    while value is not None and type(value) not in PROXIES and len(names) < _DEEPEST:
-        names.append(_name_of(value))
-        value = value.func if isinstance(value, functools.partial) else _wrapped_in(value)
+    """Of wrappers with what they wrap, "wrapper(forward)"."""
+    names = [_name_of(each) for each in _chain(value) if type(each) not in PROXIES]
     return "(".join(names) + ")" * (len(names) - 1)
 
 
